@@ -1,0 +1,131 @@
+"""A gateway process of the cluster: Kubernetes for resources, PostgreSQL for artifacts and logs.
+
+Environments are claimed from the operator that holds the Lease. SIGTERM drains: first the
+endpoint goes, then running requests end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pilotlight.accounts import Accounts
+from pilotlight.errors import NotFoundError
+from pilotlight.storage.kubernetes_api import KubernetesApi
+from pilotlight.storage.kubernetes_resources import KubernetesResources
+from pilotlight.storage.postgres_artifacts import PostgresArtifacts
+from pilotlight.storage.postgres_database import PostgresDatabase
+from pilotlight.storage.postgres_logs import PostgresLogs
+from pilotlight_gateway.auth.access_keys import AccessKeys
+from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
+from pilotlight_gateway.claims_client import ClaimsClient
+from pilotlight_gateway.gateway import Gateway
+from pilotlight_gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+__all__ = ["ClusterGateway", "run"]
+
+ENDPOINT_SECONDS = 3.0
+"""How long a Service may go on sending requests to a pod that is being ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterGateway:
+    """Settings of a gateway process."""
+
+    region: str
+    namespaces: tuple[str, ...]
+    release_namespace: str
+    lease: str
+    platform_key: bytes = field(repr=False)
+    postgresql_url: str = field(repr=False)
+    name: str
+    public_port: int
+    internal_port: int
+    operations_port: int
+
+
+async def run(settings: ClusterGateway) -> None:
+    """Serve until SIGTERM, then drain."""
+    api = await KubernetesApi.connect()
+    database = PostgresDatabase(settings.postgresql_url)
+    claims = ClaimsClient(
+        find_leader=_leader_finder(api, settings),
+        platform_key=settings.platform_key,
+        gateway=f"{settings.name}-{uuid.uuid4().hex[:8]}",
+    )
+    gateway = _gateway(settings, api, database, claims)
+    claims.held = lambda: [held.lease for held in gateway.services.dispatcher.leases()]
+    try:
+        await _serve(settings, gateway, claims)
+    finally:
+        await database.close()
+        await api.close()
+
+
+def _gateway(
+    settings: ClusterGateway, api: KubernetesApi, database: PostgresDatabase, claims: ClaimsClient
+) -> Gateway:
+    resources = KubernetesResources(
+        api, settings.namespaces, release_namespace=settings.release_namespace
+    )
+    accounts = Accounts(resources)
+    keys = AccessKeys(resources, accounts, settings.release_namespace)
+    return Gateway(
+        Settings(settings.region, settings.platform_key, gateway=claims.gateway),
+        resources=resources,
+        artifacts=PostgresArtifacts(database),
+        logs=PostgresLogs(database),
+        accounts=accounts,
+        claims=claims,
+        authenticator=SigV4Authenticator(keys, settings.region),
+    )
+
+
+async def _serve(settings: ClusterGateway, gateway: Gateway, claims: ClaimsClient) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    connection = asyncio.create_task(claims.run())
+    await gateway.listen_operations("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
+    starting = asyncio.create_task(gateway.start())
+    await asyncio.wait(
+        {starting, asyncio.ensure_future(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
+    if not stopped.is_set():
+        await starting
+        await gateway.listen_internal("0.0.0.0", settings.internal_port)  # noqa: S104  the same
+        await gateway.listen("0.0.0.0", settings.public_port)  # noqa: S104  the same
+        await stopped.wait()
+        gateway.drain()
+        await asyncio.sleep(ENDPOINT_SECONDS)
+    starting.cancel()
+    await gateway.stop()
+    connection.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await connection
+
+
+def _leader_finder(
+    api: KubernetesApi, settings: ClusterGateway
+) -> Callable[[], Awaitable[str | None]]:
+    path = (
+        f"/apis/coordination.k8s.io/v1/namespaces/{settings.release_namespace}"
+        f"/leases/{settings.lease}"
+    )
+
+    async def find_leader() -> str | None:
+        try:
+            lease = await api.request("GET", path)
+        except NotFoundError:
+            return None
+        holder = lease.get("spec", {}).get("holderIdentity")
+        return str(holder) if holder else None
+
+    return find_leader

@@ -1,0 +1,63 @@
+"""`pilotlight gateway`: a gateway of the cluster; the chart runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+def _env(name: str) -> str:
+    return f"PILOTLIGHT_{name}"
+
+
+@click.command("gateway")
+@click.option("--region", envvar=_env("REGION"), default="us-east-1", show_default=True)
+@click.option("--namespaces", envvar=_env("NAMESPACES"), required=True, help="Comma-separated.")
+@click.option("--release-namespace", envvar=_env("RELEASE_NAMESPACE"), required=True)
+@click.option("--lease-name", envvar=_env("LEASE_NAME"), required=True)
+@click.option(
+    "--platform-key-file",
+    envvar=_env("PLATFORM_KEY_FILE"),
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--postgresql-url", envvar=_env("POSTGRESQL_URL"), required=True)
+@click.option("--port", envvar=_env("PORT"), default=8080, show_default=True)
+@click.option("--internal-port", envvar=_env("INTERNAL_PORT"), default=8081, show_default=True)
+@click.option("--operations-port", envvar=_env("OPERATIONS_PORT"), default=8082, show_default=True)
+def command(  # noqa: PLR0913, PLR0917  one parameter an option
+    region: str,
+    namespaces: str,
+    release_namespace: str,
+    lease_name: str,
+    platform_key_file: Path,
+    postgresql_url: str,
+    port: int,
+    internal_port: int,
+    operations_port: int,
+) -> None:
+    """Run a gateway on Kubernetes."""
+    # Imported here: the Kubernetes client takes a second, and --help needs none of it.
+    import uvloop  # noqa: PLC0415
+
+    from ..cluster.gateway import ClusterGateway, run  # noqa: PLC0415
+
+    settings = ClusterGateway(
+        region=region,
+        namespaces=tuple(name.strip() for name in namespaces.split(",") if name.strip()),
+        release_namespace=release_namespace,
+        lease=lease_name,
+        platform_key=platform_key_file.read_bytes().strip(),
+        postgresql_url=postgresql_url,
+        name=socket.gethostname(),
+        public_port=port,
+        internal_port=internal_port,
+        operations_port=operations_port,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run(settings))

@@ -1,0 +1,106 @@
+"""Claims over a wire: the messages of the one long-lived connection from a gateway to the leader.
+
+A WebSocket carries one JSON message a frame. `pilotlight_gateway.claims_client` speaks it on one
+side, `pilotlight_autoscaler.claims_server` on the other. The gateway begins with `Hello`, so that
+a new leader learns what is held before it grants anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from .claims import Lease, ReleaseReason, RevisionKey  # noqa: TC001  pydantic reads them at run time
+
+__all__ = [
+    "CLAIMS_PATH",
+    "Acknowledge",
+    "Claim",
+    "FromGateway",
+    "Granted",
+    "Hello",
+    "Known",
+    "Refused",
+    "Release",
+    "ToGateway",
+    "claims_token",
+    "from_gateway",
+    "to_gateway",
+]
+
+CLAIMS_PATH = "/v1/claims"
+
+
+def claims_token(platform_key: bytes) -> str:
+    """Give the token that a gateway shows to the leader."""
+    return hmac.new(platform_key, b"claims", hashlib.sha256).hexdigest()
+
+
+class Known(BaseModel):
+    """What a gateway routes a function to."""
+
+    namespace: str
+    function: str
+    revision: str
+
+
+class Hello(BaseModel):
+    """The first message: who is there, what it holds and what it knows."""
+
+    type: Literal["hello"] = "hello"
+    gateway: str
+    leases: list[Lease]
+    known: list[Known]
+
+
+class Claim(BaseModel):
+    """An environment is wanted; `id` comes back with the answer."""
+
+    type: Literal["claim"] = "claim"
+    id: int
+    revision: RevisionKey
+    seconds: float
+
+
+class Release(BaseModel):
+    """An environment is given back."""
+
+    type: Literal["release"] = "release"
+    lease: str
+    reason: ReleaseReason
+
+
+class Acknowledge(BaseModel):
+    """The gateway routes a function to that revision from now on."""
+
+    type: Literal["acknowledge"] = "acknowledge"
+    known: Known
+
+
+class Granted(BaseModel):
+    """A claim was granted."""
+
+    type: Literal["granted"] = "granted"
+    id: int
+    lease: Lease
+
+
+class Refused(BaseModel):
+    """A claim was refused: the core error's code, and what else it carries."""
+
+    type: Literal["refused"] = "refused"
+    id: int
+    code: str
+    message: str
+    reason: str = ""
+    retry_after: int = 1
+
+
+FromGateway = Annotated[Hello | Claim | Release | Acknowledge, Field(discriminator="type")]
+ToGateway = Annotated[Granted | Refused, Field(discriminator="type")]
+
+from_gateway: TypeAdapter[FromGateway] = TypeAdapter(FromGateway)
+to_gateway: TypeAdapter[ToGateway] = TypeAdapter(ToGateway)

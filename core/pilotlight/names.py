@@ -1,0 +1,61 @@
+"""Names of two worlds: Lambda's functions and accounts, and Kubernetes' objects and namespaces.
+
+Lambda's names may hold capitals and underscores and be 140 characters long; an object's may not.
+The rules are the design's section 3, "Names"; the gateway names objects by them, the operator
+looks functions up by the label that they give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+__all__ = [
+    "ACCOUNT_LABEL",
+    "FUNCTION_LABEL",
+    "REVISION_LABEL",
+    "derive_account",
+    "label_value",
+    "object_name",
+]
+
+ACCOUNT_LABEL = "pilotlight.dev/account-id"
+"""Label of a namespace: the 12-digit account that it is."""
+FUNCTION_LABEL = "pilotlight.dev/function"
+"""Label of what belongs to a function: the function's object name."""
+REVISION_LABEL = "pilotlight.dev/revision"
+"""Label of a pod that was specialised: the revision it runs."""
+
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_LONGEST = 48
+_LONGEST_LABEL = 63
+
+
+def object_name(function_name: str) -> str:
+    """Name the Kubernetes object for a Lambda function name.
+
+    The name itself where it is a legal object name of at most 48 characters; otherwise
+    lower-cased, cleaned and cut, with `-` and 8 hex digits of its sha256.
+    """
+    cut = re.sub(r"[^-a-z0-9]", "-", function_name.lower())[:_LONGEST]
+    if cut == function_name and _OBJECT_NAME.fullmatch(cut):
+        return cut
+    digest = hashlib.sha256(function_name.encode()).hexdigest()[:8]
+    return f"{cut.strip('-') or 'function'}-{digest}"
+
+
+def label_value(name: str) -> str:
+    """Give an object's name as a label: itself, or cut with 8 hex digits of its sha256."""
+    if len(name) <= _LONGEST_LABEL:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_LABEL - 9]}-{digest}"
+
+
+def derive_account(namespace: str) -> str:
+    """Derive the 12-digit account id of a namespace that carries no label.
+
+    Deterministic, so that two operators agree; a collision is the caller's to refuse.
+    """
+    number = int.from_bytes(hashlib.sha256(namespace.encode()).digest()[:8], "big")
+    return f"{number % 10**12:012d}"

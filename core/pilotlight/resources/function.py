@@ -1,0 +1,262 @@
+"""`Function`, the resource that a cluster admin writes: Lambda's configuration in a manifest.
+
+Names, defaults and limits are Lambda's (AWS Lambda Developer Guide, "Lambda quotas"; API
+reference, CreateFunction). `resources.crd` makes the CRD from these models, the Lambda API
+writes the same resource, and the operator's function service turns it into a revision.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from .meta import Condition, Model, Resource
+
+__all__ = [
+    "Code",
+    "Configuration",
+    "Function",
+    "FunctionSpec",
+    "FunctionStatus",
+    "Logging",
+    "S3Object",
+    "SecretReference",
+]
+
+FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
+SHA256 = r"^[0-9a-f]{64}$"
+LARGEST_ENVIRONMENT = 4096
+"""Bytes that all environment variables may take together."""
+RESERVED_VARIABLES = frozenset({
+    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+})  # fmt: skip
+
+
+def check_environment(variables: dict[str, str]) -> dict[str, str]:
+    """Refuse variables that Lambda refuses: reserved keys, odd names, more than 4 KB in all."""
+    reserved = sorted(RESERVED_VARIABLES & variables.keys())
+    if reserved:
+        raise ValueError(
+            "Lambda was unable to configure your environment variables because the environment "
+            "variables you have provided contains reserved keys that are currently not supported "
+            f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
+        )
+    for name in variables:
+        if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name):
+            raise ValueError(f"environment variable {name!r} must match [a-zA-Z]([a-zA-Z0-9_])+")
+    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
+    if size > LARGEST_ENVIRONMENT:
+        raise ValueError(
+            "Lambda was unable to configure your environment variables because the environment "
+            f"variables you have provided exceeded the 4KB limit: {size} bytes came, "
+            f"at most {LARGEST_ENVIRONMENT} are allowed"
+        )
+    return variables
+
+
+Environment = Annotated[dict[str, str], AfterValidator(check_environment)]
+
+
+class S3Object(Model):
+    """A deployment package in a bucket."""
+
+    bucket: str = Field(min_length=3, description="The bucket's name.")
+    key: str = Field(min_length=1, description="The object's key.")
+    version: str | None = Field(default=None, description="The object's version.")
+
+
+class Code(Model):
+    """Where the function's code is: exactly one of the four."""
+
+    inline: str | None = Field(
+        default=None,
+        max_length=65_536,
+        description="Source text of the handler's file, at most 64 KiB.",
+    )
+    zip: str | None = Field(
+        default=None,
+        pattern=SHA256,
+        description="sha256 (hex) of a deployment package uploaded to /-/artifacts/<sha256>.",
+    )
+    s3: S3Object | None = Field(default=None, description="A deployment package in a bucket.")
+    image: str | None = Field(default=None, min_length=1, description="A container image.")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in Code.model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "exactly one of inline, zip, s3 and image is expected, "
+                f"{' and '.join(given) or 'none'} came"
+            )
+        return self
+
+
+class SecretReference(Model):
+    """A Secret of the function's own namespace."""
+
+    secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
+
+
+class Logging(Model):
+    """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
+
+    format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
+    application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
+        default=None, description="Least level of the function's own lines; JSON only."
+    )
+    system_level: Literal["DEBUG", "INFO", "WARN"] | None = Field(
+        default=None, description="Least level of the platform's lines; JSON only."
+    )
+    group: str | None = Field(
+        default=None,
+        pattern=r"^[.\-_/#A-Za-z0-9]{1,512}$",
+        description="Log group; /aws/lambda/<functionName> if absent.",
+    )
+
+    @model_validator(mode="after")
+    def _levels_need_json(self) -> Self:
+        if self.format == "Text" and (self.application_level or self.system_level):
+            raise ValueError("log levels are only supported with format JSON")
+        return self
+
+
+class Configuration(Model):
+    """What one revision runs: everything that its environments are started from."""
+
+    runtime: str = Field(description="The Lambda runtime id.")
+    handler: str = Field(description="What answers, in the runtime's own notation.")
+    code_sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
+    memory: int = Field(description="Megabytes an environment may use.")
+    timeout: int = Field(description="Seconds an invocation may take.")
+    ephemeral_storage: int = Field(description="Megabytes of /tmp.")
+    environment: dict[str, str] = Field(
+        default_factory=dict, description="Environment variables of the spec."
+    )
+    environment_secret: str | None = Field(
+        default=None, description="The Secret that holds further variables."
+    )
+    environment_digest: str | None = Field(
+        default=None, description="Digest of that Secret's variables."
+    )
+    role: str | None = Field(default=None, description="ARN of the execution role.")
+    logging: Logging = Field(default_factory=Logging, description="How the function logs.")
+
+
+class FunctionSpec(Model):
+    """What the function is wanted to be."""
+
+    function_name: str | None = Field(
+        default=None,
+        pattern=FUNCTION_NAME,
+        description="Lambda's name of the function; metadata.name if absent. Immutable.",
+    )
+    description: str = Field(default="", max_length=256, description="For people.")
+    runtime: str | None = Field(
+        default=None, description="A Lambda runtime id, such as python3.13; not with an image."
+    )
+    handler: str | None = Field(
+        default=None,
+        max_length=128,
+        pattern=r"^[^\s]+$",
+        description="file.function that answers, such as index.handler; not with an image.",
+    )
+    code: Code = Field(description="Where the code is.")
+    memory: int = Field(
+        default=128, ge=128, le=10_240, description="Megabytes an environment may use; CPU follows."
+    )
+    timeout: int = Field(
+        default=3, ge=1, le=900, description="Seconds an invocation may take before it is ended."
+    )
+    ephemeral_storage: int = Field(default=512, ge=512, le=10_240, description="Megabytes of /tmp.")
+    environment: Environment = Field(
+        default_factory=dict, description="Environment variables, at most 4 KB in all."
+    )
+    environment_from: SecretReference | None = Field(
+        default=None, description="A Secret whose entries become environment variables too."
+    )
+    role: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
+        description="ARN of the execution role.",
+    )
+    architecture: Literal["x86_64", "arm64"] = Field(
+        default="x86_64", description="Instruction set of the code."
+    )
+    logging: Logging = Field(default_factory=Logging, description="How the function logs.")
+    tags: dict[str, str] = Field(default_factory=dict, description="Lambda's tags, at most 50.")
+
+    @model_validator(mode="after")
+    def _package_type(self) -> Self:
+        if self.code.image is not None:
+            if self.runtime or self.handler:
+                raise ValueError("runtime and handler are not supported with code.image")
+        elif not self.runtime or not self.handler:
+            raise ValueError("runtime and handler are required unless code.image is given")
+        elif self.runtime.startswith("python") and "." not in self.handler:
+            raise ValueError(
+                f"handler {self.handler!r} has no dot: file.function is expected, "
+                "such as index.handler"
+            )
+        if len(self.tags) > 50:  # noqa: PLR2004  Lambda's limit, named in the message
+            raise ValueError(f"{len(self.tags)} tags came, at most 50 are allowed")
+        return self
+
+
+State = Literal["Pending", "Active", "Inactive", "Failed"]
+UpdateStatus = Literal["Successful", "Failed", "InProgress"]
+
+
+class FunctionStatus(Model):
+    """What the operator knows of the function; State and its kin are Lambda's."""
+
+    observed_generation: int = Field(default=0, description="The generation that was observed.")
+    revision: str | None = Field(default=None, description="What $LATEST means now.")
+    configuration: Configuration | None = Field(
+        default=None, description="What that revision runs."
+    )
+    code_size: int | None = Field(default=None, description="Bytes of the deployment package.")
+    last_modified: str | None = Field(default=None, description="When spec last changed.")
+    arn: str | None = Field(default=None, description="The function's ARN.")
+    state: State = Field(default="Pending", description="Lambda's State.")
+    state_reason: str | None = Field(default=None, description="Lambda's StateReason.")
+    state_reason_code: str | None = Field(default=None, description="Lambda's StateReasonCode.")
+    last_update_status: UpdateStatus | None = Field(
+        default=None, description="Lambda's LastUpdateStatus."
+    )
+    last_update_status_reason: str | None = Field(
+        default=None, description="Lambda's LastUpdateStatusReason."
+    )
+    last_update_status_reason_code: str | None = Field(
+        default=None, description="Lambda's LastUpdateStatusReasonCode."
+    )
+    conditions: list[Condition] = Field(
+        default_factory=list, description="Ready, CodeAvailable and Progressing."
+    )
+
+    def condition(self, kind: str) -> Condition | None:
+        """Give the condition of that type."""
+        return next((found for found in self.conditions if found.type == kind), None)
+
+
+class Function(Resource):
+    """A Lambda function."""
+
+    kind_name: ClassVar[str] = "Function"
+    plural: ClassVar[str] = "functions"
+    short_names: ClassVar[tuple[str, ...]] = ("fn",)
+
+    kind: Literal["Function"] = "Function"
+    spec: FunctionSpec
+    status: FunctionStatus = Field(default_factory=FunctionStatus)
+
+    @property
+    def function_name(self) -> str:
+        """Lambda's name of the function."""
+        return self.spec.function_name or self.metadata.name

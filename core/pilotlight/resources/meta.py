@@ -1,0 +1,92 @@
+"""The envelope that every custom resource shares, in Kubernetes' shape.
+
+Models are strict: a field that is not there is an error that names it, never ignored. What a
+resource means is in its own module beside this one.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+__all__ = ["GROUP", "VERSION", "Condition", "Key", "Model", "ObjectMeta", "Resource", "now"]
+
+GROUP = "pilotlight.dev"
+VERSION = "v1alpha1"
+
+
+def now() -> str:
+    """Give this moment as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Key(NamedTuple):
+    """Where a resource is; a cluster-scoped one has an empty namespace."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class Model(BaseModel):
+    """A part of a resource: camelCase outside, snake_case inside, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", validate_default=True
+    )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the part as a manifest has it, without what was never set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class ObjectMeta(Model):
+    """A resource's metadata; what Pilotlight does not use is kept as it came."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    creation_timestamp: str | None = None
+    deletion_timestamp: str | None = None
+
+
+class Condition(Model):
+    """One observation of a resource's state (Kubernetes API conventions, metav1.Condition)."""
+
+    type: str = Field(description="What is observed, such as Ready.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: str = Field(description="Why, as one CamelCase word.")
+    message: str = Field(default="", description="Why, for a person.")
+    observed_generation: int = Field(default=0, description="The generation that was observed.")
+    last_transition_time: str = Field(
+        default_factory=now, description="When the status last changed."
+    )
+
+
+class Resource(Model):
+    """A custom resource; subclasses say `kind`, `plural`, their spec and their status."""
+
+    kind_name: ClassVar[str]
+    plural: ClassVar[str]
+    short_names: ClassVar[tuple[str, ...]] = ()
+    cluster_scoped: ClassVar[bool] = False
+
+    api_version: str = f"{GROUP}/{VERSION}"
+    kind: str = ""
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+    @property
+    def key(self) -> Key:
+        """Where the resource is."""
+        return Key(self.metadata.namespace, self.metadata.name)

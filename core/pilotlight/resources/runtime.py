@@ -1,0 +1,53 @@
+"""`Runtime`, the cluster-scoped resource that says which image runs a Lambda runtime id.
+
+Its name is the runtime id itself (`python3.13`). A function whose runtime has no `Runtime` gets a
+clear condition. The table below is every id that Lambda's API accepts (botocore's Lambda model).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from .meta import Model, Resource
+
+__all__ = ["DEPRECATED_RUNTIMES", "RUNTIMES", "Runtime", "RuntimeSpec"]
+
+DEPRECATED_RUNTIMES = frozenset({
+    "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
+    "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "java8", "python2.7", "python3.6",
+    "python3.7", "python3.8", "python3.9", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1",
+    "dotnetcore3.1", "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided",
+})  # fmt: skip
+RUNTIMES = DEPRECATED_RUNTIMES | {
+    "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x", "java8.al2", "java11", "java17",
+    "java21", "java25", "java8.al2023", "java11.al2023", "java17.al2023",
+    "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15",
+    "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0",
+    "provided.al2", "provided.al2023",
+}  # fmt: skip
+
+
+class RuntimeSpec(Model):
+    """How pods of the runtime are made."""
+
+    image: str = Field(min_length=1, description="The image that pods of this runtime run.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="When the kubelet pulls the image."
+    )
+    overhead: int = Field(
+        default=64, ge=16, le=1024, description="Megabytes of a pod beside its function's memory."
+    )
+
+
+class Runtime(Resource):
+    """A Lambda runtime that this cluster can run."""
+
+    kind_name: ClassVar[str] = "Runtime"
+    plural: ClassVar[str] = "runtimes"
+    short_names: ClassVar[tuple[str, ...]] = ("rt",)
+    cluster_scoped: ClassVar[bool] = True
+
+    kind: Literal["Runtime"] = "Runtime"
+    spec: RuntimeSpec

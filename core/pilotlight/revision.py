@@ -1,0 +1,35 @@
+"""A revision is the hash of what a function runs: the same code and configuration, the same hash.
+
+The operator's function service computes it, pods are labelled with it, and gateways route by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .resources import Configuration
+
+__all__ = ["digest_environment", "revision_of"]
+
+
+def revision_of(configuration: Configuration) -> str:
+    """Give the revision of a configuration: 16 hex digits, the same on every machine."""
+    return _digest(configuration.to_json())[:16]
+
+
+def digest_environment(variables: Mapping[str, str]) -> str:
+    """Digest a Secret's variables, so that a change of them makes a new revision.
+
+    Only this digest stands in a status; the values do not.
+    """
+    return _digest(dict(variables))[:16]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

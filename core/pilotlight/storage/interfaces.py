@@ -1,0 +1,122 @@
+"""What state looks like from the parts that use it; two implementations of each interface.
+
+Embedded: SQLite and a directory. Cluster: the Kubernetes API and PostgreSQL. All of them raise
+core's errors (`pilotlight.errors`) and nothing of the library below them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
+
+from ..resources import Key, Resource
+
+__all__ = ["ArtifactStore", "Change", "LogLine", "LogQuery", "LogStore", "ResourceStore"]
+
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[R]):
+    """One step of a watch.
+
+    `present` and `gone` carry a resource. `synced` carries none: everything that was there when
+    the watch began has been told, and what was not told is gone.
+    """
+
+    kind: Literal["present", "gone", "synced"]
+    resource: R | None = None
+
+
+class ResourceStore(Protocol):
+    """Custom resources, Secrets and Namespaces."""
+
+    async def get(self, kind: type[R], key: Key) -> R:
+        """Read one; raises NotFoundError."""
+        ...
+
+    async def list(self, kind: type[R], namespace: str | None = None) -> list[R]:
+        """Read all of a kind, of one namespace or of every one that is served."""
+        ...
+
+    async def create(self, resource: R) -> R:
+        """Write a new one; raises AlreadyExistsError."""
+        ...
+
+    async def replace(self, resource: R) -> R:
+        """Write metadata and spec if nobody else did since; raises ConflictError, NotFoundError."""
+        ...
+
+    async def write_status(self, resource: R) -> R:
+        """Write the status alone, whatever the spec is by now; raises NotFoundError."""
+        ...
+
+    async def delete(self, kind: type[R], key: Key) -> None:
+        """Delete one and what it owns; raises NotFoundError."""
+        ...
+
+    def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
+        """Tell what is there, then `synced`, then every change; for ever, through disconnects."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Deployment packages, addressed by the sha256 (hex) of their bytes."""
+
+    async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
+        """Keep an artifact and give its size; raises ArtifactMismatchError, keeping nothing."""
+        ...
+
+    async def size(self, sha256: str) -> int | None:
+        """Give an artifact's size in bytes, or None where it is not there."""
+        ...
+
+    def read(self, sha256: str) -> AsyncIterator[bytes]:
+        """Stream an artifact; raises NotFoundError."""
+        ...
+
+    async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
+        """Delete what nobody refers to and nobody wrote or read for that long; give how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a function or the platform wrote about an invocation."""
+
+    time: float
+    """Seconds since the epoch."""
+    namespace: str
+    function: str
+    stream: str
+    request_id: str
+    message: str
+    id: int = 0
+    """Ascending within a store; 0 until stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which lines are wanted, oldest first."""
+
+    namespace: str
+    function: str
+    since: float = 0.0
+    request_id: str | None = None
+    after_id: int = 0
+    limit: int = 1000
+
+
+class LogStore(Protocol):
+    """Log lines, bounded by size and age."""
+
+    async def append(self, lines: Sequence[LogLine]) -> None:
+        """Keep lines."""
+        ...
+
+    async def query(self, query: LogQuery) -> list[LogLine]:
+        """Give the last `limit` lines of a query, or the first ones after `after_id`."""
+        ...

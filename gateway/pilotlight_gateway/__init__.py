@@ -1,0 +1,1 @@
+"""Serves the Lambda API and routes invocations to execution environments."""

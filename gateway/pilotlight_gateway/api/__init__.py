@@ -1,0 +1,1 @@
+"""The Lambda API's form: its model, routes, validation, function references."""

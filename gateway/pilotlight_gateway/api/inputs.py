@@ -1,0 +1,71 @@
+"""Puts an operation's input together from path, query, headers and body, as its model says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pilotlight_gateway.errors import SerializationError, ValidationError
+
+from .validation import validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .model import Model, Route
+
+__all__ = ["assemble"]
+
+
+def assemble(
+    model: Model,
+    route: Route,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    body: bytes,
+) -> dict[str, Any]:
+    """Give the validated input of an operation; members that it does not have are left out."""
+    shape = route.operation.input
+    if shape is None:
+        return {}
+    members = model.shapes[shape].get("members", {})
+    document = _body(body)
+    places = {"uri": route.parameters, "querystring": query, "header": headers, None: document}
+    given = {}
+    for name, target in members.items():
+        place = places[target.get("location")]
+        value = place.get(target.get("locationName", name))
+        if value is not None:
+            typed = place is not document
+            given[name] = _typed(model, target["shape"], name, value) if typed else value
+    validate(model, shape, given)
+    return given
+
+
+def _body(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise SerializationError(f"The body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise SerializationError(f"The body must be a JSON object, {type(document).__name__} came.")
+    return document
+
+
+def _typed(model: Model, shape: str, name: str, text: str) -> Any:
+    kind = model.shapes[shape]["type"]
+    try:
+        match kind:
+            case "integer" | "long":
+                return int(text)
+            case "boolean":
+                return {"true": True, "false": False}[text]
+            case _:
+                return text
+    except (ValueError, KeyError) as error:
+        raise ValidationError(
+            f"1 validation error detected: Value '{text}' at '{name[:1].lower() + name[1:]}' "
+            f"failed to satisfy constraint: Member must be of type {kind}"
+        ) from error

@@ -1,0 +1,87 @@
+"""Finds the function that a request names: name or ARN, qualifier, account and region.
+
+Texts are Lambda's (lambda.md 1.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pilotlight.arn import function_arn, parse_function_reference
+from pilotlight_gateway.errors import (
+    AccessDeniedError,
+    FunctionNotFoundError,
+    InvalidParameterValueError,
+    ValidationError,
+)
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.auth.caller import Caller
+
+__all__ = ["LATEST", "LONGEST_NAME", "Reference", "resolve"]
+
+LATEST = "$LATEST"
+LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A function of the caller's account, as it was named."""
+
+    namespace: str
+    account: str
+    region: str
+    name: str
+    qualifier: str | None
+
+    @property
+    def arn(self) -> str:
+        """The function's ARN with the qualifier that it was named by."""
+        return function_arn(self.region, self.account, self.name, self.qualifier)
+
+    @property
+    def unqualified_arn(self) -> str:
+        """The function's ARN."""
+        return function_arn(self.region, self.account, self.name)
+
+    def not_found(self) -> FunctionNotFoundError:
+        """Make the error that says the function is not there."""
+        return FunctionNotFoundError(f"Function not found: {self.arn}")
+
+
+def resolve(
+    text: str, caller: Caller, region: str, operation: str, qualifier: str | None = None
+) -> Reference:
+    """Resolve a `FunctionName` and a `Qualifier`; raises the error that Lambda raises."""
+    named = parse_function_reference(text)
+    if named is None:
+        raise ValidationError(
+            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
+            "constraint: Member must satisfy regular expression pattern: "
+            "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?"
+            "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+        )
+    if len(named.name) > LONGEST_NAME:
+        raise ValidationError(
+            f"1 validation error detected: Value '{named.name}' at 'functionName' failed to "
+            f"satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}"
+        )
+    if named.region not in {None, region}:
+        raise FunctionNotFoundError(
+            f"Functions from '{named.region}' are not reachable in this region ('{region}')"
+        )
+    if named.qualifier and qualifier and named.qualifier != qualifier:
+        raise InvalidParameterValueError(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    reference = Reference(
+        caller.namespace, caller.account, region, named.name, qualifier or named.qualifier
+    )
+    if named.account not in {None, caller.account}:
+        foreign = function_arn(region, named.account or "", named.name)
+        raise AccessDeniedError(
+            f"User: {caller.principal} is not authorized to perform: lambda:{operation} on "
+            f"resource: {foreign}"
+        )
+    return reference

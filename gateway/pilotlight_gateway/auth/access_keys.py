@@ -1,0 +1,90 @@
+"""Access keys of the cluster: Secrets of the release's namespace that carry a label.
+
+`accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for. Keys are
+read again when an unknown one comes and when they are older than a minute, so that a new key works
+at once and a deleted one soon does not; while the API server is away the last ones count.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotlight.errors import PilotlightError
+from pilotlight.resources import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pilotlight.accounts import Accounts
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["AccessKey", "AccessKeys"]
+
+LABEL = "pilotlight.dev/access-key"
+FRESH_SECONDS = 60.0
+MISS_SECONDS = 1.0
+"""How soon an unknown key may make us read again."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A key and the account it acts for."""
+
+    id: str
+    secret: str = field(repr=False)
+    namespace: str
+    account: str
+
+
+@dataclass(slots=True)
+class AccessKeys:
+    """All access keys, kept for a while."""
+
+    resources: ResourceStore
+    accounts: Accounts
+    namespace: str
+    clock: Callable[[], float] = time.monotonic
+    _keys: dict[str, AccessKey] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+
+    async def find(self, access_key: str) -> AccessKey | None:
+        """Give a key; None where there is none of that id."""
+        age = self.clock() - self._read_at
+        if age > FRESH_SECONDS or (access_key not in self._keys and age > MISS_SECONDS):
+            await self._read()
+        return self._keys.get(access_key)
+
+    async def _read(self) -> None:
+        self._read_at = self.clock()
+        try:
+            secrets = await self.resources.list(Secret, self.namespace)
+            keys = [await self._key(secret) for secret in secrets if _is_key(secret)]
+        except PilotlightError as error:
+            log.warning("access keys not read", error=str(error))
+            return
+        self._keys = {key.id: key for key in keys if key is not None}
+
+    async def _key(self, secret: Secret) -> AccessKey | None:
+        data = secret.string_data
+        missing = {"accessKeyId", "secretAccessKey", "namespace"} - data.keys()
+        if missing:
+            log.warning(
+                "access key ignored", secret=str(secret.key), missing=", ".join(sorted(missing))
+            )
+            return None
+        try:
+            account = await self.accounts.account(data["namespace"])
+        except PilotlightError as error:
+            log.warning("access key ignored", secret=str(secret.key), error=str(error))
+            return None
+        return AccessKey(data["accessKeyId"], data["secretAccessKey"], data["namespace"], account)
+
+
+def _is_key(secret: Secret) -> bool:
+    return secret.metadata.labels.get(LABEL) == "true"

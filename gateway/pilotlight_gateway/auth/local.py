@@ -1,0 +1,32 @@
+"""Local mode's authentication: none. Any credentials are accepted, on loopback.
+
+An access key of 12 digits is an account of its own; everything else is the default account.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .caller import Caller, RequestHead
+from .credentials import parse_authorization
+
+__all__ = ["LocalAuthenticator"]
+
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAuthenticator:
+    """Believes everybody."""
+
+    account: str
+
+    async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
+        """Give the account that the access key names, or the default one."""
+        del body  # nothing is verified
+        credentials = parse_authorization(head.headers.get("Authorization", ""))
+        key = credentials.access_key if credentials else ""
+        if re.fullmatch(r"\d{12}", key) and key != self.account:
+            return Caller(key, f"account-{key}", key)
+        return Caller(self.account, DEFAULT_NAMESPACE, key or "anonymous")

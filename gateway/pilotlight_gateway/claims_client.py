@@ -1,0 +1,186 @@
+"""A gateway's claims on the cluster: one long-lived connection to the autoscaler's leader.
+
+While there is no leader, claims wait for the next one until their deadline; what is leased already
+goes on serving. After a reconnect the gateway tells what it holds and knows (`Hello`), and claims
+without an answer are sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import aiohttp
+import structlog
+
+from pilotlight.claims_protocol import (
+    CLAIMS_PATH,
+    Acknowledge,
+    Claim,
+    Granted,
+    Hello,
+    Known,
+    Refused,
+    Release,
+    ToGateway,
+    claims_token,
+    to_gateway,
+)
+from pilotlight.errors import (
+    PilotlightError,
+    RevisionGoneError,
+    StartFailedError,
+    ThrottledError,
+    UnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import BaseModel
+
+    from pilotlight.claims import Lease, ReleaseReason, RevisionKey
+    from pilotlight.resources import Key
+
+__all__ = ["ClaimsClient"]
+
+RECONNECT_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Pending:
+    claim: Claim
+    answer: asyncio.Future[Lease]
+    deadline: float
+
+
+@dataclass(slots=True)
+class ClaimsClient:
+    """Claims environments from whoever leads."""
+
+    find_leader: Callable[[], Awaitable[str | None]]
+    """Gives `host:port` of the leader's claims server, or None while there is none."""
+    platform_key: bytes
+    gateway: str
+    held: Callable[[], list[Lease]] = list
+    """Gives the leases that the gateway holds now; set by the gateway."""
+    _known: dict[Key, str] = field(default_factory=dict)
+    _pending: dict[int, _Pending] = field(default_factory=dict)
+    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _socket: aiohttp.ClientWebSocketResponse | None = None
+    _late: asyncio.Future[None] | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether a leader listens."""
+        return self._socket is not None
+
+    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+        """Ask for one environment (`pilotlight.claims.Claims`)."""
+        loop = asyncio.get_running_loop()
+        claim = Claim(id=next(self._ids), revision=revision, seconds=seconds)
+        pending = _Pending(claim, loop.create_future(), loop.time() + seconds)
+        self._pending[claim.id] = pending
+        try:
+            await self._send(claim)
+            async with asyncio.timeout_at(pending.deadline):
+                return await pending.answer
+        except TimeoutError as error:
+            if self.connected:
+                raise ThrottledError(
+                    f"no environment could be started within {seconds:.0f} s",
+                    reason="ConcurrentInvocationLimitExceeded",
+                ) from error
+            raise UnavailableError("the autoscaler is away and did not come back") from error
+        finally:
+            del self._pending[claim.id]
+
+    async def release(self, lease: Lease, reason: ReleaseReason) -> None:
+        """Give an environment back; what is not told a leader learns from the next `Hello`."""
+        await self._send(Release(lease=lease.id, reason=reason))
+
+    async def acknowledge(self, function: Key, revision: str) -> None:
+        """Say that this gateway routes the function to that revision."""
+        self._known[function] = revision
+        await self._send(Acknowledge(known=_known(function, revision)))
+
+    async def run(self) -> None:
+        """Stay connected to whoever leads, for ever."""
+        async with aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    await self._follow(session)
+                except (aiohttp.ClientError, OSError, TimeoutError, PilotlightError) as error:
+                    log.info("no autoscaler", error=str(error) or type(error).__name__)
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _follow(self, session: aiohttp.ClientSession) -> None:
+        leader = await self.find_leader()
+        if leader is None:
+            return
+        headers = {"Authorization": f"Bearer {claims_token(self.platform_key)}"}
+        async with asyncio.timeout(5.0):
+            socket = await session.ws_connect(
+                f"http://{leader}{CLAIMS_PATH}", headers=headers, heartbeat=10.0
+            )
+        try:
+            await self._greet(socket)
+            log.info("autoscaler connected", leader=leader)
+            async for frame in socket:
+                self._take(to_gateway.validate_json(frame.data))
+        finally:
+            self._socket = None
+            await socket.close()
+
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        known = [_known(key, revision) for key, revision in self._known.items()]
+        hello = Hello(gateway=self.gateway, leases=self.held(), known=known)
+        await socket.send_str(hello.model_dump_json())
+        self._socket = socket
+        now = asyncio.get_running_loop().time()
+        for pending in list(self._pending.values()):
+            left = max(0.0, pending.deadline - now)
+            await self._send(pending.claim.model_copy(update={"seconds": left}))
+
+    async def _send(self, message: BaseModel) -> None:
+        if self._socket is None:
+            return
+        try:
+            await self._socket.send_str(message.model_dump_json())
+        except (ConnectionError, aiohttp.ClientError):
+            log.info("message not sent, the leader went away", kind=type(message).__name__)
+
+    def _take(self, message: ToGateway) -> None:
+        pending = self._pending.get(message.id)
+        if pending is None or pending.answer.done():
+            if isinstance(message, Granted):
+                # The caller has gone: the environment goes straight back.
+                self._late = asyncio.ensure_future(self.release(message.lease, "idle"))
+            return
+        match message:
+            case Granted():
+                pending.answer.set_result(message.lease)
+            case Refused():
+                pending.answer.set_exception(_error(message))
+
+
+def _known(function: Key, revision: str) -> Known:
+    return Known(namespace=function.namespace, function=function.name, revision=revision)
+
+
+def _error(refused: Refused) -> PilotlightError:
+    match refused.code:
+        case ThrottledError.code:
+            return ThrottledError(
+                refused.message, reason=refused.reason, retry_after=refused.retry_after
+            )
+        case RevisionGoneError.code:
+            return RevisionGoneError(refused.message)
+        case StartFailedError.code:
+            return StartFailedError(refused.message, reason=refused.reason)
+        case _:
+            return UnavailableError(f"{refused.code}: {refused.message}")

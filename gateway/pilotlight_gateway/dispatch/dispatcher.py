@@ -1,0 +1,220 @@
+"""Routes invocations to environments: the synchronous way, in one function (`invoke`).
+
+Nothing on it asks the operator, the API server or the store. Only where no environment is free does
+it claim one, through whatever stands behind `Claims`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pilotlight.errors import PilotlightError, RevisionGoneError, ThrottledError
+
+from .agent_connection import ConnectionLostError
+from .environment import Environment, NotStartedError
+from .events import EventReader
+from .invocation import Answer, Invocation, crash_answer
+from .queue import RevisionQueue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from pilotlight.claims import Claims, ReleaseReason, RevisionKey
+
+    from .events import LogSink
+
+__all__ = ["Dispatcher"]
+
+START_SECONDS = 30.0
+"""How long an invocation may wait for an environment; past it, it is throttled."""
+KEEP_ALIVE = 600.0
+"""Seconds that an environment may idle before it is given back."""
+REAP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """All revisions' queues, and the environments this gateway holds."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        platform_key: bytes,
+        sink: LogSink,
+        *,
+        gateway: str,
+        keep_alive: float = KEEP_ALIVE,
+    ) -> None:
+        self.queues: dict[RevisionKey, RevisionQueue] = {}
+        self._claims = claims
+        self._platform_key = platform_key
+        self._gateway = gateway
+        self._keep_alive = keep_alive
+        self._sink = sink
+        self._readers: dict[Environment, EventReader] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def invoke(self, revision: RevisionKey, invocation: Invocation) -> Answer:
+        """Run an invocation in an environment of the revision.
+
+        Raises RevisionGoneError where the revision is served no more (find the new one and come
+        again), ThrottledError, StartFailedError, UnavailableError. An answer whose body is still
+        coming holds its environment until the body was read or closed.
+        """
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            queue = self._queue(revision)
+            environment = queue.take() or await self._wait(queue, revision, deadline)
+            try:
+                answer = await environment.invoke(invocation, start_within=START_SECONDS)
+            except NotStartedError as error:
+                log.info("environment not usable", reason=str(error))
+                self._give_back(queue, environment)
+            except ConnectionLostError:
+                self._give_back(queue, environment)
+                return crash_answer(invocation.request_id)
+            except BaseException:
+                environment.close()
+                self._give_back(queue, environment)
+                raise
+            else:
+                return self._finish(queue, environment, answer)
+
+    def retire(self, revision: RevisionKey) -> None:
+        """Stop using a revision: what is free is released, what is busy once it is free."""
+        queue = self.queues.get(revision)
+        if queue is None:
+            return
+        for environment in queue.retire():
+            self._release(environment, "superseded")
+        if queue.empty:
+            del self.queues[revision]
+
+    def environments(self, revision: RevisionKey) -> dict[str, int]:
+        """Count a revision's environments by state."""
+        queue = self.queues.get(revision) or RevisionQueue()
+        return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
+
+    def leases(self) -> list[Environment]:
+        """Give every environment that is held."""
+        return list(self._readers)
+
+    async def run(self) -> None:
+        """Give back what idles too long, for ever."""
+        while True:
+            await asyncio.sleep(REAP_SECONDS)
+            self.reap(asyncio.get_running_loop().time())
+
+    def reap(self, now: float) -> None:
+        """Give back what idles too long."""
+        for revision, queue in list(self.queues.items()):
+            while queue.free and now - queue.free[0].idle_since >= self._keep_alive:
+                self._release(queue.free.popleft(), "idle")
+            if queue.empty:
+                del self.queues[revision]
+
+    async def close(self) -> None:
+        """Give everything back."""
+        for revision in list(self.queues):
+            self.retire(revision)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _queue(self, revision: RevisionKey) -> RevisionQueue:
+        queue = self.queues.get(revision)
+        if queue is None:
+            queue = self.queues[revision] = RevisionQueue()
+        return queue
+
+    async def _wait(
+        self, queue: RevisionQueue, revision: RevisionKey, deadline: float
+    ) -> Environment:
+        waiter = queue.wait()
+        queue.claims += 1
+        self._spawn(self._claim(queue, revision, deadline))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await waiter
+        except TimeoutError as error:
+            queue.leave(waiter)
+            raise ThrottledError(
+                f"no environment became free within {START_SECONDS:.0f} s",
+                reason="ConcurrentInvocationLimitExceeded",
+            ) from error
+        except BaseException:
+            environment = queue.leave(waiter)
+            if environment is not None:
+                self._give_back(queue, environment)
+            raise
+
+    async def _claim(self, queue: RevisionQueue, revision: RevisionKey, deadline: float) -> None:
+        seconds = deadline - asyncio.get_running_loop().time()
+        try:
+            lease = await self._claims.claim(revision, seconds=seconds)
+        except RevisionGoneError as error:
+            queue.claims -= 1
+            queue.fail_all(error)
+        except PilotlightError as error:
+            queue.claims -= 1
+            queue.fail(error)
+        except BaseException:
+            queue.claims -= 1
+            queue.fail(RevisionGoneError("the gateway stops"))
+            raise
+        else:
+            queue.claims -= 1
+            environment = Environment.of(lease, self._platform_key, self._gateway)
+            self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
+            if not queue.add(environment):
+                self._release(environment, "superseded")
+
+    def _finish(self, queue: RevisionQueue, environment: Environment, answer: Answer) -> Answer:
+        if isinstance(answer.body, bytes):
+            self._give_back(queue, environment)
+        else:
+            answer.body = self._held_while(answer.body, queue, environment)
+        return answer
+
+    async def _held_while(
+        self, body: AsyncIterator[bytes], queue: RevisionQueue, environment: Environment
+    ) -> AsyncIterator[bytes]:
+        whole = False
+        try:
+            async for chunk in body:
+                yield chunk
+            whole = True
+        finally:
+            if not whole:  # bytes of this answer are still on the connection
+                environment.close()
+            self._give_back(queue, environment)
+
+    def _give_back(self, queue: RevisionQueue, environment: Environment) -> None:
+        if not queue.give_back(environment):
+            self._release(environment, "ended" if environment.ended else "superseded")
+
+    def _gone(self, environment: Environment) -> None:
+        queue = self.queues.get(environment.lease.revision)
+        environment.ended = True
+        if queue is not None and queue.remove(environment):
+            self._release(environment, "ended")
+
+    def _release(self, environment: Environment, reason: ReleaseReason) -> None:
+        reader = self._readers.pop(environment, None)
+        if reader is not None:
+            reader.finish()
+        environment.close()
+        self._spawn(self._claims.release(environment.lease, reason))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("claim or release failed", error=str(error))

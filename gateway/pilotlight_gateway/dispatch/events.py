@@ -1,0 +1,144 @@
+"""Brings an agent's events back: log lines into the log store, and the news that it is gone.
+
+Every environment has a reader; all readers share one sink, which writes in batches. The sink is
+bounded: what the store cannot take in time is dropped and counted, and never holds an invocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pilotlight.errors import PilotlightError
+from pilotlight.storage import LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pilotlight.storage import LogStore
+
+    from .environment import Environment
+
+__all__ = ["EventReader", "LogSink"]
+
+FLUSH_SECONDS = 0.05
+MOST_WAITING = 50_000
+LAST_WORDS_SECONDS = 2.0
+"""How long a released environment's reader goes on, so that its last lines arrive."""
+LONGEST_LINE = 1 << 20
+
+log = structlog.get_logger()
+
+
+class LogSink:
+    """Collects log lines and writes them in batches."""
+
+    def __init__(self, store: LogStore) -> None:
+        self.dropped = 0
+        self._store = store
+        self._lines: list[LogLine] = []
+        self._filled = asyncio.Event()
+
+    def add(self, line: LogLine) -> None:
+        """Add a line; dropped where too many wait."""
+        if len(self._lines) >= MOST_WAITING:
+            self.dropped += 1
+            return
+        self._lines.append(line)
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Write what comes, for ever."""
+        while True:
+            await self._filled.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        lines, self._lines = self._lines, []
+        self._filled.clear()
+        if not lines:
+            return
+        try:
+            await self._store.append(lines)
+        except PilotlightError as error:
+            self.dropped += len(lines)
+            log.warning("log lines dropped", count=len(lines), error=str(error))
+
+
+class EventReader:
+    """Reads one environment's events as long as it lives."""
+
+    def __init__(
+        self, environment: Environment, sink: LogSink, on_end: Callable[[Environment], None]
+    ) -> None:
+        self._environment = environment
+        self._sink = sink
+        self._on_end = on_end
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    def start(
+        cls, environment: Environment, sink: LogSink, on_end: Callable[[Environment], None]
+    ) -> EventReader:
+        """Start reading; an agent that tells nothing any more is gone, or as good as gone."""
+        reader = cls(environment, sink, on_end)
+        reader._task = asyncio.create_task(reader._run())
+        return reader
+
+    def finish(self) -> None:
+        """Stop soon: the environment was released, its last lines may still come."""
+        if self._task is not None:
+            asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._task.cancel)
+
+    async def _run(self) -> None:
+        try:
+            await self._read()
+        except (OSError, ValueError, EOFError) as error:
+            log.debug("events ended", pod=self._environment.lease.pod, error=str(error))
+        finally:
+            self._on_end(self._environment)
+
+    async def _read(self) -> None:
+        lease = self._environment.lease
+        reader, writer = await asyncio.open_connection(lease.host, lease.port, limit=LONGEST_LINE)
+        try:
+            writer.write(
+                f"GET /v1/events?after=0 HTTP/1.1\r\nHost: {lease.host}:{lease.port}\r\n"
+                f"Authorization: Bearer {self._environment.token}\r\n\r\n".encode()
+            )
+            await reader.readuntil(b"\r\n\r\n")
+            await self._read_chunks(reader)
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _read_chunks(self, reader: asyncio.StreamReader) -> None:
+        pending = b""
+        while size := int((await reader.readline()).strip() or b"0", 16):
+            chunk = await reader.readexactly(size + 2)
+            *lines, pending = (pending + chunk[:-2]).split(b"\n")
+            for line in lines:
+                self._take(json.loads(line))
+
+    def _take(self, event: dict[str, Any]) -> None:
+        if "line" not in event:
+            return
+        revision = self._environment.lease.revision
+        self._sink.add(
+            LogLine(
+                time=datetime.fromisoformat(event["time"]).timestamp(),
+                namespace=revision.namespace,
+                function=revision.function,
+                stream=event.get("logStream") or "",
+                request_id=event.get("requestId") or "",
+                message=event["line"],
+            )
+        )

@@ -1,0 +1,118 @@
+"""Who gets which environment: the waiting invocations and free environments of one revision.
+
+Decides on its state and does no I/O. Environments pull: one that becomes free goes to the
+invocation that waits longest. Every waiting invocation has a claim under way, so that a revision
+without environments scales out by as many as are needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import ThrottledError
+
+if TYPE_CHECKING:
+    from .environment import Environment
+
+__all__ = ["LONGEST_QUEUE", "RevisionQueue"]
+
+LONGEST_QUEUE = 1000
+"""Invocations that may wait for one revision; more are throttled at once."""
+
+
+class RevisionQueue:
+    """The free environments and the waiting invocations of one revision."""
+
+    def __init__(self) -> None:
+        self.free: deque[Environment] = deque()
+        """The one used last is at the right and is taken first; the left idles longest."""
+        self.busy = 0
+        self.claims = 0
+        """Claims under way."""
+        self.retired = False
+        """Whether the revision is served no more; then nothing becomes free again."""
+        self._waiting: deque[asyncio.Future[Environment]] = deque()
+
+    @property
+    def waiting(self) -> int:
+        """How many invocations wait."""
+        return len(self._waiting)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of the revision is left here."""
+        return not (self.free or self.busy or self.claims or self._waiting)
+
+    def take(self) -> Environment | None:
+        """Take a free environment."""
+        if not self.free:
+            return None
+        self.busy += 1
+        return self.free.pop()
+
+    def wait(self) -> asyncio.Future[Environment]:
+        """Stand in the queue; raises ThrottledError where it is full."""
+        if len(self._waiting) >= LONGEST_QUEUE:
+            raise ThrottledError(
+                "Rate Exceeded.", reason="ConcurrentInvocationLimitExceeded", retry_after=1
+            )
+        waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
+
+    def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
+        """Stop waiting; gives the environment that came at that very moment, to be given back."""
+        if waiter in self._waiting:
+            self._waiting.remove(waiter)
+        elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            return waiter.result()
+        return None
+
+    def add(self, environment: Environment) -> bool:
+        """Take in an environment that was just granted; False where it is not wanted any more."""
+        return not environment.ended and self._offer(environment)
+
+    def remove(self, environment: Environment) -> bool:
+        """Take out a free environment that went away; False where it is not free."""
+        if environment not in self.free:
+            return False
+        self.free.remove(environment)
+        return True
+
+    def retire(self) -> list[Environment]:
+        """Let nothing become free any more; gives what was free."""
+        self.retired = True
+        environments = list(self.free)
+        self.free.clear()
+        return environments
+
+    def give_back(self, environment: Environment) -> bool:
+        """Take back a busy environment; False where it must be released."""
+        self.busy -= 1
+        return not environment.ended and self._offer(environment)
+
+    def fail(self, error: Exception) -> None:
+        """Tell a claim's failure to an invocation that has no other claim under way.
+
+        The newest one: those before it are served by the claims that are left.
+        """
+        if len(self._waiting) > self.claims:
+            self._waiting.pop().set_exception(error)
+
+    def fail_all(self, error: Exception) -> None:
+        """Tell a failure to everybody who waits."""
+        while self._waiting:
+            self._waiting.popleft().set_exception(error)
+
+    def _offer(self, environment: Environment) -> bool:
+        if self._waiting:
+            self.busy += 1
+            self._waiting.popleft().set_result(environment)
+            return True
+        if self.retired:
+            return False
+        environment.idle_since = asyncio.get_running_loop().time()
+        self.free.append(environment)
+        return True

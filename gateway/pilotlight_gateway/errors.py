@@ -1,0 +1,224 @@
+"""Lambda's errors, as clients see them: type, status, body and headers (lambda.md 1.1).
+
+Operations raise these; `translate` turns core's errors into them; `pilotlight_gateway.app` writes
+them. Nothing else in the gateway builds an error response.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pilotlight import errors as core
+
+__all__ = [
+    "AccessDeniedError",
+    "ApiError",
+    "FunctionNotFoundError",
+    "IncompleteSignatureError",
+    "InvalidParameterValueError",
+    "InvalidRequestContentError",
+    "InvalidSignatureError",
+    "MissingTokenError",
+    "NotSupportedError",
+    "PreconditionFailedError",
+    "RequestEntityTooLargeError",
+    "RequestTimeoutError",
+    "RequestTooLargeError",
+    "ResourceConflictError",
+    "ResourceNotReadyError",
+    "SerializationError",
+    "ServiceError",
+    "ServiceUnavailableError",
+    "TooManyRequestsError",
+    "UnknownOperationError",
+    "UnrecognizedClientError",
+    "ValidationError",
+    "translate",
+]
+
+
+class ApiError(Exception):
+    """An error response; `members` are further fields of its body."""
+
+    type: ClassVar[str] = "ServiceException"
+    status: ClassVar[int] = 500
+    fault: ClassVar[str] = "User"
+    message_key: ClassVar[str] = "message"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        headers: dict[str, str] | None = None,
+        members: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+        self.members = members or {}
+
+    def body(self) -> dict[str, str]:
+        """Give the response's body; the key of the message differs from error to error."""
+        return {"Type": self.fault, self.message_key: self.message} | self.members
+
+
+class ValidationError(ApiError):
+    """A field breaks a constraint of the API's model."""
+
+    type, status = "ValidationException", 400
+
+
+class InvalidParameterValueError(ApiError):
+    """A field breaks a rule of the service."""
+
+    type, status = "InvalidParameterValueException", 400
+
+
+class InvalidRequestContentError(ApiError):
+    """The body is not JSON."""
+
+    type, status = "InvalidRequestContentException", 400
+
+
+class SerializationError(ApiError):
+    """The body of a management call cannot be read."""
+
+    type, status = "SerializationException", 400
+
+
+class FunctionNotFoundError(ApiError):
+    """No such function, qualifier or other resource."""
+
+    type, status = "ResourceNotFoundException", 404
+    message_key = "Message"
+
+
+class ResourceConflictError(ApiError):
+    """The resource is there already, or is being changed."""
+
+    type, status = "ResourceConflictException", 409
+
+
+class PreconditionFailedError(ApiError):
+    """The RevisionId is not the latest."""
+
+    type, status = "PreconditionFailedException", 412
+
+
+class RequestTooLargeError(ApiError):
+    """The event is larger than an invocation may carry."""
+
+    type, status = "RequestTooLargeException", 413
+
+
+class RequestEntityTooLargeError(ApiError):
+    """The body of a management call is too large."""
+
+    type, status = "RequestEntityTooLargeException", 413
+
+
+class RequestTimeoutError(ApiError):
+    """The client sent its request too slowly."""
+
+    type, status = "RequestTimeoutException", 408
+
+
+class TooManyRequestsError(ApiError):
+    """No environment may be started; `Reason` says which limit."""
+
+    type, status = "TooManyRequestsException", 429
+
+    def __init__(self, message: str, *, reason: str, retry_after: int = 1) -> None:
+        super().__init__(
+            message,
+            headers={"Retry-After": str(retry_after)},
+            members={"Reason": reason, "retryAfterSeconds": str(retry_after)},
+        )
+
+
+class ResourceNotReadyError(ApiError):
+    """The function is not Active yet, or its environments cannot start."""
+
+    type, status = "ResourceNotReadyException", 502
+    fault = "Service"
+
+
+class ServiceError(ApiError):
+    """The platform failed; the log has the request id."""
+
+    type, status = "ServiceException", 500
+    fault, message_key = "Service", "Message"
+
+
+class ServiceUnavailableError(ApiError):
+    """A part of the platform is away; try again."""
+
+    type, status = "ServiceUnavailableException", 503
+    fault, message_key = "Service", "Message"
+
+
+class UnknownOperationError(ApiError):
+    """No operation of the API has this method and path."""
+
+    type, status = "UnknownOperationException", 404
+
+
+class NotSupportedError(ApiError):
+    """An operation or a field of Lambda's that is not here yet (docs/unsupported.md)."""
+
+    type, status = "NotImplementedException", 501
+
+
+class AccessDeniedError(ApiError):
+    """The caller may not do this."""
+
+    type, status = "AccessDeniedException", 403
+    message_key = "Message"
+
+
+class MissingTokenError(ApiError):
+    """The request carries no credentials."""
+
+    type, status = "MissingAuthenticationTokenException", 403
+
+
+class UnrecognizedClientError(ApiError):
+    """No such access key."""
+
+    type, status = "UnrecognizedClientException", 403
+
+
+class InvalidSignatureError(ApiError):
+    """The signature is not the one that the secret key gives, or it is too old."""
+
+    type, status = "InvalidSignatureException", 403
+
+
+class IncompleteSignatureError(ApiError):
+    """The Authorization header lacks a part."""
+
+    type, status = "IncompleteSignatureException", 400
+
+
+_PLAIN: dict[type[core.PilotlightError], type[ApiError]] = {
+    core.InvalidResourceError: InvalidParameterValueError,
+    core.ArtifactMismatchError: InvalidParameterValueError,
+    core.NotFoundError: FunctionNotFoundError,
+    core.AlreadyExistsError: ResourceConflictError,
+    core.ConflictError: ResourceConflictError,
+}
+
+
+def translate(error: core.PilotlightError) -> ApiError:
+    """Say one of core's errors in Lambda's words."""
+    match error:
+        case core.ThrottledError():
+            return TooManyRequestsError(
+                str(error), reason=error.reason, retry_after=error.retry_after
+            )
+        case core.StartFailedError():
+            return ResourceNotReadyError(f"{error} ({error.reason})")
+        case core.UnavailableError() | core.RevisionGoneError():
+            return ServiceUnavailableError(str(error), headers={"Retry-After": "1"})
+        case _:
+            return _PLAIN.get(type(error), ServiceError)(str(error))

@@ -1,0 +1,1 @@
+"""The Lambda API's operations, a noun a module; `table` says which there are."""

@@ -1,0 +1,153 @@
+"""Says a `Function` resource in the API's words: FunctionConfiguration and GetFunction's answer.
+
+AWS Lambda API reference, "FunctionConfiguration". States follow lambda.md 1.2: what was written and
+not yet reconciled is Pending or InProgress.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.arn import function_arn
+from pilotlight.resources import Key, Secret
+from pilotlight.tickets import ticket_for
+from pilotlight_gateway.api.reference import LATEST
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Function
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["configuration", "get_function_document", "in_progress", "revision_id"]
+
+NO_ROLE = "arn:aws:iam::{account}:role/none"
+"""Manifests need no role; the API's model requires one in answers."""
+
+
+async def configuration(
+    services: Services, call: Call, function: Function, *, listed: bool = False
+) -> dict[str, Any]:
+    """Give a FunctionConfiguration; lists leave states out, as Lambda does."""
+    spec = function.spec
+    region, account = services.settings.region, call.caller.account
+    document: dict[str, Any] = {
+        "FunctionName": function.function_name,
+        "FunctionArn": function_arn(region, account, function.function_name),
+        "Role": spec.role or NO_ROLE.format(account=account),
+        "CodeSize": function.status.code_size or 0,
+        "Description": spec.description,
+        "Timeout": spec.timeout,
+        "MemorySize": spec.memory,
+        "LastModified": _last_modified(function),
+        "CodeSha256": _code_sha256(function),
+        "Version": LATEST,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "RevisionId": revision_id(function),
+        "PackageType": "Image" if spec.code.image else "Zip",
+        "Architectures": [spec.architecture],
+        "EphemeralStorage": {"Size": spec.ephemeral_storage},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": _logging(function),
+    }
+    if spec.runtime and spec.handler:
+        document |= {"Runtime": spec.runtime, "Handler": spec.handler}
+    if variables := await _variables(services, function):
+        document["Environment"] = {"Variables": variables}
+    return document if listed else document | _states(function)
+
+
+async def get_function_document(
+    services: Services, call: Call, function: Function
+) -> dict[str, Any]:
+    """Give GetFunction's answer; the package's address works for ten minutes."""
+    document: dict[str, Any] = {
+        "Configuration": await configuration(services, call, function),
+        "Code": _code(services, call, function),
+    }
+    if function.spec.tags:
+        document["Tags"] = function.spec.tags
+    return document
+
+
+def in_progress(function: Function) -> bool:
+    """Say whether the last change is still being carried out."""
+    return _unobserved(function) or function.status.last_update_status == "InProgress"
+
+
+def revision_id(function: Function) -> str:
+    """Give the RevisionId: another one after each change."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, _identity(function)))
+
+
+def _identity(function: Function) -> str:
+    return f"{function.metadata.uid}/{function.metadata.generation}"
+
+
+def _unobserved(function: Function) -> bool:
+    return function.status.observed_generation < function.metadata.generation
+
+
+def _states(function: Function) -> dict[str, Any]:
+    status = function.status
+    if status.revision is None and _unobserved(function):
+        return {
+            "State": "Pending",
+            "StateReason": "The function is being created.",
+            "StateReasonCode": "Creating",
+        }
+    update = "InProgress" if _unobserved(function) else status.last_update_status
+    states = {
+        "State": status.state,
+        "StateReason": status.state_reason,
+        "StateReasonCode": status.state_reason_code,
+        "LastUpdateStatus": update,
+        "LastUpdateStatusReason": status.last_update_status_reason,
+        "LastUpdateStatusReasonCode": status.last_update_status_reason_code,
+    }
+    return {name: value for name, value in states.items() if value is not None}
+
+
+def _last_modified(function: Function) -> str:
+    text = function.status.last_modified or function.metadata.creation_timestamp or ""
+    return text.replace("Z", ".000+0000")
+
+
+def _code_sha256(function: Function) -> str:
+    served = function.status.configuration
+    sha256 = function.spec.code.zip or (served.code_sha256 if served else "")
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _logging(function: Function) -> dict[str, str]:
+    logging = function.spec.logging
+    levels = {
+        "ApplicationLogLevel": logging.application_level,
+        "SystemLogLevel": logging.system_level,
+    }
+    group = logging.group or f"/aws/lambda/{function.function_name}"
+    document = {"LogFormat": logging.format, "LogGroup": group}
+    return document | {name: level for name, level in levels.items() if level}
+
+
+async def _variables(services: Services, function: Function) -> dict[str, str]:
+    reference = function.spec.environment_from
+    if reference is None:
+        return function.spec.environment
+    key = Key(function.metadata.namespace, reference.secret)
+    secrets = await services.resources.list(Secret, key.namespace)
+    held = next((secret.string_data for secret in secrets if secret.key == key), {})
+    return held | function.spec.environment
+
+
+def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
+    if function.spec.code.image:
+        return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
+    served = function.status.configuration
+    sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
+    if sha256 is None:
+        return {"RepositoryType": "S3"}
+    ticket = ticket_for(services.settings.platform_key, sha256)
+    origin = services.settings.public_url or call.origin
+    return {"RepositoryType": "S3", "Location": f"{origin}/-/artifacts/{sha256}?ticket={ticket}"}

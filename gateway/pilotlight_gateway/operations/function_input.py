@@ -1,0 +1,102 @@
+"""Turns the API's members into a `FunctionSpec`, for CreateFunction and the two updates.
+
+A member that Lambda has and Pilotlight does not yet is refused by name when it asks for anything;
+its empty or default value is what it would be anyway and passes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import InvalidResourceError
+from pilotlight.manifest import parse_model
+from pilotlight.resources import FunctionSpec
+from pilotlight.resources.runtime import DEPRECATED_RUNTIMES, RUNTIMES
+from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["merge", "parse_spec", "refuse_unsupported"]
+
+_PLAIN = {
+    "Runtime": "runtime",
+    "Handler": "handler",
+    "Description": "description",
+    "MemorySize": "memory",
+    "Timeout": "timeout",
+    "Role": "role",
+    "Tags": "tags",
+}
+_LOGGING = {
+    "LogFormat": "format",
+    "ApplicationLogLevel": "applicationLevel",
+    "SystemLogLevel": "systemLevel",
+    "LogGroup": "group",
+}
+_UNSUPPORTED: dict[str, Any] = {
+    "CapacityProviderConfig": None, "CodeSigningConfigArn": None, "DeadLetterConfig": None,
+    "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
+    "Layers": None, "Publish": False, "PublishTo": None, "TenancyConfig": None,
+    "VpcConfig": None, "AcceleratorConfig": None,
+    "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
+}  # fmt: skip
+"""Members that are not supported yet, with the value that changes nothing."""
+
+
+def refuse_unsupported(given: Mapping[str, Any]) -> None:
+    """Raise NotSupportedError for a member that asks for what is not there yet."""
+    for name, neutral in _UNSUPPORTED.items():
+        value = given.get(name)
+        if value == neutral or _is_empty(value):
+            continue
+        raise NotSupportedError(f"{name} is not supported yet: leave it out of the request.")
+
+
+def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the API's members over a spec in its JSON form; what was not given stays."""
+    merged = dict(spec)
+    for member, name in _PLAIN.items():
+        if given.get(member) is not None:
+            merged[name] = given[member]
+    if given.get("EphemeralStorage") is not None:
+        merged["ephemeralStorage"] = given["EphemeralStorage"]["Size"]
+    if given.get("LoggingConfig") is not None:
+        asked = given["LoggingConfig"]
+        merged["logging"] = {_LOGGING[key]: value for key, value in asked.items() if value}
+    if given.get("Architectures"):
+        merged["architecture"] = given["Architectures"][0]
+    return merged
+
+
+def parse_spec(spec: dict[str, Any]) -> FunctionSpec:
+    """Check a spec by the service's rules; raises InvalidParameterValueError."""
+    _check_runtime(spec.get("runtime"))
+    try:
+        return parse_model(FunctionSpec, spec)
+    except InvalidResourceError as error:
+        raise InvalidParameterValueError(str(error)) from error
+
+
+def _check_runtime(runtime: str | None) -> None:
+    if runtime is None:
+        return
+    if runtime not in RUNTIMES:
+        wanted = ", ".join(sorted(RUNTIMES - DEPRECATED_RUNTIMES))
+        raise InvalidParameterValueError(
+            f"Value {runtime} at 'runtime' failed to satisfy constraint: Member must satisfy enum "
+            f"value set: [{wanted}] or be a valid ARN"
+        )
+    if runtime in DEPRECATED_RUNTIMES:
+        raise InvalidParameterValueError(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating "
+            "AWS Lambda functions. We recommend you use a supported runtime while creating or "
+            "updating functions."
+        )
+
+
+def _is_empty(value: Any) -> bool:
+    """Say whether a member asks for nothing, such as `{"SubnetIds": []}`."""
+    if isinstance(value, dict):
+        return all(_is_empty(part) for part in value.values())
+    return value in (None, "", [], False)

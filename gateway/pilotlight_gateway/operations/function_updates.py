@@ -1,0 +1,92 @@
+"""UpdateFunctionCode and UpdateFunctionConfiguration: a change of the spec, checked as a whole.
+
+The revision that serves goes on serving until the operator has made the new one and every gateway
+routes to it; meanwhile LastUpdateStatus is InProgress and further updates conflict.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.arn import function_arn
+from pilotlight.errors import ConflictError
+from pilotlight_gateway.errors import PreconditionFailedError, ResourceConflictError
+from pilotlight_gateway.exchange import Reply, json_reply
+
+from . import environment_secret
+from .function_code import keep_code
+from .function_document import configuration, in_progress, revision_id
+from .function_input import merge, parse_spec, refuse_unsupported
+from .functions import find
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Function
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["update_function_code", "update_function_configuration"]
+
+
+async def update_function_code(services: Services, call: Call) -> Reply:
+    """Give a function other code; `DryRun` only checks."""
+    function = await _changeable(services, call, "UpdateFunctionCode")
+    dry_run = bool(call.input.get("DryRun"))
+    sha256, size = await keep_code(services.artifacts, call.input, dry_run=dry_run)
+    spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
+    parse_spec(spec)
+    if not dry_run:
+        function = await _write(services, call, function, spec)
+        function.status.code_size = size
+    return json_reply(await configuration(services, call, function))
+
+
+async def update_function_configuration(services: Services, call: Call) -> Reply:
+    """Change some of a function's configuration; what is not named stays."""
+    function = await _changeable(services, call, "UpdateFunctionConfiguration")
+    spec = merge(function.spec.to_json(), call.input)
+    parse_spec(spec)
+    environment_secret.check(call.input)
+    spec |= await environment_secret.keep(services.resources, function.key, call.input)
+    function = await _write(services, call, function, spec)
+    return json_reply(await configuration(services, call, function))
+
+
+async def _changeable(services: Services, call: Call, operation: str) -> Function:
+    function = await find(services, call, operation)
+    refuse_unsupported(call.input)
+    _check_revision(call, function)
+    if in_progress(function):
+        raise _conflict(services, call, function)
+    return function
+
+
+def _check_revision(call: Call, function: Function) -> None:
+    wanted = call.input.get("RevisionId")
+    if wanted and wanted != revision_id(function):
+        raise PreconditionFailedError(
+            "The Revision Id provided does not match the latest Revision Id. Call the "
+            "GetFunction/GetAlias API to retrieve the latest Revision Id"
+        )
+
+
+async def _write(
+    services: Services, call: Call, function: Function, spec: dict[str, Any]
+) -> Function:
+    changed = function.model_copy(update={"spec": parse_spec(spec)}, deep=True)
+    try:
+        return await services.resources.replace(changed)
+    except ConflictError as error:
+        raise _conflict(services, call, function) from error
+
+
+def _conflict(services: Services, call: Call, function: Function) -> ResourceConflictError:
+    arn = function_arn(services.settings.region, call.caller.account, function.function_name)
+    if function.status.revision is None:
+        return ResourceConflictError(
+            "The operation cannot be performed at this time. The function is currently in the "
+            f"following state: {function.status.state}"
+        )
+    return ResourceConflictError(
+        "The operation cannot be performed at this time. An update is in progress for resource: "
+        f"{arn}"
+    )

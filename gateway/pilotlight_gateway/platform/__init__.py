@@ -1,0 +1,1 @@
+"""The platform's own endpoints, under `/-/` (design, section 9)."""

@@ -1,0 +1,89 @@
+"""`/-/apply` and `/-/functions/…`: resources as they are, for the command line.
+
+What `kubectl` is on a cluster, these are wherever there is none; both write the same resources.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import InvalidResourceError, NotFoundError
+from pilotlight.manifest import parse_manifest
+from pilotlight.resources import Function, Resource
+from pilotlight_gateway.catalogue import revision_key
+from pilotlight_gateway.errors import FunctionNotFoundError
+from pilotlight_gateway.exchange import Reply, json_reply
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["apply", "delete_function", "get_function"]
+
+
+async def apply(services: Services, call: Call) -> Reply:
+    """Create or change one resource of the caller's account."""
+    try:
+        wanted = parse_manifest(json.loads(call.body or b"null"))
+    except ValueError as error:
+        raise InvalidResourceError(f"the body is not JSON: {error}") from error
+    if not isinstance(wanted, Function):
+        raise InvalidResourceError(
+            f"kind: {wanted.kind} cannot be applied here, Function can; "
+            "Runtimes are the cluster's, use kubectl",
+            field="kind",
+        )
+    namespace = wanted.metadata.namespace or call.caller.namespace
+    if namespace != call.caller.namespace:
+        raise InvalidResourceError(
+            f"metadata.namespace: {namespace!r} came, the caller's account is "
+            f"{call.caller.namespace!r}",
+            field="metadata.namespace",
+        )
+    wanted.metadata.namespace = namespace
+    return json_reply((await _put(services, wanted)).to_json())
+
+
+async def get_function(services: Services, call: Call) -> Reply:
+    """Give a function as it is stored, and how many environments it has here."""
+    function = await _find(services, call)
+    revision = revision_key(function)
+    environments = services.dispatcher.environments(revision) if revision else {}
+    return json_reply(function.to_json() | {"environments": environments})
+
+
+async def delete_function(services: Services, call: Call) -> Reply:
+    """Delete a function."""
+    function = await _find(services, call)
+    await services.resources.delete(Function, function.key)
+    return Reply(204)
+
+
+async def _put(services: Services, wanted: Function) -> Resource:
+    try:
+        present = await services.resources.get(Function, wanted.key)
+    except NotFoundError:
+        return await services.resources.create(wanted)
+    if present.function_name != wanted.function_name:
+        raise InvalidResourceError(
+            f"spec.functionName: {wanted.function_name!r} came, {present.function_name!r} is "
+            "there: the name of a function never changes",
+            field="spec.functionName",
+        )
+    metadata = present.metadata.model_copy(update=_written(wanted))
+    changed = present.model_copy(update={"spec": wanted.spec, "metadata": metadata})
+    return present if changed == present else await services.resources.replace(changed)
+
+
+def _written(wanted: Function) -> dict[str, Any]:
+    return {"labels": wanted.metadata.labels, "annotations": wanted.metadata.annotations}
+
+
+async def _find(services: Services, call: Call) -> Function:
+    name = call.parameters["name"]
+    key = await services.catalogue.key_of(call.caller.namespace, name)
+    try:
+        return await services.resources.get(Function, key)
+    except NotFoundError as error:
+        raise FunctionNotFoundError(f"Function not found: {name}") from error

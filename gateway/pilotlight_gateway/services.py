@@ -1,0 +1,31 @@
+"""What operations work with: the gateway's parts, put together once (`gateway.Gateway`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pilotlight.accounts import Accounts
+    from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
+
+    from .catalogue import Catalogue
+    from .dispatch.dispatcher import Dispatcher
+    from .metrics import Metrics
+    from .settings import Settings
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The gateway's parts."""
+
+    settings: Settings
+    resources: ResourceStore
+    artifacts: ArtifactStore
+    logs: LogStore
+    accounts: Accounts
+    catalogue: Catalogue
+    dispatcher: Dispatcher
+    metrics: Metrics

@@ -1,0 +1,21 @@
+"""What a gateway is told at its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A gateway's settings."""
+
+    region: str
+    platform_key: bytes
+    gateway: str = "local"
+    """This gateway's own name, unique among those that run."""
+    concurrency_limit: int = 1000
+    """Environments that an account may have."""
+    public_url: str = ""
+    """Where clients reach the gateway, for addresses in answers; empty: as they came."""

@@ -1,0 +1,1 @@
+"""Answers claims for execution environments; imports neither kopf nor kubernetes."""

@@ -1,0 +1,40 @@
+"""Claims without a wire: gateway and autoscaler in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .acknowledgements import Acknowledgements
+
+if TYPE_CHECKING:
+    from pilotlight.claims import Lease, ReleaseReason, RevisionKey
+    from pilotlight.resources import Key
+
+    from .capacity import Capacity
+
+__all__ = ["LocalClaims"]
+
+
+@dataclass(slots=True)
+class LocalClaims:
+    """The one gateway's claims, answered in its own process."""
+
+    capacity: Capacity
+    acknowledgements: Acknowledgements = field(default_factory=Acknowledgements)
+    gateway: str = "local"
+
+    def __post_init__(self) -> None:
+        self.acknowledgements.connect(self.gateway)
+
+    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+        """Start one environment (`Capacity.claim`)."""
+        return await self.capacity.claim(revision, gateway=self.gateway, seconds=seconds)
+
+    async def release(self, lease: Lease, reason: ReleaseReason) -> None:
+        """Give an environment back."""
+        await self.capacity.release(lease.id, reason)
+
+    async def acknowledge(self, function: Key, revision: str) -> None:
+        """Say that the gateway routes to that revision."""
+        self.acknowledgements.acknowledge(self.gateway, function, revision)

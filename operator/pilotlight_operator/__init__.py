@@ -1,0 +1,1 @@
+"""Turns Function resources into revisions and pods; services decide, storage writes."""

@@ -1,0 +1,101 @@
+"""The Secrets that hold the environment variables which came by the Lambda API.
+
+The API writes such a Secret, labelled with its function, before it writes the function that refers
+to it. Here the Secret gets its owner, and is deleted once another one took its place.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import ConflictError, NotFoundError
+from pilotlight.names import FUNCTION_LABEL, label_value
+from pilotlight.resources import Key, Secret
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Function
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["EnvironmentSecrets"]
+
+UNREFERENCED_SECONDS = 60.0
+"""The API writes a Secret before the spec that refers to it; only older ones are superseded."""
+
+
+class EnvironmentSecrets:
+    """Owns and collects the Secrets of functions."""
+
+    def __init__(self, resources: ResourceStore) -> None:
+        self._resources = resources
+
+    async def adopt(self, function: Function) -> None:
+        """Make the function the owner of the labelled Secret that it refers to."""
+        reference = function.spec.environment_from
+        if reference is None:
+            return
+        try:
+            secret = await self._resources.get(
+                Secret, Key(function.metadata.namespace, reference.secret)
+            )
+        except NotFoundError:
+            return
+        if _is_labelled(secret, function) and not _is_owned(secret, function):
+            await self._own(secret, function)
+
+    async def drop_superseded(self, function: Function) -> float | None:
+        """Delete what the function no longer refers to; give the seconds until there is more."""
+        secrets = await self._resources.list(Secret, function.metadata.namespace)
+        superseded = [one for one in secrets if _is_superseded(one, function)]
+        young = [one for one in superseded if _age(one) < UNREFERENCED_SECONDS]
+        for secret in superseded:
+            if secret not in young:
+                await self._delete(secret)
+        return UNREFERENCED_SECONDS if young else None
+
+    async def _own(self, secret: Secret, function: Function) -> None:
+        owner = {
+            "apiVersion": function.api_version,
+            "kind": function.kind,
+            "name": function.metadata.name,
+            "uid": function.metadata.uid,
+        }
+        owners = [*_owners(secret), owner]
+        metadata = secret.metadata.model_copy(update={"ownerReferences": owners})
+        try:
+            await self._resources.replace(secret.model_copy(update={"metadata": metadata}))
+        except ConflictError:
+            return  # somebody changed it; the next reconcile looks again
+
+    async def _delete(self, secret: Secret) -> None:
+        try:
+            await self._resources.delete(Secret, secret.key)
+        except NotFoundError:
+            return
+
+
+def _is_superseded(secret: Secret, function: Function) -> bool:
+    reference, configuration = function.spec.environment_from, function.status.configuration
+    wanted = reference.secret if reference else None
+    served = configuration.environment_secret if configuration else None
+    ours = _is_labelled(secret, function) and _is_owned(secret, function)
+    return ours and secret.metadata.name not in {wanted, served}
+
+
+def _is_labelled(secret: Secret, function: Function) -> bool:
+    return secret.metadata.labels.get(FUNCTION_LABEL) == label_value(function.metadata.name)
+
+
+def _is_owned(secret: Secret, function: Function) -> bool:
+    return any(owner.get("uid") == function.metadata.uid for owner in _owners(secret))
+
+
+def _owners(secret: Secret) -> list[dict[str, Any]]:
+    return list((secret.metadata.model_extra or {}).get("ownerReferences") or [])
+
+
+def _age(secret: Secret) -> float:
+    created = secret.metadata.creation_timestamp
+    if created is None:
+        return 0.0
+    return (datetime.now(UTC) - datetime.fromisoformat(created)).total_seconds()

@@ -1,0 +1,148 @@
+"""What must be known of a function before its status can be decided, read in one place.
+
+Reading also makes an inline function's package, since only then its sha256 and size are facts;
+the write repeats without harm. `function_status.decide` goes on from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import (
+    AlreadyExistsError,
+    InvalidResourceError,
+    NotFoundError,
+    PilotlightError,
+)
+from pilotlight.packages import inline_package
+from pilotlight.resources import Function, Key, Runtime, Secret
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from pilotlight.accounts import Accounts
+    from pilotlight.storage import ArtifactStore, ResourceStore
+
+__all__ = ["Facts", "FactsReader", "Package"]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A deployment package that is in the artifact store."""
+
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a function's status depends on; what is missing is an error or None."""
+
+    function: Function
+    account: str | PilotlightError
+    region: str
+    holder: str
+    """Object name of the function that has the functionName."""
+    runnable: bool
+    """Something here runs the function's runtime."""
+    package: Package | PilotlightError | None
+    secret: Secret | None
+    """What `environmentFrom` names."""
+
+
+class FactsReader:
+    """Reads facts from the stores."""
+
+    def __init__(
+        self,
+        resources: ResourceStore,
+        artifacts: ArtifactStore,
+        *,
+        accounts: Accounts,
+        region: str,
+        runnable: Callable[[str], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._resources = resources
+        self._artifacts = artifacts
+        self._accounts = accounts
+        self._region = region
+        self._runnable = runnable or self._has_runtime
+
+    async def read(self, function: Function) -> Facts:
+        """Read all facts about a function; raises UnavailableError where a store is away."""
+        return Facts(
+            function=function,
+            account=await self._account(function),
+            region=self._region,
+            holder=await self._holder(function),
+            runnable=await self._runnable(function.spec.runtime or ""),
+            package=await self._package(function),
+            secret=await self._secret(function),
+        )
+
+    async def _account(self, function: Function) -> str | PilotlightError:
+        try:
+            return await self._accounts.account(function.metadata.namespace)
+        except (AlreadyExistsError, InvalidResourceError, NotFoundError) as error:
+            return error
+
+    async def _holder(self, function: Function) -> str:
+        others = await self._resources.list(Function, function.metadata.namespace)
+        same = [one for one in others if one.function_name == function.function_name]
+        return min(same, key=_precedence, default=function).metadata.name
+
+    async def _has_runtime(self, runtime: str) -> bool:
+        try:
+            await self._resources.get(Runtime, Key("", runtime))
+        except NotFoundError:
+            return False
+        return True
+
+    async def _package(self, function: Function) -> Package | PilotlightError | None:
+        code = function.spec.code
+        if code.inline is not None:
+            return await self._inline_package(function, code.inline)
+        if code.zip is None:
+            return None
+        size = await self._artifacts.size(code.zip)
+        return None if size is None else Package(code.zip, size)
+
+    async def _inline_package(self, function: Function, source: str) -> Package | PilotlightError:
+        spec = function.spec
+        try:
+            content = inline_package(spec.handler or "", source, spec.runtime or "")
+        except InvalidResourceError as error:
+            return error
+        sha256 = hashlib.sha256(content).hexdigest()
+        # Asked first: a reconcile of a settled function writes nothing.
+        if await self._artifacts.size(sha256) is None:
+            await self._artifacts.put(sha256, _once(content))
+        return Package(sha256, len(content))
+
+    async def _secret(self, function: Function) -> Secret | None:
+        reference = function.spec.environment_from
+        if reference is None:
+            return None
+        try:
+            return await self._resources.get(
+                Secret, Key(function.metadata.namespace, reference.secret)
+            )
+        except NotFoundError:
+            return None
+
+
+def _precedence(function: Function) -> tuple[str, bool, str]:
+    """Sort the holder of a functionName first: the oldest, and of one second the serving one."""
+    metadata = function.metadata
+    return (
+        metadata.creation_timestamp or "",
+        function.status.revision is None,
+        metadata.name,
+    )
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    yield content

@@ -1,0 +1,113 @@
+"""Finds why a function's spec cannot be served: one check a function, the first problem counts.
+
+Reasons are CamelCase for conditions, codes are Lambda's StateReasonCode, and the message says what
+came and what was expected. `function_status.decide` makes a status of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import PilotlightError
+from pilotlight.resources import DEPRECATED_RUNTIMES, RUNTIMES
+from pilotlight.resources.function import check_environment
+
+if TYPE_CHECKING:
+    from .function_facts import Facts
+
+__all__ = ["Problem", "find_problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a function's spec cannot be served."""
+
+    reason: str
+    """CamelCase, for conditions."""
+    message: str
+    """What came and what was expected."""
+    code: str
+    """Lambda's StateReasonCode."""
+    about_code: bool = False
+
+
+def find_problem(facts: Facts) -> Problem | None:
+    """Give the first thing that is wrong with a function, or None."""
+    checks = (
+        _check_account,
+        _check_name,
+        _check_source,
+        _check_runtime,
+        _check_package,
+        _check_environment,
+    )
+    return next((problem for check in checks if (problem := check(facts))), None)
+
+
+def _check_account(facts: Facts) -> Problem | None:
+    if isinstance(facts.account, PilotlightError):
+        return Problem("AccountInvalid", str(facts.account), "InvalidConfiguration")
+    return None
+
+
+def _check_name(facts: Facts) -> Problem | None:
+    function = facts.function
+    if facts.holder == function.metadata.name:
+        return None
+    message = (
+        f"functionName {function.function_name!r} is taken by the older Function {facts.holder!r} "
+        "of this namespace: another name is expected"
+    )
+    return Problem("NameTaken", message, "InvalidConfiguration")
+
+
+def _check_source(facts: Facts) -> Problem | None:
+    code = facts.function.spec.code
+    if not code.s3 and not code.image:
+        return None
+    source = "code.s3" if code.s3 else "code.image"
+    message = f"{source} is not supported yet: code.inline or code.zip is expected"
+    return Problem("CodeSourceUnsupported", message, "InvalidConfiguration", about_code=True)
+
+
+def _check_runtime(facts: Facts) -> Problem | None:
+    runtime = facts.function.spec.runtime or ""
+    if runtime not in RUNTIMES:
+        message = f"runtime {runtime!r} is unknown: one of Lambda's runtime ids is expected"
+        return Problem("RuntimeUnknown", message, "InvalidRuntime")
+    if runtime in DEPRECATED_RUNTIMES:
+        message = f"runtime {runtime!r} is no longer supported by Lambda: a current one is expected"
+        return Problem("RuntimeDeprecated", message, "InvalidRuntime")
+    if not facts.runnable:
+        message = f"nothing here runs runtime {runtime!r}: a Runtime of that name is expected"
+        return Problem("RuntimeUnavailable", message, "InvalidRuntime")
+    return None
+
+
+def _check_package(facts: Facts) -> Problem | None:
+    package = facts.package
+    if isinstance(package, PilotlightError):
+        return Problem("CodeInvalid", str(package), "InvalidConfiguration", about_code=True)
+    if package is None:
+        message = (
+            f"code.zip {facts.function.spec.code.zip} is not in the artifact store: "
+            "upload the package with PUT /-/artifacts/<sha256>"
+        )
+        return Problem("CodeMissing", message, "InvalidZipFileException", about_code=True)
+    return None
+
+
+def _check_environment(facts: Facts) -> Problem | None:
+    spec = facts.function.spec
+    if spec.environment_from and facts.secret is None:
+        message = f"environmentFrom.secret {spec.environment_from.secret!r} is not there"
+        return Problem("SecretMissing", message, "InvalidConfiguration")
+    if facts.secret is None:
+        return None
+    try:
+        check_environment(facts.secret.string_data | spec.environment)
+    except ValueError as error:
+        message = f"environmentFrom.secret {facts.secret.metadata.name!r}: {error}"
+        return Problem("EnvironmentInvalid", message, "InvalidConfiguration")
+    return None

@@ -1,0 +1,185 @@
+"""Decides a function's status from facts: pure, so that every case is a row of a test's table.
+
+State, LastUpdateStatus and their reason codes are Lambda's (AWS Lambda Developer Guide, "Lambda
+function states"); conditions are Kubernetes'. A failed change keeps what served before it.
+`functions.FunctionService` reads the facts and writes the result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pilotlight.arn import function_arn
+from pilotlight.errors import PilotlightError
+from pilotlight.resources import Condition, Configuration, FunctionStatus
+from pilotlight.revision import digest_environment, revision_of
+
+from .function_problems import find_problem
+
+if TYPE_CHECKING:
+    from .function_facts import Facts, Package
+    from .function_problems import Problem
+
+__all__ = ["decide"]
+
+ConditionStatus = Literal["True", "False", "Unknown"]
+Said = tuple[ConditionStatus, str, str]
+"""A condition's status, reason and message."""
+
+CREATING = "The function is being created."
+
+
+def decide(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
+    """Give the status that a function should have.
+
+    `acknowledged` says that every connected gateway routes to the wanted revision; `at` is this
+    moment in RFC 3339.
+    """
+    problem = find_problem(facts)
+    if problem is not None:
+        return _failed(facts, problem, at)
+    return _serving(facts, acknowledged=acknowledged, at=at)
+
+
+def _failed(facts: Facts, problem: Problem, at: str) -> FunctionStatus:
+    previous = facts.function.status
+    served = previous.state == "Active"
+    message = problem.message
+    if served:
+        message += f"; revision {previous.revision} goes on serving"
+    status = _observed(facts, at).model_copy(
+        update=_update_failed(problem) if served else _state("Failed", problem)
+    )
+    code: Said = ("False", problem.reason, problem.message)
+    return _with_conditions(
+        status,
+        at,
+        Ready=("False", problem.reason, message),
+        CodeAvailable=code if problem.about_code else _code_found(facts),
+        Progressing=("False", problem.reason, problem.message),
+    )
+
+
+def _serving(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
+    configuration, package = _configuration(facts), _package(facts)
+    previous = facts.function.status
+    revision = revision_of(configuration)
+    settled = acknowledged or (previous.revision == revision and _is_settled(previous))
+    created = previous.state == "Active"
+    update = {
+        "revision": revision,
+        "configuration": configuration,
+        "code_size": package.size,
+        **(_state("Active") if settled or created else _state("Pending")),
+        **_update_status("Successful" if settled else "InProgress" if created else None),
+    }
+    status = _observed(facts, at).model_copy(update=update)
+    return _with_conditions(status, at, **_progress(facts, revision, settled=settled))
+
+
+def _is_settled(status: FunctionStatus) -> bool:
+    return status.state == "Active" and status.last_update_status == "Successful"
+
+
+def _progress(facts: Facts, revision: str, *, settled: bool) -> dict[str, Said]:
+    if settled:
+        serving = f"revision {revision} is served"
+        ready: Said = ("True", "Serving", serving)
+        progressing: Said = ("False", "Settled", serving)
+    else:
+        waiting = f"gateways have yet to route to revision {revision}"
+        ready = ("Unknown", "RollingOut", waiting)
+        progressing = ("True", "RollingOut", waiting)
+    return {"Ready": ready, "CodeAvailable": _code_found(facts), "Progressing": progressing}
+
+
+def _code_found(facts: Facts) -> Said:
+    package = facts.package
+    if package is None or isinstance(package, PilotlightError):
+        return "Unknown", "NotLooked", ""
+    return "True", "Stored", f"package {package.sha256} of {package.size} bytes is stored"
+
+
+def _configuration(facts: Facts) -> Configuration:
+    spec, secret = facts.function.spec, facts.secret
+    return Configuration(
+        runtime=spec.runtime or "",
+        handler=spec.handler or "",
+        code_sha256=_package(facts).sha256,
+        memory=spec.memory,
+        timeout=spec.timeout,
+        ephemeral_storage=spec.ephemeral_storage,
+        environment=spec.environment,
+        environment_secret=secret.metadata.name if secret else None,
+        environment_digest=digest_environment(secret.string_data) if secret else None,
+        role=spec.role,
+        logging=spec.logging,
+    )
+
+
+def _package(facts: Facts) -> Package:
+    package = facts.package
+    if package is None or isinstance(package, PilotlightError):
+        raise AssertionError("decided without a package")  # `_check_code` looked before
+    return package
+
+
+def _observed(facts: Facts, at: str) -> FunctionStatus:
+    """Carry the last status over, with what is true whether the spec can be served or not."""
+    function, previous = facts.function, facts.function.status
+    generation = function.metadata.generation
+    changed = previous.observed_generation != generation or previous.last_modified is None
+    arn = previous.arn
+    if isinstance(facts.account, str):
+        arn = function_arn(facts.region, facts.account, function.function_name)
+    return previous.model_copy(
+        update={
+            "observed_generation": generation,
+            "last_modified": at if changed else previous.last_modified,
+            "arn": arn,
+        }
+    )
+
+
+def _state(state: str, problem: Problem | None = None) -> dict[str, str | None]:
+    creating = state == "Pending"
+    return {
+        "state": state,
+        "state_reason": CREATING if creating else problem.message if problem else None,
+        "state_reason_code": "Creating" if creating else problem.code if problem else None,
+    }
+
+
+def _update_status(status: str | None) -> dict[str, str | None]:
+    return {
+        "last_update_status": status,
+        "last_update_status_reason": None,
+        "last_update_status_reason_code": None,
+    }
+
+
+def _update_failed(problem: Problem) -> dict[str, str | None]:
+    return {
+        "last_update_status": "Failed",
+        "last_update_status_reason": problem.message,
+        "last_update_status_reason_code": problem.code,
+    }
+
+
+def _with_conditions(status: FunctionStatus, at: str, **wanted: Said) -> FunctionStatus:
+    conditions = [_condition(status, kind, said, at=at) for kind, said in wanted.items()]
+    return status.model_copy(update={"conditions": conditions})
+
+
+def _condition(status: FunctionStatus, kind: str, said: Said, *, at: str) -> Condition:
+    holds, reason, message = said
+    previous = status.condition(kind)
+    unchanged = previous is not None and previous.status == holds
+    return Condition(
+        type=kind,
+        status=holds,
+        reason=reason,
+        message=message,
+        observed_generation=status.observed_generation,
+        last_transition_time=previous.last_transition_time if previous and unchanged else at,
+    )

@@ -1,0 +1,241 @@
+"""The function operations, driven by boto3: states, answers, and every refusal with its text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import urllib.request
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from pilotlight.resources import Function, Secret
+from tests.support.gateway import ACCOUNT, package
+
+if TYPE_CHECKING:
+    from tests.support.gateway import GatewayHarness
+
+ANSWERS = "def handler(event, context):\n    return {answer!r}\n"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/test"
+
+
+def source(answer: object = "yes") -> str:
+    """Give a handler that answers that."""
+    return ANSWERS.format(answer=answer)
+
+
+def test_create_is_pending_then_active(platform: GatewayHarness) -> None:
+    code = package({"index.py": source()})
+    created = platform.create("states", source(), Code={"ZipFile": code}, Timeout=7)
+    client = platform.client()
+    assert (created["State"], created["StateReasonCode"]) == ("Pending", "Creating")
+    assert created["CodeSha256"] == base64.b64encode(hashlib.sha256(code).digest()).decode()
+    assert created["CodeSize"] == len(code)
+    active = client.get_function_configuration(FunctionName="states")
+    assert (active["State"], active["LastUpdateStatus"]) == ("Active", "Successful")
+    assert (active["Timeout"], active["MemorySize"], active["Version"]) == (7, 128, "$LATEST")
+    assert active["FunctionArn"] == f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:states"
+
+
+def test_the_package_can_be_downloaded(platform: GatewayHarness) -> None:
+    code = package({"index.py": source()})
+    platform.create("download", source(), Code={"ZipFile": code})
+    location = platform.client().get_function(FunctionName="download")["Code"]["Location"]
+    with urllib.request.urlopen(location) as answer:
+        assert answer.read() == code
+    with pytest.raises(urllib.request.HTTPError, match="403"):
+        urllib.request.urlopen(location[:-1] + ("0" if location[-1] != "0" else "1"))
+
+
+def test_update_code_and_configuration(platform: GatewayHarness) -> None:
+    platform.create("changing", source("old"))
+    client = platform.client()
+    first = client.get_function_configuration(FunctionName="changing")
+    updated = client.update_function_code(
+        FunctionName="changing", ZipFile=package({"index.py": source("new")})
+    )
+    assert updated["LastUpdateStatus"] == "InProgress"
+    assert updated["RevisionId"] != first["RevisionId"]
+    client.get_waiter("function_updated_v2").wait(
+        FunctionName="changing", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+    )
+    assert client.invoke(FunctionName="changing")["Payload"].read() == b'"new"'
+    client.update_function_configuration(FunctionName="changing", MemorySize=256)
+    client.get_waiter("function_updated_v2").wait(
+        FunctionName="changing", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+    )
+    after = client.get_function_configuration(FunctionName="changing")
+    assert (after["MemorySize"], after["Timeout"]) == (256, 3)
+
+
+def test_an_old_revision_id_is_refused(platform: GatewayHarness) -> None:
+    platform.create("precondition", source())
+    with pytest.raises(ClientError) as refused:
+        platform.client().update_function_configuration(
+            FunctionName="precondition",
+            Timeout=5,
+            RevisionId="00000000-0000-0000-0000-000000000000",
+        )
+    assert refused.value.response["Error"]["Code"] == "PreconditionFailedException"
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+
+
+def test_a_dry_run_changes_nothing(platform: GatewayHarness) -> None:
+    platform.create("dry", source("kept"))
+    client = platform.client()
+    client.update_function_code(
+        FunctionName="dry", ZipFile=package({"index.py": source("lost")}), DryRun=True
+    )
+    assert client.invoke(FunctionName="dry")["Payload"].read() == b'"kept"'
+
+
+def test_environment_variables_live_in_a_secret(platform: GatewayHarness) -> None:
+    reads = "import os\ndef handler(event, context):\n    return os.environ['COLOUR']\n"
+    platform.create("coloured", reads, Environment={"Variables": {"COLOUR": "canary-green"}})
+    client = platform.client()
+    assert client.invoke(FunctionName="coloured")["Payload"].read() == b'"canary-green"'
+    shown = client.get_function_configuration(FunctionName="coloured")
+    assert shown["Environment"]["Variables"] == {"COLOUR": "canary-green"}
+    [function] = [
+        function
+        for function in platform.call(platform.resources.list(Function))
+        if function.function_name == "coloured"
+    ]
+    assert "canary-green" not in function.model_dump_json()
+    secrets = platform.call(platform.resources.list(Secret))
+    assert any(secret.string_data == {"COLOUR": "canary-green"} for secret in secrets)
+
+
+def test_listing_pages(platform: GatewayHarness) -> None:
+    for number in range(3):
+        platform.create(f"page-{number}", source())
+    client = platform.client()
+    pages = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
+    found = [function for page in pages for function in page["Functions"]]
+    names = [function["FunctionName"] for function in found]
+    assert names == sorted(names)
+    assert {"page-0", "page-1", "page-2"} <= set(names)
+    assert all("State" not in function for function in found)
+
+
+def test_delete_and_accounts(platform: GatewayHarness) -> None:
+    platform.create("gone", source())
+    client = platform.client()
+    other = platform.client("111122223333")
+    assert other.list_functions()["Functions"] == []
+    assert client.delete_function(FunctionName="gone")["ResponseMetadata"]["HTTPStatusCode"] == 204
+    for call in (client.get_function, client.delete_function, client.invoke):
+        with pytest.raises(ClientError) as refused:
+            call(FunctionName="gone")
+        assert refused.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
+def test_account_settings_count(platform: GatewayHarness) -> None:
+    platform.create("counted", source())
+    settings = platform.client().get_account_settings()
+    assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
+    assert settings["AccountUsage"]["FunctionCount"] >= 1
+
+
+def _link() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        entry = zipfile.ZipInfo("passwd")
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, "/etc/passwd")
+    return content.getvalue()
+
+
+VALIDATION = "ValidationException"
+PARAMETER = "InvalidParameterValueException"
+BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("unknown runtime", {"Runtime": "cobol85"}, PARAMETER, "Value cobol85 at 'runtime'"),
+    ("deprecated runtime", {"Runtime": "python3.6"}, PARAMETER, "no longer supported"),
+    ("handler without a dot", {"Handler": "index"}, PARAMETER, "'index' has no dot"),
+    ("memory 127", {"MemorySize": 127}, VALIDATION,
+     ("Value '127' at 'memorySize' failed to satisfy constraint: "
+     "Member must have value greater than or equal to 128")),
+    ("memory 10241", {"MemorySize": 10_241}, VALIDATION,
+     ("Value '10241' at 'memorySize' failed to satisfy constraint: "
+     "Member must have value less than or equal to 10240")),
+    ("timeout 0", {"Timeout": 0}, VALIDATION, "Value '0' at 'timeout'"),
+    ("timeout 901", {"Timeout": 901}, VALIDATION, "less than or equal to 900"),
+    ("environment over 4 KB", {"Environment": {"Variables": {"BIG": "x" * 4096}}}, PARAMETER,
+     "exceeded the 4KB limit"),
+    ("reserved key", {"Environment": {"Variables": {"AWS_REGION": "x"}}}, PARAMETER,
+     "Reserved keys used in this request: AWS_REGION"),
+    ("corrupt zip", {"Code": {"ZipFile": b"PK\x03\x04 and no more"}}, PARAMETER,
+     "Could not unzip uploaded file"),
+    ("absolute path", {"Code": {"ZipFile": package({"/etc/x": "x"})}}, PARAMETER,
+     "absolute path"),
+    ("upward path", {"Code": {"ZipFile": package({"../x": "x"})}}, PARAMETER, "leads upwards"),
+    ("link", {"Code": {"ZipFile": _link()}}, PARAMETER, "symbolic link"),
+    ("no code", {"Code": {}}, PARAMETER, "Please provide a source"),
+    ("bad name", {"FunctionName": "not a name"}, VALIDATION, "at 'functionName'"),
+    ("bad role", {"Role": "admin"}, VALIDATION, "at 'role'"),
+    ("unsupported member", {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]},
+     "NotImplementedException", "Layers is not supported yet"),
+    ("unsupported source", {"Code": {"S3Bucket": "bucket", "S3Key": "key"}},
+     "NotImplementedException", "S3Bucket is not supported yet"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "text"),
+    [row[1:] for row in BAD_CREATES],
+    ids=[row[0] for row in BAD_CREATES],
+)
+def test_bad_input_is_refused_and_leaves_nothing(
+    platform: GatewayHarness, change: dict[str, Any], code: str, text: str
+) -> None:
+    # botocore checks some of this itself; what counts is what the gateway says.
+    unchecked = Config(parameter_validation=False, retries={"max_attempts": 0})
+    client = platform.client(config=unchecked)
+    request = {
+        "FunctionName": "refused",
+        "Runtime": "python3.13",
+        "Handler": "index.handler",
+        "Role": ROLE,
+        "Code": {"ZipFile": package({"index.py": "# never kept"})},
+    }
+    before = _held(platform)
+    with pytest.raises(ClientError) as refused:
+        client.create_function(**(request | change))
+    error = refused.value.response["Error"]
+    assert (error["Code"], text in error["Message"]) == (code, True), error
+    assert _held(platform) == before
+
+
+def _held(platform: GatewayHarness) -> tuple[int, int, int]:
+    functions = platform.call(platform.resources.list(Function))
+    secrets = platform.call(platform.resources.list(Secret))
+    return len(functions), len(secrets), len(platform.artifacts.held)
+
+
+def test_a_taken_name_is_refused(platform: GatewayHarness) -> None:
+    platform.create("taken", source())
+    with pytest.raises(ClientError) as refused:
+        platform.create("taken", source())
+    assert refused.value.response["Error"]["Code"] == "ResourceConflictException"
+    assert "Function already exist: taken" in str(refused.value)
+
+
+def test_a_zip_of_more_than_50_mb_is_refused(platform: GatewayHarness) -> None:
+    large = b"\0" * (52_428_800 + 1)
+    with pytest.raises(ClientError) as refused:
+        platform.create("large", source(), Code={"ZipFile": large})
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+
+
+def test_a_zip_that_unpacks_beyond_250_mb_is_refused(platform: GatewayHarness) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("zeros", b"\0" * (262_144_000 + 1))
+    with pytest.raises(ClientError) as refused:
+        platform.create("bomb", source(), Code={"ZipFile": content.getvalue()})
+    assert refused.value.response["Error"]["Code"] == PARAMETER
+    assert "262144000" in str(refused.value)

@@ -1,0 +1,202 @@
+"""A whole platform in a thread of the test process: real gateway, capacity and agents.
+
+Stores are in memory; clients are real ones over a real port. `GatewayHarness.call` runs a coroutine
+beside the gateway, for what a test wants to look at inside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import uvloop
+from botocore.config import Config
+
+from pilotlight.accounts import Accounts
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import Function, Namespace, ObjectMeta
+from pilotlight_autoscaler.agents import Agents
+from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.local_claims import LocalClaims
+from pilotlight_autoscaler.revisions import Revisions
+from pilotlight_autoscaler.subprocesses import SubprocessCompute
+from pilotlight_gateway.auth.local import LocalAuthenticator
+from pilotlight_gateway.gateway import Gateway
+from pilotlight_gateway.settings import Settings
+from pilotlight_operator.services.functions import FunctionService
+from tests.support.memory import MemoryArtifacts, MemoryResources
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from pilotlight.storage import LogLine, LogQuery
+    from pilotlight_gateway.auth.caller import Authenticator
+
+T = TypeVar("T")
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+KEY = b"k" * 32
+
+
+def package(files: Mapping[str, str | bytes]) -> bytes:
+    """Make a deployment package."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
+class MemoryLogs:
+    """A LogStore in memory."""
+
+    def __init__(self) -> None:
+        self.lines: list[LogLine] = []
+
+    async def append(self, lines: Sequence[LogLine]) -> None:
+        """Keep lines."""
+        self.lines.extend(lines)
+
+    async def query(self, query: LogQuery) -> list[LogLine]:
+        """Give a function's lines."""
+        return [line for line in self.lines if line.function == query.function][: query.limit]
+
+
+class GatewayHarness:
+    """Starts the platform; `close` ends it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit: int = 1000,
+        authenticator: Authenticator | None = None,
+    ) -> None:
+        self.resources = MemoryResources()
+        self.artifacts = MemoryArtifacts()
+        self.logs = MemoryLogs()
+        self.port = 0
+        self.gateway: Gateway
+        self.capacity: Capacity
+        self._folder = folder
+        self._limit = limit
+        self._authenticator = authenticator or LocalAuthenticator(ACCOUNT)
+        self._loop = uvloop.new_event_loop()
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        self._ready.wait(20)
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the gateway."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, work: Coroutine[Any, Any, T], seconds: float = 30.0) -> T:
+        """Run a coroutine beside the gateway."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
+
+    def client(self, access_key: str = "test", **options: Any) -> Any:
+        """Make a boto3 client that never retries."""
+        options.setdefault("config", Config(retries={"max_attempts": 0}, read_timeout=60))
+        return boto3.client(
+            "lambda",
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=options.pop("secret", "test"),
+            **options,
+        )
+
+    def create(self, name: str, source: str, **members: Any) -> Any:
+        """Create a function from a source text and wait until it is Active."""
+        client = self.client()
+        request = {
+            "FunctionName": name,
+            "Runtime": "python3.13",
+            "Handler": "index.handler",
+            "Role": f"arn:aws:iam::{ACCOUNT}:role/test",
+            "Code": {"ZipFile": package({"index.py": source})},
+        }
+        created = client.create_function(**(request | members))
+        client.get_waiter("function_active_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        )
+        return created
+
+    def close(self) -> None:
+        """Stop the platform."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._main())
+        except BaseException as error:  # noqa: BLE001  the test's thread raises it
+            self._failure = error
+            self._ready.set()
+
+    async def _main(self) -> None:
+        self._stopped = asyncio.Event()
+        await self.resources.create(
+            Namespace(metadata=ObjectMeta(name="default", labels={ACCOUNT_LABEL: ACCOUNT}))
+        )
+        accounts = Accounts(self.resources)
+        revisions = Revisions(self.resources, accounts, KEY, REGION, "", {})
+        agents = Agents(KEY)
+        compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
+        self.capacity = Capacity(compute, revisions, agents, limit=self._limit)
+        claims = LocalClaims(self.capacity)
+        self.gateway = Gateway(
+            Settings(REGION, KEY, concurrency_limit=self._limit),
+            resources=self.resources,
+            artifacts=self.artifacts,
+            logs=self.logs,
+            accounts=accounts,
+            claims=claims,
+            authenticator=self._authenticator,
+        )
+        service = FunctionService(
+            self.resources, self.artifacts, claims.acknowledgements,
+            region=REGION, accounts=accounts, runnable=_always,
+        )  # fmt: skip
+        await self.gateway.start()
+        self.port = await self.gateway.listen("127.0.0.1", 0)
+        revisions.artifact_url = f"{self.url}/-/artifacts/{{sha256}}"
+        reconciling = asyncio.create_task(self._reconcile(service))
+        self._ready.set()
+        try:
+            await self._stopped.wait()
+        finally:
+            reconciling.cancel()
+            await self.gateway.stop(drain_seconds=1)
+            await self.capacity.close()
+            await agents.close()
+
+    async def _reconcile(self, service: FunctionService) -> None:
+        working: set[asyncio.Task[Any]] = set()
+        with contextlib.suppress(asyncio.CancelledError):
+            async for change in self.resources.watch(Function):
+                if change.kind == "present" and change.resource is not None:
+                    task = asyncio.create_task(service.reconcile(change.resource.key))
+                    working.add(task)
+                    task.add_done_callback(working.discard)
+        for task in working:
+            task.cancel()
+
+
+async def _always(runtime: str) -> bool:
+    del runtime
+    return True

@@ -1,0 +1,169 @@
+"""Stores in memory that can be told to die after their k-th write, as a killed process would."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from pilotlight.errors import (
+    AlreadyExistsError,
+    ArtifactMismatchError,
+    ConflictError,
+    NotFoundError,
+)
+from pilotlight.resources import Key, Resource
+from pilotlight.storage import Change
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
+
+R = TypeVar("R", bound=Resource)
+
+
+class KilledError(BaseException):
+    """The process died here; no `except Exception` may survive it."""
+
+
+class Writes:
+    """Counts the writes of all stores together; dies right after the last one allowed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.die_after: int | None = None
+
+    def note(self) -> None:
+        """Count one write that has just happened."""
+        self.count += 1
+        if self.count == self.die_after:
+            raise KilledError
+
+
+class MemoryResources:
+    """A ResourceStore in memory; creation times ascend by a second each."""
+
+    def __init__(self, writes: Writes | None = None) -> None:
+        self.writes = writes or Writes()
+        self._held: dict[tuple[type[Resource], Key], Resource] = {}
+        self._watchers: list[tuple[type[Resource], asyncio.Queue[Change[Resource]]]] = []
+        self._versions = itertools.count(1)
+
+    async def get(self, kind: type[R], key: Key) -> R:
+        """Read one."""
+        return self._find(kind, key).model_copy(deep=True)
+
+    async def list(self, kind: type[R], namespace: str | None = None) -> list[R]:
+        """Read all of a kind."""
+        return [
+            found.model_copy(deep=True)
+            for (held, key), found in self._held.items()
+            if held is kind and isinstance(found, kind) and namespace in {None, key.namespace}
+        ]
+
+    async def create(self, resource: R) -> R:
+        """Write a new one."""
+        if (type(resource), resource.key) in self._held:
+            raise AlreadyExistsError(f"{resource.kind} {resource.key} is there already")
+        version = next(self._versions)
+        update = {
+            "uid": f"uid-{version}",
+            "generation": 1,
+            "creation_timestamp": f"2026-01-01T00:{version // 60:02d}:{version % 60:02d}Z",
+        }
+        return self._store(_with_metadata(resource, update))
+
+    async def replace(self, resource: R) -> R:
+        """Write metadata and spec."""
+        stored = self._find(type(resource), resource.key)
+        if resource.metadata.resource_version not in {"", stored.metadata.resource_version}:
+            raise ConflictError(f"{resource.kind} {resource.key} was changed")
+        changed = getattr(resource, "spec", None) != getattr(stored, "spec", None)
+        kept = {"status": getattr(stored, "status", None)} if hasattr(stored, "status") else {}
+        update = {"generation": stored.metadata.generation + changed}
+        return self._store(_with_metadata(resource.model_copy(update=kept), update))
+
+    async def write_status(self, resource: R) -> R:
+        """Write the status alone."""
+        stored = self._find(type(resource), resource.key)
+        status = getattr(resource, "status", None)
+        return self._store(stored.model_copy(update={"status": status}))
+
+    async def delete(self, kind: type[R], key: Key) -> None:
+        """Delete one and what it owns."""
+        gone = self._find(kind, key)
+        del self._held[kind, key]
+        for (held, owned_key), owned in list(self._held.items()):
+            owners = (owned.metadata.model_extra or {}).get("ownerReferences", [])
+            if any(owner["uid"] == gone.metadata.uid for owner in owners):
+                del self._held[held, owned_key]
+        self._tell("gone", gone)
+        self.writes.note()
+
+    async def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
+        """Tell what is there, then `synced`, then every change."""
+        queue: asyncio.Queue[Change[R]] = asyncio.Queue()
+        self._watchers.append((kind, queue))  # type: ignore[arg-type] # only `kind` is told it
+        for found in await self.list(kind):
+            yield Change("present", found)
+        yield Change("synced")
+        while True:
+            yield await queue.get()
+
+    def _find(self, kind: type[R], key: Key) -> R:
+        found = self._held.get((kind, key))
+        if not isinstance(found, kind):
+            raise NotFoundError(f"no {kind.kind_name} {key}")
+        return found
+
+    def _store(self, resource: R) -> R:
+        stored = _with_metadata(resource, {"resource_version": str(next(self._versions))})
+        self._held[type(stored), stored.key] = stored
+        self._tell("present", stored)
+        self.writes.note()
+        return stored.model_copy(deep=True)
+
+    def _tell(self, what: Literal["present", "gone"], resource: Resource) -> None:
+        for kind, queue in self._watchers:
+            if isinstance(resource, kind):
+                queue.put_nowait(Change(what, resource.model_copy(deep=True)))
+
+
+class MemoryArtifacts:
+    """An ArtifactStore in memory."""
+
+    def __init__(self, writes: Writes | None = None) -> None:
+        self.writes = writes or Writes()
+        self.held: dict[str, bytes] = {}
+
+    async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
+        """Keep an artifact."""
+        data = b"".join([chunk async for chunk in content])
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ArtifactMismatchError(f"the artifact is not {sha256}")
+        self.held[sha256] = data
+        self.writes.note()
+        return len(data)
+
+    async def size(self, sha256: str) -> int | None:
+        """Give an artifact's size."""
+        return len(self.held[sha256]) if sha256 in self.held else None
+
+    async def read(self, sha256: str) -> AsyncIterator[bytes]:
+        """Stream an artifact."""
+        if sha256 not in self.held:
+            raise NotFoundError(f"no artifact {sha256}")
+        yield self.held[sha256]
+
+    async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
+        """Delete what nobody refers to, whatever its age."""
+        del unused_seconds  # nothing here has an age
+        unused = self.held.keys() - set(referenced)
+        for sha256 in unused:
+            del self.held[sha256]
+        return len(unused)
+
+
+def _with_metadata(resource: R, update: Mapping[str, object]) -> R:
+    metadata = resource.metadata.model_copy(update=update)
+    return resource.model_copy(update={"metadata": metadata}, deep=True)
