@@ -1,0 +1,97 @@
+"""Deadlines and framing of the public port, met with raw bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_gateway import bodies, connections
+
+if TYPE_CHECKING:
+    from tests.support.gateway import GatewayHarness
+
+HOSTILE = [
+    (
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\na",
+    b"GET / HTTP/1.1\r\nHost: x\r\n folded: y\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: y\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 100_000 + b"\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("request_bytes", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_framing_is_refused_and_closed(
+    platform: GatewayHarness, request_bytes: bytes
+) -> None:
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(request_bytes)
+        client.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := client.recv(65536):
+                answer += piece
+    assert not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer[:200]
+    assert b"<html" not in answer
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /-/live HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_a_head_that_does_not_come_is_given_up(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(sent)
+        assert client.recv(1000) == b""
+
+
+def test_a_body_that_does_not_come_is_given_up(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PIECE_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(
+            b"POST /2015-03-31/functions/x/invocations HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: 10\r\n\r\n{"
+        )
+        answer = client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"RequestTimeoutException" in answer
+
+
+def test_a_body_that_is_cut_off_runs_nothing(platform: GatewayHarness) -> None:
+    platform.create("cut", "def handler(e, c):\n    print('ran')\n")
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(
+            b"POST /2015-03-31/functions/cut/invocations HTTP/1.1\r\nHost: x\r\n"
+            b'Content-Length: 100\r\n\r\n{"half": '
+        )
+        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while client.recv(65536):
+                pass
+    held = platform.capacity.leases_of("local")
+    assert not any(lease.revision.function == "cut" for lease in held)
+
+
+def test_two_requests_on_one_connection(platform: GatewayHarness) -> None:
+    request = b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        for _ in range(2):
+            client.sendall(request)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_an_absolute_target_must_name_the_host(platform: GatewayHarness) -> None:
+    request = b"GET http://elsewhere/-/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(request)
+        assert client.recv(65536).startswith(b"HTTP/1.1 400")

@@ -1,0 +1,77 @@
+"""A real PostgreSQL of a test's own: Debian's binaries, a folder that goes, a free port."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+SETTINGS = ("fsync=off", "listen_addresses=127.0.0.1", "shared_buffers=16MB")
+
+
+class Postgres:
+    """A server that a test may stop and start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binaries = BINARIES[-1]
+        self._data = folder / "data"
+        self._folder = folder
+        self.port = _free_port()
+        self.url = f"postgresql://pilotlight@127.0.0.1:{self.port}/postgres"
+        self._run("initdb", "-U", "pilotlight", "-A", "trust", "-N", "-D", str(self._data))
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = " ".join(f"-c {setting}" for setting in SETTINGS)
+        options = f"-p {self.port} -k {self._folder} {settings}"
+        log = str(self._folder / "log")
+        self._run("pg_ctl", "-w", "-D", str(self._data), "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it at once."""
+        self._run("pg_ctl", "-w", "-m", "immediate", "-D", str(self._data), "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # PostgreSQL refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        subprocess.run(
+            [self._binaries / program, *arguments],
+            user=user,
+            cwd=self._folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Run a server for as long as the block lasts."""
+    if not BINARIES:
+        raise FileNotFoundError("no PostgreSQL here: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="pilotlight-postgres-"))
+    if os.geteuid() == 0:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
+    server = Postgres(folder)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+    return port
