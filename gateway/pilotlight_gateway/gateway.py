@@ -87,7 +87,11 @@ class Gateway:
             accounts=accounts,
             catalogue=Catalogue(resources),
             dispatcher=Dispatcher(
-                claims, settings.platform_key, self._sink, gateway=settings.gateway
+                claims,
+                settings.platform_key,
+                self._sink,
+                gateway=settings.gateway,
+                most_claims=settings.most_claims,
             ),
             metrics=Metrics(),
         )

@@ -17,5 +17,7 @@ class Settings:
     """This gateway's own name, unique among those that run."""
     concurrency_limit: int = 1000
     """Environments that an account may have."""
+    most_claims: int = 64
+    """Claims of one function that may be under way at once."""
     public_url: str = ""
     """Where clients reach the gateway, for addresses in answers; empty: as they came."""

@@ -150,6 +150,7 @@ def _link() -> bytes:
     return content.getvalue()
 
 
+REFUSED = package({"index.py": "# never kept"})
 VALIDATION = "ValidationException"
 PARAMETER = "InvalidParameterValueException"
 BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
@@ -200,20 +201,17 @@ def test_bad_input_is_refused_and_leaves_nothing(
         "Runtime": "python3.13",
         "Handler": "index.handler",
         "Role": ROLE,
-        "Code": {"ZipFile": package({"index.py": "# never kept"})},
+        "Code": {"ZipFile": REFUSED},
     }
-    before = _held(platform)
     with pytest.raises(ClientError) as refused:
         client.create_function(**(request | change))
     error = refused.value.response["Error"]
     assert (error["Code"], text in error["Message"]) == (code, True), error
-    assert _held(platform) == before
-
-
-def _held(platform: GatewayHarness) -> tuple[int, int, int]:
     functions = platform.call(platform.resources.list(Function))
     secrets = platform.call(platform.resources.list(Secret))
-    return len(functions), len(secrets), len(platform.artifacts.held)
+    assert not any(function.function_name == "refused" for function in functions)
+    assert not any(secret.metadata.name.startswith("refused") for secret in secrets)
+    assert hashlib.sha256(REFUSED).hexdigest() not in platform.artifacts.held
 
 
 def test_a_taken_name_is_refused(platform: GatewayHarness) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from pilotlight_gateway.errors import (
     SerializationError,
     ValidationError,
 )
+from pilotlight_gateway.operations import unsupported
 from pilotlight_gateway.operations.table import LAMBDA
 from pilotlight_gateway.routes import find_endpoint
 from tests.support.lambda_model import MODEL, render
@@ -73,3 +75,8 @@ JSON = st.recursive(
 def test_no_input_breaks_the_validator(member: str, value: object) -> None:
     with contextlib.suppress(ValidationError, SerializationError):
         validate(load_model(), "CreateFunctionRequest", {member: value})
+
+
+def test_the_unsupported_page_is_current() -> None:
+    page = Path(__file__).parents[2] / "docs" / "unsupported.md"
+    assert page.read_text() == unsupported.render(), "run: make docs"

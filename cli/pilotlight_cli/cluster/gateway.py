@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.accounts import Accounts
-from pilotlight.errors import NotFoundError
 from pilotlight.storage.kubernetes_api import KubernetesApi
+from pilotlight.storage.kubernetes_lease import KubernetesLease
 from pilotlight.storage.kubernetes_resources import KubernetesResources
 from pilotlight.storage.postgres_artifacts import PostgresArtifacts
 from pilotlight.storage.postgres_database import PostgresDatabase
@@ -115,17 +115,9 @@ async def _serve(settings: ClusterGateway, gateway: Gateway, claims: ClaimsClien
 def _leader_finder(
     api: KubernetesApi, settings: ClusterGateway
 ) -> Callable[[], Awaitable[str | None]]:
-    path = (
-        f"/apis/coordination.k8s.io/v1/namespaces/{settings.release_namespace}"
-        f"/leases/{settings.lease}"
-    )
+    lease = KubernetesLease(api, settings.release_namespace, settings.lease)
 
     async def find_leader() -> str | None:
-        try:
-            lease = await api.request("GET", path)
-        except NotFoundError:
-            return None
-        holder = lease.get("spec", {}).get("holderIdentity")
-        return str(holder) if holder else None
+        return (await lease.read()).holder or None
 
     return find_leader

@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.errors import PilotlightError, RevisionGoneError, ThrottledError
+from pilotlight.errors import (
+    PilotlightError,
+    RevisionGoneError,
+    ThrottledError,
+    UnavailableError,
+)
 
 from .agent_connection import ConnectionLostError
 from .environment import Environment, NotStartedError
 from .events import EventReader
 from .invocation import Answer, Invocation, crash_answer
-from .queue import RevisionQueue
+from .queue import MOST_CLAIMS, RevisionQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -40,7 +45,7 @@ log = structlog.get_logger()
 class Dispatcher:
     """All revisions' queues, and the environments this gateway holds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it works with, then its settings by name
         self,
         claims: Claims,
         platform_key: bytes,
@@ -48,15 +53,18 @@ class Dispatcher:
         *,
         gateway: str,
         keep_alive: float = KEEP_ALIVE,
+        most_claims: int = MOST_CLAIMS,
     ) -> None:
         self.queues: dict[RevisionKey, RevisionQueue] = {}
         self._claims = claims
         self._platform_key = platform_key
         self._gateway = gateway
         self._keep_alive = keep_alive
+        self._most_claims = most_claims
         self._sink = sink
         self._readers: dict[Environment, EventReader] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._claiming: set[asyncio.Task[None]] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
 
     async def invoke(self, revision: RevisionKey, invocation: Invocation) -> Answer:
         """Run an invocation in an environment of the revision.
@@ -119,23 +127,25 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Give everything back."""
+        for task in self._claiming:
+            task.cancel()
+        await asyncio.gather(*self._claiming, return_exceptions=True)
         for revision in list(self.queues):
             self.retire(revision)
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._releasing:
+            await asyncio.gather(*self._releasing, return_exceptions=True)
 
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
         if queue is None:
-            queue = self.queues[revision] = RevisionQueue()
+            queue = self.queues[revision] = RevisionQueue(self._most_claims)
         return queue
 
     async def _wait(
         self, queue: RevisionQueue, revision: RevisionKey, deadline: float
     ) -> Environment:
         waiter = queue.wait()
-        queue.claims += 1
-        self._spawn(self._claim(queue, revision, deadline))
+        self._claim_if_needed(queue, revision)
         try:
             async with asyncio.timeout_at(deadline):
                 return await waiter
@@ -151,26 +161,34 @@ class Dispatcher:
                 self._give_back(queue, environment)
             raise
 
-    async def _claim(self, queue: RevisionQueue, revision: RevisionKey, deadline: float) -> None:
-        seconds = deadline - asyncio.get_running_loop().time()
+    def _claim_if_needed(self, queue: RevisionQueue, revision: RevisionKey) -> None:
+        while queue.needs_claim:
+            queue.claims += 1
+            self._spawn(self._claim(queue, revision), self._claiming)
+
+    async def _claim(self, queue: RevisionQueue, revision: RevisionKey) -> None:
         try:
-            lease = await self._claims.claim(revision, seconds=seconds)
-        except RevisionGoneError as error:
+            lease = await self._claims.claim(revision, seconds=START_SECONDS)
+        except BaseException as error:
             queue.claims -= 1
-            queue.fail_all(error)
-        except PilotlightError as error:
-            queue.claims -= 1
-            queue.fail(error)
-        except BaseException:
-            queue.claims -= 1
-            queue.fail(RevisionGoneError("the gateway stops"))
-            raise
+            self._claim_failed(queue, error)
+            if not isinstance(error, PilotlightError):
+                raise
         else:
             queue.claims -= 1
             environment = Environment.of(lease, self._platform_key, self._gateway)
             self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
             if not queue.add(environment):
                 self._release(environment, "superseded")
+        self._claim_if_needed(queue, revision)
+
+    def _claim_failed(self, queue: RevisionQueue, error: BaseException) -> None:
+        if isinstance(error, RevisionGoneError):
+            queue.fail_all(error)
+        elif isinstance(error, PilotlightError):
+            queue.fail(error)
+        else:  # cancelled, as the gateway stops, or broken: nobody may wait for it
+            queue.fail(UnavailableError(f"the claim ended without an answer: {error!r}"))
 
     def _finish(self, queue: RevisionQueue, environment: Environment, answer: Answer) -> Answer:
         if isinstance(answer.body, bytes):
@@ -207,14 +225,15 @@ class Dispatcher:
         if reader is not None:
             reader.finish()
         environment.close()
-        self._spawn(self._claims.release(environment.lease, reason))
+        self._spawn(self._claims.release(environment.lease, reason), self._releasing)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_log_failure)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("claim or release failed", error=str(error))
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("claim or release failed", error=repr(error))

@@ -1,8 +1,8 @@
 """Who gets which environment: the waiting invocations and free environments of one revision.
 
 Decides on its state and does no I/O. Environments pull: one that becomes free goes to the
-invocation that waits longest. Every waiting invocation has a claim under way, so that a revision
-without environments scales out by as many as are needed.
+invocation that waits longest. There are as many claims under way as invocations wait, up to a
+bound: environments that become free meanwhile make the claims beyond it unnecessary.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from pilotlight.errors import ThrottledError
 if TYPE_CHECKING:
     from .environment import Environment
 
-__all__ = ["LONGEST_QUEUE", "RevisionQueue"]
+__all__ = ["LONGEST_QUEUE", "MOST_CLAIMS", "RevisionQueue"]
 
 LONGEST_QUEUE = 1000
 """Invocations that may wait for one revision; more are throttled at once."""
+MOST_CLAIMS = 64
+"""Claims of one revision that may be under way."""
 
 
 class RevisionQueue:
     """The free environments and the waiting invocations of one revision."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_claims: int = MOST_CLAIMS) -> None:
+        self.most_claims = most_claims
         self.free: deque[Environment] = deque()
         """The one used last is at the right and is taken first; the left idles longest."""
         self.busy = 0
@@ -39,6 +42,11 @@ class RevisionQueue:
     def waiting(self) -> int:
         """How many invocations wait."""
         return len(self._waiting)
+
+    @property
+    def needs_claim(self) -> bool:
+        """Whether one more claim should be made."""
+        return not self.retired and self.claims < min(self.waiting, self.most_claims)
 
     @property
     def empty(self) -> bool:
@@ -94,10 +102,7 @@ class RevisionQueue:
         return not environment.ended and self._offer(environment)
 
     def fail(self, error: Exception) -> None:
-        """Tell a claim's failure to an invocation that has no other claim under way.
-
-        The newest one: those before it are served by the claims that are left.
-        """
+        """Tell a claim's failure to the newest invocation that has no other claim under way."""
         if len(self._waiting) > self.claims:
             self._waiting.pop().set_exception(error)
 

@@ -17,7 +17,7 @@ from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedEr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["merge", "parse_spec", "refuse_unsupported"]
+__all__ = ["UNSUPPORTED_MEMBERS", "merge", "parse_spec", "refuse_unsupported"]
 
 _PLAIN = {
     "Runtime": "runtime",
@@ -34,7 +34,7 @@ _LOGGING = {
     "SystemLogLevel": "systemLevel",
     "LogGroup": "group",
 }
-_UNSUPPORTED: dict[str, Any] = {
+UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None, "CodeSigningConfigArn": None, "DeadLetterConfig": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "Layers": None, "Publish": False, "PublishTo": None, "TenancyConfig": None,
@@ -46,7 +46,7 @@ _UNSUPPORTED: dict[str, Any] = {
 
 def refuse_unsupported(given: Mapping[str, Any]) -> None:
     """Raise NotSupportedError for a member that asks for what is not there yet."""
-    for name, neutral in _UNSUPPORTED.items():
+    for name, neutral in UNSUPPORTED_MEMBERS.items():
         value = given.get(name)
         if value == neutral or _is_empty(value):
             continue

@@ -1,0 +1,74 @@
+# The project's commands. Each sets up what it needs; `make setup` alone does only that.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test e2e check format images bench docs model clean
+
+PYTHON ?= python3
+CLUSTER ?= ../shared/cluster/cluster
+READY := .venv/.ready
+FUNCTIONS := .venv/functions/.ready
+RUN := .venv/bin
+
+help: ## Say what there is
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) $(FUNCTIONS) ## Make .venv, which then has bin/pilotlight
+
+# uv if it is there; else venv and pip bring it first: an old pip alone resolves for minutes.
+$(READY): pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; $$($(PYTHON) --version) came. Set PYTHON=…" >&2; exit 1; }
+	@echo "setting up .venv (once; seconds where the packages are cached)"
+	@if command -v uv >/dev/null; then \
+	  uv sync --locked --all-extras --inexact --python $(PYTHON); \
+	else \
+	  $(PYTHON) -m venv .venv || { echo "apt-get install python3-venv, or install uv" >&2; exit 1; }; \
+	  .venv/bin/python -m pip install --quiet --progress-bar off uv && \
+	  .venv/bin/uv sync --locked --all-extras --inexact; \
+	fi
+	@touch $@
+
+# Functions of local mode run in an environment of their own, as in the runtime image.
+$(FUNCTIONS): $(READY) runtime-images/python/requirements.txt
+	@echo "setting up .venv/functions (boto3 for functions)"
+	@$(PYTHON) -m venv --without-pip .venv/functions
+	@uv=$$(command -v uv || echo .venv/bin/uv); \
+	  $$uv pip install --quiet --python .venv/functions/bin/python -r runtime-images/python/requirements.txt
+	@touch $@
+
+demo: setup ## Run every example on real input, locally, and stop
+	@$(RUN)/python -m pilotlight_cli.demo
+
+dev: setup ## Run the local platform with the examples
+	@$(RUN)/pilotlight dev examples
+
+test: setup ## Every test; those on Kubernetes where a KUBECONFIG or kind is given
+	@$(RUN)/pytest $(PYTEST)
+
+e2e: setup ## The end-to-end tests on Kubernetes alone
+	@$(RUN)/pytest -m e2e $(PYTEST)
+
+check: setup ## Style, types and layers
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+format: setup ## Let ruff lay the code out
+	@$(RUN)/ruff format .
+	@$(RUN)/ruff check --fix .
+
+images: ## Build operator, gateway, runtime and database images onto the cluster's node
+	@scripts=charts/images; CLUSTER=$(CLUSTER) bash $$scripts
+
+bench: setup ## Measure; prints the tables of docs/performance.md
+	@$(RUN)/python benchmarks/run.py
+
+docs: setup ## Write the generated pages anew
+	@$(RUN)/python -m pilotlight_gateway.operations.unsupported > docs/unsupported.md
+
+model: setup ## Condense the Lambda API's model from botocore anew
+	@$(RUN)/python -m tests.support.lambda_model
+
+clean: ## Remove what the commands above made
+	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

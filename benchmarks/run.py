@@ -1,0 +1,156 @@
+"""Warm invocations side by side in one run: `make bench`.
+
+The load generator is wrk with one thread, on the same cores as everything else, so only ratios mean
+anything. Targets are measured in turn, round by round; a ratio is the median of the rounds' own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from targets import EVENT, Target, aiohttp_proxy, call, functions_framework, pilotlight
+
+UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+LUA = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [[{}]]\n'
+OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
+MARKER = "<!-- bench -->"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One target in one round."""
+
+    per_second: float
+    p50: float
+    p99: float
+    cpu_micros: float
+    errors: int
+
+
+def measure(target: Target, connections: int, seconds: int, script: Path) -> Sample:
+    """Load a target for some seconds."""
+    before = target.cpu_seconds()
+    report = subprocess.run(
+        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, target.url],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    used = target.cpu_seconds() - before
+    requests = int(_find(r"(\d+) requests in", report))
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
+    return Sample(
+        per_second=float(_find(r"Requests/sec:\s+([\d.]+)", report)),
+        p50=_milliseconds(_find(r"50%\s+(\S+)", report)),
+        p99=_milliseconds(_find(r"99%\s+(\S+)", report)),
+        cpu_micros=used / max(requests, 1) * 1e6,
+        errors=int(failed.group(1)) if failed else 0,
+    )
+
+
+def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
+    """Measure all targets in turn, round by round; gives the samples of each."""
+    samples: list[list[Sample]] = [[] for _ in targets]
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(LUA.format(EVENT.decode()))
+        script.flush()
+        for target in targets:
+            measure(target, connections, 2, Path(script.name))  # warm up
+        for number in range(rounds):
+            order = list(enumerate(targets))
+            for index, target in order if number % 2 == 0 else reversed(order):
+                samples[index].append(measure(target, connections, seconds, Path(script.name)))
+                print(f"c={connections} round {number + 1}: {target.name}", file=sys.stderr)
+    return samples
+
+
+def table(targets: list[Target], samples: list[list[Sample]], connections: int) -> str:
+    """Give a table in Markdown, the ratios against the first target."""
+    lines = [
+        f"| {connections} connection{'s' * (connections > 1)} | calls/s | p50 ms | p99 ms "
+        "| CPU µs/call | calls/s of Pilotlight ÷ this | p50 of Pilotlight ÷ this |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    ours = samples[0]
+    for target, theirs in zip(targets, samples, strict=True):
+        pairs = list(zip(ours, theirs, strict=True))
+        speed = statistics.median(a.per_second / b.per_second for a, b in pairs)
+        latency = statistics.median(a.p50 / b.p50 for a, b in pairs)
+        cells = [
+            _median(theirs, "per_second", 0), _median(theirs, "p50", 2),
+            _median(theirs, "p99", 2), _median(theirs, "cpu_micros", 0),
+            f"{speed:.2f}", f"{latency:.2f}",
+        ]  # fmt: skip
+        lines.append(f"| {target.name} | {' | '.join(cells)} |")
+        if any(sample.errors for sample in theirs):
+            lines.append(f"| …of it errors | {sum(sample.errors for sample in theirs)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print; `--write` puts the tables into docs/performance.md."""
+    options = _options()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+    framework = functions_framework()
+    managed, ric = pilotlight()
+    proxy = aiohttp_proxy(framework)
+    targets = [managed, framework, proxy, ric]
+    try:
+        for target in (framework, proxy, managed):
+            target.start()
+        ric.process = managed.process
+        call(ric.url)
+        text = "\n\n".join(
+            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
+            for connections in (1, 32)
+        )
+    finally:
+        for target in (framework, proxy, managed):
+            target.stop()
+    print(text)
+    if options.write:
+        _write(text, options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--write", action="store_true")
+    return parser.parse_args()
+
+
+def _write(text: str, options: argparse.Namespace) -> None:
+    head, _, rest = OUTPUT.read_text().partition(MARKER)
+    _, _, tail = rest.partition(MARKER)
+    day = datetime.now(UTC).date()
+    note = f"{day}, `make bench`: {options.rounds} rounds of {options.seconds} s, interleaved."
+    OUTPUT.write_text(f"{head}{MARKER}\n{note}\n\n{text}\n{MARKER}{tail}")
+
+
+def _find(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    if found is None:
+        raise ValueError(f"wrk said nothing like {pattern!r}:\n{text}")
+    return found.group(1)
+
+
+def _milliseconds(text: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()  # type: ignore[union-attr]  # wrk's form
+    return float(number) * UNITS[unit]
+
+
+def _median(samples: list[Sample], name: str, digits: int) -> str:
+    return f"{statistics.median(getattr(sample, name) for sample in samples):.{digits}f}"
+
+
+if __name__ == "__main__":
+    main()
