@@ -47,8 +47,9 @@ def test_the_package_can_be_downloaded(platform: GatewayHarness) -> None:
     location = platform.client().get_function(FunctionName="download")["Code"]["Location"]
     with urllib.request.urlopen(location) as answer:
         assert answer.read() == code
-    with pytest.raises(urllib.request.HTTPError, match="403"):
+    with pytest.raises(urllib.request.HTTPError, match="403") as refused:
         urllib.request.urlopen(location[:-1] + ("0" if location[-1] != "0" else "1"))
+    refused.value.close()
 
 
 def test_update_code_and_configuration(platform: GatewayHarness) -> None:

@@ -99,6 +99,7 @@ class Agent:
         self.task_root = folder / "task"
         self.temporary = folder / "tmp"
         self.environment = ""
+        self.lease = "gateway-1/1"
         self.journal = Journal()
         self.process = subprocess.Popen(
             (
@@ -167,7 +168,7 @@ class Agent:
         *,
         request_id: str = "",
         environment: str = "",
-        lease: str = "gateway-1/1",
+        lease: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
@@ -175,7 +176,7 @@ class Agent:
         all_headers = {
             "Content-Type": "application/json",
             "Pilotlight-Environment": environment or self.environment,
-            "Pilotlight-Lease": lease,
+            "Pilotlight-Lease": lease or self.lease,
             "Pilotlight-Request-Id": request_id or str(uuid.uuid4()),
             "Pilotlight-Function-Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:fn",
             **(headers or {}),

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -16,17 +17,18 @@ from botocore.config import Config
 from pilotlight_cli.manifests import SOURCE_ANNOTATION
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["lambda_client", "manifest", "run_cli", "write_function", "zip_of"]
 
 CLI_SECONDS = 60
-ROLE = "arn:aws:iam::000000000000:role/any"
 
 
-def lambda_client(endpoint: str, *, access_key: str = "test") -> Any:
-    """Make a boto3 client that never repeats a request."""
-    return boto3.client(
+@contextmanager
+def lambda_client(endpoint: str, *, access_key: str = "test") -> Iterator[Any]:
+    """Lend a boto3 client that never repeats a request."""
+    client = boto3.client(
         "lambda",
         endpoint_url=endpoint,
         region_name="us-east-1",
@@ -34,6 +36,10 @@ def lambda_client(endpoint: str, *, access_key: str = "test") -> Any:
         aws_secret_access_key="test",
         config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
     )
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def run_cli(

@@ -1,0 +1,74 @@
+"""A lease table over fakes, with one function to claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from pilotlight.accounts import Accounts
+from pilotlight.claims import RevisionKey
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import (
+    Code,
+    Configuration,
+    Function,
+    FunctionSpec,
+    FunctionStatus,
+    Namespace,
+    ObjectMeta,
+)
+from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.revisions import Revisions
+from tests.support.compute import FakeAgents, FakeCompute
+from tests.support.memory import MemoryResources
+
+if TYPE_CHECKING:
+    from pilotlight_autoscaler.agents import Agents
+
+SHA = "a" * 64
+REVISION = RevisionKey("default", "f", "1" * 16)
+
+
+@dataclass
+class Stage:
+    """A lease table and what stands around it."""
+
+    resources: MemoryResources = field(default_factory=MemoryResources)
+    compute: FakeCompute = field(default_factory=FakeCompute)
+    agents: FakeAgents = field(default_factory=FakeAgents)
+
+    def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
+        """Make a lease table over the same pods."""
+        revisions = Revisions(
+            self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
+            {"AWS_ENDPOINT_URL": "http://aws"},
+        )  # fmt: skip
+        return Capacity(
+            self.compute,
+            revisions,
+            cast("Agents", self.agents),
+            limit=limit,
+            generation=generation,
+        )
+
+
+@pytest.fixture
+async def stage() -> Stage:
+    """One function that serves `REVISION`."""
+    made = Stage()
+    labels = {ACCOUNT_LABEL: "000000000000"}
+    await made.resources.create(Namespace(metadata=ObjectMeta(name="default", labels=labels)))
+    configuration = Configuration(
+        runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=3,
+        ephemeral_storage=512, environment={"COLOUR": "green"},
+    )  # fmt: skip
+    await made.resources.create(
+        Function(
+            metadata=ObjectMeta(name="f", namespace="default"),
+            spec=FunctionSpec(runtime="python3.13", handler="index.handler", code=Code(zip=SHA)),
+            status=FunctionStatus(revision=REVISION.revision, configuration=configuration),
+        )
+    )
+    return made

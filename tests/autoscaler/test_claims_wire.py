@@ -1,0 +1,151 @@
+"""Claims over the wire: the gateway's client and the leader's server, through changes of leader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from pilotlight.errors import ThrottledError
+from pilotlight.resources import Key
+from pilotlight_autoscaler import claims_server
+from pilotlight_autoscaler.acknowledgements import Acknowledgements
+from pilotlight_autoscaler.claims_server import ClaimsServer
+from pilotlight_gateway import claims_client
+from pilotlight_gateway.claims_client import ClaimsClient
+
+from .conftest import REVISION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pilotlight.claims import Lease
+    from pilotlight_autoscaler.capacity import Capacity
+
+    from .conftest import Stage
+
+KEY = b"platform key"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims_server, "COLLECT_SECONDS", 0.05)
+    monkeypatch.setattr(claims_server, "ORPHAN_SECONDS", 0.05)
+    monkeypatch.setattr(claims_client, "RECONNECT_SECONDS", 0.02)
+
+
+class Leader:
+    """A claims server that may go and come back."""
+
+    def __init__(self) -> None:
+        self.address: str | None = None
+        self.acknowledgements = Acknowledgements()
+        self._server: ClaimsServer | None = None
+
+    async def start(self, capacity: Capacity) -> None:
+        self._server = ClaimsServer(capacity, self.acknowledgements, KEY)
+        self.address = f"127.0.0.1:{await self._server.start('127.0.0.1', 0)}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+        self._server = self.address = None
+
+    async def find(self) -> str | None:
+        return self.address
+
+
+@pytest.fixture
+async def leader() -> AsyncIterator[Leader]:
+    """A leader that is stopped in the end."""
+    made = Leader()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def client(leader: Leader) -> AsyncIterator[ClaimsClient]:
+    """A gateway's client that remembers what it holds."""
+    made = ClaimsClient(leader.find, KEY, "g1")
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110  the other side is a real socket
+            await asyncio.sleep(0.01)
+
+
+async def test_a_claim_waits_for_a_leader(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    claim = asyncio.create_task(client.claim(REVISION, seconds=10))
+    await asyncio.sleep(0)
+    await leader.start(stage.capacity())
+    lease = await claim
+    assert lease.revision == REVISION
+    assert lease.pod in stage.compute.pods
+
+
+async def test_errors_come_back_as_they_were(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    await leader.start(stage.capacity(limit=0))
+    with pytest.raises(ThrottledError) as refused:
+        await client.claim(REVISION, seconds=10)
+    assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+
+
+async def test_a_new_leader_counts_what_is_held(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    held: list[Lease] = []
+    client.held = lambda: held
+    await leader.start(stage.capacity(limit=1, generation=1))
+    held.append(await client.claim(REVISION, seconds=10))
+    await leader.stop()
+    await eventually(lambda: not client.connected)
+    await leader.start(stage.capacity(limit=1, generation=2))
+    with pytest.raises(ThrottledError):
+        await client.claim(REVISION, seconds=10)
+    assert len(stage.compute.pods) == 1
+
+
+async def test_a_claim_survives_its_leader(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity(generation=1))
+    claim = asyncio.create_task(client.claim(REVISION, seconds=10))
+    await eventually(lambda: stage.compute.started == 1)
+    await leader.stop()
+    stage.compute.gate.set()
+    await leader.start(stage.capacity(generation=2))
+    assert (await claim).epoch >> 32 == 2
+
+
+async def test_acknowledgements_are_told_again(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    function = Key("default", "f")
+    await client.acknowledge(function, "r1")
+    await leader.start(stage.capacity())
+    await eventually(lambda: client.connected)
+    assert await leader.acknowledgements.wait(function, "r1", seconds=5)
+    assert not await leader.acknowledgements.wait(function, "r2", seconds=0.05)
+    await client.acknowledge(function, "r2")
+    assert await leader.acknowledgements.wait(function, "r2", seconds=5)
+
+
+async def test_a_stranger_is_refused(stage: Stage, leader: Leader) -> None:
+    await leader.start(stage.capacity())
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await session.ws_connect(f"http://{leader.address}/v1/claims")

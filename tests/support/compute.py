@@ -1,0 +1,75 @@
+"""A compute and agents without processes: pods start when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+from pilotlight.agent_protocol import EnvironmentState, Specialisation, Specialised
+from pilotlight.compute import Pod, PodRequest
+from pilotlight.errors import StartFailedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+class FakeCompute:
+    """Counts pods; `gate` holds starts back, `failing` makes them fail."""
+
+    def __init__(self) -> None:
+        self.pods: set[str] = set()
+        self.started = 0
+        self.failing = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.tell: Callable[[str], Awaitable[None]] | None = None
+        self._numbers = itertools.count(1)
+
+    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
+        """Start a pod once the gate is open."""
+        self.started += 1
+        async with asyncio.timeout(seconds):
+            await self.gate.wait()
+        if self.failing:
+            raise StartFailedError("no room", reason="InsufficientCapacity")
+        name = f"{request.revision.namespace}/pod-{next(self._numbers)}"
+        self.pods.add(name)
+        return Pod(name, "127.0.0.1", 1)
+
+    async def stop(self, pod: str) -> None:
+        """Stop a pod."""
+        self.pods.discard(pod)
+
+    async def running(self) -> list[str]:
+        """Name the pods."""
+        return sorted(self.pods)
+
+    def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        """Keep whom to tell."""
+        self.tell = tell
+
+    async def lose(self, pod: str) -> None:
+        """Let a pod go by itself."""
+        self.pods.discard(pod)
+        if self.tell is not None:
+            await self.tell(pod)
+
+
+class FakeAgents:
+    """Specialises everything, or nothing."""
+
+    def __init__(self) -> None:
+        self.failing = False
+
+    async def specialise(
+        self, pod: Pod, specialisation: Specialisation, *, seconds: float
+    ) -> Specialised:
+        """Answer with one environment."""
+        del specialisation, seconds
+        if self.failing:
+            raise StartFailedError("the package is gone", reason="CodeUnavailable")
+        return Specialised(environments=[EnvironmentState(id=f"{pod.name}-e", state="starting")])
+
+    async def close(self) -> None:
+        """Nothing is open."""
