@@ -48,8 +48,8 @@ def measure(target: Target, connections: int, seconds: int, script: Path) -> Sam
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
     return Sample(
         per_second=float(_find(r"Requests/sec:\s+([\d.]+)", report)),
-        p50=_milliseconds(_find(r"50%\s+(\S+)", report)),
-        p99=_milliseconds(_find(r"99%\s+(\S+)", report)),
+        p50=_milliseconds(_find(r"\n\s+50%\s+(\S+)", report)),
+        p99=_milliseconds(_find(r"\n\s+99%\s+(\S+)", report)),
         cpu_micros=used / max(requests, 1) * 1e6,
         errors=int(failed.group(1)) if failed else 0,
     )
@@ -62,7 +62,7 @@ def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> l
         script.write(LUA.format(EVENT.decode()))
         script.flush()
         for target in targets:
-            measure(target, connections, 2, Path(script.name))  # warm up
+            measure(target, connections, 8, Path(script.name))  # every environment starts
         for number in range(rounds):
             order = list(enumerate(targets))
             for index, target in order if number % 2 == 0 else reversed(order):
@@ -74,8 +74,10 @@ def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> l
 def table(targets: list[Target], samples: list[list[Sample]], connections: int) -> str:
     """Give a table in Markdown, the ratios against the first target."""
     lines = [
-        f"| {connections} connection{'s' * (connections > 1)} | calls/s | p50 ms | p99 ms "
-        "| CPU µs/call | calls/s of Pilotlight ÷ this | p50 of Pilotlight ÷ this |",
+        (
+            f"| {connections} connection{'s' * (connections > 1)} | calls/s | p50 ms | p99 ms "
+            "| CPU µs/call | calls/s of Pilotlight ÷ this | p50 of Pilotlight ÷ this |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     ours = samples[0]

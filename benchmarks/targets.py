@@ -108,7 +108,7 @@ def aiohttp_proxy(upstream: Target) -> Target:
 
 
 def pilotlight() -> tuple[Target, Target]:
-    """The local platform with two functions: managed Python, and awslambdaric on its Runtime API."""
+    """The local platform with two functions: managed Python, and awslambdaric beside it."""
     folder = Path(tempfile.mkdtemp(prefix="pilotlight-bench-"))
     _function(folder, "noop", "python3.13", {"index.py": NOOP})
     bootstrap = RIC_BOOTSTRAP.format(python=sys.executable)

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
-from collections import Counter
+import gc
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -27,6 +26,7 @@ from .connections import GuardedServer
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.events import LogSink
 from .exchange import Call, Reply
+from .identifiers import new_request_id
 from .metrics import Metrics
 from .paths import normalise
 from .platform.artifacts import get_artifact
@@ -108,6 +108,9 @@ class Gateway:
         for work in (services.catalogue.run(), services.dispatcher.run(), self._sink.run()):
             self._tasks.append(asyncio.create_task(work))
         await services.catalogue.synced.wait()
+        # What was made until here lives as long as the process: no collection need look at it.
+        gc.collect()
+        gc.freeze()
 
     async def listen(self, host: str, port: int) -> int:
         """Serve clients; gives the port. Raises OSError where it is in use."""
@@ -146,7 +149,7 @@ class Gateway:
         self._refuse_other_services(request.headers)
         endpoint = find_endpoint(request.method, path, query)
         body = await read_body(request, endpoint.limit, endpoint.too_large)
-        head = _head(request, path, raw_query)
+        head = RequestHead(request.method, path, raw_query, request.headers)
         caller = await self._authenticator.authenticate(head, body)
         call = Call(
             caller=caller,
@@ -170,17 +173,17 @@ class Gateway:
         return reply
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         reply = await _guarded(self._serve(request, request_id), request_id)
         return await write(request, reply, request_id)
 
     async def _handle_internal(self, request: BaseRequest) -> web.StreamResponse:
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         reply = await _guarded(self._serve_internal(request), request_id)
         return await write(request, reply, request_id)
 
     async def _handle_operations(self, request: BaseRequest) -> web.StreamResponse:
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         reply = self._operations(request.raw_path)
         return await write(request, reply or error_reply(_unknown(request)), request_id)
 
@@ -297,9 +300,3 @@ def _query(raw: str) -> dict[str, str]:
     if len(query) != len(pairs):
         raise errors.ValidationError("a query parameter is repeated")
     return query
-
-
-def _head(request: BaseRequest, path: str, query: str) -> RequestHead:
-    counts = Counter(name.lower() for name in request.headers)
-    repeated = frozenset(name for name, count in counts.items() if count > 1)
-    return RequestHead(request.method, path, query, request.headers, repeated)

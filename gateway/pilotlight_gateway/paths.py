@@ -6,11 +6,15 @@ an absolute-form target must name the host that the Host header names.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 from .errors import ValidationError
 
 __all__ = ["normalise"]
+
+_PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9_.:$-]+)+")
+"""A path that needs no second look, as nearly all are."""
 
 
 def normalise(target: str, host: str | None) -> tuple[str, str]:
@@ -18,6 +22,8 @@ def normalise(target: str, host: str | None) -> tuple[str, str]:
     if not target.startswith("/"):
         target = _origin_form(target, host)
     path, _, query = target.partition("?")
+    if _PLAIN.fullmatch(path):
+        return path, query
     segments = path.split("/")[1:]
     if any(unquote(segment) in {".", ".."} for segment in segments):
         raise ValidationError(f"the path {path!r} holds a dot segment")

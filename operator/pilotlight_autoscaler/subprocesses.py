@@ -39,6 +39,8 @@ log = structlog.get_logger()
 class _Process:
     process: asyncio.subprocess.Process
     folder: Path
+    announcement: int
+    """The read end of its standard output."""
     watcher: asyncio.Task[None] | None = None
 
 
@@ -62,7 +64,7 @@ class SubprocessCompute:
             started = await self._spawn(name)
             try:
                 async with asyncio.timeout(seconds):
-                    port = await _listening_port(started.process)
+                    port = await _listening_port(started)
             except BaseException as error:
                 await _end(started)
                 if isinstance(error, Exception):
@@ -100,19 +102,23 @@ class SubprocessCompute:
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         digest = token_digest(pod_token(self._platform_key, name))
-        process = await asyncio.create_subprocess_exec(
-            *_command(folder, digest, self._python),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.
-            start_new_session=True,
-        )
-        return _Process(process, folder)
+        announcement, stdout = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *_command(folder, digest, self._python),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=stdout,
+                # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(announcement)
+            raise
+        finally:
+            os.close(stdout)
+        return _Process(process, folder, announcement)
 
     async def _watch(self, name: str, started: _Process) -> None:
-        stdout = started.process.stdout
-        while stdout is not None and await stdout.read(65536):
-            pass  # the agent's own copy of its events; the gateway reads them over HTTP
         await started.process.wait()
         if self._running.pop(name, None) is not None:
             log.warning("agent ended", pod=name, status=started.process.returncode)
@@ -130,10 +136,21 @@ def _command(folder: Path, digest: str, python: Path) -> list[str]:
     ]
 
 
-async def _listening_port(process: asyncio.subprocess.Process) -> int:
-    line = await process.stdout.readline() if process.stdout else b""
+async def _listening_port(started: _Process) -> int:
+    """Read the first line that an agent says, and close its mouth.
+
+    The rest would be the same events that the gateway reads over HTTP.
+    """
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(started.announcement, "rb", 0)
+    )
+    try:
+        line = await reader.readline()
+    finally:
+        transport.close()
     if not line:
-        raise RuntimeError(f"it exited with status {await process.wait()}")
+        raise RuntimeError(f"it exited with status {await started.process.wait()}")
     return int(json.loads(line)["port"])
 
 

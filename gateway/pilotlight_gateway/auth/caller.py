@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from multidict import MultiMapping
 
 __all__ = ["Authenticator", "Caller", "RequestHead"]
 
@@ -30,10 +31,14 @@ class RequestHead:
     """Raw, as it was sent."""
     query: str
     """Raw, as it was sent."""
-    headers: Mapping[str, str]
+    headers: MultiMapping[str]
     """Case-insensitive."""
-    repeated: frozenset[str]
-    """Lower-cased names of headers that came more than once."""
+
+    @property
+    def repeated(self) -> set[str]:
+        """Lower-cased names of headers that came more than once."""
+        counts = Counter(name.lower() for name, _ in self.headers.items())
+        return {name for name, count in counts.items() if count > 1}
 
 
 class Authenticator(Protocol):

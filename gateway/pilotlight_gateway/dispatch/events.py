@@ -124,9 +124,10 @@ class EventReader:
         pending = b""
         while size := int((await reader.readline()).strip() or b"0", 16):
             chunk = await reader.readexactly(size + 2)
-            *lines, pending = (pending + chunk[:-2]).split(b"\n")
-            for line in lines:
-                self._take(json.loads(line))
+            text, _, pending = (pending + chunk[:-2]).rpartition(b"\n")
+            # One document of many is parsed faster than many documents.
+            for event in json.loads(b"[%b]" % text.replace(b"\n", b",")):
+                self._take(event)
 
     def _take(self, event: dict[str, Any]) -> None:
         if "line" not in event:

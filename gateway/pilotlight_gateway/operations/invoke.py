@@ -9,7 +9,6 @@ import base64
 import binascii
 import json
 import re
-import secrets
 import time
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,6 +23,7 @@ from pilotlight_gateway.errors import (
     ValidationError,
 )
 from pilotlight_gateway.exchange import Reply
+from pilotlight_gateway.identifiers import new_trace_id
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
@@ -149,7 +149,7 @@ def _event(body: bytes) -> bytes:
     if not body:
         return b"{}"
     try:
-        json.loads(body, parse_constant=_refuse_constant)
+        _decoder.decode(body.decode())
     except (ValueError, RecursionError) as error:
         raise InvalidRequestContentError(
             f"Could not parse request body into json: {error}"
@@ -159,6 +159,9 @@ def _event(body: bytes) -> bytes:
 
 def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"Unrecognized token '{text}': was expecting a JSON value")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _client_context(text: str) -> str:
@@ -183,11 +186,9 @@ def _client_context(text: str) -> str:
 
 
 def _trace_id(header: str) -> str:
-    """Keep a trace that came, or begin one (AWS X-Ray, "Tracing header")."""
     if _TRACE_ROOT.match(header) and header.isascii() and header.isprintable():
         return header
-    root = f"1-{int(time.time()):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+    return new_trace_id()
 
 
 def _reply(answer: Answer, invocation: Invocation) -> Reply:
