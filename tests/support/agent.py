@@ -72,9 +72,14 @@ class Journal:
 
     def wait(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Give the first event that matches, as soon as it is there."""
+        seen = 0
         with self._changed:
-            assert self._changed.wait_for(lambda: any(map(matches, self.events)), _PATIENCE)
-            return next(filter(matches, self.events))
+            while True:
+                for event in self.events[seen:]:
+                    if matches(event):
+                        return event
+                seen = len(self.events)
+                assert self._changed.wait(_PATIENCE), self.events[-20:]
 
     def lines(self, request_id: str) -> list[str]:
         """Give all lines of an invocation that has ended."""

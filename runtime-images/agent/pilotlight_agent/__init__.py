@@ -1,0 +1,1 @@
+"""The process in a pod that supervises its execution environments; standard library only."""

@@ -1,0 +1,158 @@
+"""What happened in the pod, in order: log lines, platform lines, exits, states.
+
+Everything that an environment has to say goes through here once, and out to two kinds of readers:
+the agent's own standard output (`kubectl logs`) and whoever holds `GET /v1/events`. Nothing here
+may make an invocation wait: events are handed out later and in batches, and a reader that is too
+slow loses events, and is told how many.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from json.encoder import encode_basestring as _quote
+
+_MOST_EVENTS = 10_000
+_MOST_BYTES = 33_554_432
+_BATCH_SECONDS = 0.005
+
+
+class Clock:
+    """Wall time as Lambda writes it: ISO 8601 with milliseconds, UTC."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._prefix = ""
+
+    def stamp(self) -> str:
+        """Give the present moment, such as `2026-11-21T03:12:00.123Z`."""
+        now = time.time()
+        second = int(now)
+        if second != self._second:
+            self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._second = second
+        return f"{self._prefix}.{int((now - second) * 1000):03d}Z"
+
+
+class Journal:
+    """A bounded sequence of events, each one JSON line; old ones make room for new ones."""
+
+    def __init__(self) -> None:
+        self._clock = Clock()
+        self._sequence = 0
+        self._pending: list[str] = []
+        self._lines: deque[bytes] = deque()
+        self._bytes = 0
+        self._readers: list[Callable[[], None]] = []
+        self._scheduled = False
+
+    @property
+    def last(self) -> int:
+        """Sequence number of the newest event that readers can have; 0 before the first."""
+        return self._sequence - len(self._pending)
+
+    def stamp(self) -> str:
+        """Give the present moment in the format of the journal."""
+        return self._clock.stamp()
+
+    def append(self, kind: str, fields: str) -> None:
+        """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
+        self._sequence += 1
+        self._pending.append(
+            f'{{"seq":{self._sequence},"time":"{self._clock.stamp()}","type":"{kind}",{fields}}}\n'
+        )
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+
+    def add_reader(self, reader: Callable[[], None]) -> None:
+        """Call `reader` after each batch; it takes what it wants with `since`."""
+        self._readers.append(reader)
+
+    def remove_reader(self, reader: Callable[[], None]) -> None:
+        """Stop calling `reader`."""
+        self._readers.remove(reader)
+
+    def flush(self) -> None:
+        """Let the readers have what is pending."""
+        self._scheduled = False
+        for line in self._pending:
+            self._keep(line.encode())
+        self._pending.clear()
+        for reader in tuple(self._readers):
+            reader()
+
+    def since(self, sequence: int) -> tuple[list[bytes], int]:
+        """Give the lines after `sequence` and how many of them are no longer there."""
+        missed = max(0, self.last - sequence)
+        newest_first = list(islice(reversed(self._lines), missed))
+        return newest_first[::-1], missed - len(newest_first)
+
+    def _keep(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._bytes += len(line)
+        while len(self._lines) > _MOST_EVENTS or self._bytes > _MOST_BYTES:
+            self._bytes -= len(self._lines.popleft())
+
+
+class Source:
+    """What one environment puts into the journal.
+
+    It is on the way of every invocation, so the part that never changes is encoded once and the
+    rest without building a document.
+    """
+
+    def __init__(self, journal: Journal, environment: str, log_stream: str) -> None:
+        self._journal = journal
+        self._environment = f'"environment":{_quote(environment)}'
+        self._log_stream = f'"logStream":{_quote(log_stream)}'
+
+    def tell_line(self, kind: str, request_id: str, line: str) -> None:
+        """Append a line of the function's (`log`) or about it (`platform`)."""
+        marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
+        self._journal.append(kind, f'{marks},"line":{_quote(line)}')
+
+    def tell_state(self, state: str) -> None:
+        """Append a state of the environment."""
+        self._journal.append("state", f'{self._environment},"state":{_quote(state)}')
+
+    def tell_exit(self, request_id: str, code: int) -> None:
+        """Append the end of a runtime process, by exit code or negative signal number."""
+        marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
+        self._journal.append("exit", f'{marks},"code":{code}')
+
+
+class Cursor:
+    """One reader's place in the journal: what it has seen, and how it is written to.
+
+    `write` sends bytes, `writable` says whether the reader keeps up. A gap becomes
+    `{"type":"dropped","count":n}`.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        after: int,
+        write: Callable[[bytes], None],
+        writable: Callable[[], bool],
+    ) -> None:
+        self._journal = journal
+        self._seen = after
+        self._write = write
+        self._writable = writable
+        journal.add_reader(self.advance)
+
+    def advance(self) -> None:
+        """Send what is new, if the reader keeps up."""
+        if self._seen >= self._journal.last or not self._writable():
+            return
+        lines, dropped = self._journal.since(self._seen)
+        self._seen = self._journal.last
+        if dropped:
+            lines.insert(0, b'{"type":"dropped","count":%d}\n' % dropped)
+        self._write(b"".join(lines))
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._journal.remove_reader(self.advance)

@@ -1,0 +1,83 @@
+"""The agent's options; each is also an environment variable `PILOTLIGHT_AGENT_…`."""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight_agent.variables import Places
+
+_PREFIX = "PILOTLIGHT_AGENT_"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where to listen, whom to believe, where things are."""
+
+    host: str
+    port: int
+    token_sha256: str
+    places: Places
+    parent_stdin: bool
+
+
+def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Options:
+    """Read options from the command line, else from the environment; exits on a wrong one."""
+    given = _parser(environ).parse_args(arguments)
+    host, port = given.listen
+    return Options(
+        host=host,
+        port=port,
+        token_sha256=given.token_sha256,
+        parent_stdin=given.parent_stdin,
+        places=Places(given.task_root, given.temporary, given.layers_root, given.python),
+    )
+
+
+def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pilotlight_agent", description=__doc__)
+
+    def add(name: str, kind: type | object, default: str | None, text: str) -> None:
+        variable = _PREFIX + name.upper().replace("-", "_")
+        value = environ.get(variable, default)
+        parser.add_argument(
+            f"--{name}",
+            type=kind,  # type: ignore[arg-type]  # argparse takes any callable on str
+            default=value,
+            required=value is None,
+            help=f"{text} [{variable}]",
+        )
+
+    add("listen", _address, "0.0.0.0:9700", "HOST:PORT for gateways; port 0 takes a free one")
+    add("token-sha256", _digest, None, "hex sha256 of the token that gateways bring")
+    add("task-root", _path, "/var/task", "where the code is unpacked")
+    add("temporary", _path, "/tmp", "what functions use as /tmp")  # noqa: S108 -- Lambda's own path
+    add("layers-root", _path, "/opt", "where layers are")
+    add("python", _path, sys.executable, "interpreter of managed Python functions")
+    parser.add_argument(
+        "--parent-stdin",
+        action="store_true",
+        default=environ.get(_PREFIX + "PARENT_STDIN", "") not in {"", "0"},
+        help=f"end when standard input does [{_PREFIX}PARENT_STDIN]",
+    )
+    return parser
+
+
+def _path(value: str) -> Path:
+    return Path(value).absolute()
+
+
+def _address(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"HOST:PORT is expected, not {value!r}")
+    return host, int(port)
+
+
+def _digest(value: str) -> str:
+    if re.fullmatch("[0-9A-Fa-f]{64}", value) is None:
+        raise argparse.ArgumentTypeError("64 hexadecimal digits are expected")
+    return value.lower()

@@ -1,0 +1,116 @@
+"""The processes that belong to an execution environment, found in /proc and killed without a gap.
+
+A function may fork, daemonise and start sessions of its own; on Lambda none of that outlives its
+environment. The agent is a subreaper, so that everything a function starts stays below the agent,
+and a process belongs to an environment by one of three signs: it descends from its runtime, it is
+in the runtime's session, or it carries the environment's log stream in its variables. An adopted
+process that shows no sign at all belongs to nobody who may keep it.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_PROC = Path("/proc")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_MOST_ROUNDS = 1_000  # a fork bomb of 1,024 processes cannot keep ahead for that long
+
+
+def children(pid: int) -> list[int]:
+    """Give the ids of the direct children of `pid`, those of all its threads."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_bytes().split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Give the ids of everything below `pid`."""
+    found: list[int] = []
+    waiting = children(pid)
+    while waiting:
+        child = waiting.pop()
+        found.append(child)
+        waiting += children(child)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process may still run code of its own: neither gone nor a zombie."""
+    try:
+        status = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return False
+    return status.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+
+
+def resident_kilobytes(pid: int) -> int:
+    """Give the memory of the process that is in RAM; 0 when it is gone."""
+    with suppress(OSError, IndexError):
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE // 1024
+    return 0
+
+
+def proportional_kilobytes(pid: int) -> int:
+    """Give the memory in RAM with shared pages counted in parts; slower than resident."""
+    return _field_kilobytes(_PROC / str(pid) / "smaps_rollup", b"Pss:")
+
+
+def peak_kilobytes(pid: int) -> int:
+    """Give the most memory that the process ever had in RAM; 0 when it is gone."""
+    return _field_kilobytes(_PROC / str(pid) / "status", b"VmHWM:")
+
+
+def _field_kilobytes(path: Path, name: bytes) -> int:
+    with suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
+
+
+def kill(root: int, mark: bytes, others: Iterable[int]) -> None:
+    """Kill the environment of the runtime process `root`, whose variables hold `mark`.
+
+    `others` are the runtime processes of the pod's other environments. It ends when a look around
+    finds nobody who was not signalled: a process with SIGKILL pending starts no child any more.
+    """
+    signalled: set[int] = set()
+    spared = set(others)
+    for _ in range(_MOST_ROUNDS):
+        fresh = [pid for pid in _members(root, mark, spared) if pid not in signalled]
+        fresh = [pid for pid in fresh if is_alive(pid)]
+        if not fresh:
+            return
+        for pid in fresh:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            signalled.add(pid)
+
+
+def _members(root: int, mark: bytes, others: set[int]) -> list[int]:
+    own = {root, *descendants(root)}
+    for adopted in children(os.getpid()):
+        if adopted in own or adopted in others:
+            continue
+        family = [adopted, *descendants(adopted)]
+        if any(_belongs(pid, root, mark, others) for pid in family):
+            own.update(family)
+    return [pid for pid in own if pid != os.getpid()]
+
+
+def _belongs(pid: int, root: int, mark: bytes, others: set[int]) -> bool:
+    try:
+        session = os.getsid(pid)
+    except ProcessLookupError:
+        return False
+    variables = b""  # of a process that hides them, too
+    with suppress(OSError):
+        variables = (_PROC / str(pid) / "environ").read_bytes()
+    if session == root or mark in variables:
+        return True
+    return session not in others and b"AWS_LAMBDA_LOG_STREAM_NAME=" not in variables

@@ -1,0 +1,86 @@
+"""The environment variables that a function finds.
+
+Source: AWS Lambda Developer Guide, "Using Lambda environment variables", defined runtime
+environment variables. Nothing of the agent's own environment is among them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pilotlight_agent.specification import Function, Specification
+
+LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
+_RUNTIME_DIR = "/var/runtime"
+_DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things are in this pod; in local mode every agent has places of its own."""
+
+    task_root: Path
+    temporary: Path
+    layers_root: Path
+    python: Path
+
+
+def build(
+    specification: Specification, places: Places, temporary: Path, log_stream: str, runtime_api: str
+) -> dict[str, str]:
+    """Give the variables of one environment: defaults, then the function's, then reserved ones.
+
+    `runtime_api` is HOST:PORT; `temporary` is what the environment is to use for /tmp.
+    """
+    function = specification.function
+    return (
+        _defaults(places, temporary)
+        | dict(specification.environment)
+        | dict(specification.credentials)
+        | _of_function(function)
+        | {
+            LOG_STREAM: log_stream,
+            "AWS_LAMBDA_RUNTIME_API": runtime_api,
+            "LAMBDA_TASK_ROOT": str(places.task_root),
+            "LAMBDA_RUNTIME_DIR": _RUNTIME_DIR,
+        }
+    )
+
+
+def _defaults(places: Places, temporary: Path) -> dict[str, str]:
+    """Give what a function's own configuration may replace."""
+    task, layers = places.task_root, places.layers_root
+    libraries = (
+        *("/lib64", "/usr/lib64", _RUNTIME_DIR, f"{_RUNTIME_DIR}/lib"),
+        *(f"{task}", f"{task}/lib", f"{layers}/lib"),
+    )
+    defaults = {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"{places.python.parent}:/usr/local/bin:/usr/bin/:/bin:{layers}/bin",
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        "PYTHONPATH": _RUNTIME_DIR,
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": f"{_DAEMON_HOST}:{_DAEMON_PORT}",
+        "_AWS_XRAY_DAEMON_ADDRESS": _DAEMON_HOST,
+        "_AWS_XRAY_DAEMON_PORT": _DAEMON_PORT,
+    }
+    return defaults | ({} if temporary == Path("/tmp") else {"TMPDIR": str(temporary)})  # noqa: S108 -- Lambda's own path
+
+
+def _of_function(function: Function) -> dict[str, str]:
+    variables = {
+        "_HANDLER": function.handler,
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": function.initialization_type,
+    }
+    if function.log_format.upper() == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = function.application_log_level or "INFO"
+    if not function.runtime.startswith("provided"):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{function.runtime}"
+    return variables

@@ -1,0 +1,1 @@
+"""The managed Python runtime between agent and handler; standard library only."""

@@ -1,0 +1,46 @@
+"""The agent stands alone and so keeps copies of what core says; here they are held equal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pilotlight import agent_protocol, archive
+from pilotlight.agent_protocol import CodeSource, FunctionFacts, Specialisation
+from pilotlight_agent import archive as agents_archive
+from pilotlight_agent import gateway_api, specification
+
+FACTS = FunctionFacts(
+    name="f", version="$LATEST", arn="arn:aws:lambda:us-east-1:000000000000:function:f",
+    account="000000000000", region="us-east-1", runtime="python3.13", handler="index.handler",
+    memory=128, timeout=3, ephemeral_storage=512, log_group="/aws/lambda/f", log_format="JSON",
+    application_log_level="DEBUG", system_log_level="WARN",
+)  # fmt: skip
+
+
+def test_packages_are_checked_by_the_same_code() -> None:
+    assert Path(archive.__file__).read_text() == Path(agents_archive.__file__).read_text()
+
+
+def test_the_agent_knows_every_header() -> None:
+    source = Path(gateway_api.__file__).read_text().lower()
+    headers = {name: value for name, value in vars(agent_protocol).items() if "_HEADER" in name}
+    assert len(headers) >= 10
+    unknown = [name for name, value in headers.items() if value.lower() not in source]
+    assert unknown == []
+
+
+def test_a_specialisation_arrives_as_it_was_sent() -> None:
+    sent = Specialisation(
+        revision="0" * 16,
+        function=FACTS,
+        environment={"A_B": "c"},
+        credentials={},
+        code=CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t"),
+    )
+    arrived = specification.parse(json.dumps(sent.to_json()).encode())
+    assert arrived.revision == sent.revision
+    assert arrived.environment == sent.environment
+    assert arrived.code.sha256 == sent.code.sha256
+    assert arrived.function.timeout == FACTS.timeout
+    assert arrived.function.log_format == FACTS.log_format

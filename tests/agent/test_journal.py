@@ -1,0 +1,101 @@
+"""The journal: in order, bounded, and honest about what is missing."""
+
+import json
+
+import pytest
+
+from pilotlight_agent import journal as journal_module
+from pilotlight_agent.journal import Cursor, Journal, Source
+
+
+class Reader:
+    """Collects what a cursor writes; can be made to lag."""
+
+    def __init__(self, journal: Journal, after: int = 0) -> None:
+        self.data = b""
+        self.ready = True
+        self.cursor = Cursor(journal, after, self._write, lambda: self.ready)
+
+    def _write(self, data: bytes) -> None:
+        self.data += data
+
+    @property
+    def events(self) -> list[dict[str, object]]:
+        """Give the events that came."""
+        return [json.loads(line) for line in self.data.splitlines()]
+
+
+async def test_events_are_numbered_and_say_where_they_come_from() -> None:
+    """A line has all the marks that a log needs; any text survives."""
+    journal = Journal()
+    reader = Reader(journal)
+    source = Source(journal, "env-1", 'stream "[1]"')
+    source.tell_line("log", "request-1", 'quoted "text" \n\t ü \x00')
+    source.tell_state("idle")
+    source.tell_exit("", -9)
+    journal.flush()
+    line, state, end = reader.events
+    assert line.pop("time")
+    assert line == {
+        "seq": 1,
+        "type": "log",
+        "environment": "env-1",
+        "requestId": "request-1",
+        "logStream": 'stream "[1]"',
+        "line": 'quoted "text" \n\t ü \x00',
+    }
+    assert (state["seq"], state["type"], state["state"]) == (2, "state", "idle")
+    assert (end["seq"], end["type"], end["code"]) == (3, "exit", -9)
+
+
+async def test_a_reader_may_begin_anywhere() -> None:
+    """`after` is the last event that the reader has seen."""
+    journal = Journal()
+    source = Source(journal, "e", "s")
+    for number in range(5):
+        source.tell_line("log", "", str(number))
+    journal.flush()
+    reader = Reader(journal, after=3)
+    reader.cursor.advance()
+    assert [event["seq"] for event in reader.events] == [4, 5]
+    assert Reader(journal, after=99).data == b""
+
+
+async def test_a_slow_reader_is_told_what_it_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old events make room; the gap is announced once, then it goes on."""
+    monkeypatch.setattr(journal_module, "_MOST_EVENTS", 10)
+    journal = Journal()
+    reader = Reader(journal)
+    source = Source(journal, "e", "s")
+    reader.ready = False
+    for number in range(25):
+        source.tell_line("log", "", str(number))
+    journal.flush()
+    assert reader.data == b""
+    reader.ready = True
+    reader.cursor.advance()
+    assert reader.events[0] == {"type": "dropped", "count": 15}
+    assert [event["line"] for event in reader.events[1:]] == [str(n) for n in range(15, 25)]
+
+
+async def test_the_journal_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Huge lines cannot fill the agent's memory."""
+    monkeypatch.setattr(journal_module, "_MOST_BYTES", 10_000)
+    journal = Journal()
+    source = Source(journal, "e", "s")
+    for _ in range(100):
+        source.tell_line("log", "", "x" * 1_000)
+    journal.flush()
+    lines, dropped = journal.since(0)
+    assert sum(map(len, lines)) <= 10_000
+    assert len(lines) + dropped == 100
+
+
+async def test_a_closed_cursor_hears_nothing() -> None:
+    """A reader that has gone costs nothing."""
+    journal = Journal()
+    reader = Reader(journal)
+    reader.cursor.close()
+    Source(journal, "e", "s").tell_state("idle")
+    journal.flush()
+    assert reader.data == b""

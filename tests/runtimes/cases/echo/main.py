@@ -1,0 +1,5 @@
+"""Gives back what came."""
+
+
+def handler(event, context):
+    return event

@@ -1,0 +1,5 @@
+"""Fails with an error that says nothing."""
+
+
+def handler(event, context):
+    raise ValueError
