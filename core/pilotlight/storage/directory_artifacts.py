@@ -1,0 +1,114 @@
+"""Deployment packages in a directory: one file each, named by the sha256 of its bytes.
+
+A file appears under its name only when it is whole, on the disk and what it was announced as; a
+write that was cut off leaves a partial file that `collect` sweeps up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import ArtifactMismatchError, NotFoundError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+    from pathlib import Path
+
+__all__ = ["DirectoryArtifacts"]
+
+_CHUNK = 256 * 1024
+_PARTIAL = ".partial-"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class DirectoryArtifacts:
+    """An `ArtifactStore` on the local disk."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+
+    async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
+        """Keep an artifact and give its size; raises ArtifactMismatchError, keeping nothing."""
+        partial = self._directory / f"{_PARTIAL}{secrets.token_hex(8)}"
+        try:
+            came, size = await _spool(partial, content)
+            if came != sha256:
+                raise ArtifactMismatchError(
+                    f"the artifact's bytes have sha256 {came}, {sha256} was announced"
+                )
+            # The name is safe to use from here on: it is a sha256, since it is equal to one.
+            await asyncio.to_thread(_publish, partial, self._directory / sha256)
+        except OSError as error:
+            raise UnavailableError(f"cannot keep artifact {sha256}: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+        return size
+
+    async def size(self, sha256: str) -> int | None:
+        """Give an artifact's size in bytes, or None where it is not there."""
+        try:
+            return self.path(sha256).stat().st_size
+        except (NotFoundError, FileNotFoundError):
+            return None
+
+    def path(self, sha256: str) -> Path:
+        """Say where an artifact is, or would be; raises NotFoundError where it is no sha256."""
+        if not _SHA256.fullmatch(sha256):
+            raise NotFoundError(f"{sha256!r} is no artifact: 64 hex digits are expected")
+        return self._directory / sha256
+
+    async def read(self, sha256: str) -> AsyncIterator[bytes]:
+        """Stream an artifact; raises NotFoundError."""
+        path = self.path(sha256)
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except FileNotFoundError as error:
+            raise NotFoundError(f"there is no artifact {sha256}") from error
+        with file:
+            os.utime(file.fileno())  # what was read is in use: `collect` goes by this time
+            while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                yield chunk
+
+    async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
+        """Delete what nobody refers to and nobody wrote or read for that long; give how many."""
+        before = time.time() - unused_seconds
+        return await asyncio.to_thread(self._collect, frozenset(referenced), before)
+
+    def _collect(self, referenced: frozenset[str], before: float) -> int:
+        old = [
+            path
+            for path in self._directory.iterdir()
+            if path.name not in referenced and path.stat().st_mtime <= before
+        ]
+        for path in old:
+            path.unlink(missing_ok=True)
+        return sum(not path.name.startswith(_PARTIAL) for path in old)
+
+
+async def _spool(partial: Path, content: AsyncIterator[bytes]) -> tuple[str, int]:
+    """Write content to a file and to the disk below it; give its sha256 and size."""
+    digest = hashlib.sha256()
+    with await asyncio.to_thread(partial.open, "xb") as file:
+        async for chunk in content:
+            digest.update(chunk)
+            await asyncio.to_thread(file.write, chunk)
+        file.flush()
+        await asyncio.to_thread(os.fsync, file.fileno())
+        return digest.hexdigest(), file.tell()
+
+
+def _publish(partial: Path, path: Path) -> None:
+    """Give a whole file its name, durably."""
+    partial.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,105 @@
+"""Artifacts on disk are whole, what they were announced as, and kept while somebody needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight.errors import ArtifactMismatchError, NotFoundError
+from pilotlight.storage.directory_artifacts import DirectoryArtifacts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+CONTENT = os.urandom(700_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+async def chunks(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
+    """Give content as a request's body comes."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def broken(content: bytes) -> AsyncIterator[bytes]:
+    """Give some content and lose the connection."""
+    yield content
+    raise ConnectionResetError("the client went away")
+
+
+def names_in(folder: Path) -> set[str]:
+    """Name what stands in a folder."""
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryArtifacts:
+    """Give an empty store."""
+    return DirectoryArtifacts(tmp_path)
+
+
+async def test_what_was_put_is_read_in_chunks(store: DirectoryArtifacts) -> None:
+    """Size and bytes are the same, twice over."""
+    assert await store.put(SHA256, chunks(CONTENT)) == len(CONTENT)
+    assert await store.put(SHA256, chunks(CONTENT, 1_000)) == len(CONTENT)
+    assert await store.size(SHA256) == len(CONTENT)
+
+    read = [chunk async for chunk in store.read(SHA256)]
+
+    assert b"".join(read) == CONTENT
+    assert len(read) > 1
+
+
+@pytest.mark.parametrize("announced", ["0" * 64, "../escaped", "", SHA256.upper()])
+async def test_other_bytes_than_announced_are_not_kept(tmp_path: Path, announced: str) -> None:
+    """Nor is a name that is no sha256 ever made a path."""
+    store = DirectoryArtifacts(tmp_path / "artifacts")
+    with pytest.raises(ArtifactMismatchError, match=SHA256):
+        await store.put(announced, chunks(CONTENT))
+    assert names_in(tmp_path / "artifacts") == set()
+    assert names_in(tmp_path) == {"artifacts"}
+
+
+async def test_a_cut_off_upload_leaves_nothing(store: DirectoryArtifacts, tmp_path: Path) -> None:
+    """The client's failure is a refusal of the store, without a half file."""
+    with pytest.raises(Exception, match="went away"):
+        await store.put(SHA256, broken(CONTENT))
+    assert names_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", [SHA256, "../resources.sqlite", "", "0" * 63])
+async def test_what_is_not_there_is_not_found(
+    store: DirectoryArtifacts, tmp_path: Path, name: str
+) -> None:
+    """A path out of the folder is no artifact."""
+    (tmp_path.parent / "resources.sqlite").touch()
+    assert await store.size(name) is None
+    with pytest.raises(NotFoundError):
+        await anext(aiter(store.read(name)))
+
+
+async def test_only_what_is_old_and_unreferenced_is_collected(
+    store: DirectoryArtifacts, tmp_path: Path
+) -> None:
+    """Reading makes young."""
+    names = {}
+    for label in ("young", "referenced", "read", "old"):
+        sha256 = hashlib.sha256(label.encode()).hexdigest()
+        await store.put(sha256, chunks(label.encode()))
+        names[label] = sha256
+    long_ago = time.time() - 100_000
+    for label in ("referenced", "read", "old"):
+        os.utime(tmp_path / names[label], (long_ago, long_ago))
+    (tmp_path / ".partial-of-a-crash").touch()
+    os.utime(tmp_path / ".partial-of-a-crash", (long_ago, long_ago))
+    assert [chunk async for chunk in store.read(names["read"])] == [b"read"]
+
+    collected = await store.collect([names["referenced"]], unused_seconds=86_400)
+
+    assert collected == 1
+    assert names_in(tmp_path) == {names["young"], names["referenced"], names["read"]}
