@@ -1,0 +1,1 @@
+"""The command line: `pilotlight …`, and local mode, which wires all parts in one process."""

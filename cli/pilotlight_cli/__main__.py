@@ -1,0 +1,5 @@
+"""`python -m pilotlight_cli`, where no script is installed."""
+
+from .main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands, one a module; `main` imports a module when its command runs."""

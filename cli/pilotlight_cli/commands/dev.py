@@ -1,0 +1,140 @@
+"""`pilotlight dev`: the platform on this machine until Ctrl-C, its manifests applied on every save.
+
+`local.platform` is the platform; this module starts it, feeds it and ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+import uvloop
+
+from pilotlight.resources import Function
+
+from ..client import Client
+from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
+from ..local.accounts import DEFAULT_NAMESPACE
+from ..local.console import Console
+from ..local.folder import AppliedFolder
+from ..local.platform import LocalPlatform, LocalSettings
+from ..local.pythons import find_functions_python
+from ..manifests import load
+from ..platform import Platform
+from ..signing import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..manifests import Manifest
+
+__all__ = ["command"]
+
+
+def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"\d{12}", value):
+        raise click.BadParameter(f"{value!r}: an account id of 12 digits is expected")
+    return value
+
+
+@click.command("dev")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--state",
+    default=Path(".pilotlight"),
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that functions, packages and logs are kept in.",
+)
+@click.option("--watch/--no-watch", default=True, help="Apply again what is saved.")
+@click.option("--account", default="0" * 12, show_default=True, callback=_account)
+@click.option("--region", default=DEFAULT_REGION, show_default=True)
+@click.option("--aws-endpoint-url", metavar="URL", help="What functions get as AWS_ENDPOINT_URL.")
+def command(  # noqa: PLR0913  one parameter an option
+    paths: tuple[Path, ...],
+    *,
+    port: int,
+    state: Path,
+    watch: bool,
+    account: str,
+    region: str,
+    aws_endpoint_url: str | None,
+) -> None:
+    """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
+    roots = [path.resolve() for path in paths]
+    manifests = load(roots)
+    console = Console()
+    _log_to_standard_error()
+    settings = LocalSettings(
+        state=state.resolve(),
+        port=port,
+        account=account,
+        region=region,
+        aws_endpoint_url=aws_endpoint_url,
+        echo=console.log,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, console, manifests, roots if watch else []))
+
+
+async def _run(
+    settings: LocalSettings, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    platform = LocalPlatform(settings)
+    try:
+        await platform.start()
+        console.started(settings.state, find_functions_python())
+        serving = asyncio.create_task(_serve(platform, console, manifests, watched))
+        until = asyncio.create_task(stopping.wait())
+        await asyncio.wait({serving, until}, return_when=asyncio.FIRST_COMPLETED)
+        await _end(until, serving)
+    finally:
+        await platform.stop()
+
+
+async def _serve(
+    platform: LocalPlatform, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+) -> None:
+    """Apply the manifests, say what is served, and follow the files for ever."""
+    settings = platform.settings
+    connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
+    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console)
+    await folder.apply(manifests)
+    for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
+        console.function(function, platform.endpoint)
+    console.serving(platform.endpoint)
+    if not watched:
+        await asyncio.Event().wait()
+    from ..local.watcher import saved_files  # noqa: PLC0415  slow to import, needed from here on
+
+    async for changed in saved_files([*watched, *folder.sources], without=settings.state):
+        for function in await folder.reload(changed):
+            console.function(function, platform.endpoint)
+
+
+async def _end(*tasks: asyncio.Task[object]) -> None:
+    """End what still runs; raises what failed."""
+    for task in tasks:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _log_to_standard_error() -> None:
+    """Keep the platform's own warnings apart from what the console shows."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

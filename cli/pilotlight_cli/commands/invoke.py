@@ -1,0 +1,84 @@
+"""`pilotlight invoke`: one synchronous call."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from ..failures import FUNCTION_FAILED
+from ..functions import Functions
+from ..options import output_option, with_client
+from ..output import Format, emit_json, note
+
+if TYPE_CHECKING:
+    from ..client import Client
+    from ..functions import Answer
+
+__all__ = ["command"]
+
+
+@click.command("invoke")
+@click.argument("name")
+@click.option("--payload", metavar="JSON", help="The event.")
+@click.option(
+    "--payload-file", type=click.File("rb"), help="A file that holds the event; - is stdin."
+)
+@click.option("--tail", is_flag=True, help="Show the last 4 KB of the log on standard error.")
+@click.option("--qualifier", help="A version or an alias.")
+@output_option
+@with_client
+@click.pass_context
+def command(  # noqa: PLR0913, PLR0917  one parameter an option
+    ctx: click.Context,
+    client: Client,
+    name: str,
+    payload: str | None,
+    payload_file: IO[bytes] | None,
+    qualifier: str | None,
+    output: Format,
+    *,
+    tail: bool,
+) -> None:
+    """Call a function and print its answer; exit status 1 if the function failed."""
+    event = _event(payload, payload_file)
+    answer = Functions(client).invoke(name, event, qualifier=qualifier, tail=tail)
+    if output == "json":
+        emit_json(_document(answer))
+    else:
+        sys.stdout.buffer.write(answer.payload + b"\n")
+        sys.stdout.flush()
+    _tell(answer)
+    if answer.function_error:
+        ctx.exit(FUNCTION_FAILED)
+
+
+def _event(payload: str | None, payload_file: IO[bytes] | None) -> bytes:
+    if payload is not None and payload_file is not None:
+        raise click.UsageError("give --payload or --payload-file, not both")
+    if payload_file is not None:
+        return payload_file.read()
+    return (payload or "{}").encode()
+
+
+def _tell(answer: Answer) -> None:
+    if answer.log_tail:
+        note(answer.log_tail.rstrip("\n"))
+    failed = f" {answer.function_error} error" if answer.function_error else ""
+    note(f"request {answer.request_id}{failed}")
+
+
+def _document(answer: Answer) -> dict[str, Any]:
+    try:
+        payload: Any = json.loads(answer.payload)
+    except ValueError:
+        payload = answer.payload.decode(errors="replace")
+    return {
+        "payload": payload,
+        "functionError": answer.function_error,
+        "requestId": answer.request_id,
+        "executedVersion": answer.executed_version,
+        "logTail": answer.log_tail,
+    }

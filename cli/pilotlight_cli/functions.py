@@ -1,0 +1,129 @@
+"""Lambda's own API as the command line uses it: create, update, invoke and list.
+
+AWS Lambda API Reference, "Actions". Commands speak it where a client of AWS would, so that they
+work against any endpoint that does.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .client import MISSING, ApiError
+from .failures import TIMED_OUT, Failure
+
+if TYPE_CHECKING:
+    from .client import Client
+
+__all__ = ["Answer", "Functions"]
+
+FUNCTIONS = "/2015-03-31/functions"
+LONGEST_INVOCATION = 900.0
+GRACE = 60.0
+"""Seconds that a cold start and the way may take beside the longest timeout."""
+POLL_SECONDS = (0.02, 0.5)
+"""Between two looks at a function that is being updated: at first, and at most."""
+
+Configuration = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an invocation gave."""
+
+    payload: bytes
+    function_error: str | None
+    request_id: str
+    executed_version: str
+    log_tail: str | None
+
+
+class Functions:
+    """Lambda functions behind an endpoint."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def find(self, name: str) -> Configuration | None:
+        """Read a function's configuration; None where there is no such function."""
+        try:
+            return self._configuration(name)
+        except ApiError as error:
+            if error.status != MISSING:
+                raise
+            return None
+
+    def list(self) -> list[Configuration]:
+        """Read all functions' configurations."""
+        found: list[Configuration] = []
+        marker: str | None = None
+        while True:
+            page = self._client.request_json("GET", f"{FUNCTIONS}/", Marker=marker)
+            found += page["Functions"]
+            marker = page.get("NextMarker")
+            if not marker:
+                return found
+
+    def create(self, package: bytes, configuration: Configuration) -> Configuration:
+        """Make a function; give its configuration once it is active."""
+        document = {**configuration, "Code": {"ZipFile": base64.b64encode(package).decode()}}
+        made = self._client.request_json("POST", FUNCTIONS, document)
+        return self._settle(made["FunctionName"])
+
+    def update_code(self, name: str, package: bytes) -> Configuration:
+        """Replace a function's code; give its configuration once that is what is called."""
+        document = {"ZipFile": base64.b64encode(package).decode()}
+        self._client.request_json("PUT", f"{FUNCTIONS}/{name}/code", document)
+        return self._settle(name)
+
+    def update_configuration(self, name: str, changes: Configuration) -> Configuration:
+        """Change a function's configuration; give it once that is what is called."""
+        self._client.request_json("PUT", f"{FUNCTIONS}/{name}/configuration", changes)
+        return self._settle(name)
+
+    def invoke(
+        self, name: str, payload: bytes, *, qualifier: str | None = None, tail: bool = False
+    ) -> Answer:
+        """Call a function and wait for its answer, which may be an error of its own."""
+        response = self._client.request(
+            "POST",
+            f"{FUNCTIONS}/{name}/invocations",
+            query={"Qualifier": qualifier},
+            body=payload,
+            headers={
+                "Content-Type": "application/json",
+                "X-Amz-Log-Type": "Tail" if tail else "None",
+            },
+            seconds=LONGEST_INVOCATION + GRACE,
+        )
+        log = response.headers.get("X-Amz-Log-Result")
+        return Answer(
+            payload=response.body,
+            function_error=response.headers.get("X-Amz-Function-Error"),
+            request_id=response.headers.get("x-amzn-RequestId", ""),
+            executed_version=response.headers.get("X-Amz-Executed-Version", "$LATEST"),
+            log_tail=base64.b64decode(log).decode(errors="replace") if log else None,
+        )
+
+    def _configuration(self, name: str) -> Configuration:
+        found: Configuration = self._client.request_json("GET", f"{FUNCTIONS}/{name}/configuration")
+        return found
+
+    def _settle(self, name: str, *, seconds: float = GRACE) -> Configuration:
+        """Wait as Lambda's waiters do; raises Failure with the reason of a failed update."""
+        deadline = time.monotonic() + seconds
+        pause, longest = POLL_SECONDS
+        while time.monotonic() < deadline:
+            found = self._configuration(name)
+            if found.get("State") == "Failed":
+                raise Failure(f"{name} failed: {found.get('StateReason')}")
+            if found.get("LastUpdateStatus") == "Failed":
+                raise Failure(f"{name} was not updated: {found.get('LastUpdateStatusReason')}")
+            if found.get("State") == "Active" and found.get("LastUpdateStatus") == "Successful":
+                return found
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+        raise Failure(f"{name} was not active in {seconds:g} s: {json.dumps(found)}", TIMED_OUT)

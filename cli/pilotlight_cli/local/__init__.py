@@ -1,0 +1,1 @@
+"""Local mode: gateway, autoscaler and function service of one machine in one process."""

@@ -1,0 +1,51 @@
+"""Accounts of local mode: any access key will do, and one of 12 digits is an account of its own.
+
+On Kubernetes an admin makes an account by labelling a namespace; here the first request does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import AlreadyExistsError
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import Key, Namespace, ObjectMeta
+from pilotlight_gateway.auth.local import LocalAuthenticator
+
+if TYPE_CHECKING:
+    from pilotlight.storage import ResourceStore
+    from pilotlight_gateway.auth.caller import Caller, RequestHead
+
+__all__ = ["DEFAULT_NAMESPACE", "SelfServiceAccounts"]
+
+DEFAULT_NAMESPACE = "default"
+
+
+class SelfServiceAccounts:
+    """An `Authenticator` that believes everybody and opens the account that they name."""
+
+    def __init__(self, resources: ResourceStore, account: str) -> None:
+        self._resources = resources
+        self._account = account
+        self._believer = LocalAuthenticator(account)
+        self._open: set[str] = set()
+
+    async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
+        """Give the account that the access key names, or the default one."""
+        caller = await self._believer.authenticate(head, body)
+        if caller.namespace not in self._open:
+            await self.open(caller.namespace, caller.account)
+        return caller
+
+    async def open(self, namespace: str = DEFAULT_NAMESPACE, account: str = "") -> None:
+        """Make an account's namespace, or give the one that is there its id."""
+        labels = {ACCOUNT_LABEL: account or self._account}
+        try:
+            await self._resources.create(
+                Namespace(metadata=ObjectMeta(name=namespace, labels=labels))
+            )
+        except AlreadyExistsError:
+            present = await self._resources.get(Namespace, Key("", namespace))
+            present.metadata.labels |= labels
+            await self._resources.replace(present)
+        self._open.add(namespace)

@@ -1,0 +1,29 @@
+"""Log lines that are shown as they are stored, so that `dev` needs no second terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pilotlight.storage import LogLine, LogQuery, LogStore
+
+__all__ = ["EchoingLogs"]
+
+
+class EchoingLogs:
+    """A `LogStore` that tells of what it keeps."""
+
+    def __init__(self, store: LogStore, echo: Callable[[Sequence[LogLine]], None]) -> None:
+        self._store = store
+        self._echo = echo
+
+    async def append(self, lines: Sequence[LogLine]) -> None:
+        """Keep lines and tell of them."""
+        await self._store.append(lines)
+        self._echo(lines)
+
+    async def query(self, query: LogQuery) -> list[LogLine]:
+        """Ask the store."""
+        return await self._store.query(query)

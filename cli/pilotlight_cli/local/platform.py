@@ -1,0 +1,172 @@
+"""The whole platform in this process: the parts of the cluster, wired for one machine.
+
+Stores are files of the state folder, compute is subprocesses, the reconciler stands where kopf
+does; gateway, autoscaler and function service are the cluster's own. `commands.dev` runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pilotlight.accounts import Accounts
+from pilotlight.errors import UnavailableError
+from pilotlight.resources import Function
+from pilotlight.state_folder import StateFolder
+from pilotlight.storage.directory_artifacts import DirectoryArtifacts
+from pilotlight.storage.sqlite_logs import SqliteLogs
+from pilotlight.storage.sqlite_resources import SqliteResources
+from pilotlight_autoscaler.agents import Agents
+from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.local_claims import LocalClaims
+from pilotlight_autoscaler.revisions import Revisions
+from pilotlight_autoscaler.subprocesses import SubprocessCompute
+from pilotlight_gateway.gateway import Gateway
+from pilotlight_gateway.settings import Settings
+from pilotlight_operator.services.functions import FunctionService
+
+from .accounts import SelfServiceAccounts
+from .echo import EchoingLogs
+from .pythons import find_functions_python
+from .reconciler import Reconciler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pilotlight.storage import LogLine
+
+__all__ = ["LocalPlatform", "LocalSettings"]
+
+LOOPBACK = "127.0.0.1"
+UNUSED_SECONDS = 24 * 3600.0
+"""How long a package is kept after the last function that referred to it."""
+COLLECT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What `pilotlight dev` is told."""
+
+    state: Path
+    port: int = 9001
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    aws_endpoint_url: str | None = None
+    echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
+    """Gets every log line as it comes."""
+
+
+class LocalPlatform:
+    """A platform for one machine.
+
+    Raises StateInUseError and StateVersionError when it is made, UnavailableError where its port
+    is in use when it is started.
+    """
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self.settings = settings
+        self.endpoint = ""
+        self._folder = StateFolder(settings.state)
+        self.resources = SqliteResources(self._folder.resources)
+        self._artifacts = DirectoryArtifacts(self._folder.artifacts)
+        self._logs = SqliteLogs(self._folder.logs)
+        self._callers = SelfServiceAccounts(self.resources, settings.account)
+        self._platform_key = secrets.token_bytes(32)
+        self._agents = Agents(self._platform_key)
+        self._capacity = self._make_capacity()
+        self._claims = LocalClaims(self._capacity)
+        self._gateway = self._make_gateway()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Serve; `endpoint` says where."""
+        await self._callers.open()
+        service = FunctionService(
+            self.resources,
+            self._artifacts,
+            self._claims.acknowledgements,
+            region=self.settings.region,
+            accounts=Accounts(self.resources),
+            runnable=_runnable,
+        )
+        reconciler = Reconciler(self.resources, service)
+        await self._gateway.start()
+        try:
+            port = await self._gateway.listen(LOOPBACK, self.settings.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise UnavailableError(
+                f"port {self.settings.port} is in use: stop what listens there, "
+                "or give another with --port"
+            ) from error
+        self.endpoint = f"http://{LOOPBACK}:{port}"
+        self._tasks = [asyncio.create_task(work) for work in (reconciler.run(), self._collect())]
+
+    async def stop(self) -> None:
+        """Let running calls end, end every environment and close the state folder."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gateway.stop()
+        await self._capacity.close()
+        await self._agents.close()
+        self.resources.close()
+        self._logs.close()
+        self._folder.close()
+
+    def _make_capacity(self) -> Capacity:
+        pods = self._folder.path / "pods"
+        # What a killed platform left behind; its agents ended with it.
+        shutil.rmtree(pods, ignore_errors=True)
+        endpoint = self.settings.aws_endpoint_url
+        revisions = Revisions(
+            resources=self.resources,
+            accounts=Accounts(self.resources),
+            platform_key=self._platform_key,
+            region=self.settings.region,
+            artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
+            environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
+        )
+        compute = SubprocessCompute(pods, self._platform_key, find_functions_python().path)
+        return Capacity(compute, revisions, self._agents)
+
+    def _make_gateway(self) -> Gateway:
+        return Gateway(
+            Settings(
+                region=self.settings.region,
+                platform_key=self._platform_key,
+                # More interpreters than cores starting at once only delay each other.
+                most_claims=2 * (os.cpu_count() or 1),
+            ),
+            resources=self.resources,
+            artifacts=self._artifacts,
+            logs=EchoingLogs(self._logs, self.settings.echo),
+            accounts=Accounts(self.resources),
+            claims=self._claims,
+            authenticator=self._callers,
+        )
+
+    async def _collect(self) -> None:
+        """Delete packages that nobody refers to any more, now and then."""
+        while True:
+            functions = await self.resources.list(Function)
+            specified = {one.spec.code.zip for one in functions if one.spec.code.zip}
+            served = {
+                one.status.configuration.code_sha256
+                for one in functions
+                if one.status.configuration
+            }
+            await self._artifacts.collect(specified | served, unused_seconds=UNUSED_SECONDS)
+            await asyncio.sleep(COLLECT_SECONDS)
+
+
+async def _runnable(runtime: str) -> bool:
+    """Say what a machine runs without an image: Python, and what brings its own bootstrap."""
+    return runtime.startswith(("python3.", "provided"))

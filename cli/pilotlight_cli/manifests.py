@@ -1,0 +1,135 @@
+"""Manifests: YAML or JSON files of resources, checked here so that a mistake names its place.
+
+A function whose code is a folder beside its manifest says so by the annotation
+`pilotlight.dev/source` and leaves `spec.code` out; loading zips the folder and fills it in. What
+was loaded goes through the gateway's `POST /-/apply` (`platform`).
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from pilotlight.errors import InvalidResourceError
+from pilotlight.manifest import parse_manifest, parse_model
+from pilotlight.resources import Function, Runtime, Secret
+
+from .failures import USAGE, Failure
+from .package import Package, files_of, package_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pilotlight.resources import Resource
+
+__all__ = ["SOURCE_ANNOTATION", "Manifest", "load"]
+
+SOURCE_ANNOTATION = "pilotlight.dev/source"
+ORDER: tuple[type[Resource], ...] = (Runtime, Secret, Function)
+"""What others refer to is applied first."""
+SUFFIXES = (".yaml", ".yml", ".json")
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One resource of a file, and its package where its code is a folder."""
+
+    file: Path
+    document: Document
+    """What is sent: as it was written, the package's sha256 filled in."""
+    resource: Resource
+    source: Path | None = None
+    package: Package | None = None
+
+
+def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
+    """Load files and folders of manifests, in the order to apply them in.
+
+    In a folder, files that are no manifests are passed over; where `lenient`, named ones are too.
+    Raises one Failure that names every mistake with its file, document and field.
+    """
+    manifests: list[Manifest] = []
+    mistakes: list[str] = []
+    for file, named in _files(paths):
+        for number, document in enumerate(_documents(file), start=1):
+            if not _is_manifest(document) and (lenient or not named):
+                continue
+            try:
+                manifests.append(_manifest(file, document))
+            except InvalidResourceError as error:
+                mistakes.append(f"{file}: document {number}: {error}")
+    if mistakes:
+        raise Failure("\n".join(mistakes), USAGE)
+    return sorted(manifests, key=lambda one: ORDER.index(type(one.resource)))
+
+
+def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
+    """Give each file, and whether it was named itself."""
+    for path in paths:
+        if path.is_dir():
+            yield from ((file, False) for file in files_of(path) if file.suffix in SUFFIXES)
+        elif path.exists():
+            yield path, True
+        else:
+            raise Failure(f"{path}: no such file or folder", USAGE)
+
+
+def _documents(file: Path) -> list[Any]:
+    try:
+        return [one for one in yaml.safe_load_all(file.read_bytes()) if one is not None]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Failure(f"{file}: no YAML: {error}", USAGE) from error
+
+
+def _is_manifest(document: object) -> bool:
+    return isinstance(document, dict) and {"apiVersion", "kind"} <= document.keys()
+
+
+def _manifest(file: Path, document: Any) -> Manifest:
+    if isinstance(document, dict) and document.get("kind") == Secret.kind_name:
+        document = _decoded(document)
+        return Manifest(file, document, parse_model(Secret, document))
+    source = _source(file, document)
+    if source is None:
+        return Manifest(file, document, parse_manifest(document))
+    package = package_of(source, without=[file.resolve()])
+    document |= {"spec": {**document["spec"], "code": {"zip": package.sha256}}}
+    return Manifest(file, document, parse_manifest(document), source, package)
+
+
+def _source(file: Path, document: Any) -> Path | None:
+    """Find the folder or file that a function's code is in, where the manifest says so."""
+    try:
+        wanted, spec = document["metadata"]["annotations"][SOURCE_ANNOTATION], document["spec"]
+    except (KeyError, TypeError):
+        return None  # what else is wrong with the document, its parsing says
+    if not isinstance(spec, dict):
+        return None
+    if "code" in spec:
+        raise InvalidResourceError(
+            f"spec.code: leave it out, since annotation {SOURCE_ANNOTATION} says where the code is"
+        )
+    source = Path(file.parent, str(wanted)).resolve()
+    if not source.exists():
+        raise InvalidResourceError(
+            f"metadata.annotations.{SOURCE_ANNOTATION}: {source} is neither a file nor a folder"
+        )
+    return source
+
+
+def _decoded(document: Document) -> Document:
+    """Take Kubernetes' base64 `data` of a Secret as `stringData`, which is what is stored."""
+    plain = {name: part for name, part in document.items() if name not in {"data", "type"}}
+    try:
+        data = {
+            name: base64.b64decode(text, validate=True).decode()
+            for name, text in (document.get("data") or {}).items()
+        }
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidResourceError(f"data: base64 of UTF-8 text is expected: {error}") from error
+    return plain | {"stringData": data | (document.get("stringData") or {})}

@@ -1,0 +1,116 @@
+"""The platform's own endpoints under `/-/`: artifacts, resources and logs.
+
+They speak resources, where the Lambda API speaks configurations (`functions`); `apply`, `describe`,
+`logs` and `delete` are made of them, and so is what `pilotlight dev` does with its manifests.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pilotlight.resources import Function
+
+from .client import MISSING, ApiError
+from .failures import TIMED_OUT, Failure
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Resource
+
+    from .client import Client
+    from .manifests import Manifest
+
+__all__ = ["Applied", "Platform", "Standing"]
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A function as it is stored, and how many environments it has in which state."""
+
+    function: Function
+    environments: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a manifest."""
+
+    manifest: Manifest
+    stored: dict[str, Any]
+    outcome: Literal["created", "configured", "unchanged", "applied"]
+    """`applied` where the gateway does not tell what was there before."""
+
+    @property
+    def title(self) -> str:
+        """Name the resource as kubectl does."""
+        resource = self.manifest.resource
+        return f"{resource.kind_name.lower()}/{resource.metadata.name}"
+
+
+class Platform:
+    """What the gateway offers beside Lambda's API."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def apply(self, manifest: Manifest) -> Applied:
+        """Upload a manifest's package, if it has one, and store its resource; raises ApiError."""
+        if manifest.package is not None:
+            sha256, content = manifest.package.sha256, manifest.package.content
+            self._client.request("PUT", f"/-/artifacts/{sha256}", body=content)
+        before = self._version(manifest.resource)
+        stored = self._client.request_json("POST", "/-/apply", manifest.document)
+        if not isinstance(manifest.resource, Function):
+            return Applied(manifest, stored, "applied")
+        if before is None:
+            return Applied(manifest, stored, "created")
+        changed = stored["metadata"]["generation"] != before
+        return Applied(manifest, stored, "configured" if changed else "unchanged")
+
+    def standing(self, name: str) -> Standing:
+        """Read a function as it is stored; raises ApiError."""
+        answer = self._client.request_json("GET", f"/-/functions/{name}")
+        environments = answer.pop("environments", {})
+        return Standing(Function.model_validate(answer), environments)
+
+    def settle(self, name: str, generation: int, *, seconds: float) -> Function:
+        """Wait until that generation of a function is served, or cannot be.
+
+        Raises Failure: 4 with the reason where it cannot be, 5 where the time ran out.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            function = self.standing(name).function
+            ready = function.status.condition("Ready")
+            if ready and ready.observed_generation >= generation and ready.status != "Unknown":
+                if ready.status == "True":
+                    return function
+                raise Failure(f"{name} is not ready: {ready.reason}: {ready.message}")
+            time.sleep(POLL_SECONDS)
+        raise Failure(
+            f"{name} was not ready in {seconds:g} s; ask `pilotlight describe`", TIMED_OUT
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a function; raises ApiError."""
+        self._client.request("DELETE", f"/-/functions/{name}")
+
+    def logs(self, name: str, **query: str | float | None) -> list[dict[str, Any]]:
+        """Read log lines: `since` (epoch seconds), `request_id`, `after_id`, `limit`."""
+        answer = self._client.request_json("GET", "/-/logs", function=name, **query)
+        lines: list[dict[str, Any]] = answer["lines"]
+        return lines
+
+    def _version(self, resource: Resource) -> int | None:
+        """Say which generation of a function is there before it is applied."""
+        if not isinstance(resource, Function):
+            return None
+        try:
+            return self.standing(resource.function_name).function.metadata.generation
+        except ApiError as error:
+            if error.status != MISSING:
+                raise
+            return None

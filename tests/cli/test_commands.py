@@ -1,0 +1,245 @@
+"""Every command against one real local platform: golden output, streams and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from pilotlight_cli.dev_process import DevProcess
+from tests.support.platform import manifest, run_cli, write_function
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GOLDEN = Path(__file__).parent / "golden"
+VOLATILE = (
+    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<ID>"),
+    (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+0000)", "<TIME>"),
+    (r"127\.0\.0\.1:\d+", "<HOST>"),
+    (r"[\d.]+ ms", "<MS>"),
+    (r"Max Memory Used: \d+ MB", "Max Memory Used: <MB>"),
+    (r"\d+\.\d s\b", "<SECONDS>"),
+    (r"<TIME> [0-9a-f]{8} ", "<TIME> <SHORT> "),
+    (r"\b[0-9a-f]{64}\b", "<SHA256>"),
+    (r"\b[0-9a-f]{12,16}…", "<SHA256>"),
+    (r"\b[0-9a-f]{16}\b", "<REVISION>"),
+    (r"\d+(\.\d)? k?B,", "<SIZE>,"),
+    (r"of \d+ bytes", "of <SIZE> bytes"),
+)
+SOURCE = """
+def handler(event, context):
+    print("got", len(event))
+    if "fail" in event:
+        raise ValueError(event["fail"])
+    return {"ü": event}
+"""
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
+    """Run one platform with one function for all commands."""
+    folder = tmp_path_factory.mktemp("commands")
+    write_function(folder / "fn", "echo", SOURCE)
+    with DevProcess(folder / "fn", state=folder / "state") as running:
+        yield running
+
+
+def settled(text: bytes) -> str:
+    """Replace what is different every time."""
+    shown = text.decode()
+    for pattern, name in VOLATILE:
+        shown = re.sub(pattern, name, shown)
+    return shown
+
+
+def assert_golden(name: str, text: bytes) -> None:
+    """Compare with the file of that name in golden/."""
+    assert settled(text) == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_list(platform: DevProcess) -> None:
+    """A line each, or Lambda's own configurations."""
+    ran = run_cli("list", endpoint=platform.endpoint)
+    (head, *rows) = [row.split() for row in settled(ran.stdout).splitlines()]
+    assert head == ["NAME", "RUNTIME", "MEMORY", "TIMEOUT", "MODIFIED"]
+    assert ["echo", "python3.13", "128", "MB", "3", "s", "<TIME>"] in rows
+    found = json.loads(run_cli("list", "-o", "json", endpoint=platform.endpoint).stdout)
+    assert "echo" in [one["FunctionName"] for one in found]
+
+
+def test_describe(platform: DevProcess) -> None:
+    """The verdict first; the same in JSON."""
+    run_cli("invoke", "echo", endpoint=platform.endpoint)
+    assert_golden("describe", run_cli("describe", "echo", endpoint=platform.endpoint).stdout)
+    document = json.loads(
+        run_cli("describe", "echo", "-o", "json", endpoint=platform.endpoint).stdout
+    )
+    assert document["invocable"] is True
+    assert document["function"]["metadata"]["name"] == "echo"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (["--payload", '{"a": 1}'], b""),
+        (["--payload-file", "-"], b'{"a": 1}'),
+        (["--payload-file", "EVENT"], b""),
+    ],
+    ids=["flag", "stdin", "file"],
+)
+def test_invoke(platform: DevProcess, tmp_path: Path, arguments: list[str], given: bytes) -> None:
+    """The answer alone is on standard output, byte for byte."""
+    (tmp_path / "event").write_bytes(b'{"a": 1}')
+    arguments = [str(tmp_path / "event") if one == "EVENT" else one for one in arguments]
+    ran = run_cli("invoke", "echo", *arguments, endpoint=platform.endpoint, given=given)
+    assert (ran.returncode, ran.stdout.decode()) == (0, '{"ü": {"a": 1}}\n')
+    assert settled(ran.stderr) == "request <ID>\n"
+
+
+def test_invoke_with_its_log(platform: DevProcess) -> None:
+    """On standard error; in JSON everything is on standard output."""
+    run_cli("invoke", "echo", endpoint=platform.endpoint)  # the next one is warm
+    ran = run_cli("invoke", "echo", "--tail", endpoint=platform.endpoint)
+    assert_golden("invoke-tail", ran.stderr)
+    ran = run_cli("invoke", "echo", "--tail", "-o", "json", endpoint=platform.endpoint)
+    document = json.loads(ran.stdout)
+    assert document["payload"] == {"ü": {}}
+    assert document["functionError"] is None
+    assert f"START RequestId: {document['requestId']}" in document["logTail"]
+
+
+def test_a_failed_function_is_1(platform: DevProcess) -> None:
+    """Its error is its answer."""
+    ran = run_cli(
+        "invoke", "echo", "--payload", '{"fail": "on purpose"}', endpoint=platform.endpoint
+    )
+    assert ran.returncode == 1
+    assert json.loads(ran.stdout)["errorMessage"] == "on purpose"
+    assert settled(ran.stderr) == "request <ID> Unhandled error\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["invoke", "nobody"], ["describe", "nobody"], ["delete", "nobody"]],
+    ids=" ".join,
+)
+def test_an_unknown_function_is_3(platform: DevProcess, arguments: list[str]) -> None:
+    """Named in the message."""
+    ran = run_cli(*arguments, endpoint=platform.endpoint)
+    assert (ran.returncode, ran.stdout) == (3, b"")
+    assert b"nobody" in ran.stderr
+
+
+def test_an_event_that_is_no_json_is_2(platform: DevProcess) -> None:
+    """Lambda's own error says so."""
+    ran = run_cli("invoke", "echo", "--payload", "{", endpoint=platform.endpoint)
+    assert ran.returncode == 2
+    assert b"InvalidRequestContentException" in ran.stderr
+
+
+def test_logs(platform: DevProcess) -> None:
+    """Of one request, and followed while they come."""
+    ran = run_cli("invoke", "echo", "-o", "json", endpoint=platform.endpoint)
+    request = json.loads(ran.stdout)["requestId"]
+    command = [sys.executable, "-m", "pilotlight_cli", "logs", "echo", "--endpoint"]
+    options = [platform.endpoint, "-o", "json", "-f", "--request-id", request]
+    follower = subprocess.Popen([*command, *options], stdout=subprocess.PIPE)
+    try:
+        assert follower.stdout
+        lines = [json.loads(follower.stdout.readline()) for _ in range(4)]
+    finally:
+        follower.send_signal(signal.SIGINT)
+        follower.communicate()
+    assert follower.returncode == 130
+    assert [line["message"].split()[0] for line in lines] == ["START", "got", "END", "REPORT"]
+    assert {line["requestId"] for line in lines} == {request}
+
+    ran = run_cli(
+        "logs", "echo", "--request-id", request, "--since", "5m", endpoint=platform.endpoint
+    )
+    text = re.sub(r"\tInit Duration: [\d.]+ ms", "", ran.stdout.decode())
+    assert_golden("logs", text.encode())
+
+
+def test_apply_says_what_became_of_each(platform: DevProcess, tmp_path: Path) -> None:
+    """Created, configured, unchanged; and it is served when the command ends."""
+    file = tmp_path / "applied.yaml"
+    said = []
+    for memory in (128, 128, 256):
+        file.write_text(yaml.safe_dump(manifest("applied", memory=memory)))
+        ran = run_cli("apply", "-f", file, endpoint=platform.endpoint)
+        assert ran.returncode == 0
+        said.append(ran.stdout.decode())
+        assert run_cli("invoke", "applied", endpoint=platform.endpoint).stdout == b'"applied"\n'
+    assert said == [f"function/applied {one}\n" for one in ("created", "unchanged", "configured")]
+    ran = run_cli("apply", "-f", file, "-o", "json", endpoint=platform.endpoint)
+    assert json.loads(ran.stdout) == [{"resource": "function/applied", "outcome": "unchanged"}]
+
+
+def test_a_function_that_cannot_be_served_fails_the_apply(
+    platform: DevProcess, tmp_path: Path
+) -> None:
+    """With the reason; `describe` begins with it."""
+    file = tmp_path / "unknown.yaml"
+    file.write_text(yaml.safe_dump(manifest("unknown", runtime="python9.9")))
+    ran = run_cli("apply", "-f", file, endpoint=platform.endpoint)
+    assert ran.returncode == 4
+    assert b"RuntimeUnknown" in ran.stderr
+    verdict = run_cli("describe", "unknown", endpoint=platform.endpoint).stdout.splitlines()[0]
+    assert verdict.startswith(b"Invocable: No: RuntimeUnknown: runtime 'python9.9'")
+
+
+def test_deploy_sends_what_differs(platform: DevProcess, tmp_path: Path) -> None:
+    """Code, configuration, both or neither; the address comes last."""
+    code = tmp_path / "deployed" / "index.py"
+    code.parent.mkdir()
+    code.write_text("def handler(event, context):\n    return 1\n")
+
+    def deploy(*options: str) -> tuple[int, list[str]]:
+        ran = run_cli("deploy", code.parent, *options, endpoint=platform.endpoint)
+        return ran.returncode, settled(ran.stdout).splitlines()
+
+    url = "http://<HOST>/2015-03-31/functions/deployed/invocations"
+    assert deploy() == (0, ["deployed: created; active after <SECONDS>", url])
+    assert deploy() == (0, ["deployed: unchanged; active after <SECONDS>", url])
+    code.write_text("import os\ndef handler(event, context):\n    return os.environ['KEY']\n")
+    status, (said, _) = deploy("--memory", "256", "--env", "KEY=a=b")
+    assert (status, said) == (
+        0,
+        "deployed: memorySize, environment, code; active after <SECONDS>",
+    )
+    assert run_cli("invoke", "deployed", endpoint=platform.endpoint).stdout == b'"a=b"\n'
+    assert deploy("--memory", "127")[0] == 2
+
+
+def test_delete(platform: DevProcess, tmp_path: Path) -> None:
+    """It is gone for every command."""
+    file = tmp_path / "doomed.yaml"
+    file.write_text(yaml.safe_dump(manifest("doomed")))
+    run_cli("apply", "-f", file, endpoint=platform.endpoint)
+    ran = run_cli("delete", "doomed", endpoint=platform.endpoint)
+    assert (ran.returncode, ran.stdout) == (0, b"function/doomed deleted\n")
+    assert run_cli("invoke", "doomed", endpoint=platform.endpoint).returncode == 3
+
+
+def test_env(platform: DevProcess) -> None:
+    """A shell and a program can read it."""
+    ran = run_cli("env", endpoint=platform.endpoint, AWS_ACCESS_KEY_ID="a b")
+    assert_golden("env", ran.stdout)
+    ran = run_cli("env", "-o", "json", endpoint=platform.endpoint)
+    assert json.loads(ran.stdout)["AWS_ENDPOINT_URL"] == platform.endpoint
+
+
+def test_nothing_is_coloured_in_a_pipe(platform: DevProcess) -> None:
+    """Neither data nor errors."""
+    for arguments in (["describe", "echo"], ["describe", "nobody"], ["logs", "echo"]):
+        ran = run_cli(*arguments, endpoint=platform.endpoint)
+        assert b"\x1b" not in ran.stdout + ran.stderr

@@ -1,0 +1,55 @@
+"""`deploy` guesses a handler only where it is certain."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_cli.failures import Failure
+from pilotlight_cli.handlers import Found, find_handler
+from tests.support.platform import zip_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"lambda_function.py": "def lambda_handler(e, c): ..."}, "lambda_function.lambda_handler"),
+        ({"index.py": "def handler(e, c): ..."}, "index.handler"),
+        ({"main.py": "handler = make()", "index.py": ""}, "main.handler"),
+        ({"index.py": "def handler(): ...\ndef lambda_handler(): ..."}, "index.lambda_handler"),
+        ({"bootstrap": "#!/bin/sh", "index.py": "def handler(): ..."}, "bootstrap"),
+        ({"index.py": "def broken(:"}, None),
+        ({"other.py": "def handler(e, c): ..."}, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_a_usual_name_is_found(
+    tmp_path: Path, kind: str, files: dict[str, str], found: str | None
+) -> None:
+    """In a folder and in a zip."""
+    source = tmp_path / "source.zip"
+    if kind == "zip":
+        source.write_bytes(zip_of(files))
+    else:
+        source = tmp_path
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+    if found is None:
+        with pytest.raises(Failure, match="--handler"):
+            find_handler(source)
+        return
+    runtime = "provided.al2023" if found == "bootstrap" else PYTHON
+    assert find_handler(source) == Found(runtime, found)
+
+
+def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
+    """It is the module."""
+    (tmp_path / "other.py").write_text("def handler(e, c): ...")
+    assert find_handler(tmp_path / "other.py") == Found(PYTHON, "other.handler")

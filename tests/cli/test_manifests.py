@@ -1,0 +1,154 @@
+"""Manifests are loaded whole, or every mistake is named with its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pilotlight.resources import Function, Secret
+from pilotlight_cli.failures import Failure
+from pilotlight_cli.manifests import load
+from pilotlight_cli.package import package_of
+from tests.support.platform import manifest, write_function
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+
+
+def write(path: Path, *documents: Any) -> Path:
+    """Write a file of documents."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump_all(documents))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [
+        ({"spec": {"memory": 127}}, "spec.memory: 127 came"),
+        ({"spec": {"memory": 10_241}}, "spec.memory: 10241 came"),
+        ({"spec": {"timeout": 0}}, "spec.timeout: 0 came"),
+        ({"spec": {"timeout": 901}}, "spec.timeout: 901 came"),
+        ({"spec": {"handler": "nodot"}}, "has no dot"),
+        ({"spec": {"memroy": 256}}, "spec.memroy: this field is not known"),
+        ({"spec": {"environment": {"AWS_REGION": "x"}}}, "AWS_REGION"),
+        ({"spec": {"environment": {"BIG": "x" * 4096}}}, "4KB"),
+        ({"spec": {"code": {}}}, "exactly one of inline, zip, s3 and image"),
+        ({"kind": "Pod"}, "kind: 'Pod' came"),
+        ({"apiVersion": "v2"}, "apiVersion: 'v2' came"),
+        ({"metadata": {}}, "metadata.name: a name is expected"),
+        ({"metadata": {"name": "x", "uid": "1"}}, "metadata.uid"),
+    ],
+    ids=str,
+)
+def test_a_mistake_names_file_document_and_field(
+    tmp_path: Path, change: dict[str, Any], mistake: str
+) -> None:
+    """Usage: exit status 2."""
+    wanted = manifest("good")
+    bad = {**wanted, **change}
+    if "spec" in change:
+        bad["spec"] = {**wanted["spec"], **change["spec"]}
+    file = write(tmp_path / "two.yaml", wanted, bad)
+    with pytest.raises(Failure) as failure:
+        load([file])
+    assert failure.value.exit_code == 2
+    assert f"{file}: document 2: " in failure.value.message
+    assert mistake in failure.value.message
+
+
+def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
+    """Of several files."""
+    write(tmp_path / "a.yaml", manifest("a", memory=1))
+    write(tmp_path / "b.yaml", manifest("b", timeout=0))
+    with pytest.raises(Failure) as failure:
+        load([tmp_path])
+    assert len(failure.value.message.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [("a: [", "no YAML"), ("just text", "a mapping is expected"), ("- 1", "a mapping is expected")],
+)
+def test_a_named_file_has_to_be_a_manifest(tmp_path: Path, text: str, mistake: str) -> None:
+    """What is no mapping is not passed over."""
+    file = tmp_path / "named.yaml"
+    file.write_text(text)
+    with pytest.raises(Failure, match=mistake):
+        load([file])
+
+
+def test_a_missing_path_is_usage(tmp_path: Path) -> None:
+    """It is named."""
+    with pytest.raises(Failure, match="absent") as failure:
+        load([tmp_path / "absent"])
+    assert failure.value.exit_code == 2
+
+
+def test_folders_are_searched_for_manifests(tmp_path: Path) -> None:
+    """Other YAML in them is somebody else's; Secrets come before what refers to them."""
+    write(tmp_path / "a.yaml", manifest("a"))
+    write(tmp_path / "deep" / "b.yml", SECRET, manifest("b"))
+    write(tmp_path / "compose.yaml", {"services": {}})
+    write(tmp_path / ".git" / "c.yaml", manifest("c"))
+    loaded = load([tmp_path])
+    assert [(type(one.resource), one.resource.metadata.name) for one in loaded] == [
+        (Secret, "s"),
+        (Function, "a"),
+        (Function, "b"),
+    ]
+
+
+def test_code_in_a_folder_becomes_a_package(tmp_path: Path) -> None:
+    """The manifest that is sent has its sha256."""
+    code = write_function(tmp_path, "sourced", "handler = print")
+    (loaded,) = load([tmp_path])
+    assert loaded.package == package_of(code.parent)
+    assert isinstance(loaded.resource, Function)
+    assert loaded.resource.spec.code.zip == loaded.package.sha256
+    assert loaded.document["spec"]["code"] == {"zip": loaded.package.sha256}
+    code.write_text("handler = repr")
+    assert load([tmp_path]) != [loaded]
+
+
+@pytest.mark.parametrize(
+    ("source", "spec", "mistake"),
+    [
+        ("./absent", {}, "neither a file nor a folder"),
+        (".", {"code": {"inline": "x"}}, "spec.code: leave it out"),
+    ],
+)
+def test_a_bad_source_is_told(
+    tmp_path: Path, source: str, spec: dict[str, Any], mistake: str
+) -> None:
+    """With the annotation, or the field that contradicts it."""
+    document = manifest("sourced")
+    del document["spec"]["code"]
+    document["spec"] |= spec
+    document["metadata"]["annotations"] = {"pilotlight.dev/source": source}
+    with pytest.raises(Failure, match=mistake):
+        load([write(tmp_path / "f.yaml", document)])
+
+
+def test_secrets_are_read_as_kubernetes_writes_them(tmp_path: Path) -> None:
+    """Base64 in `data`, plain text in `stringData`, which wins."""
+    document = {
+        **SECRET,
+        "type": "Opaque",
+        "data": {"A": "YQ==", "B": "Yg=="},
+        "stringData": {"B": "plain"},
+    }
+    (loaded,) = load([write(tmp_path / "s.yaml", document)])
+    assert isinstance(loaded.resource, Secret)
+    assert loaded.resource.string_data == {"A": "a", "B": "plain"}
+
+
+@pytest.mark.parametrize("data", [{"A": "%"}, {"A": "/w=="}, {"A": 1}, "text"])
+def test_other_data_of_a_secret_is_refused(tmp_path: Path, data: Any) -> None:
+    """What is no base64 of text."""
+    with pytest.raises(Failure, match="base64"):
+        load([write(tmp_path / "s.yaml", {**SECRET, "data": data})])
