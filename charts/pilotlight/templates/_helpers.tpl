@@ -1,0 +1,77 @@
+{{- /*
+Names and labels. The full name is the release's where it says "pilotlight" already, so that two
+installations in one cluster never share an object.
+*/ -}}
+{{- define "pilotlight.fullname" -}}
+{{- if contains .Chart.Name .Release.Name -}}
+{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pilotlight.clusterName" -}}
+{{- printf "%s-%s" (include "pilotlight.fullname" .) .Release.Namespace | trunc 55 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "pilotlight.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: pilotlight
+{{ include "pilotlight.selector" . }}
+{{- end -}}
+
+{{- define "pilotlight.selector" -}}
+app.kubernetes.io/name: pilotlight
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "pilotlight.platformKeySecret" -}}
+{{- .Values.platformKey.existingSecret | default (printf "%s-platform-key" (include "pilotlight.fullname" .)) -}}
+{{- end -}}
+
+{{- define "pilotlight.postgresqlSecret" -}}
+{{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "pilotlight.fullname" .)) -}}
+{{- end -}}
+
+{{- define "pilotlight.postgresqlKey" -}}
+{{- if .Values.postgresql.existingSecret -}}{{ .Values.postgresql.existingSecretKey }}{{- else -}}url{{- end -}}
+{{- end -}}
+
+{{- define "pilotlight.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
+{{- end -}}
+
+{{- define "pilotlight.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- define "pilotlight.environment" -}}
+- {name: PILOTLIGHT_REGION, value: {{ .Values.region | quote }}}
+- {name: PILOTLIGHT_NAMESPACES, value: {{ join "," .Values.accounts | quote }}}
+- {name: PILOTLIGHT_RELEASE_NAMESPACE, value: {{ .Release.Namespace | quote }}}
+- {name: PILOTLIGHT_LEASE_NAME, value: {{ include "pilotlight.fullname" . | quote }}}
+- {name: PILOTLIGHT_DOMAIN, value: {{ .Values.domain | quote }}}
+- {name: PILOTLIGHT_CONCURRENCY_LIMIT, value: {{ .Values.concurrencyLimit | quote }}}
+- {name: PILOTLIGHT_PLATFORM_KEY_FILE, value: /etc/pilotlight/platform-key/key}
+- name: PILOTLIGHT_POSTGRESQL_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "pilotlight.postgresqlSecret" . }}
+      key: {{ include "pilotlight.postgresqlKey" . }}
+{{- with .Values.aws.endpointUrl }}
+- {name: PILOTLIGHT_AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+{{- end -}}
+
+{{- /* Secrets and settings that are read once: their change restarts the pod. */ -}}
+{{- define "pilotlight.checksums" -}}
+checksum/settings: {{ toJson (list .Values.postgresql .Values.platformKey .Values.runtimes .Values.accounts) | sha256sum }}
+{{- end -}}

@@ -1,0 +1,125 @@
+"""Leadership by a Lease: one operator acts, the others stand by.
+
+The rule of the Kubernetes clients: a standby takes over when it saw no renewal for the Lease's
+whole duration by its own clock, and a leader that could not renew for less than that stops first.
+So two never lead at a time, whatever their clocks say. Who lost the Lease exits; its pod starts
+anew as a standby.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+import structlog
+
+from pilotlight.errors import PilotlightError
+
+if TYPE_CHECKING:
+    from pilotlight.storage.kubernetes_lease import LeaseRecord
+
+__all__ = ["Leadership", "Lease"]
+
+DURATION_SECONDS = 15
+RENEW_SECONDS = 4.0
+GIVE_UP_SECONDS = 10.0
+"""A leader that could not renew for so long stops, well before a standby may take over."""
+RETRY_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class Lease(Protocol):
+    """Where leadership is written down."""
+
+    async def read(self) -> LeaseRecord:
+        """Read it; an empty record where it is not there."""
+        ...
+
+    async def write(self, before: LeaseRecord, *, holder: str, seconds: int) -> LeaseRecord | None:
+        """Take or renew it if nobody wrote it since; None where somebody did."""
+        ...
+
+
+class Leadership:
+    """One process's part in the election."""
+
+    def __init__(self, lease: Lease, identity: str) -> None:
+        """Stand for election as `identity`, the `host:port` of this process's claims server."""
+        self._lease = lease
+        self._identity = identity
+        self._record: LeaseRecord | None = None
+
+    async def acquire(self) -> int:
+        """Wait until this process leads; give how many leaders there were, itself included."""
+        clock = asyncio.get_running_loop().time
+        seen, since = "", clock()
+        while True:
+            found = await self._read()
+            if found is not None and found.renewed != seen:
+                seen, since = found.renewed, clock()
+            if found is not None and self._may_take(found, clock() - since):
+                taken = await self._write(found)
+                if taken is not None:
+                    self._record = taken
+                    log.info("leadership_acquired", identity=self._identity)
+                    return taken.transitions
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def hold(self) -> None:
+        """Renew until that fails for too long or somebody else leads; then return."""
+        leading = True
+        while leading:
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    leading = await self._renew_in_time()
+            except TimeoutError:
+                leading = False
+        self._record = None
+        log.error("leadership_lost", identity=self._identity)
+
+    async def release(self) -> None:
+        """Let a standby take over at once."""
+        if self._record is None:
+            return
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._lease.write(self._record, holder="", seconds=1)
+        except (PilotlightError, TimeoutError) as error:
+            log.warning("leadership_not_released", error=str(error))
+
+    def _may_take(self, found: LeaseRecord, unchanged: float) -> bool:
+        # Our own identity is an earlier process at this address, which is gone.
+        return found.holder in {"", self._identity} or unchanged > DURATION_SECONDS
+
+    async def _renew_in_time(self) -> bool:
+        """Wait until a renewal is due and succeeds; False where somebody else leads."""
+        await asyncio.sleep(RENEW_SECONDS)
+        while self._record is not None:
+            renewed = await self._write(self._record)
+            if renewed is not None:
+                self._record = renewed
+                return True
+            found = await self._read()
+            if found is not None:
+                self._record = found if found.holder == self._identity else None
+            await asyncio.sleep(RETRY_SECONDS)
+        return False
+
+    async def _read(self) -> LeaseRecord | None:
+        try:
+            async with asyncio.timeout(RENEW_SECONDS):
+                return await self._lease.read()
+        except (PilotlightError, TimeoutError) as error:
+            log.warning("lease_not_read", error=str(error))
+            return None
+
+    async def _write(self, before: LeaseRecord) -> LeaseRecord | None:
+        try:
+            async with asyncio.timeout(RENEW_SECONDS):
+                return await self._lease.write(
+                    before, holder=self._identity, seconds=DURATION_SECONDS
+                )
+        except (PilotlightError, TimeoutError) as error:
+            log.warning("lease_not_written", error=str(error))
+            return None

@@ -1,0 +1,166 @@
+"""The pod in which a function's environments run, as Kubernetes is told to make it.
+
+It passes Pod Security `restricted`, and holds neither code nor secrets: the agent in it is
+specialised later, with a token of which only the sha256 stands here. No field of a function's spec
+goes into it but memory and /tmp. `storage.pods` creates it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.agent_protocol import AGENT_PORT
+from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, label_value
+from pilotlight.resources import GROUP, VERSION
+
+if TYPE_CHECKING:
+    from pilotlight.compute import PodRequest
+    from pilotlight.resources import RuntimeSpec
+
+__all__ = ["MANAGED_BY", "PodSettings", "manifest", "uid_of"]
+
+Json = dict[str, Any]
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "pilotlight", "app.kubernetes.io/component": "pod"}
+"""Labels of every pod that runs functions; the chart's NetworkPolicies select by them."""
+CONTAINER = "agent"
+
+MEGABYTES_PER_CPU = 1769
+"""AWS Lambda Developer Guide, "Configure Lambda function memory"."""
+CODE_MEGABYTES = 320
+"""An unpacked package (250 MB) and the archive it comes from (50 MB)."""
+LOG_MEGABYTES = 64
+GRACE_SECONDS = 930
+"""Lambda's longest timeout and the time a kill takes: a running invocation ends first."""
+FIRST_UID = 100_000
+UIDS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the chart says about pods."""
+
+    least_cpu: float = 0.5
+    """CPUs a pod may use even where its memory stands for less: starting is all CPU."""
+    cpu_request: float = 0.05
+    """Part of the CPU limit that is requested."""
+    pull_secret: str | None = None
+
+
+def manifest(
+    name: str, token_sha256: str, request: PodRequest, runtime: RuntimeSpec, settings: PodSettings
+) -> Json:
+    """Give the manifest of a pod; `token_sha256` is what its agent knows of its token."""
+    namespace, function = request.revision.namespace, request.revision.function
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {
+                **MANAGED_BY,
+                FUNCTION_LABEL: label_value(function),
+                REVISION_LABEL: request.revision.revision,
+            },
+            "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+            "ownerReferences": [_owner(function, request.function_uid)],
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "securityContext": _pod_security(uid_of(namespace, function)),
+            "containers": [_container(token_sha256, request, runtime, settings)],
+            "volumes": [
+                _volume("code", CODE_MEGABYTES),
+                _volume("temporary", request.ephemeral_storage),
+            ],
+            **(
+                {"imagePullSecrets": [{"name": settings.pull_secret}]}
+                if settings.pull_secret
+                else {}
+            ),
+        },
+    }
+
+
+def uid_of(namespace: str, function: str) -> int:
+    """Derive the user id that a function's pods run as; always the same, from 100000 up."""
+    digest = hashlib.sha256(f"{namespace}/{function}".encode()).digest()
+    return FIRST_UID + int.from_bytes(digest[:8], "big") % UIDS
+
+
+def _owner(function: str, uid: str) -> Json:
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "Function",
+        "name": function,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def _pod_security(uid: int) -> Json:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": uid,
+        "runAsGroup": uid,
+        "fsGroup": uid,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _container(
+    token_sha256: str, request: PodRequest, runtime: RuntimeSpec, settings: PodSettings
+) -> Json:
+    return {
+        "name": CONTAINER,
+        "image": runtime.image,
+        "imagePullPolicy": runtime.image_pull_policy,
+        "env": [
+            {"name": "PILOTLIGHT_AGENT_LISTEN", "value": f"0.0.0.0:{AGENT_PORT}"},
+            {"name": "PILOTLIGHT_AGENT_TOKEN_SHA256", "value": token_sha256},
+        ],
+        "ports": [{"name": "agent", "containerPort": AGENT_PORT}],
+        "readinessProbe": {
+            "httpGet": {"path": "/ready", "port": "agent"},
+            "periodSeconds": 2,
+            "failureThreshold": 3,
+        },
+        "resources": _resources(request, runtime, settings),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "code", "mountPath": "/var/task"},
+            {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
+        ],
+    }
+
+
+def _resources(request: PodRequest, runtime: RuntimeSpec, settings: PodSettings) -> Json:
+    cpu = max(settings.least_cpu, request.memory / MEGABYTES_PER_CPU)
+    disk = CODE_MEGABYTES + request.ephemeral_storage + LOG_MEGABYTES
+    return {
+        "limits": {
+            "cpu": f"{cpu * 1000:.0f}m",
+            "memory": f"{request.memory + runtime.overhead}Mi",
+            "ephemeral-storage": f"{disk}Mi",
+        },
+        "requests": {
+            "cpu": f"{max(cpu * settings.cpu_request * 1000, 1):.0f}m",
+            "memory": f"{runtime.overhead}Mi",
+            "ephemeral-storage": f"{LOG_MEGABYTES}Mi",
+        },
+    }
+
+
+def _volume(name: str, megabytes: int) -> Json:
+    return {"name": name, "emptyDir": {"sizeLimit": f"{megabytes}Mi"}}

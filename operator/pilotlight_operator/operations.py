@@ -1,0 +1,54 @@
+"""The operator's own port: `/-/live`, `/-/ready`, `/-/metrics`.
+
+A standby is ready: it does what it should. A leader lives only while its controller progresses;
+otherwise the kubelet restarts it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["OperationsServer"]
+
+LEADING = Gauge("pilotlight_operator_leading", "1 while this process leads.")
+
+
+class OperationsServer:
+    """Serves the operator's state."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._is_alive: Callable[[], bool] = lambda: True
+        app = web.Application()
+        app.router.add_get("/-/live", self._live)
+        app.router.add_get("/-/ready", self._live)
+        app.router.add_get("/-/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._runner.cleanup()
+
+    def lead(self, is_alive: Callable[[], bool]) -> None:
+        """Answer for a leader from now on."""
+        LEADING.set(1)
+        self._is_alive = is_alive
+
+    async def _live(self, _: web.Request) -> web.Response:
+        if self._is_alive():
+            return web.json_response({"status": "ok"})
+        return web.json_response({"status": "the controller makes no progress"}, status=503)
+
+    @staticmethod
+    async def _metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

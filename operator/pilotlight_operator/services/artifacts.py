@@ -1,0 +1,36 @@
+"""Collects deployment packages that no function refers to any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.resources import Function
+
+if TYPE_CHECKING:
+    from pilotlight.storage import ArtifactStore, ResourceStore
+
+__all__ = ["ArtifactService"]
+
+UNUSED_SECONDS = 24 * 3600.0
+"""How long a package stays after its last use: an upload comes before the function that names it,
+and a rollback soon after an update finds its package."""
+
+
+class ArtifactService:
+    """Knows which packages are in use."""
+
+    def __init__(self, resources: ResourceStore, artifacts: ArtifactStore) -> None:
+        self._resources = resources
+        self._artifacts = artifacts
+
+    async def collect(self) -> int:
+        """Delete what is unused for a day; give how many; raises UnavailableError."""
+        functions = await self._resources.list(Function)
+        referenced = {sha256 for function in functions for sha256 in _packages(function)}
+        return await self._artifacts.collect(referenced, unused_seconds=UNUSED_SECONDS)
+
+
+def _packages(function: Function) -> set[str]:
+    configuration = function.status.configuration
+    served = configuration.code_sha256 if configuration else None
+    return {sha256 for sha256 in (function.spec.code.zip, served) if sha256}

@@ -1,0 +1,1 @@
+"""What the operator alone keeps in Kubernetes: pods, and the Lease of its leader."""

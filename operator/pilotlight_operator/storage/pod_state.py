@@ -1,0 +1,75 @@
+"""What a pod's status says about its start: pure, one case of the kubelet's words after another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import StartFailedError
+
+if TYPE_CHECKING:
+    from pilotlight.storage.kubernetes_api import Json
+
+__all__ = ["address", "failure", "has_ended", "pod_key", "why_waiting"]
+
+_HOPELESS = {
+    "ErrImageNeverPull": "InvalidImage",
+    "InvalidImageName": "InvalidImage",
+    "ImagePullBackOff": "ImageAccessDenied",
+    "CreateContainerConfigError": "InvalidConfiguration",
+    "CreateContainerError": "InvalidConfiguration",
+    "RunContainerError": "InvalidConfiguration",
+}
+"""Reasons for which a container waits that do not go by waiting; Lambda's StateReasonCode each."""
+
+
+def pod_key(pod: Json) -> str:
+    """Give a pod's `namespace/name`."""
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def address(pod: Json) -> str | None:
+    """Give the address of a pod whose container runs."""
+    status = pod.get("status", {})
+    running = any("running" in state for state in _states(pod))
+    return status.get("podIP") if running else None
+
+
+def has_ended(pod: Json) -> bool:
+    """Say whether a pod's container will not run again."""
+    return pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}
+
+
+def failure(pod: Json) -> StartFailedError | None:
+    """Give why a pod cannot start, or None."""
+    for state in _states(pod):
+        waiting, ended = state.get("waiting", {}), state.get("terminated", {})
+        code = _HOPELESS.get(waiting.get("reason", ""))
+        if code is not None:
+            return _failed(pod, _said(waiting), code)
+        if ended:
+            return _failed(pod, _said(ended), "InternalError")
+    return _failed(pod, _said(pod["status"]), "InternalError") if has_ended(pod) else None
+
+
+def why_waiting(pod: Json) -> StartFailedError:
+    """Give why a pod has not started yet, for when there is no more time."""
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition.get("reason") == "Unschedulable":
+            said = condition.get("message", "")
+            return _failed(pod, f"it cannot be scheduled: {said}", "InsufficientCapacity")
+    waits = [_said(state["waiting"]) for state in _states(pod) if "waiting" in state]
+    return _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
+
+
+def _states(pod: Json) -> list[Json]:
+    statuses = pod.get("status", {}).get("containerStatuses", [])
+    return [status.get("state", {}) for status in statuses]
+
+
+def _said(state: Json) -> str:
+    parts = (state.get("reason"), state.get("message"), state.get("exitCode"))
+    return ", ".join(str(part) for part in parts if part is not None) or "no reason given"
+
+
+def _failed(pod: Json, said: str, reason: str) -> StartFailedError:
+    return StartFailedError(f"pod {pod_key(pod)} did not start: {said}", reason=reason)

@@ -1,0 +1,221 @@
+"""Pods as compute: created directly, watched until their agent answers, told of when they go.
+
+One watch a namespace feeds everything here; a start waits for its own pod's changes, and a pod
+that ends by itself is deleted and reported to the autoscaler. Nothing is left behind by a start
+that fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotlight.agent_protocol import AGENT_PORT, pod_token, token_digest
+from pilotlight.compute import Pod, PodRequest
+from pilotlight.errors import NotFoundError, StartFailedError, UnavailableError
+from pilotlight.resources import Key, Runtime
+from pilotlight.storage.kubernetes_watch import Collection, follow
+
+from ..manifests.pod import MANAGED_BY, PodSettings, manifest
+from .pod_state import address, failure, has_ended, pod_key, why_waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from pilotlight.storage import ResourceStore
+    from pilotlight.storage.kubernetes_api import Json, KubernetesApi
+    from pilotlight.storage.kubernetes_watch import RawChange
+
+__all__ = ["KubernetesCompute"]
+
+KNOCK_SECONDS = 0.02
+"""Between two knocks at an agent whose container runs already."""
+LONGEST_PREFIX = 48
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Starting:
+    """A pod whose start somebody waits for."""
+
+    pod: Json
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class KubernetesCompute:
+    """Pods of some namespaces; `run` must be running."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        resources: ResourceStore,
+        namespaces: Iterable[str],
+        platform_key: bytes,
+        settings: PodSettings,
+    ) -> None:
+        self._api = api
+        self._resources = resources
+        self._namespaces = tuple(namespaces)
+        self._platform_key = platform_key
+        self._settings = settings
+        self._known: set[str] = set()
+        self._stopping: set[str] = set()
+        self._starting: dict[str, _Starting] = {}
+        self._removals: set[asyncio.Task[None]] = set()
+        self._tell: Callable[[str], Awaitable[None]] | None = None
+
+    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
+        """Create a pod and wait for its agent; raises StartFailedError, leaving nothing behind."""
+        key = self._name(request)
+        body = await self._manifest(key, request)
+        starting = self._starting[key] = _Starting(body)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._api.request("POST", _path(key.partition("/")[0]), body=body)
+                host = await _wait_for_address(starting)
+                await _wait_for_agent(host)
+        except BaseException as error:
+            self._remove(key)
+            if isinstance(error, TimeoutError):
+                raise why_waiting(starting.pod) from error
+            raise
+        finally:
+            del self._starting[key]
+        return Pod(key, host, AGENT_PORT)
+
+    async def stop(self, pod: str) -> None:
+        """Delete a pod, trying until it works; the running invocation ends within its grace."""
+        self._stopping.add(pod)
+        await self._delete(pod)
+
+    async def running(self) -> list[str]:
+        """Name the pods that are there, but for those that go already or just start."""
+        return sorted(self._known - self._stopping - self._starting.keys())
+
+    def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
+        """Tell of pods that ended or vanished by themselves."""
+        self._tell = tell
+
+    async def run(self) -> None:
+        """Follow the pods of all namespaces; never ends by itself."""
+        async with asyncio.TaskGroup() as tasks:
+            for namespace in self._namespaces:
+                tasks.create_task(self._follow(namespace))
+
+    async def _follow(self, namespace: str) -> None:
+        labels = ",".join(f"{name}={value}" for name, value in MANAGED_BY.items())
+        collection = Collection(_path(namespace), {"labelSelector": labels})
+        async with aclosing(follow(self._api, collection)) as changes:
+            async for change in changes:
+                if change.kind != "synced":
+                    await self._note(change)
+
+    async def _note(self, change: RawChange) -> None:
+        key = pod_key(change.object)
+        starting = self._starting.get(key)
+        if starting is not None:
+            starting.pod = change.object
+            starting.changed.set()
+        if change.kind == "gone":
+            await self._gone(key)
+        elif has_ended(change.object):
+            await self._ended(key)
+        else:
+            self._known.add(key)
+
+    async def _ended(self, key: str) -> None:
+        """Take a pod away whose container ended by itself."""
+        await self._gone(key)
+        self._remove(key)
+
+    async def _gone(self, key: str) -> None:
+        known, stopped = key in self._known, key in self._stopping
+        self._known.discard(key)
+        self._stopping.discard(key)
+        if known and not stopped and key not in self._starting:
+            log.warning("pod_gone", pod=key)
+            if self._tell is not None:
+                await self._tell(key)
+
+    async def _manifest(self, key: str, request: PodRequest) -> Json:
+        try:
+            runtime = await self._resources.get(Runtime, Key("", request.runtime))
+        except NotFoundError as error:
+            message = f"nothing here runs runtime {request.runtime!r}: a Runtime is expected"
+            raise StartFailedError(message, reason="InvalidRuntime") from error
+        digest = token_digest(pod_token(self._platform_key, key))
+        name = key.partition("/")[2]
+        return manifest(name, digest, request, runtime.spec, self._settings)
+
+    @staticmethod
+    def _name(request: PodRequest) -> str:
+        revision = request.revision
+        prefix = revision.function[:LONGEST_PREFIX].rstrip("-.")
+        return f"{revision.namespace}/{prefix}-{secrets.token_hex(5)}"
+
+    def _remove(self, key: str) -> None:
+        """Delete a pod in which nothing runs, without anybody waiting for it."""
+        self._stopping.add(key)
+        task = asyncio.create_task(self._delete(key, gracePeriodSeconds="0"))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+    async def _delete(self, key: str, **query: str) -> None:
+        namespace, _, name = key.partition("/")
+        delay = FIRST_DELAY
+        while True:
+            try:
+                await self._api.request("DELETE", f"{_path(namespace)}/{name}", query=query)
+            except NotFoundError:
+                self._stopping.discard(key)
+            except UnavailableError as error:
+                log.warning("pod_not_deleted", pod=key, error=str(error))
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LONGEST_DELAY)
+                continue
+            return
+
+
+async def _wait_for_address(starting: _Starting) -> str:
+    while True:
+        error, host = failure(starting.pod), address(starting.pod)
+        if error is not None:
+            raise error
+        if host is not None:
+            return host
+        await starting.changed.wait()
+        starting.changed.clear()
+
+
+async def _wait_for_agent(host: str) -> None:
+    """Knock until the agent answers: the kubelet's own probe is up to seconds behind."""
+    while True:
+        if await _answers(host):
+            return
+        await asyncio.sleep(KNOCK_SECONDS)
+
+
+async def _answers(host: str) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(host, AGENT_PORT)
+    except OSError:
+        return False
+    try:
+        writer.write(f"GET /ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return (await reader.readline()).split()[1:2] == [b"200"]
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+def _path(namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/pods"

@@ -1,0 +1,33 @@
+"""The layout's rules that no linter knows (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_operator_folder_is_no_package() -> None:
+    """Python's own `operator` must stay reachable from the repository's root."""
+    assert not (ROOT / "operator" / "__init__.py").exists()
+    assert not list((ROOT / "operator").glob("*.py"))
+    subprocess.run([sys.executable, "-c", "from operator import eq"], cwd=ROOT, check=True)
+
+
+def test_every_test_folder_is_a_package() -> None:
+    folders = {file.parent for file in (ROOT / "tests").rglob("*.py") if "cases" not in file.parts}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_nothing_is_called_utils() -> None:
+    assert not list(ROOT.glob("[a-z]*/**/util*.py"))
+
+
+def test_files_stay_readable() -> None:
+    """At most 400 lines a module, as the contributors' page says."""
+    parts = ("core", "operator", "gateway", "cli", "runtime-images")
+    files = [file for part in parts for file in (ROOT / part).rglob("*.py")]
+    long = {file.name for file in files if len(file.read_text().splitlines()) > 400}
+    assert long == set()
