@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from .resources import Key
 
-__all__ = ["Claims", "Lease", "ReleaseReason", "RevisionKey"]
+__all__ = ["Claims", "Holder", "Holders", "Lease", "ReleaseReason", "RevisionKey"]
 
-ReleaseReason = Literal["idle", "ended", "superseded"]
-"""Why a gateway gives a lease back: idle too long, the environment is gone, the revision is old."""
+ReleaseReason = Literal["idle", "ended", "superseded", "shed"]
+"""Why a gateway gives a lease back: it idled, is gone, its revision is old, or a limit fell."""
 
 
 class RevisionKey(NamedTuple):
@@ -46,8 +46,31 @@ class Lease:
     """The agent refuses a lease older than the newest it has seen."""
 
 
+class Holder(Protocol):
+    """A gateway's own table, as whoever grants leases sees it."""
+
+    def held(self) -> list[Lease]:
+        """Give every lease that is held."""
+        ...
+
+    def recall(self, leases: list[str]) -> str | None:
+        """Give up one idle environment of these at once; None where all of them run."""
+        ...
+
+    def shed(self, leases: list[str], count: int) -> int:
+        """Give up that many of these, idle ones first, running ones once they end; gives how many.
+
+        Each comes back as a release.
+        """
+        ...
+
+
 class Claims(Protocol):
     """Where a gateway gets environments from."""
+
+    def bind(self, holder: Holder) -> None:
+        """Say whom to ask for what this gateway holds."""
+        ...
 
     async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
         """Give one environment within that time.
@@ -62,4 +85,16 @@ class Claims(Protocol):
 
     async def acknowledge(self, function: Key, revision: str) -> None:
         """Say that this gateway routes the function to that revision from now on."""
+        ...
+
+
+class Holders(Protocol):
+    """All gateways: `Holder`, one wire further."""
+
+    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+        """Ask a gateway for one idle environment of these."""
+        ...
+
+    async def shed(self, gateway: str, leases: list[str], count: int) -> int:
+        """Ask a gateway for that many of these."""
         ...

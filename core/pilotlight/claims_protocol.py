@@ -23,8 +23,12 @@ __all__ = [
     "Granted",
     "Hello",
     "Known",
+    "Recall",
+    "Recalled",
     "Refused",
     "Release",
+    "Shed",
+    "Shedding",
     "ToGateway",
     "claims_token",
     "from_gateway",
@@ -99,8 +103,43 @@ class Refused(BaseModel):
     retry_after: int = 1
 
 
-FromGateway = Annotated[Hello | Claim | Release | Acknowledge, Field(discriminator="type")]
-ToGateway = Annotated[Granted | Refused, Field(discriminator="type")]
+class Recall(BaseModel):
+    """One idle environment of these is wanted back, at once."""
+
+    type: Literal["recall"] = "recall"
+    id: int
+    leases: list[str]
+
+
+class Recalled(BaseModel):
+    """The answer to a recall: the lease that was given up, or None where all run."""
+
+    type: Literal["recalled"] = "recalled"
+    id: int
+    lease: str | None
+
+
+class Shed(BaseModel):
+    """That many of these are wanted back, idle ones first, running ones once they end."""
+
+    type: Literal["shed"] = "shed"
+    id: int
+    leases: list[str]
+    count: int
+
+
+class Shedding(BaseModel):
+    """The answer: how many will be released."""
+
+    type: Literal["shedding"] = "shedding"
+    id: int
+    count: int
+
+
+FromGateway = Annotated[
+    Hello | Claim | Release | Acknowledge | Recalled | Shedding, Field(discriminator="type")
+]
+ToGateway = Annotated[Granted | Refused | Recall | Shed, Field(discriminator="type")]
 
 from_gateway: TypeAdapter[FromGateway] = TypeAdapter(FromGateway)
 to_gateway: TypeAdapter[ToGateway] = TypeAdapter(ToGateway)

@@ -22,8 +22,12 @@ from pilotlight.claims_protocol import (
     Granted,
     Hello,
     Known,
+    Recall,
+    Recalled,
     Refused,
     Release,
+    Shed,
+    Shedding,
     ToGateway,
     claims_token,
     to_gateway,
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from pilotlight.claims import Lease, ReleaseReason, RevisionKey
+    from pilotlight.claims import Holder, Lease, ReleaseReason, RevisionKey
     from pilotlight.resources import Key
 
 __all__ = ["ClaimsClient"]
@@ -66,18 +70,20 @@ class ClaimsClient:
     """Gives `host:port` of the leader's claims server, or None while there is none."""
     platform_key: bytes
     gateway: str
-    held: Callable[[], list[Lease]] = list
-    """Gives the leases that the gateway holds now; set by the gateway."""
+    _holder: Holder | None = None
     _known: dict[Key, str] = field(default_factory=dict)
     _pending: dict[int, _Pending] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _socket: aiohttp.ClientWebSocketResponse | None = None
-    _late: asyncio.Future[None] | None = None
 
     @property
     def connected(self) -> bool:
         """Whether a leader listens."""
         return self._socket is not None
+
+    def bind(self, holder: Holder) -> None:
+        """Say whom to ask for what this gateway holds."""
+        self._holder = holder
 
     async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
         """Ask for one environment (`pilotlight.claims.Claims`)."""
@@ -131,14 +137,15 @@ class ClaimsClient:
             await self._greet(socket)
             log.info("autoscaler connected", leader=leader)
             async for frame in socket:
-                self._take(to_gateway.validate_json(frame.data))
+                await self._take(to_gateway.validate_json(frame.data))
         finally:
             self._socket = None
             await socket.close()
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         known = [_known(key, revision) for key, revision in self._known.items()]
-        hello = Hello(gateway=self.gateway, leases=self.held(), known=known)
+        leases = self._holder.held() if self._holder else []
+        hello = Hello(gateway=self.gateway, leases=leases, known=known)
         await socket.send_str(hello.model_dump_json())
         self._socket = socket
         now = asyncio.get_running_loop().time()
@@ -154,18 +161,26 @@ class ClaimsClient:
         except (ConnectionError, aiohttp.ClientError):
             log.info("message not sent, the leader went away", kind=type(message).__name__)
 
-    def _take(self, message: ToGateway) -> None:
+    async def _take(self, message: ToGateway) -> None:
+        match message:
+            case Recall():
+                lease = self._holder.recall(message.leases) if self._holder else None
+                await self._send(Recalled(id=message.id, lease=lease))
+            case Shed():
+                count = self._holder.shed(message.leases, message.count) if self._holder else 0
+                await self._send(Shedding(id=message.id, count=count))
+            case _:
+                await self._answered(message)
+
+    async def _answered(self, message: Granted | Refused) -> None:
         pending = self._pending.get(message.id)
         if pending is None or pending.answer.done():
-            if isinstance(message, Granted):
-                # The caller has gone: the environment goes straight back.
-                self._late = asyncio.ensure_future(self.release(message.lease, "idle"))
-            return
-        match message:
-            case Granted():
-                pending.answer.set_result(message.lease)
-            case Refused():
-                pending.answer.set_exception(_error(message))
+            if isinstance(message, Granted):  # the caller has gone: it goes straight back
+                await self.release(message.lease, "idle")
+        elif isinstance(message, Granted):
+            pending.answer.set_result(message.lease)
+        else:
+            pending.answer.set_exception(_error(message))
 
 
 def _known(function: Key, revision: str) -> Known:

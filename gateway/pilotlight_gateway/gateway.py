@@ -96,6 +96,7 @@ class Gateway:
             metrics=Metrics(),
         )
         self.services.catalogue.on_change(self._function_changed)
+        claims.bind(self.services.dispatcher)
 
     @property
     def ready(self) -> bool:

@@ -1,8 +1,9 @@
-"""Answers claims: starts a pod for each, up to the account's limit, and stops what comes back.
+"""Answers claims: starts a pod for each, within exact limits, and stops what comes back.
 
-The simple policy of a first version: scale up on demand, one environment a pod. Gateways give
-environments back after they idled (`keep_alive`), so nothing here runs on a clock. Pools, recall
-and reserved concurrency take this class's place behind the same interface, and nothing else.
+Every lease, busy or idle, counts against a cap (`caps`), so what runs never exceeds it. An idle
+lease never causes a throttle: before a claim is refused, an idle environment of the same revision
+is recalled from another gateway and handed over, or one of another revision under the same cap is
+ended to make room. Gateways give environments back after they idled, so nothing here has a clock.
 """
 
 from __future__ import annotations
@@ -11,25 +12,24 @@ import asyncio
 import itertools
 import uuid
 from collections import Counter
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.claims import Lease, ReleaseReason, RevisionKey
+from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
 from pilotlight.errors import StartFailedError, ThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from pilotlight.compute import Compute, Pod
 
     from .agents import Agents
+    from .caps import Cap, CapKey, Caps
     from .revisions import Placement, Revisions
 
-__all__ = ["ACCOUNT_LIMIT", "Capacity"]
-
-ACCOUNT_LIMIT = 1000
-"""Environments of an account, busy or idle (AWS Lambda Developer Guide, "Lambda quotas")."""
+__all__ = ["Capacity"]
 
 log = structlog.get_logger()
 
@@ -42,34 +42,42 @@ class Capacity:
         compute: Compute,
         revisions: Revisions,
         agents: Agents,
+        caps: Caps,
         *,
-        limit: int = ACCOUNT_LIMIT,
         generation: int = 0,
     ) -> None:
         self._compute = compute
         self._revisions = revisions
         self._agents = agents
-        self._limit = limit
+        self._caps = caps
+        self._holders: Holders | None = None
         # A later leader's epochs are above all of an earlier one's.
         self._epochs = itertools.count((generation << 32) + 1)
         self._leases: dict[str, tuple[str, Lease]] = {}
-        self._taken: Counter[str] = Counter()
-        self._stopping: set[asyncio.Task[None]] = set()
+        # Environments that count though nobody holds them: they start, or may still run something.
+        self._unheld: Counter[CapKey] = Counter()
+        self._work: set[asyncio.Task[None]] = set()
         compute.on_gone(self._pod_gone)
+        caps.on_change(self._cap_changed)
+
+    def ask(self, holders: Holders) -> None:
+        """Ask these gateways for what they do not use."""
+        self._holders = holders
 
     async def claim(self, revision: RevisionKey, *, gateway: str, seconds: float) -> Lease:
-        """Start one environment for a gateway.
+        """Give one environment to a gateway.
 
-        Raises ThrottledError at the account's limit, RevisionGoneError, StartFailedError.
+        Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
         """
-        self._admit(revision.namespace)
+        recalled = await self._make_room(revision, gateway)
+        if recalled is not None:
+            return self._grant(gateway, recalled)
+        key = self._caps.of(revision).key
         try:
             lease = await self._start(revision, seconds)
-        except BaseException:
-            self._taken[revision.namespace] -= 1
-            raise
-        self._leases[lease.id] = (gateway, lease)
-        return lease
+        finally:
+            self._unheld[key] -= 1
+        return self._grant(gateway, lease)
 
     async def release(self, lease_id: str, reason: ReleaseReason) -> None:
         """Take an environment back and stop its pod; unknown leases were taken back before."""
@@ -77,9 +85,9 @@ class Capacity:
         if entry is None:
             return
         _, lease = entry
-        self._taken[lease.revision.namespace] -= 1
         log.info("environment released", revision=str(lease.revision), reason=reason)
-        self._stop(lease.pod)
+        # Only an environment that ended, or whose gateway did, may still run something.
+        self._spawn(self._end(lease) if reason == "ended" else self._compute.stop(lease.pod))
 
     async def release_all(self, gateway: str) -> None:
         """Take back what a gateway held that will not come back."""
@@ -99,7 +107,6 @@ class Capacity:
         for lease in told.values():
             if lease.id not in self._leases:
                 self._leases[lease.id] = (gateway, lease)
-                self._taken[lease.revision.namespace] += 1
 
     def leases_of(self, gateway: str) -> list[Lease]:
         """Give a gateway's leases."""
@@ -117,12 +124,53 @@ class Capacity:
         """Stop every pod and wait until they are gone."""
         for lease_id in list(self._leases):
             await self.release(lease_id, "ended")
-        await asyncio.gather(*self._stopping, return_exceptions=True)
+        await asyncio.gather(*self._work, return_exceptions=True)
 
-    def _admit(self, namespace: str) -> None:
-        if self._taken[namespace] >= self._limit:
-            raise ThrottledError("Rate Exceeded.", reason="ConcurrentInvocationLimitExceeded")
-        self._taken[namespace] += 1
+    def taken(self, key: CapKey) -> int:
+        """Count the environments under a cap, those that start or end included."""
+        return len(self._under(key)) + self._unheld[key]
+
+    def _under(self, key: CapKey) -> list[tuple[str, Lease]]:
+        return [
+            entry for entry in self._leases.values() if self._caps.of(entry[1].revision).key == key
+        ]
+
+    async def _make_room(self, revision: RevisionKey, gateway: str) -> Lease | None:
+        """Reserve a start under the cap, or give an idle environment of the revision itself.
+
+        Between the last look at the table and the reservation nothing is awaited.
+        """
+        while True:
+            cap = self._caps.of(revision)
+            if self.taken(cap.key) < cap.limit:
+                self._unheld[cap.key] += 1
+                return None
+            lease = await self._recall(cap, revision, gateway)
+            if lease is None:
+                raise ThrottledError("Rate Exceeded.", reason=cap.reason)
+            if lease.revision == revision:
+                return lease
+            self._stop(lease.pod)
+
+    async def _recall(self, cap: Cap, revision: RevisionKey, gateway: str) -> Lease | None:
+        """Take one idle environment back: of the revision from another gateway, else any."""
+        if self._holders is None:
+            return None
+        entries = self._under(cap.key)
+        same = [e for e in entries if e[1].revision == revision and e[0] != gateway]
+        other = [e for e in entries if e[1].revision != revision]
+        for candidates in (same, other):
+            for holder in {holder for holder, _ in candidates}:
+                ids = [lease.id for held_by, lease in candidates if held_by == holder]
+                found = await self._holders.recall(holder, ids)
+                if found is not None and found in self._leases:
+                    return self._leases.pop(found)[1]
+        return None
+
+    def _grant(self, gateway: str, lease: Lease) -> Lease:
+        granted = replace(lease, id=str(uuid.uuid4()), epoch=next(self._epochs))
+        self._leases[granted.id] = (gateway, granted)
+        return granted
 
     async def _start(self, revision: RevisionKey, seconds: float) -> Lease:
         placement = await self._revisions.place(revision)
@@ -143,26 +191,54 @@ class Capacity:
                 f"pod {pod.name} was specialised and started no environment", reason="InternalError"
             )
         return Lease(
-            id=str(uuid.uuid4()),
+            id="",
             revision=revision,
             environment=specialised.environments[0].id,
             pod=pod.name,
             host=pod.host,
             port=pod.port,
-            epoch=next(self._epochs),
+            epoch=0,
         )
 
-    def _stop(self, pod: str) -> None:
-        task = asyncio.create_task(self._compute.stop(pod))
-        self._stopping.add(task)
-        task.add_done_callback(self._stopped)
+    def _cap_changed(self, key: CapKey) -> None:
+        if self._holders is not None:
+            self._spawn(self._shed(key))
 
-    def _stopped(self, task: asyncio.Task[None]) -> None:
-        self._stopping.discard(task)
+    async def _shed(self, key: CapKey) -> None:
+        """Ask gateways for what a cap that fell no longer allows."""
+        entries = self._under(key)
+        if not entries or self._holders is None:
+            return
+        cap = self._caps.of(entries[0][1].revision)
+        excess = self.taken(key) - cap.limit
+        for holder in {holder for holder, _ in entries}:
+            if excess <= 0:
+                return
+            ids = [lease.id for held_by, lease in entries if held_by == holder]
+            excess -= await self._holders.shed(holder, ids, excess)
+
+    async def _end(self, lease: Lease) -> None:
+        """Stop a pod that may still run something, which counts until it is gone."""
+        key = self._caps.of(lease.revision).key
+        self._unheld[key] += 1
+        try:
+            await self._compute.stop(lease.pod)
+        finally:
+            self._unheld[key] -= 1
+
+    def _stop(self, pod: str) -> None:
+        self._spawn(self._compute.stop(pod))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("pod not stopped", error=str(error))
+            log.warning("pod not stopped", error=repr(error))
 
     async def _pod_gone(self, pod: str) -> None:
         for lease_id in [key for key, (_, lease) in self._leases.items() if lease.pod == pod]:
-            _, lease = self._leases.pop(lease_id)
-            self._taken[lease.revision.namespace] -= 1
+            del self._leases[lease_id]

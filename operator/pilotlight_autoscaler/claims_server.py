@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,8 +22,12 @@ from pilotlight.claims_protocol import (
     FromGateway,
     Granted,
     Hello,
+    Recall,
+    Recalled,
     Refused,
     Release,
+    Shed,
+    Shedding,
     claims_token,
     from_gateway,
 )
@@ -36,9 +41,12 @@ if TYPE_CHECKING:
 
     from .acknowledgements import Acknowledgements
     from .capacity import Capacity
+    from .caps import Caps
 
 __all__ = ["ClaimsServer"]
 
+ASK_SECONDS = 1.0
+"""How long a gateway may take to say what it gives back."""
 COLLECT_SECONDS = 3.0
 """Gateways reconnect within a second (`pilotlight_gateway.claims_client`)."""
 ORPHAN_SECONDS = 15.0
@@ -51,15 +59,33 @@ class ClaimsServer:
     """Serves claims of any number of gateways."""
 
     def __init__(
-        self, capacity: Capacity, acknowledgements: Acknowledgements, platform_key: bytes
+        self,
+        capacity: Capacity,
+        caps: Caps,
+        acknowledgements: Acknowledgements,
+        platform_key: bytes,
     ) -> None:
         self._capacity = capacity
+        self._caps = caps
         self._acknowledgements = acknowledgements
         self._token = f"Bearer {claims_token(platform_key)}"
         self._collected = asyncio.Event()
         self._connected: dict[str, web.WebSocketResponse] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
+        self._asked: dict[int, asyncio.Future[Recalled | Shedding]] = {}
+        self._ids = itertools.count(1)
+        capacity.ask(self)
+
+    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+        """Ask a gateway for one idle environment (`pilotlight.claims.Holders`)."""
+        answer = await self._ask(gateway, Recall(id=next(self._ids), leases=leases))
+        return answer.lease if isinstance(answer, Recalled) else None
+
+    async def shed(self, gateway: str, leases: list[str], count: int) -> int:
+        """Ask a gateway for that many environments."""
+        answer = await self._ask(gateway, Shed(id=next(self._ids), leases=leases, count=count))
+        return answer.count if isinstance(answer, Shedding) else 0
 
     async def start(self, host: str, port: int) -> int:
         """Listen; gives the port."""
@@ -80,8 +106,24 @@ class ClaimsServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def _ask(self, gateway: str, question: Recall | Shed) -> Recalled | Shedding | None:
+        socket = self._connected.get(gateway)
+        if socket is None or socket.closed:
+            return None
+        answer: asyncio.Future[Recalled | Shedding] = asyncio.get_running_loop().create_future()
+        self._asked[question.id] = answer
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await socket.send_str(question.model_dump_json())
+                return await answer
+        except (TimeoutError, ConnectionError):
+            return None
+        finally:
+            del self._asked[question.id]
+
     async def _begin(self) -> None:
         await asyncio.sleep(COLLECT_SECONDS)
+        await self._caps.synced.wait()
         self._collected.set()
         await asyncio.sleep(ORPHAN_SECONDS)
         await self._capacity.stop_orphans()
@@ -111,6 +153,10 @@ class ClaimsServer:
                 self._spawn(self._claim(message, gateway, socket))
             case Release():
                 self._spawn(self._capacity.release(message.lease, message.reason))
+            case Recalled() | Shedding():
+                asked = self._asked.get(message.id)
+                if asked is not None and not asked.done():
+                    asked.set_result(message)
             case Acknowledge():
                 known = message.known
                 key = Key(known.namespace, known.function)

@@ -157,7 +157,32 @@ def test_refusals_that_start_nothing(agent: Agent) -> None:
     assert (malformed.status, malformed.json["code"]) == (400, "InvalidRequest")
 
 
-@pytest.mark.parametrize("context", ["no base64!", base64.b64encode(b"no json").decode()])
+def test_a_deadline_that_passes_during_the_initialisation(tmp_path: Path) -> None:
+    """Nothing has started then, and the environment is there for the next caller."""
+    code = "import time; time.sleep(0.5)\ndef handler(e, c): return e"
+    with specialised(tmp_path, {"main.py": code}) as agent:
+        soon = {"Pilotlight-Deadline-Ms": str(int(time.time() * 1000) + 200)}
+        reply = agent.invoke(1, headers=soon, request_id="late")
+        assert (reply.status, reply.json["code"]) == (409, "DeadlinePassed")
+        assert agent.invoke(2).json == 2
+        assert not any("late" in event.get("line", "") for event in agent.journal.events)
+
+
+def test_headers_that_are_no_text_are_refused(agent: Agent) -> None:
+    """With an answer, and the connection lives on."""
+    head = (
+        b"POST /v1/invoke HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %b\r\n"
+        b"Pilotlight-Environment: \xff\r\n\r\n"
+    ) % TOKEN.encode()
+    answer = raw(agent, head + b"GET /live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1 200") == 1
+
+
+NESTED = base64.b64encode(b"[" * 2_000 + b"]" * 2_000).decode()
+
+
+@pytest.mark.parametrize("context", ["no base64!", base64.b64encode(b"no json").decode(), NESTED])
 def test_broken_client_contexts_are_refused(agent: Agent, context: str) -> None:
     """Before the function sees anything."""
     reply = agent.invoke(headers={"Pilotlight-Client-Context": context})
@@ -239,6 +264,15 @@ def test_a_failed_specialise_burns_the_pod(
     assert (reply.status, reply.json["code"]) == (502 if "Un" in code else 422, code)
     assert generic.specialise(files).json["code"] == "AlreadySpecialised"
     assert generic.invoke({}).json["code"] == "NotSpecialised"
+
+
+def test_a_pod_that_cannot_write_says_so(tmp_path: Path) -> None:
+    """Whatever goes wrong is answered."""
+    (tmp_path / "task").write_text("a file where the folder should be")
+    with Agent(tmp_path) as agent:
+        reply = agent.specialise({"main.py": ""})
+        assert (reply.status, reply.json["code"]) == (500, "AgentFailed")
+        assert agent.request("GET", "/live").status == 200
 
 
 def test_a_hostile_archive_burns_the_pod(generic: Agent) -> None:

@@ -1,8 +1,10 @@
 """The life of an environment under real functions: timeouts, crashes, memory, leftovers."""
 
 import os
+import select
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,8 @@ def handler(event, context):
             if counter > 60:
                 time.sleep(60)
             counter += 1
+    if kind == "offered":
+        return open("/proc/self/oom_score_adj").read()
     if kind == "later":
         threading.Timer(0.05, os._exit, [5]).start()
     if kind == "keep":
@@ -104,24 +108,28 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process may still run."""
+    """Whether a process goes on running, given a moment to die of a signal that it has."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
         return False
-    return state not in {"Z", "X"}
+    try:
+        return not select.select([descriptor], [], [], 1.0)[0]
+    finally:
+        os.close(descriptor)
 
 
 def family(agent: Agent) -> list[int]:
-    """Give the processes below an agent that may still run."""
+    """Give the processes below an agent."""
     found: list[int] = []
     waiting = [agent.process.pid]
     while waiting:
-        for task in Path(f"/proc/{waiting.pop()}/task").iterdir():
-            below = [int(pid) for pid in (task / "children").read_text().split()]
-            found += below
-            waiting += [pid for pid in below if Path(f"/proc/{pid}/task").exists()]
-    return [pid for pid in found if is_running(pid)]
+        with suppress(FileNotFoundError):
+            for task in Path(f"/proc/{waiting.pop()}/task").iterdir():
+                below = [int(pid) for pid in (task / "children").read_text().split()]
+                found += below
+                waiting += below
+    return found
 
 
 @pytest.mark.parametrize("kind", ["sleep", "spin", "deaf", "stop", "forks"])
@@ -158,8 +166,13 @@ def test_a_timeout_kills_what_has_hidden(agent: Agent, kind: str) -> None:
     daemon.unlink(missing_ok=True)
     assert agent.invoke({"do": kind}).report["status"] == "timeout"
     assert not is_running(int(daemon.read_text()))
-    agent.invoke({})
-    assert len(family(agent)) == 1
+    pid = agent.invoke({}).json["pid"]
+    assert [each for each in family(agent) if is_running(each)] == [pid]
+
+
+def test_the_kernel_would_rather_kill_the_function(agent: Agent) -> None:
+    """When the container's memory is full, the agent stays to tell of it."""
+    assert agent.invoke({"do": "offered"}).json == "1000\n"
 
 
 def test_temporary_files_outlive_the_process(agent: Agent) -> None:

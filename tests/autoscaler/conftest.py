@@ -20,6 +20,7 @@ from pilotlight.resources import (
     ObjectMeta,
 )
 from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.revisions import Revisions
 from tests.support.compute import FakeAgents, FakeCompute
 from tests.support.memory import MemoryResources
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 SHA = "a" * 64
 REVISION = RevisionKey("default", "f", "1" * 16)
+OTHER = RevisionKey("default", "other", "1" * 16)
 
 
 @dataclass
@@ -38,6 +40,7 @@ class Stage:
     resources: MemoryResources = field(default_factory=MemoryResources)
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
+    caps: Caps = field(init=False)
 
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
         """Make a lease table over the same pods."""
@@ -45,18 +48,19 @@ class Stage:
             self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
             {"AWS_ENDPOINT_URL": "http://aws"},
         )  # fmt: skip
-        return Capacity(
-            self.compute,
-            revisions,
-            cast("Agents", self.agents),
-            limit=limit,
-            generation=generation,
-        )
+        self.caps = Caps(self.resources, account_limit=limit)
+        agents = cast("Agents", self.agents)
+        return Capacity(self.compute, revisions, agents, self.caps, generation=generation)
 
 
 @pytest.fixture
 async def stage() -> Stage:
-    """One function that serves `REVISION`."""
+    """A stage of one test."""
+    return await make_stage()
+
+
+async def make_stage() -> Stage:
+    """Two functions that serve `REVISION` and `OTHER`."""
     made = Stage()
     labels = {ACCOUNT_LABEL: "000000000000"}
     await made.resources.create(Namespace(metadata=ObjectMeta(name="default", labels=labels)))
@@ -64,11 +68,14 @@ async def stage() -> Stage:
         runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=3,
         ephemeral_storage=512, environment={"COLOUR": "green"},
     )  # fmt: skip
-    await made.resources.create(
-        Function(
-            metadata=ObjectMeta(name="f", namespace="default"),
-            spec=FunctionSpec(runtime="python3.13", handler="index.handler", code=Code(zip=SHA)),
-            status=FunctionStatus(revision=REVISION.revision, configuration=configuration),
+    for name in ("f", "other"):
+        await made.resources.create(
+            Function(
+                metadata=ObjectMeta(name=name, namespace="default"),
+                spec=FunctionSpec(
+                    runtime="python3.13", handler="index.handler", code=Code(zip=SHA)
+                ),
+                status=FunctionStatus(revision=REVISION.revision, configuration=configuration),
+            )
         )
-    )
     return made

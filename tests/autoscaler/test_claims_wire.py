@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -46,7 +47,9 @@ class Leader:
         self._server: ClaimsServer | None = None
 
     async def start(self, capacity: Capacity) -> None:
-        self._server = ClaimsServer(capacity, self.acknowledgements, KEY)
+        caps = capacity._caps
+        caps.synced.set()
+        self._server = ClaimsServer(capacity, caps, self.acknowledgements, KEY)
         self.address = f"127.0.0.1:{await self._server.start('127.0.0.1', 0)}"
 
     async def stop(self) -> None:
@@ -56,6 +59,26 @@ class Leader:
 
     async def find(self) -> str | None:
         return self.address
+
+
+@dataclass
+class FakeHolder:
+    """A gateway's table: everything that it holds idles."""
+
+    leases: list[Lease]
+
+    def held(self) -> list[Lease]:
+        return self.leases
+
+    def recall(self, leases: list[str]) -> str | None:
+        for lease in self.leases:
+            if lease.id in leases:
+                self.leases.remove(lease)
+                return lease.id
+        return None
+
+    def shed(self, leases: list[str], count: int) -> int:
+        return min(count, len([lease for lease in self.leases if lease.id in leases]))
 
 
 @pytest.fixture
@@ -107,7 +130,7 @@ async def test_a_new_leader_counts_what_is_held(
     stage: Stage, leader: Leader, client: ClaimsClient
 ) -> None:
     held: list[Lease] = []
-    client.held = lambda: held
+    client.bind(FakeHolder(held))
     await leader.start(stage.capacity(limit=1, generation=1))
     held.append(await client.claim(REVISION, seconds=10))
     await leader.stop()
@@ -149,3 +172,19 @@ async def test_a_stranger_is_refused(stage: Stage, leader: Leader) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
             await session.ws_connect(f"http://{leader.address}/v1/claims")
+
+
+async def test_an_idle_environment_goes_from_one_gateway_to_another(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    capacity = stage.capacity(limit=1)
+    await leader.start(capacity)
+    held.append(await client.claim(REVISION, seconds=10))
+    granted = await capacity.claim(REVISION, gateway="g2", seconds=10)
+    assert held == []
+    assert len(stage.compute.pods) == 1
+    assert granted.epoch > 1
+    with pytest.raises(ThrottledError):
+        await client.claim(REVISION, seconds=10)  # g2 does not answer: it may run something

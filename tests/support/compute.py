@@ -23,6 +23,8 @@ class FakeCompute:
         self.failing = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.stopping = asyncio.Event()
+        self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
         self._numbers = itertools.count(1)
 
@@ -38,7 +40,8 @@ class FakeCompute:
         return Pod(name, "127.0.0.1", 1)
 
     async def stop(self, pod: str) -> None:
-        """Stop a pod."""
+        """Stop a pod once it may."""
+        await self.stopping.wait()
         self.pods.discard(pod)
 
     async def running(self) -> list[str]:

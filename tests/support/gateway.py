@@ -24,6 +24,7 @@ from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Function, Namespace, ObjectMeta
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
@@ -157,7 +158,8 @@ class GatewayHarness:
         revisions = Revisions(self.resources, accounts, KEY, REGION, "", {})
         agents = Agents(KEY)
         compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
-        self.capacity = Capacity(compute, revisions, agents, limit=self._limit)
+        caps = Caps(self.resources, account_limit=self._limit)
+        self.capacity = Capacity(compute, revisions, agents, caps)
         claims = LocalClaims(self.capacity)
         self.gateway = Gateway(
             Settings(REGION, KEY, concurrency_limit=self._limit),
@@ -176,11 +178,13 @@ class GatewayHarness:
         self.port = await self.gateway.listen("127.0.0.1", 0)
         revisions.artifact_url = f"{self.url}/-/artifacts/{{sha256}}"
         reconciling = asyncio.create_task(self._reconcile(service))
+        following = asyncio.create_task(caps.run())
         self._ready.set()
         try:
             await self._stopped.wait()
         finally:
             reconciling.cancel()
+            following.cancel()
             await self.gateway.stop(drain_seconds=1)
             await self.capacity.close()
             await agents.close()

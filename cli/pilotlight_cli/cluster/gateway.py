@@ -61,7 +61,6 @@ async def run(settings: ClusterGateway) -> None:
         gateway=f"{settings.name}-{uuid.uuid4().hex[:8]}",
     )
     gateway = _gateway(settings, api, database, claims)
-    claims.held = lambda: [held.lease for held in gateway.services.dispatcher.leases()]
     try:
         await _serve(settings, gateway, claims)
     finally:

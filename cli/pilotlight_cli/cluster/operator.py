@@ -21,6 +21,7 @@ from pilotlight.storage.kubernetes_resources import KubernetesResources
 from pilotlight_autoscaler.acknowledgements import Acknowledgements
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.claims_server import ClaimsServer
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_operator.controller import (
@@ -102,9 +103,14 @@ async def _lead(
     )
     agents = Agents(settings.platform_key)
     stack.push_async_callback(agents.close)
-    capacity = Capacity(compute, _revisions(settings, resources), agents, generation=generation)
+    caps = Caps(resources)
+    capacity = Capacity(
+        compute, _revisions(settings, resources), agents, caps, generation=generation
+    )
     acknowledgements = Acknowledgements()
-    claims = ClaimsServer(capacity, acknowledgements, settings.platform_key)
+    claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
+    following = asyncio.create_task(caps.run())
+    stack.callback(following.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
     await claims.start(ANYWHERE, settings.claims_port)

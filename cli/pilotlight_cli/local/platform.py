@@ -23,6 +23,7 @@ from pilotlight.storage.sqlite_logs import SqliteLogs
 from pilotlight.storage.sqlite_resources import SqliteResources
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
+from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
@@ -79,6 +80,7 @@ class LocalPlatform:
         self._callers = SelfServiceAccounts(self.resources, settings.account)
         self._platform_key = secrets.token_bytes(32)
         self._agents = Agents(self._platform_key)
+        self._caps = Caps(self.resources)
         self._capacity = self._make_capacity()
         self._claims = LocalClaims(self._capacity)
         self._gateway = self._make_gateway()
@@ -107,7 +109,10 @@ class LocalPlatform:
                 "or give another with --port"
             ) from error
         self.endpoint = f"http://{LOOPBACK}:{port}"
-        self._tasks = [asyncio.create_task(work) for work in (reconciler.run(), self._collect())]
+        self._tasks = [
+            asyncio.create_task(work)
+            for work in (reconciler.run(), self._caps.run(), self._collect())
+        ]
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
@@ -135,7 +140,7 @@ class LocalPlatform:
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
         )
         compute = SubprocessCompute(pods, self._platform_key, find_functions_python().path)
-        return Capacity(compute, revisions, self._agents)
+        return Capacity(compute, revisions, self._agents, self._caps)
 
     def _make_gateway(self) -> Gateway:
         return Gateway(

@@ -186,6 +186,11 @@ class FunctionSpec(Model):
         pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
         description="ARN of the execution role.",
     )
+    reserved_concurrency: int | None = Field(
+        default=None,
+        ge=0,
+        description="Environments that are this function's alone, and all it may have; 0 is off.",
+    )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."
     )

@@ -27,7 +27,7 @@ from .queue import MOST_CLAIMS, RevisionQueue
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
-    from pilotlight.claims import Claims, ReleaseReason, RevisionKey
+    from pilotlight.claims import Claims, Lease, ReleaseReason, RevisionKey
 
     from .events import LogSink
 
@@ -107,9 +107,29 @@ class Dispatcher:
         queue = self.queues.get(revision) or RevisionQueue()
         return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
 
-    def leases(self) -> list[Environment]:
-        """Give every environment that is held."""
-        return list(self._readers)
+    def held(self) -> list[Lease]:
+        """Give every lease that is held (`pilotlight.claims.Holder`)."""
+        return [environment.lease for environment in self._readers]
+
+    def recall(self, leases: list[str]) -> str | None:
+        """Give up one idle environment of these at once."""
+        for environment in self._among(leases):
+            if self._take_out(environment):
+                self._forget(environment)
+                return environment.lease.id
+        return None
+
+    def shed(self, leases: list[str], count: int) -> int:
+        """Give up that many of these, idle ones at once, running ones once they end."""
+        among = self._among(leases)
+        left = min(count, len(among))
+        for environment in among:
+            if left and self._take_out(environment):
+                self._release(environment, "shed")
+                left -= 1
+        for environment in self._among(leases)[:left]:
+            environment.shed = True
+        return min(count, len(among))
 
     async def run(self) -> None:
         """Give back what idles too long, for ever."""
@@ -212,19 +232,30 @@ class Dispatcher:
 
     def _give_back(self, queue: RevisionQueue, environment: Environment) -> None:
         if not queue.give_back(environment):
-            self._release(environment, "ended" if environment.ended else "superseded")
+            self._release(environment, _reason(environment))
 
     def _gone(self, environment: Environment) -> None:
-        queue = self.queues.get(environment.lease.revision)
         environment.ended = True
-        if queue is not None and queue.remove(environment):
+        if self._take_out(environment):
             self._release(environment, "ended")
 
-    def _release(self, environment: Environment, reason: ReleaseReason) -> None:
+    def _among(self, leases: list[str]) -> list[Environment]:
+        wanted = set(leases)
+        return [one for one in self._readers if one.lease.id in wanted and not one.shed]
+
+    def _take_out(self, environment: Environment) -> bool:
+        """Take an idle environment out of its queue; False where it is busy."""
+        queue = self.queues.get(environment.lease.revision)
+        return queue is not None and queue.remove(environment)
+
+    def _forget(self, environment: Environment) -> None:
         reader = self._readers.pop(environment, None)
         if reader is not None:
             reader.finish()
         environment.close()
+
+    def _release(self, environment: Environment, reason: ReleaseReason) -> None:
+        self._forget(environment)
         self._spawn(self._claims.release(environment.lease, reason), self._releasing)
 
     def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
@@ -232,6 +263,12 @@ class Dispatcher:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(_log_failure)
+
+
+def _reason(environment: Environment) -> ReleaseReason:
+    if environment.ended:
+        return "ended"
+    return "shed" if environment.shed else "superseded"
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

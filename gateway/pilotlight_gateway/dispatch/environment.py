@@ -42,6 +42,8 @@ class Environment:
     idle_since: float = 0.0
     ended: bool = False
     """Whether it may never be used again."""
+    shed: bool = False
+    """Whether it must be given back once it is free."""
     _connection: AgentConnection | None = None
 
     @classmethod

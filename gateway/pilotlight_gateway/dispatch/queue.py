@@ -99,7 +99,7 @@ class RevisionQueue:
     def give_back(self, environment: Environment) -> bool:
         """Take back a busy environment; False where it must be released."""
         self.busy -= 1
-        return not environment.ended and self._offer(environment)
+        return not environment.ended and not environment.shed and self._offer(environment)
 
     def fail(self, error: Exception) -> None:
         """Tell a claim's failure to the newest invocation that has no other claim under way."""

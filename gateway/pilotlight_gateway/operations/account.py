@@ -22,6 +22,7 @@ async def get_account_settings(services: Services, call: Call) -> Reply:
     """Give the account's limits and usage."""
     functions = await services.resources.list(Function, call.caller.namespace)
     limit = services.settings.concurrency_limit
+    reserved = sum(function.spec.reserved_concurrency or 0 for function in functions)
     return json_reply(
         {
             "AccountLimit": {
@@ -29,7 +30,7 @@ async def get_account_settings(services: Services, call: Call) -> Reply:
                 "CodeSizeUnzipped": UNPACKED_LIMIT,
                 "CodeSizeZipped": PACKED_LIMIT,
                 "ConcurrentExecutions": limit,
-                "UnreservedConcurrentExecutions": limit,
+                "UnreservedConcurrentExecutions": limit - reserved,
             },
             "AccountUsage": {
                 "TotalCodeSize": sum(function.status.code_size or 0 for function in functions),

@@ -68,6 +68,9 @@ async def get_function_document(
     }
     if function.spec.tags:
         document["Tags"] = function.spec.tags
+    if function.spec.reserved_concurrency is not None:
+        reserved = function.spec.reserved_concurrency
+        document["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
     return document
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from . import account, function_updates, functions, invoke
+from . import account, concurrency, function_updates, functions, invoke
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call, Reply
@@ -21,11 +21,14 @@ Handler = Callable[["Services", "Call"], Awaitable["Reply"]]
 LAMBDA: dict[str, Handler] = {
     "CreateFunction": functions.create_function,
     "DeleteFunction": functions.delete_function,
+    "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
     "GetAccountSettings": account.get_account_settings,
     "GetFunction": functions.get_function,
+    "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
     "Invoke": invoke.invoke,
     "ListFunctions": functions.list_functions,
+    "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "UpdateFunctionCode": function_updates.update_function_code,
     "UpdateFunctionConfiguration": function_updates.update_function_configuration,
 }

@@ -1,0 +1,87 @@
+"""Put-, Get- and DeleteFunctionConcurrency: what a function reserves of its account.
+
+The number is a field of the resource; the autoscaler's `caps` follow it. Rules and texts: lambda.md
+1.2 and AWS Lambda Developer Guide, "Configuring reserved concurrency".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import ConflictError
+from pilotlight.resources import Function
+from pilotlight_gateway.errors import InvalidParameterValueError, ResourceConflictError
+from pilotlight_gateway.exchange import Reply, json_reply
+
+from .functions import find
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = [
+    "delete_function_concurrency",
+    "get_function_concurrency",
+    "put_function_concurrency",
+]
+
+LEAST_UNRESERVED = 100
+TRIES = 5
+
+
+async def put_function_concurrency(services: Services, call: Call) -> Reply:
+    """Reserve; 0 switches the function off. At least 100 stay for functions that reserve none."""
+    function = await _unqualified(services, call, "PutFunctionConcurrency")
+    wanted = int(call.input["ReservedConcurrentExecutions"])
+    await _check_unreserved(services, function, wanted)
+    await _write(services, function, wanted)
+    return json_reply({"ReservedConcurrentExecutions": wanted})
+
+
+async def get_function_concurrency(services: Services, call: Call) -> Reply:
+    """Give what is reserved; nothing where nothing is."""
+    function = await _unqualified(services, call, "GetFunctionConcurrency")
+    reserved = function.spec.reserved_concurrency
+    return json_reply({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
+
+
+async def delete_function_concurrency(services: Services, call: Call) -> Reply:
+    """Reserve nothing any more."""
+    function = await _unqualified(services, call, "DeleteFunctionConcurrency")
+    await _write(services, function, None)
+    return Reply(204)
+
+
+async def _unqualified(services: Services, call: Call, operation: str) -> Function:
+    function = await find(services, call, operation)
+    if call.parameters["FunctionName"].endswith(":$LATEST"):
+        raise InvalidParameterValueError(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not "
+            "support this operation. Please specify either a function name or an unqualified "
+            "function ARN."
+        )
+    return function
+
+
+async def _check_unreserved(services: Services, function: Function, wanted: int) -> None:
+    functions = await services.resources.list(Function, function.metadata.namespace)
+    others = sum(one.spec.reserved_concurrency or 0 for one in functions if one.key != function.key)
+    if services.settings.concurrency_limit - others - wanted < LEAST_UNRESERVED:
+        raise InvalidParameterValueError(
+            "Specified ReservedConcurrentExecutions for function decreases account's "
+            "UnreservedConcurrentExecution below its minimum value of "
+            f"[{LEAST_UNRESERVED}]."
+        )
+
+
+async def _write(services: Services, function: Function, reserved: int | None) -> None:
+    """Write the one field, whatever else is being changed."""
+    for _ in range(TRIES):
+        spec = function.spec.model_copy(update={"reserved_concurrency": reserved})
+        try:
+            await services.resources.replace(function.model_copy(update={"spec": spec}))
+        except ConflictError:
+            function = await services.resources.get(Function, function.key)
+        else:
+            return
+    raise ResourceConflictError("The function is being changed by others; try again.")

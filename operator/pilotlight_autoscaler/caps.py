@@ -1,0 +1,98 @@
+"""Which limit a claim counts against: the function's reserved concurrency, or what is left for all.
+
+Reserved concurrency both caps and guarantees (AWS Lambda Developer Guide, "Configuring reserved
+concurrency"): a function that has it never takes from the account's unreserved pool, and nobody
+takes from its own. Fed by the resources' watch; `capacity` counts leases against the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from pilotlight.resources import Function, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pilotlight.claims import RevisionKey
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["ACCOUNT_LIMIT", "Cap", "CapKey", "Caps"]
+
+ACCOUNT_LIMIT = 1000
+"""Environments of an account, busy or idle (AWS Lambda Developer Guide, "Lambda quotas")."""
+
+
+class CapKey(NamedTuple):
+    """What leases are counted under; `function` is empty for the unreserved pool."""
+
+    namespace: str
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit, and the reason that a throttle gives."""
+
+    key: CapKey
+    limit: int
+    reason: str
+
+
+class Caps:
+    """The caps of all functions."""
+
+    def __init__(self, resources: ResourceStore, *, account_limit: int = ACCOUNT_LIMIT) -> None:
+        self.synced = asyncio.Event()
+        self._resources = resources
+        self._account_limit = account_limit
+        self._reserved: dict[Key, int] = {}
+        self._on_change: Callable[[CapKey], None] = lambda _: None
+
+    def on_change(self, listener: Callable[[CapKey], None]) -> None:
+        """Call a listener with every cap that may have become lower."""
+        self._on_change = listener
+
+    def of(self, revision: RevisionKey) -> Cap:
+        """Give the cap that environments of a revision count against."""
+        reserved = self._reserved.get(Key(revision.namespace, revision.function))
+        if reserved is not None:
+            key = CapKey(revision.namespace, revision.function)
+            return Cap(key, reserved, "ReservedFunctionConcurrentInvocationLimitExceeded")
+        return self.unreserved(revision.namespace)
+
+    def unreserved(self, namespace: str) -> Cap:
+        """Give the cap that all functions without a reservation share."""
+        total = sum(value for key, value in self._reserved.items() if key.namespace == namespace)
+        left = max(0, self._account_limit - total)
+        return Cap(CapKey(namespace), left, "ConcurrentInvocationLimitExceeded")
+
+    async def run(self) -> None:
+        """Follow the functions, for ever."""
+        told: set[Key] = set()
+        async with aclosing(self._resources.watch(Function)) as changes:
+            async for change in changes:
+                function = change.resource
+                if function is None:
+                    for key in self._reserved.keys() - told:
+                        self._set(key, None)
+                    self.synced.set()
+                elif change.kind == "present":
+                    told.add(function.key)
+                    self._set(function.key, function.spec.reserved_concurrency)
+                else:
+                    told.discard(function.key)
+                    self._set(function.key, None)
+
+    def _set(self, function: Key, reserved: int | None) -> None:
+        if self._reserved.get(function) == reserved:
+            return
+        if reserved is None:
+            del self._reserved[function]
+        else:
+            self._reserved[function] = reserved
+        self._on_change(CapKey(function.namespace, function.name))
+        self._on_change(CapKey(function.namespace))

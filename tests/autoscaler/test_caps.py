@@ -1,0 +1,249 @@
+"""Reserved concurrency, recall and shedding: limits are exact, idle leases never throttle."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pilotlight.errors import ThrottledError
+from pilotlight.resources import Function, Key
+
+from .conftest import OTHER, REVISION, Stage, make_stage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from pilotlight.claims import Lease, RevisionKey
+    from pilotlight_autoscaler.capacity import Capacity
+
+
+@dataclass
+class FakeGateways:
+    """Gateways that say which of their environments idle."""
+
+    capacity: Capacity
+    idle: set[str] = field(default_factory=set)
+    shedding: list[str] = field(default_factory=list)
+
+    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+        del gateway
+        for lease in leases:
+            if lease in self.idle:
+                self.idle.remove(lease)
+                return lease
+        return None
+
+    async def shed(self, gateway: str, leases: list[str], count: int) -> int:
+        del gateway
+        chosen = leases[:count]
+        self.shedding += chosen
+        for lease in chosen:
+            await self.capacity.release(lease, "shed")
+        return len(chosen)
+
+
+async def reserve(stage: Stage, count: int | None, name: str = "f") -> None:
+    function = await stage.resources.get(Function, Key("default", name))
+    function.spec.reserved_concurrency = count
+    await stage.resources.replace(function)
+
+
+@contextlib.asynccontextmanager
+async def following(stage: Stage) -> AsyncIterator[None]:
+    task = asyncio.create_task(stage.caps.run())
+    await stage.caps.synced.wait()
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def claim(capacity: Capacity, revision: RevisionKey = REVISION, gateway: str = "g1") -> Lease:
+    return await capacity.claim(revision, gateway=gateway, seconds=5)
+
+
+async def test_reserved_concurrency_caps_and_guarantees(stage: Stage) -> None:
+    capacity = stage.capacity(limit=5)
+    await reserve(stage, 2)
+    async with following(stage):
+        await claim(capacity)
+        await claim(capacity)
+        with pytest.raises(ThrottledError) as refused:
+            await claim(capacity)
+        assert refused.value.reason == "ReservedFunctionConcurrentInvocationLimitExceeded"
+        for _ in range(3):
+            await claim(capacity, OTHER)
+        with pytest.raises(ThrottledError) as refused:
+            await claim(capacity, OTHER)
+        assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+
+
+async def test_zero_is_off(stage: Stage) -> None:
+    capacity = stage.capacity()
+    await reserve(stage, 0)
+    async with following(stage):
+        with pytest.raises(ThrottledError):
+            await claim(capacity)
+        assert stage.compute.started == 0
+
+
+async def test_an_idle_environment_is_handed_over(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    first = await claim(capacity, gateway="g1")
+    with pytest.raises(ThrottledError):
+        await claim(capacity, gateway="g2")
+    gateways.idle.add(first.id)
+    second = await claim(capacity, gateway="g2")
+    assert (second.pod, second.environment) == (first.pod, first.environment)
+    assert second.epoch > first.epoch
+    assert stage.compute.started == 1
+
+
+async def test_an_idle_environment_of_another_function_makes_room(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    idle = await claim(capacity, OTHER)
+    gateways.idle.add(idle.id)
+    lease = await claim(capacity)
+    await settled()
+    assert stage.compute.pods == {lease.pod}
+
+
+async def test_a_limit_that_falls_is_shed_to(stage: Stage) -> None:
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    async with following(stage):
+        for _ in range(4):
+            await claim(capacity)
+        await reserve(stage, 1)
+        await settled()
+        assert len(gateways.shedding) == 3
+        assert len(stage.compute.pods) == 1
+        await reserve(stage, None)
+        await settled()
+        await claim(capacity)
+
+
+async def test_what_ended_counts_until_its_pod_is_gone(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    lease = await claim(capacity)
+    stage.compute.stopping.clear()
+    await capacity.release(lease.id, "ended")
+    await settled()
+    with pytest.raises(ThrottledError):
+        await claim(capacity)
+    stage.compute.stopping.set()
+    await settled()
+    await claim(capacity)
+
+
+class LeaseTable(RuleBasedStateMachine):
+    """Whatever happens: never above a cap, never one environment to two gateways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.stage = self.loop.run_until_complete(make_stage())
+        self.limit = 4
+        self.capacity = self.stage.capacity(limit=self.limit)
+        self.gateways = FakeGateways(self.capacity)
+        self.capacity.ask(self.gateways)
+        self.following = self.loop.create_task(self.stage.caps.run())
+        self.run(self.stage.caps.synced.wait())
+        self.reserved: int | None = None
+
+    def teardown(self) -> None:
+        self.following.cancel()
+        self.loop.run_until_complete(asyncio.gather(self.following, return_exceptions=True))
+        self.run(self.capacity.close())
+        self.loop.close()
+
+    def run(self, work: object) -> object:
+        async def both() -> object:
+            result = await work  # type: ignore[misc]  # always a coroutine
+            await settled()
+            return result
+
+        return self.loop.run_until_complete(both())
+
+    def held(self) -> list[Lease]:
+        return [lease for _, lease in self.capacity._leases.values()]
+
+    def _claim(self, revision: RevisionKey, gateway: str) -> None:
+        with contextlib.suppress(ThrottledError):
+            self.run(claim(self.capacity, revision, gateway))
+
+    @rule()
+    def claim_for_one(self) -> None:
+        self._claim(REVISION, "g1")
+
+    @rule()
+    def claim_for_the_other(self) -> None:
+        self._claim(REVISION, "g2")
+
+    @rule()
+    def claim_another_function(self) -> None:
+        self._claim(OTHER, "g2")
+
+    @precondition(lambda self: self.held())
+    @rule()
+    def become_idle(self) -> None:
+        self.gateways.idle.add(self.held()[0].id)
+
+    @precondition(lambda self: self.held())
+    @rule()
+    def release(self) -> None:
+        self.run(self.capacity.release(self.held()[-1].id, "idle"))
+
+    @precondition(lambda self: self.stage.compute.pods)
+    @rule()
+    def lose_a_pod(self) -> None:
+        self.run(self.stage.compute.lose(min(self.stage.compute.pods)))
+
+    @rule()
+    def reserve_some(self) -> None:
+        self.reserved = 2
+        self.run(reserve(self.stage, 2))
+
+    @rule()
+    def reserve_none(self) -> None:
+        self.reserved = None
+        self.run(reserve(self.stage, None))
+
+    @invariant()
+    def never_above_a_cap(self) -> None:
+        held = self.held()
+        assert len(held) <= self.limit
+        if self.reserved is not None:
+            assert sum(lease.revision == REVISION for lease in held) <= self.reserved
+            assert sum(lease.revision == OTHER for lease in held) <= self.limit - self.reserved
+
+    @invariant()
+    def no_environment_is_held_twice(self) -> None:
+        environments = [lease.environment for lease in self.held()]
+        assert len(set(environments)) == len(environments)
+
+    @invariant()
+    def every_pod_is_somebodys(self) -> None:
+        assert self.stage.compute.pods == {lease.pod for lease in self.held()}
+
+
+TestLeaseTable = LeaseTable.TestCase
+TestLeaseTable.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)

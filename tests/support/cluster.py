@@ -1,0 +1,187 @@
+"""An installation of the chart on a real cluster: kubectl, helm, an access key, boto3 clients."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts/pilotlight"
+Json = dict[str, Any]
+
+
+def find_helm() -> str | None:
+    """Find helm: $HELM, the path, or beside the one-node cluster's helper."""
+    beside = Path(os.environ.get("CLUSTER", ROOT / "../shared/cluster/cluster")).parent / "helm"
+    return (
+        os.environ.get("HELM")
+        or shutil.which("helm")
+        or (str(beside.resolve()) if beside.exists() else None)
+    )
+
+
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl and give what it prints; raises AssertionError with what it said."""
+    done = subprocess.run(
+        ["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def helm(*arguments: str) -> str:
+    """Run helm and give what it prints."""
+    program = find_helm()
+    assert program, "no helm here: set HELM"
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"helm {' '.join(arguments)}: {done.stderr}"
+    return done.stdout
+
+
+def wait_until(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Wait for something that only the cluster can tell."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """A release in a namespace of its own, with one account."""
+
+    namespace: str
+    account: str
+    port: int
+    access_key: str = "AKID" + secrets.token_hex(6).upper()
+    secret_key: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
+
+    release = "pilotlight"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the gateway's NodePort answers on this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, service: str = "lambda", **overrides: Any) -> Any:
+        """Make a boto3 client that never retries: what is lost must show."""
+        arguments = {
+            "endpoint_url": self.endpoint,
+            "region_name": "us-east-1",
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "config": Config(
+                retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=50
+            ),
+        }
+        return boto3.client(service, **(arguments | overrides))
+
+    def apply(self, name: str, source: str, **spec: Any) -> None:
+        """Apply a function as kubectl does."""
+        manifest = {
+            "apiVersion": "pilotlight.dev/v1alpha1",
+            "kind": "Function",
+            "metadata": {"name": name, "namespace": self.account},
+            "spec": {
+                "runtime": "python3.13",
+                "handler": "index.handler",
+                "code": {"inline": source},
+                **spec,
+            },
+        }
+        kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
+
+    def wait_ready(self, name: str, seconds: int = 30) -> None:
+        """Wait as a user would."""
+        kubectl(
+            *("wait", "-n", self.account, "--for=condition=Ready", f"fn/{name}"),
+            f"--timeout={seconds}s",
+        )
+
+    def function(self, name: str) -> Json:
+        """Read a function with kubectl."""
+        found: Json = json.loads(kubectl("get", "fn", name, "-n", self.account, "-o", "json"))
+        return found
+
+    def delete(self, name: str) -> None:
+        """Delete a function with kubectl."""
+        kubectl("delete", "fn", name, "-n", self.account)
+
+    def pods(self, function: str) -> list[Json]:
+        """List the pods of a function."""
+        selector = f"pilotlight.dev/function={function}"
+        found = kubectl("get", "pods", "-n", self.account, "-l", selector, "-o", "json")
+        pods: list[Json] = json.loads(found)["items"]
+        return pods
+
+    def invoke(self, name: str, event: object = None) -> Any:
+        """Invoke a function and give its answer; fails on a function error."""
+        answer = self.client().invoke(FunctionName=name, Payload=json.dumps(event))
+        payload = json.load(answer["Payload"])
+        assert "FunctionError" not in answer, payload
+        return payload
+
+
+@contextmanager
+def installed() -> Iterator[Installation]:
+    """Install the chart for as long as the block lasts."""
+    suffix = secrets.token_hex(3)
+    installation = Installation(f"pilotlight-{suffix}", f"account-{suffix}", _free_node_port())
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "files/crds.yaml"))
+    kubectl("create", "namespace", installation.namespace)
+    try:
+        _make_key(installation)
+        helm(
+            *("install", installation.release, str(CHART), "-n", installation.namespace),
+            *("--set", "crds.install=false", "--set", "postgresql.bundled=true"),
+            *("--set", f"accounts={{{installation.account}}}"),
+            *("--set", "gateway.service.type=NodePort"),
+            *("--set", f"gateway.service.nodePort={installation.port}"),
+            *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
+            *("--wait", "--timeout", "180s"),
+        )
+        yield installation
+    finally:
+        subprocess.run([find_helm() or "helm", "uninstall", "-n", installation.namespace,
+                        installation.release], check=False, capture_output=True)  # fmt: skip
+        kubectl("delete", "namespace", "--wait=false", "--ignore-not-found",
+                installation.namespace, installation.account)  # fmt: skip
+
+
+def _make_key(installation: Installation) -> None:
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "key", "labels": {"pilotlight.dev/access-key": "true"}},
+        "stringData": {
+            "accessKeyId": installation.access_key,
+            "secretAccessKey": installation.secret_key,
+            "namespace": installation.account,
+        },
+    }
+    kubectl("apply", "-n", installation.namespace, "-f", "-", stdin=json.dumps(secret))
+
+
+def _free_node_port() -> int:
+    services = json.loads(kubectl("get", "services", "-A", "-o", "json"))["items"]
+    taken = {port.get("nodePort") for one in services for port in one["spec"]["ports"]}
+    for port in range(30000, 32768):
+        with closing(socket.socket()) as probe:
+            if port not in taken and probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no NodePort is free")
