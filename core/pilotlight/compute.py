@@ -14,20 +14,32 @@ if TYPE_CHECKING:
 
     from .claims import RevisionKey
 
-__all__ = ["Compute", "Pod", "PodRequest"]
+__all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Pod", "PodRequest"]
+
+
+GENERIC_MEMORY = 1769
+"""Megabytes of the size class that generic pods have; larger functions get pods of their own."""
+GENERIC_STORAGE = 512
+"""Megabytes of /tmp in a generic pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class PodRequest:
-    """What a pod must be able to run."""
+    """What a pod must be able to run; generic where it names no revision."""
 
-    revision: RevisionKey
-    function_uid: str
+    namespace: str
     runtime: str
     memory: int
     """Megabytes of one environment."""
     ephemeral_storage: int
     """Megabytes of /tmp."""
+    revision: RevisionKey | None = None
+    function_uid: str = ""
+
+    @property
+    def fits_generic(self) -> bool:
+        """Whether a generic pod of the runtime can serve it."""
+        return self.memory <= GENERIC_MEMORY and self.ephemeral_storage == GENERIC_STORAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,10 @@ class Compute(Protocol):
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Start a pod and wait for its agent; raises StartFailedError, leaving nothing behind."""
+        ...
+
+    async def assign(self, pod: str, request: PodRequest) -> None:
+        """Write down whose a generic pod is from now on; nobody waits for it."""
         ...
 
     async def stop(self, pod: str) -> None:

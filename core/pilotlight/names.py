@@ -14,6 +14,7 @@ __all__ = [
     "ACCOUNT_LABEL",
     "FUNCTION_LABEL",
     "REVISION_LABEL",
+    "RUNTIME_LABEL",
     "derive_account",
     "label_value",
     "object_name",
@@ -23,6 +24,8 @@ ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
 FUNCTION_LABEL = "pilotlight.dev/function"
 """Label of what belongs to a function: the function's object name."""
+RUNTIME_LABEL = "pilotlight.dev/runtime"
+"""Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
 """Label of a pod that was specialised: the revision it runs."""
 

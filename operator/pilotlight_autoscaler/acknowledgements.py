@@ -23,6 +23,11 @@ class Acknowledgements:
         self._known: dict[str, dict[Key, str]] = {}
         self._changed = asyncio.Condition()
 
+    @property
+    def gateways(self) -> list[str]:
+        """Name the gateways that are connected."""
+        return list(self._known)
+
     def connect(self, gateway: str) -> None:
         """Count a gateway in from now on."""
         self._known.setdefault(gateway, {})

@@ -1,4 +1,4 @@
-"""Answers claims: starts a pod for each, within exact limits, and stops what comes back.
+"""Answers claims: specialises a generic pod for each or starts one, within exact limits.
 
 Every lease, busy or idle, counts against a cap (`caps`), so what runs never exceeds it. An idle
 lease never causes a throttle: before a claim is refused, an idle environment of the same revision
@@ -20,13 +20,16 @@ import structlog
 from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
 from pilotlight.errors import StartFailedError, ThrottledError
 
+from .pools import PoolKey
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from pilotlight.compute import Compute, Pod
+    from pilotlight.compute import Compute, Pod, PodRequest
 
     from .agents import Agents
     from .caps import Cap, CapKey, Caps
+    from .pool_keeper import PoolKeeper
     from .revisions import Placement, Revisions
 
 __all__ = ["Capacity"]
@@ -37,12 +40,13 @@ log = structlog.get_logger()
 class Capacity:
     """The lease table, and the pods behind it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators
         self,
         compute: Compute,
         revisions: Revisions,
         agents: Agents,
         caps: Caps,
+        pools: PoolKeeper,
         *,
         generation: int = 0,
     ) -> None:
@@ -50,6 +54,7 @@ class Capacity:
         self._revisions = revisions
         self._agents = agents
         self._caps = caps
+        self._pools = pools
         self._holders: Holders | None = None
         # A later leader's epochs are above all of an earlier one's.
         self._epochs = itertools.count((generation << 32) + 1)
@@ -114,7 +119,7 @@ class Capacity:
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
-        held = {lease.pod for _, lease in self._leases.values()}
+        held = {lease.pod for _, lease in self._leases.values()} | self._pools.pods()
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
@@ -173,8 +178,32 @@ class Capacity:
         return granted
 
     async def _start(self, revision: RevisionKey, seconds: float) -> Lease:
+        """Start an environment: in a generic pod if one waits, else in a pod of its own.
+
+        A generic pod that fails half-way is discarded, and a pod of its own is tried.
+        """
         placement = await self._revisions.place(revision)
-        pod = await self._compute.start(placement.pod, seconds=seconds)
+        generic = self._take_generic(placement.pod)
+        if generic is not None:
+            try:
+                lease = await self._specialise_or_burn(revision, placement, generic, seconds)
+            except StartFailedError as error:
+                log.warning("generic pod discarded", pod=generic.name, error=str(error))
+            else:
+                self._spawn(self._compute.assign(generic.name, placement.pod))
+                return lease
+        with self._pools.demand():
+            pod = await self._compute.start(placement.pod, seconds=seconds)
+        return await self._specialise_or_burn(revision, placement, pod, seconds)
+
+    def _take_generic(self, request: PodRequest) -> Pod | None:
+        if not request.fits_generic:
+            return None
+        return self._pools.take(PoolKey(request.namespace, request.runtime))
+
+    async def _specialise_or_burn(
+        self, revision: RevisionKey, placement: Placement, pod: Pod, seconds: float
+    ) -> Lease:
         try:
             return await self._specialise(revision, placement, pod, seconds)
         except BaseException:
@@ -240,5 +269,6 @@ class Capacity:
             log.warning("pod not stopped", error=repr(error))
 
     async def _pod_gone(self, pod: str) -> None:
+        self._pools.forget(pod)
         for lease_id in [key for key, (_, lease) in self._leases.items() if lease.pod == pod]:
             del self._leases[lease_id]

@@ -119,6 +119,7 @@ def _pod_request(
     revision: RevisionKey, function: Function, configuration: Configuration
 ) -> PodRequest:
     return PodRequest(
+        namespace=revision.namespace,
         revision=revision,
         function_uid=function.metadata.uid,
         runtime=configuration.runtime,

@@ -31,6 +31,8 @@ __all__ = ["SubprocessCompute"]
 
 STOP_SECONDS = 15.0
 """How long an agent may take to drain before it is killed."""
+LAST_SECONDS = 2.0
+"""How long an agent may take to end its functions and itself."""
 
 log = structlog.get_logger()
 
@@ -59,7 +61,8 @@ class SubprocessCompute:
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Start an agent and wait until it listens."""
-        name = f"{request.revision.namespace}/{request.revision.function}-{uuid.uuid4().hex[:8]}"
+        prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
+        name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
         async with self._starting:
             started = await self._spawn(name)
             try:
@@ -76,6 +79,9 @@ class SubprocessCompute:
         self._running[name] = started
         started.watcher = asyncio.create_task(self._watch(name, started))
         return Pod(name, "127.0.0.1", port)
+
+    async def assign(self, pod: str, request: PodRequest) -> None:
+        """Nothing is written down of a subprocess."""
 
     async def stop(self, pod: str) -> None:
         """Let an agent drain, then end it."""
@@ -155,6 +161,15 @@ async def _listening_port(started: _Process) -> int:
 
 
 async def _end(started: _Process) -> None:
+    """End an agent that has not ended yet, and its functions with it.
+
+    Closed standard input makes it kill its environments and exit; only then is it killed.
+    """
+    if started.process.stdin is not None:
+        started.process.stdin.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_SECONDS):
+            await started.process.wait()
     with contextlib.suppress(ProcessLookupError):
         started.process.kill()
     await started.process.wait()

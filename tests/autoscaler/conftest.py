@@ -21,12 +21,14 @@ from pilotlight.resources import (
 )
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
+from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from tests.support.compute import FakeAgents, FakeCompute
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight_autoscaler.agents import Agents
+    from pilotlight_autoscaler.pools import PoolSpec
 
 SHA = "a" * 64
 REVISION = RevisionKey("default", "f", "1" * 16)
@@ -41,6 +43,9 @@ class Stage:
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
     caps: Caps = field(init=False)
+    pools: PoolKeeper = field(init=False)
+    pool: PoolSpec | None = None
+    table: Capacity = field(init=False)
 
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
         """Make a lease table over the same pods."""
@@ -50,7 +55,14 @@ class Stage:
         )  # fmt: skip
         self.caps = Caps(self.resources, account_limit=limit)
         agents = cast("Agents", self.agents)
-        return Capacity(self.compute, revisions, agents, self.caps, generation=generation)
+        self.pools = PoolKeeper(self.compute, self._pool_spec)
+        return Capacity(
+            self.compute, revisions, agents, self.caps, self.pools, generation=generation
+        )
+
+    async def _pool_spec(self, runtime: str) -> PoolSpec | None:
+        del runtime
+        return self.pool
 
 
 @pytest.fixture

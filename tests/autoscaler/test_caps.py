@@ -173,6 +173,7 @@ class LeaseTable(RuleBasedStateMachine):
         self.following.cancel()
         self.loop.run_until_complete(asyncio.gather(self.following, return_exceptions=True))
         self.run(self.capacity.close())
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())
         self.loop.close()
 
     def run(self, work: object) -> object:

@@ -160,7 +160,7 @@ async def test_acknowledgements_are_told_again(
     function = Key("default", "f")
     await client.acknowledge(function, "r1")
     await leader.start(stage.capacity())
-    await eventually(lambda: client.connected)
+    await eventually(lambda: "g1" in leader.acknowledgements.gateways)
     assert await leader.acknowledgements.wait(function, "r1", seconds=5)
     assert not await leader.acknowledgements.wait(function, "r2", seconds=0.05)
     await client.acknowledge(function, "r2")

@@ -20,6 +20,7 @@ class FakeCompute:
     def __init__(self) -> None:
         self.pods: set[str] = set()
         self.started = 0
+        self.assigned: dict[str, PodRequest] = {}
         self.failing = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -35,9 +36,14 @@ class FakeCompute:
             await self.gate.wait()
         if self.failing:
             raise StartFailedError("no room", reason="InsufficientCapacity")
-        name = f"{request.revision.namespace}/pod-{next(self._numbers)}"
+        kind = "pod" if request.revision else "generic"
+        name = f"{request.namespace}/{kind}-{next(self._numbers)}"
         self.pods.add(name)
         return Pod(name, "127.0.0.1", 1)
+
+    async def assign(self, pod: str, request: PodRequest) -> None:
+        """Note whose a pod is."""
+        self.assigned[pod] = request
 
     async def stop(self, pod: str) -> None:
         """Stop a pod once it may."""
@@ -64,13 +70,15 @@ class FakeAgents:
 
     def __init__(self) -> None:
         self.failing = False
+        self.fail_next = 0
 
     async def specialise(
         self, pod: Pod, specialisation: Specialisation, *, seconds: float
     ) -> Specialised:
         """Answer with one environment."""
         del specialisation, seconds
-        if self.failing:
+        self.fail_next -= 1
+        if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")
         return Specialised(environments=[EnvironmentState(id=f"{pod.name}-e", state="starting")])
 

@@ -26,6 +26,7 @@ from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
+from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
 from pilotlight_gateway.auth.local import LocalAuthenticator
@@ -159,7 +160,8 @@ class GatewayHarness:
         agents = Agents(KEY)
         compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
         caps = Caps(self.resources, account_limit=self._limit)
-        self.capacity = Capacity(compute, revisions, agents, caps)
+        pools = PoolKeeper(compute, _no_pool)
+        self.capacity = Capacity(compute, revisions, agents, caps, pools)
         claims = LocalClaims(self.capacity)
         self.gateway = Gateway(
             Settings(REGION, KEY, concurrency_limit=self._limit),
@@ -204,3 +206,7 @@ class GatewayHarness:
 async def _always(runtime: str) -> bool:
     del runtime
     return True
+
+
+async def _no_pool(runtime: str) -> None:
+    del runtime

@@ -23,7 +23,9 @@ from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.claims_server import ClaimsServer
+from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.revisions import Revisions
+from pilotlight_autoscaler.runtime_pools import RuntimePools
 from pilotlight_operator.controller import (
     Controller,
     ControllerSettings,
@@ -103,14 +105,15 @@ async def _lead(
     )
     agents = Agents(settings.platform_key)
     stack.push_async_callback(agents.close)
-    caps = Caps(resources)
-    capacity = Capacity(
-        compute, _revisions(settings, resources), agents, caps, generation=generation
-    )
+    caps, runtimes = Caps(resources), RuntimePools(resources)
+    pools = PoolKeeper(compute, runtimes.spec_of)
+    revisions = _revisions(settings, resources)
+    capacity = Capacity(compute, revisions, agents, caps, pools, generation=generation)
     acknowledgements = Acknowledgements()
     claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
-    following = asyncio.create_task(caps.run())
-    stack.callback(following.cancel)
+    for work in (caps.run(), runtimes.run(), pools.follow(resources), pools.run()):
+        task = asyncio.create_task(work)
+        stack.callback(task.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
     await claims.start(ANYWHERE, settings.claims_port)

@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.accounts import Accounts
 from pilotlight.errors import UnavailableError
@@ -25,6 +25,8 @@ from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
+from pilotlight_autoscaler.pool_keeper import PoolKeeper
+from pilotlight_autoscaler.pools import PoolSpec
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
 from pilotlight_gateway.gateway import Gateway
@@ -37,7 +39,7 @@ from .pythons import find_functions_python
 from .reconciler import Reconciler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
     from pathlib import Path
 
     from pilotlight.storage import LogLine
@@ -121,10 +123,18 @@ class LocalPlatform:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.stop()
         await self._capacity.close()
+        await self._pools.close()
         await self._agents.close()
         self.resources.close()
         self._logs.close()
         self._folder.close()
+
+    def _background(self, reconciler: Reconciler) -> Iterable[Coroutine[Any, Any, None]]:
+        yield reconciler.run()
+        yield self._caps.run()
+        yield self._pools.follow(self.resources)
+        yield self._pools.run()
+        yield self._collect()
 
     def _make_capacity(self) -> Capacity:
         pods = self._folder.path / "pods"
@@ -140,7 +150,8 @@ class LocalPlatform:
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
         )
         compute = SubprocessCompute(pods, self._platform_key, find_functions_python().path)
-        return Capacity(compute, revisions, self._agents, self._caps)
+        self._pools = PoolKeeper(compute, _pool_spec)
+        return Capacity(compute, revisions, self._agents, self._caps, self._pools)
 
     def _make_gateway(self) -> Gateway:
         return Gateway(
@@ -170,6 +181,11 @@ class LocalPlatform:
             }
             await self._artifacts.collect(specified | served, unused_seconds=UNUSED_SECONDS)
             await asyncio.sleep(COLLECT_SECONDS)
+
+
+async def _pool_spec(runtime: str) -> PoolSpec | None:
+    """Give a laptop's pools: a few Pythons wait, nothing else."""
+    return PoolSpec(minimum=2, maximum=8) if runtime.startswith("python3.") else None
 
 
 async def _runnable(runtime: str) -> bool:

@@ -6,13 +6,13 @@ clear condition. The table below is every id that Lambda's API accepts (botocore
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .meta import Model, Resource
 
-__all__ = ["DEPRECATED_RUNTIMES", "RUNTIMES", "Runtime", "RuntimeSpec"]
+__all__ = ["DEPRECATED_RUNTIMES", "RUNTIMES", "Pool", "Runtime", "RuntimeSpec"]
 
 DEPRECATED_RUNTIMES = frozenset({
     "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
@@ -29,6 +29,21 @@ RUNTIMES = DEPRECATED_RUNTIMES | {
 }  # fmt: skip
 
 
+class Pool(Model):
+    """How many generic pods of the runtime wait in each account that has functions of it."""
+
+    minimum: int = Field(
+        default=1, ge=0, le=1000, description="Pods that wait wherever the runtime was just used."
+    )
+    maximum: int = Field(default=20, ge=0, le=1000, description="Pods that wait at most.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        return self
+
+
 class RuntimeSpec(Model):
     """How pods of the runtime are made."""
 
@@ -39,6 +54,7 @@ class RuntimeSpec(Model):
     overhead: int = Field(
         default=64, ge=16, le=1024, description="Megabytes of a pod beside its function's memory."
     )
+    pool: Pool = Field(default_factory=Pool, description="Generic pods that wait, warm.")
 
 
 class Runtime(Resource):

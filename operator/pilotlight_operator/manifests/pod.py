@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.agent_protocol import AGENT_PORT
-from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, label_value
+from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, RUNTIME_LABEL, label_value
 from pilotlight.resources import GROUP, VERSION
 
 if TYPE_CHECKING:
     from pilotlight.compute import PodRequest
-    from pilotlight.resources import RuntimeSpec
+    from pilotlight.resources import Runtime, RuntimeSpec
 
-__all__ = ["MANAGED_BY", "PodSettings", "manifest", "uid_of"]
+__all__ = ["MANAGED_BY", "PodSettings", "assignment", "manifest", "uid_of"]
 
 Json = dict[str, Any]
 
@@ -50,31 +50,30 @@ class PodSettings:
 
 
 def manifest(
-    name: str, token_sha256: str, request: PodRequest, runtime: RuntimeSpec, settings: PodSettings
+    name: str, token_sha256: str, request: PodRequest, runtime: Runtime, settings: PodSettings
 ) -> Json:
-    """Give the manifest of a pod; `token_sha256` is what its agent knows of its token."""
-    namespace, function = request.revision.namespace, request.revision.function
+    """Give the manifest of a pod; `token_sha256` is what its agent knows of its token.
+
+    A generic pod is the `Runtime`'s until `assignment` makes it a function's.
+    """
+    namespace = request.namespace
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {
-                **MANAGED_BY,
-                FUNCTION_LABEL: label_value(function),
-                REVISION_LABEL: request.revision.revision,
-            },
+            "labels": {**MANAGED_BY, **_labels(request)},
             "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
-            "ownerReferences": [_owner(function, request.function_uid)],
+            "ownerReferences": [_owner_of(request, runtime)],
         },
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": _pod_security(uid_of(namespace, function)),
-            "containers": [_container(token_sha256, request, runtime, settings)],
+            "securityContext": _pod_security(uid_of(namespace, _tenant(name, request))),
+            "containers": [_container(token_sha256, request, runtime.spec, settings)],
             "volumes": [
                 _volume("code", CODE_MEGABYTES),
                 _volume("temporary", request.ephemeral_storage),
@@ -88,17 +87,45 @@ def manifest(
     }
 
 
-def uid_of(namespace: str, function: str) -> int:
-    """Derive the user id that a function's pods run as; always the same, from 100000 up."""
-    digest = hashlib.sha256(f"{namespace}/{function}".encode()).digest()
+def assignment(request: PodRequest) -> Json:
+    """Give the patch that makes a generic pod a function's; lists are replaced whole."""
+    return {"metadata": {"labels": _labels(request), "ownerReferences": [_function(request)]}}
+
+
+def uid_of(namespace: str, tenant: str) -> int:
+    """Derive the user id that a function's pods, or one generic pod, run as; from 100000 up."""
+    digest = hashlib.sha256(f"{namespace}/{tenant}".encode()).digest()
     return FIRST_UID + int.from_bytes(digest[:8], "big") % UIDS
 
 
-def _owner(function: str, uid: str) -> Json:
+def _tenant(name: str, request: PodRequest) -> str:
+    return request.revision.function if request.revision else name
+
+
+def _labels(request: PodRequest) -> dict[str, str]:
+    labels = {RUNTIME_LABEL: label_value(request.runtime)}
+    if request.revision is not None:
+        labels[FUNCTION_LABEL] = label_value(request.revision.function)
+        labels[REVISION_LABEL] = request.revision.revision
+    return labels
+
+
+def _owner_of(request: PodRequest, runtime: Runtime) -> Json:
+    if request.revision is not None:
+        return _function(request)
+    return _owner("Runtime", runtime.metadata.name, runtime.metadata.uid)
+
+
+def _function(request: PodRequest) -> Json:
+    name = request.revision.function if request.revision else ""
+    return _owner("Function", name, request.function_uid)
+
+
+def _owner(kind: str, name: str, uid: str) -> Json:
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": "Function",
-        "name": function,
+        "kind": kind,
+        "name": name,
         "uid": uid,
         "controller": True,
         "blockOwnerDeletion": False,
@@ -125,6 +152,7 @@ def _container(
         "env": [
             {"name": "PILOTLIGHT_AGENT_LISTEN", "value": f"0.0.0.0:{AGENT_PORT}"},
             {"name": "PILOTLIGHT_AGENT_TOKEN_SHA256", "value": token_sha256},
+            {"name": "PILOTLIGHT_AGENT_RUNTIME", "value": request.runtime},
         ],
         "ports": [{"name": "agent", "containerPort": AGENT_PORT}],
         "readinessProbe": {

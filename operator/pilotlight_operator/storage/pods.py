@@ -17,11 +17,16 @@ import structlog
 
 from pilotlight.agent_protocol import AGENT_PORT, pod_token, token_digest
 from pilotlight.compute import Pod, PodRequest
-from pilotlight.errors import NotFoundError, StartFailedError, UnavailableError
+from pilotlight.errors import (
+    NotFoundError,
+    PilotlightError,
+    StartFailedError,
+    UnavailableError,
+)
 from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes_watch import Collection, follow
 
-from ..manifests.pod import MANAGED_BY, PodSettings, manifest
+from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest
 from .pod_state import address, failure, has_ended, pod_key, why_waiting
 
 if TYPE_CHECKING:
@@ -91,6 +96,19 @@ class KubernetesCompute:
             del self._starting[key]
         return Pod(key, host, AGENT_PORT)
 
+    async def assign(self, pod: str, request: PodRequest) -> None:
+        """Give a generic pod its function's labels and owner, that it goes with the function."""
+        namespace, _, name = pod.partition("/")
+        try:
+            await self._api.request(
+                "PATCH",
+                f"{_path(namespace)}/{name}",
+                body=assignment(request),
+                content_type="application/merge-patch+json",
+            )
+        except PilotlightError as error:
+            log.warning("pod_not_assigned", pod=pod, error=str(error))
+
     async def stop(self, pod: str) -> None:
         """Delete a pod, trying until it works; the running invocation ends within its grace."""
         self._stopping.add(pod)
@@ -153,13 +171,13 @@ class KubernetesCompute:
             raise StartFailedError(message, reason="InvalidRuntime") from error
         digest = token_digest(pod_token(self._platform_key, key))
         name = key.partition("/")[2]
-        return manifest(name, digest, request, runtime.spec, self._settings)
+        return manifest(name, digest, request, runtime, self._settings)
 
     @staticmethod
     def _name(request: PodRequest) -> str:
-        revision = request.revision
-        prefix = revision.function[:LONGEST_PREFIX].rstrip("-.")
-        return f"{revision.namespace}/{prefix}-{secrets.token_hex(5)}"
+        owner = request.revision.function if request.revision else f"generic-{request.runtime}"
+        prefix = owner.replace(".", "-")[:LONGEST_PREFIX].rstrip("-")
+        return f"{request.namespace}/{prefix}-{secrets.token_hex(5)}"
 
     def _remove(self, key: str) -> None:
         """Delete a pod in which nothing runs, without anybody waiting for it."""

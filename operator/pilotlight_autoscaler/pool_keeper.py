@@ -1,0 +1,191 @@
+"""Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
+
+`pools.decide` says how many; this carries it out, in a lane that gives way: while somebody waits
+for a pod of his own, nothing is refilled. A pod is handed out once and never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
+from pilotlight.errors import PilotlightError
+from pilotlight.resources import Function
+
+from .pools import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from pilotlight.compute import Compute, Pod
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["PoolKeeper"]
+
+TICK_SECONDS = 5.0
+REFILLS = 4
+"""Generic pods that may start at once."""
+START_SECONDS = 60.0
+FIRST_GUESS_SECONDS = 3.0
+"""How long a pod takes to start, before one has."""
+SMOOTHING = 0.3
+FAILURE_SECONDS = 10.0
+"""How long a pool rests after a start that failed."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Pool:
+    ready: deque[Pod] = field(default_factory=deque)
+    starting: int = 0
+    rate: ClaimRate = field(default_factory=ClaimRate)
+    refill_seconds: float = FIRST_GUESS_SECONDS
+    last_interest: float | None = None
+    resting_until: float = 0.0
+
+
+class PoolKeeper:
+    """All pools of generic pods."""
+
+    def __init__(
+        self,
+        compute: Compute,
+        spec_of: Callable[[str], Awaitable[PoolSpec | None]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask `spec_of` for a runtime's bounds; None means that it has no pool."""
+        self._compute = compute
+        self._spec_of = spec_of
+        self._clock = clock
+        self._pools: dict[PoolKey, _Pool] = {}
+        self._demand = 0
+        self._needed = asyncio.Event()
+        self._starts: set[asyncio.Task[None]] = set()
+
+    def take(self, key: PoolKey) -> Pod | None:
+        """Hand out a generic pod, the one that waited longest; None where none is ready."""
+        pool = self._pool(key)
+        now = self._clock()
+        pool.rate.add(now)
+        pool.last_interest = now
+        self._needed.set()
+        return pool.ready.popleft() if pool.ready else None
+
+    def interest(self, key: PoolKey) -> None:
+        """Note that a function that the pool can serve has come or changed."""
+        self._pool(key).last_interest = self._clock()
+        self._needed.set()
+
+    def forget(self, pod: str) -> None:
+        """Note that a pod went by itself."""
+        for pool in self._pools.values():
+            for waiting in [one for one in pool.ready if one.name == pod]:
+                pool.ready.remove(waiting)
+                self._needed.set()
+
+    def pods(self) -> set[str]:
+        """Name the pods that wait."""
+        return {pod.name for pool in self._pools.values() for pod in pool.ready}
+
+    def sizes(self) -> dict[PoolKey, tuple[int, int]]:
+        """Give each pool's ready and starting pods."""
+        return {key: (len(pool.ready), pool.starting) for key, pool in self._pools.items()}
+
+    @contextmanager
+    def demand(self) -> Iterator[None]:
+        """Hold refills back while somebody waits for a pod that is started for him."""
+        self._demand += 1
+        try:
+            yield
+        finally:
+            self._demand -= 1
+            self._needed.set()
+
+    async def run(self) -> None:
+        """Decide again whenever something changed, and now and then; for ever."""
+        while True:
+            self._needed.clear()
+            for key in list(self._pools):
+                await self._adjust(key)
+            try:
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._needed.wait()
+            except TimeoutError:
+                continue
+
+    async def follow(self, resources: ResourceStore) -> None:
+        """Take an interest in every function that comes or changes, for ever."""
+        async with aclosing(resources.watch(Function)) as changes:
+            async for change in changes:
+                function = change.resource
+                if change.kind == "present" and function is not None and function.spec.runtime:
+                    self.interest(PoolKey(function.metadata.namespace, function.spec.runtime))
+
+    async def close(self) -> None:
+        """Stop every generic pod."""
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        pods, self._pools = self.pods(), {}
+        await asyncio.gather(*(self._compute.stop(pod) for pod in pods))
+
+    def _pool(self, key: PoolKey) -> _Pool:
+        return self._pools.setdefault(key, _Pool())
+
+    async def _adjust(self, key: PoolKey) -> None:
+        pool = self._pool(key)
+        now = self._clock()
+        spec = await self._spec_of(key.runtime)
+        if spec is None or now < pool.resting_until:
+            return
+        observed = PoolObserved(
+            ready=len(pool.ready),
+            starting=pool.starting,
+            rate=pool.rate.at(now),
+            refill_seconds=pool.refill_seconds,
+            last_interest=pool.last_interest,
+        )
+        decision = decide(now, observed, spec)
+        for _ in range(min(decision.start, self._free_lanes())):
+            self._start(key, pool)
+        for _ in range(min(decision.stop, len(pool.ready))):
+            await self._compute.stop(pool.ready.pop().name)
+
+    def _free_lanes(self) -> int:
+        return 0 if self._demand else REFILLS - len(self._starts)
+
+    def _start(self, key: PoolKey, pool: _Pool) -> None:
+        pool.starting += 1
+        task = asyncio.create_task(self._refill(key, pool))
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
+
+    async def _refill(self, key: PoolKey, pool: _Pool) -> None:
+        began = self._clock()
+        request = PodRequest(
+            namespace=key.namespace,
+            runtime=key.runtime,
+            memory=GENERIC_MEMORY,
+            ephemeral_storage=GENERIC_STORAGE,
+        )
+        try:
+            pod = await self._compute.start(request, seconds=START_SECONDS)
+        except PilotlightError as error:
+            log.warning("generic pod not started", pool=str(key), error=str(error))
+            pool.resting_until = self._clock() + FAILURE_SECONDS
+        else:
+            pool.ready.append(pod)
+            took = self._clock() - began
+            pool.refill_seconds += SMOOTHING * (took - pool.refill_seconds)
+        finally:
+            pool.starting -= 1
+            self._needed.set()

@@ -1,0 +1,137 @@
+"""A Kubernetes API server in memory, for what a real one cannot be told to do: expire, break, lag.
+
+It knows lists, watches and single objects of whatever paths it is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import ConflictError, NotFoundError, UnavailableError
+from pilotlight.storage.kubernetes_api import WatchExpiredError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+Json = dict[str, Any]
+
+
+class ApiServer:
+    """Stands in for `KubernetesApi`."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Json] = {}
+        self.version = 0
+        self.away = False
+        self.requests: list[tuple[str, str]] = []
+        self.history: list[tuple[int, str, Json]] = []
+        self._oldest = 0
+        self._changed = asyncio.Event()
+        self._broken = asyncio.Event()
+
+    def put(self, path: str, **fields: Any) -> Json:
+        """Write an object behind everybody's back, as another client would."""
+        namespace, name = path.split("/namespaces/")[-1].split("/")[0], path.rpartition("/")[2]
+        known = self.objects.get(path)
+        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{self.version}"}
+        if known is not None:
+            metadata["uid"] = known["metadata"]["uid"]
+        return self._store(path, {**fields, "metadata": {**metadata, **fields.get("metadata", {})}})
+
+    def remove(self, path: str) -> None:
+        """Delete an object."""
+        gone = self.objects.pop(path)
+        self._tell("DELETED", gone)
+
+    def expire(self) -> None:
+        """Forget all history: watches must list anew."""
+        self._oldest = self.version
+        self.break_watches()
+
+    def break_watches(self) -> None:
+        """End every open watch as a lost connection does."""
+        self._broken.set()
+        self._broken = asyncio.Event()
+        self._changed.set()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "",
+    ) -> Json:
+        """Answer a request as the API server would."""
+        del query, content_type
+        self.requests.append((method, path))
+        await asyncio.sleep(0)
+        if self.away:
+            raise UnavailableError("the API server is away")
+        if method == "POST":
+            return self.put(f"{path}/{body['metadata']['name']}", **body)
+        if method == "GET" and path not in self.objects:
+            return self._list(path)
+        found = self._find(path.removesuffix("/status"))
+        if method == "DELETE":
+            self.remove(path)
+        if method == "PUT":
+            sent = body["metadata"].get("resourceVersion")
+            if sent not in {None, found["metadata"]["resourceVersion"]}:
+                raise ConflictError("somebody else wrote it")
+            return self.put(path, **{**body, "status": found.get("status", {})})
+        if method == "PATCH":
+            return self.put(path.removesuffix("/status"), **{**found, "status": body[0]["value"]})
+        return copy.deepcopy(found)
+
+    async def stream(
+        self, path: str, *, query: Mapping[str, str], seconds: float
+    ) -> AsyncGenerator[Json, None]:
+        """Stream a watch until it is broken."""
+        del seconds
+        broken, seen = self._broken, int(query["resourceVersion"])
+        if seen < self._oldest:
+            raise WatchExpiredError("too old")
+        while True:
+            for version, kind, item in list(self.history):
+                if version > seen and self._is_in(path, item):
+                    seen = version
+                    yield {"type": kind, "object": copy.deepcopy(item)}
+            if broken.is_set():
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _list(self, path: str) -> Json:
+        if not any(known.startswith(f"{path}/") for known in self.objects) and not _is_list(path):
+            raise NotFoundError(path)
+        items = [item for known, item in self.objects.items() if known.startswith(f"{path}/")]
+        return {"items": copy.deepcopy(items), "metadata": {"resourceVersion": str(self.version)}}
+
+    def _find(self, path: str) -> Json:
+        if path not in self.objects:
+            raise NotFoundError(path)
+        return self.objects[path]
+
+    def _store(self, path: str, item: Json) -> Json:
+        kind = "MODIFIED" if path in self.objects else "ADDED"
+        self.objects[path] = item
+        self._tell(kind, item)
+        return copy.deepcopy(item)
+
+    def _tell(self, kind: str, item: Json) -> None:
+        self.version += 1
+        item["metadata"]["resourceVersion"] = str(self.version)
+        self.history.append((self.version, kind, copy.deepcopy(item)))
+        self._changed.set()
+
+    def _is_in(self, path: str, item: Json) -> bool:
+        namespaced = f"/namespaces/{item['metadata'].get('namespace')}/" in f"{path}/"
+        return namespaced and item.get("kind", "").lower() + "s" == path.rpartition("/")[2]
+
+
+def _is_list(path: str) -> bool:
+    return path.rpartition("/")[2] in {"functions", "pods", "secrets", "runtimes"}
