@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -254,3 +256,21 @@ def test_account_and_region_are_those_that_were_asked_for(tmp_path: Path) -> Non
             "arn:aws:lambda:eu-west-1:111122223333:function:where",
             "http://127.0.0.1:4566",
         ]
+
+
+def test_a_second_signal_does_not_wait_for_running_calls(tmp_path: Path) -> None:
+    """Whoever asks twice means it; nothing of the platform is left behind."""
+    write_function(tmp_path / "fn", "long", WAITING.format(version="cut"), timeout=60)
+    event = {"until": str(tmp_path / "never"), "begun": str(tmp_path / "begun")}
+    with (
+        DevProcess(tmp_path / "fn", state=tmp_path / "state") as platform,
+        ThreadPoolExecutor() as calls,
+        lambda_client(platform.endpoint) as client,
+    ):
+        running = calls.submit(invoke, client, "long", event)
+        eventually((tmp_path / "begun").exists)
+        os.kill(platform.pid, signal.SIGTERM)
+        eventually(lambda: not accepts(platform.endpoint))
+        assert platform.stop() == -signal.SIGTERM
+        assert running.exception(20) is not None
+    DevProcess(state=tmp_path / "state").stop()

@@ -89,9 +89,7 @@ def command(  # noqa: PLR0913  one parameter an option
 async def _run(
     settings: LocalSettings, console: Console, manifests: list[Manifest], watched: Sequence[Path]
 ) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stopping = _stop_signal()
     platform = LocalPlatform(settings)
     try:
         await platform.start()
@@ -102,6 +100,21 @@ async def _run(
         await _end(until, serving)
     finally:
         await platform.stop()
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set on the first Ctrl-C or SIGTERM; a second one ends the process as it would any other."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop() -> None:
+        stopping.set()
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    return stopping
 
 
 async def _serve(

@@ -46,7 +46,9 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     import uvloop  # noqa: PLC0415
 
     from ..cluster.gateway import ClusterGateway, run  # noqa: PLC0415
+    from ..cluster.log import log_as_json  # noqa: PLC0415
 
+    log_as_json()
     settings = ClusterGateway(
         region=region,
         namespaces=tuple(name.strip() for name in namespaces.split(",") if name.strip()),

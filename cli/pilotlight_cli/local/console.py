@@ -57,9 +57,9 @@ class Console:
 
     def log(self, lines: Sequence[LogLine]) -> None:
         """Show a call's own lines, and its report in short."""
-        for line in lines:
-            if (shown := brief(line)) is not None:
-                click.echo(shown)
+        shown = [text for line in lines if (text := brief(line)) is not None]
+        if shown:
+            click.echo("\n".join(shown))
 
 
 def _shared(python: FunctionsPython) -> str:
