@@ -59,7 +59,7 @@ format: setup ## Let ruff lay the code out
 	@$(RUN)/ruff check --fix .
 
 images: ## Build operator, gateway, runtime and database images onto the cluster's node
-	@scripts=charts/images; CLUSTER=$(CLUSTER) bash $$scripts
+	@CLUSTER=$(CLUSTER) charts/images
 
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python benchmarks/run.py

@@ -122,6 +122,8 @@ class ClaimsClient:
                     await self._follow(session)
                 except (aiohttp.ClientError, OSError, TimeoutError, PilotlightError) as error:
                     log.info("no autoscaler", error=str(error) or type(error).__name__)
+                except Exception:
+                    log.exception("connection to the autoscaler broke")
                 await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _follow(self, session: aiohttp.ClientSession) -> None:
@@ -137,6 +139,8 @@ class ClaimsClient:
             await self._greet(socket)
             log.info("autoscaler connected", leader=leader)
             async for frame in socket:
+                if frame.type is not aiohttp.WSMsgType.TEXT:
+                    break  # an error in place of a message: the connection is as good as gone
                 await self._take(to_gateway.validate_json(frame.data))
         finally:
             self._socket = None

@@ -188,3 +188,16 @@ async def test_an_idle_environment_goes_from_one_gateway_to_another(
     assert granted.epoch > 1
     with pytest.raises(ThrottledError):
         await client.claim(REVISION, seconds=10)  # g2 does not answer: it may run something
+
+
+async def test_a_leader_that_goes_silent_is_left(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """A node that is gone sends no FIN: the heartbeat finds out, and the client goes on."""
+    await leader.start(stage.capacity(generation=1))
+    await eventually(lambda: client.connected)
+    assert client._socket is not None
+    client._socket._handle_ping_pong_exception(TimeoutError("no pong"))
+    await eventually(lambda: not client.connected)
+    await eventually(lambda: client.connected)
+    assert (await client.claim(REVISION, seconds=10)).revision == REVISION
