@@ -86,14 +86,14 @@ def normalise(text: str, agent: Agent) -> str:
     return text
 
 
-def start_pair(folder: Path, **choices: Any) -> Pair:
+def start_pair(folder: Path, *, timeout: int = 10, **choices: Any) -> Pair:
     """Start both agents with all cases."""
     files = {**read_folder(CASES), "bootstrap": BOOTSTRAP.encode()}
 
     def start(name: str, runtime: str) -> Agent:
         (folder / name).mkdir()
         agent = Agent(folder / name)
-        reply = agent.specialise(files, runtime=runtime, timeout=10, **choices)
+        reply = agent.specialise(files, runtime=runtime, timeout=timeout, **choices)
         assert reply.status == 200, reply.body
         agent.journal.wait_for_state("idle")  # so that what init logs is nobody's
         return agent
@@ -220,6 +220,7 @@ def test_surroundings(pair: Pair) -> None:
     assert {name for name in ours["modules"] if "pilotlight" in name} <= {"pilotlight_python"}
     for name in ("logging", "encodings", "json", "files", "stdin", "session"):
         assert ours[name] == theirs[name], name
+    assert "SECRET_OF_THE_AGENT" not in ours["environment"]
     changing = {"AWS_LAMBDA_RUNTIME_API", "PWD", "OLDPWD", "SHLVL", "_"}
     assert told_variables(ours, pair.ours, changing) == told_variables(
         theirs, pair.theirs, changing
@@ -305,8 +306,19 @@ def test_json_logs(fresh: Any) -> None:
     pair.compare("fail")
 
 
-def test_timeout_and_memory(fresh: Any) -> None:
-    """Both end in Lambda's words, and the environment serves the next event."""
+def test_timeout(fresh: Any) -> None:
+    """The same answer and the same lines, the function's own before the platform's."""
+    pair = fresh(handler="sleeper/main.handler", timeout=1)
+    outcome = pair.compare({})
+    assert outcome.report == "timeout"
+    assert outcome.log[1:3] == [
+        "going to sleep",
+        "TIME REQUEST Task timed out after 1.00 seconds",
+    ]
+
+
+def test_too_much_memory(fresh: Any) -> None:
+    """The process is killed in Lambda's words."""
     pair = fresh(memory=128, handler="memory_hog/main.handler")
     outcome = pair.compare({})
     assert outcome.report == "memory"

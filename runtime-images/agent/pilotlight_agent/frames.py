@@ -124,7 +124,7 @@ class FrameLink:
             frames = self._reader.feed(data)
         except BlockingIOError:
             return False
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             data, frames = b"", []
         for header, body in frames:
             self._tell(header, body)

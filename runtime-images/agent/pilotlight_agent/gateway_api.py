@@ -91,20 +91,18 @@ class GatewayApi:
     # The hot path.
 
     def _invoke(self, request: Request, connection: Connection) -> None:
-        environment = self._find_environment(request)
-        if isinstance(environment, Refusal):
-            _refuse_invocation(connection, environment)
-            return
         try:
+            environment = self._find_environment(request)
             invocation = _read_invocation(request, connection)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, RecursionError) as error:
             _refuse(connection, 400, "InvalidRequest", f"malformed invocation: {error}")
             return
-        if 0 < invocation.start_by < time.time() * 1000:
-            refusal = Refusal("DeadlinePassed", "the deadline passed before the start")
-            _refuse_invocation(connection, refusal)
-            return
-        environment.invoke(invocation)
+        if isinstance(environment, Refusal):
+            invocation.reply(environment)
+        elif 0 < invocation.start_by < time.time() * 1000:
+            invocation.reply(Refusal("DeadlinePassed", "the deadline passed before the start"))
+        else:
+            environment.invoke(invocation)
 
     def _find_environment(self, request: Request) -> Environment | Refusal:
         """Give the environment of a valid lease that can run something now."""
@@ -135,7 +133,7 @@ class GatewayApi:
     def _events(self, request: Request, connection: Connection) -> None:
         query = parse_qs(urlsplit(request.target.decode()).query)
         after = query.get("after", [""])[0]
-        seen = int(after) if after.isdigit() else self._pod.journal.last
+        seen = int(after) if after.isdecimal() else self._pod.journal.last
         cursor = Cursor(self._pod.journal, seen, connection.send_chunk, lambda: connection.writable)
         connection.on_lost = cursor.close
         connection.stream("application/x-ndjson", cursor.advance)
@@ -175,6 +173,8 @@ async def _answer(work: Coroutine[None, None, dict[str, object]], connection: Co
     except tuple(_REFUSALS) as error:
         status, code, retryable = _REFUSALS[type(error)]
         _refuse(connection, status, code, str(error) or code, retryable=retryable)
+    except Exception as error:  # noqa: BLE001 -- a full disk, say: it needs an answer like any other
+        _refuse(connection, 500, "AgentFailed", f"{type(error).__name__}: {error}", retryable=True)
 
 
 def _take(environment: Environment, lease: str) -> Environment | Refusal:

@@ -51,7 +51,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
             help=f"{text} [{variable}]",
         )
 
-    add("listen", _address, "0.0.0.0:9700", "HOST:PORT for gateways; port 0 takes a free one")
+    add("listen", _address, "0.0.0.0:8700", "HOST:PORT for gateways; port 0 takes a free one")
     add("token-sha256", _digest, None, "hex sha256 of the token that gateways bring")
     add("task-root", _path, "/var/task", "where the code is unpacked")
     add("temporary", _path, "/tmp", "what functions use as /tmp")  # noqa: S108 -- Lambda's own path

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+_SETTLING_SECONDS = 0.01
+
 Exit = Callable[[int], None]
 
 
@@ -79,7 +81,9 @@ class ExecSpawner:
             start_new_session=True,
         )
         child.returncode = 0  # the reaper collects it, Popen is not to try
-        _offer_to_oom_killer(child.pid)
+        # Not at once: a process that has only just been started does not belong to its user yet.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_SETTLING_SECONDS, _offer_to_oom_killer, child.pid)
         return child.pid
 
     def on_exit(self, pid: int, callback: Exit) -> None:

@@ -79,7 +79,7 @@ def parse(body: bytes) -> Specification:
 def _document(body: bytes) -> dict[str, object]:
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidSpecificationError(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InvalidSpecificationError("the body is not a JSON object")

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+_QUIET_ROUNDS = 2
 _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _MOST_ROUNDS = 1_000  # a fork bomb of 1,024 processes cannot keep ahead for that long
@@ -76,15 +77,18 @@ def _field_kilobytes(path: Path, name: bytes) -> int:
 def kill(root: int, mark: bytes, others: Iterable[int]) -> None:
     """Kill the environment of the runtime process `root`, whose variables hold `mark`.
 
-    `others` are the runtime processes of the pod's other environments. It ends when a look around
-    finds nobody who was not signalled: a process with SIGKILL pending starts no child any more.
+    `others` are the runtime processes of the pod's other environments. It ends when nobody is found
+    who was not signalled: a process with SIGKILL pending starts no child any more. One look is not
+    enough, because the kernel's lists of children may skip one while another exits.
     """
     signalled: set[int] = set()
     spared = set(others)
+    quiet_rounds = 0
     for _ in range(_MOST_ROUNDS):
         fresh = [pid for pid in _members(root, mark, spared) if pid not in signalled]
         fresh = [pid for pid in fresh if is_alive(pid)]
-        if not fresh:
+        quiet_rounds = 0 if fresh else quiet_rounds + 1
+        if quiet_rounds == _QUIET_ROUNDS:
             return
         for pid in fresh:
             with suppress(ProcessLookupError):
