@@ -33,7 +33,8 @@ class ApiServer:
 
     def put(self, path: str, **fields: Any) -> Json:
         """Write an object behind everybody's back, as another client would."""
-        namespace, name = path.split("/namespaces/")[-1].split("/")[0], path.rpartition("/")[2]
+        namespace, _, rest = path.partition("/namespaces/")[2].partition("/")
+        name = rest.rpartition("/")[2]
         known = self.objects.get(path)
         metadata = {"name": name, "namespace": namespace, "uid": f"uid-{self.version}"}
         if known is not None:
@@ -92,6 +93,8 @@ class ApiServer:
     ) -> AsyncGenerator[Json, None]:
         """Stream a watch until it is broken."""
         del seconds
+        if self.away:
+            raise UnavailableError("the API server is away")
         broken, seen = self._broken, int(query["resourceVersion"])
         if seen < self._oldest:
             raise WatchExpiredError("too old")

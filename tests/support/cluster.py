@@ -6,11 +6,10 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,7 @@ class Installation:
 
     namespace: str
     account: str
-    port: int
+    port: int = 0
     access_key: str = "AKID" + secrets.token_hex(6).upper()
     secret_key: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
 
@@ -129,6 +128,14 @@ class Installation:
         pods: list[Json] = json.loads(found)["items"]
         return pods
 
+    def logs(self) -> str:
+        """Give what operator and gateway said, for a test that failed."""
+        selector = "app.kubernetes.io/component in (operator,gateway)"
+        return kubectl(
+            *("logs", "-n", self.namespace, "-l", selector),
+            *("--all-containers", "--prefix", "--tail=100", "--ignore-errors"),
+        )
+
     def invoke(self, name: str, event: object = None) -> Any:
         """Invoke a function and give its answer; fails on a function error."""
         answer = self.client().invoke(FunctionName=name, Payload=json.dumps(event))
@@ -141,7 +148,7 @@ class Installation:
 def installed() -> Iterator[Installation]:
     """Install the chart for as long as the block lasts."""
     suffix = secrets.token_hex(3)
-    installation = Installation(f"pilotlight-{suffix}", f"account-{suffix}", _free_node_port())
+    installation = Installation(f"pilotlight-{suffix}", f"account-{suffix}")
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "files/crds.yaml"))
     kubectl("create", "namespace", installation.namespace)
     try:
@@ -151,11 +158,10 @@ def installed() -> Iterator[Installation]:
             *("--set", "crds.install=false", "--set", "postgresql.bundled=true"),
             *("--set", f"accounts={{{installation.account}}}"),
             *("--set", "gateway.service.type=NodePort"),
-            *("--set", f"gateway.service.nodePort={installation.port}"),
             *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
             *("--wait", "--timeout", "180s"),
         )
-        yield installation
+        yield replace(installation, port=_node_port(installation))
     finally:
         subprocess.run([find_helm() or "helm", "uninstall", "-n", installation.namespace,
                         installation.release], check=False, capture_output=True)  # fmt: skip
@@ -177,11 +183,7 @@ def _make_key(installation: Installation) -> None:
     kubectl("apply", "-n", installation.namespace, "-f", "-", stdin=json.dumps(secret))
 
 
-def _free_node_port() -> int:
-    services = json.loads(kubectl("get", "services", "-A", "-o", "json"))["items"]
-    taken = {port.get("nodePort") for one in services for port in one["spec"]["ports"]}
-    for port in range(30000, 32768):
-        with closing(socket.socket()) as probe:
-            if port not in taken and probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
-    raise AssertionError("no NodePort is free")
+def _node_port(installation: Installation) -> int:
+    path = "jsonpath={.spec.ports[0].nodePort}"
+    service = f"service/{installation.release}-gateway"
+    return int(kubectl("get", service, "-n", installation.namespace, "-o", path))

@@ -44,7 +44,7 @@ class PodSettings:
 
     least_cpu: float = 0.5
     """CPUs a pod may use even where its memory stands for less: starting is all CPU."""
-    cpu_request: float = 0.05
+    cpu_request: float = 0.02
     """Part of the CPU limit that is requested."""
     pull_secret: str | None = None
 

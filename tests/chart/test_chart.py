@@ -1,0 +1,202 @@
+"""The chart as an API: every option on, no wildcard, restricted pods, a strict schema."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pilotlight.resources import RuntimeSpec
+from tests.support.cluster import CHART, find_helm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Json = dict[str, Any]
+
+EVERY_OPTION: Json = {
+    "accounts": ["team-a", "team-b"],
+    "aws": {"endpointUrl": "http://s3.example"},
+    "functions": {
+        "imagePullSecret": "pull",
+        "network": {
+            "denyByDefault": True,
+            "dns": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],
+            "extraEgress": [{"ports": [{"port": 6379}]}],
+        },
+    },
+    "operator": {"replicas": 2, "priorityClassName": "high", "nodeSelector": {"a": "b"}},
+    "gateway": {
+        "replicas": 3,
+        "tolerations": [{"operator": "Exists"}],
+        "service": {"type": "NodePort", "nodePort": 30900, "annotations": {"x": "y"}},
+    },
+    "postgresql": {"bundled": True, "persistent": True, "storageClassName": "fast"},
+    "imagePullSecrets": [{"name": "pull"}],
+}
+
+
+@pytest.fixture(scope="module")
+def program() -> str:
+    found = find_helm()
+    if not found and os.environ.get("CI"):
+        pytest.fail("CI tests the chart: no helm here")
+    if not found:
+        pytest.skip("THE CHART WAS NOT TESTED: no helm here, set HELM")
+    return found
+
+
+def _helm(program: str, command: str, values: Json, *arguments: str) -> str:
+    name = ["release"] if command == "template" else []
+    done = subprocess.run(
+        [program, command, *name, str(CHART), *arguments, "-f", "-"],
+        input=json.dumps(values), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def _render(program: str, values: Json) -> list[Json]:
+    arguments = ("--kube-version", "1.34.0", "--namespace", "platform")
+    documents = yaml.safe_load_all(_helm(program, "template", values, *arguments))
+    return [document for document in documents if document]
+
+
+@pytest.fixture(scope="module")
+def rendered(program: str) -> list[Json]:
+    return _render(program, EVERY_OPTION)
+
+
+def _of_kind(rendered: list[Json], *kinds: str) -> list[Json]:
+    found = [one for one in rendered if one["kind"] in kinds]
+    assert found, f"no {kinds}"
+    return found
+
+
+def _pod_specs(rendered: list[Json]) -> Iterator[tuple[str, Json]]:
+    for one in _of_kind(rendered, "Deployment", "StatefulSet", "Pod"):
+        spec = one["spec"] if one["kind"] == "Pod" else one["spec"]["template"]["spec"]
+        yield one["metadata"]["name"], spec
+
+
+def test_it_lints_with_every_option(program: str) -> None:
+    assert "0 chart(s) failed" in _helm(program, "lint", EVERY_OPTION, "--strict")
+
+
+def test_no_rule_has_a_wildcard(rendered: list[Json]) -> None:
+    for role in _of_kind(rendered, "Role", "ClusterRole"):
+        for rule in role["rules"]:
+            for part in ("apiGroups", "resources", "verbs"):
+                assert "*" not in rule[part], role["metadata"]["name"]
+
+
+def test_cluster_wide_rights_are_few(rendered: list[Json]) -> None:
+    resources = {
+        resource
+        for role in _of_kind(rendered, "ClusterRole")
+        for rule in role["rules"]
+        for resource in rule["resources"]
+    }
+    assert resources == {"runtimes", "namespaces", "tokenreviews", "subjectaccessreviews"}
+    for role in _of_kind(rendered, "ClusterRole"):
+        for rule in role["rules"]:
+            if "namespaces" in rule["resources"]:
+                assert rule["resourceNames"] == ["team-a", "team-b"]
+
+
+def test_every_pod_passes_restricted(rendered: list[Json]) -> None:
+    for name, spec in _pod_specs(rendered):
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert spec["enableServiceLinks"] is False, name
+        for container in spec["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_account_namespaces_enforce_restricted(rendered: list[Json]) -> None:
+    namespaces = _of_kind(rendered, "Namespace")
+    assert {one["metadata"]["name"] for one in namespaces} == {"team-a", "team-b"}
+    for one in namespaces:
+        assert one["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_functions_reach_nothing_private(program: str) -> None:
+    open_ = _render(program, {"postgresql": {"bundled": True}})
+    (policy,) = [
+        one
+        for one in _of_kind(open_, "NetworkPolicy")
+        if one["metadata"]["name"].endswith("-functions")
+    ]
+    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule.get("to", [])
+              if "ipBlock" in peer]  # fmt: skip
+    assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(blocks[0]["except"])
+    (ingress,) = policy["spec"]["ingress"]
+    assert [port["port"] for port in ingress["ports"]] == [8700]
+
+
+def test_deny_by_default_closes_the_internet(rendered: list[Json]) -> None:
+    for policy in _of_kind(rendered, "NetworkPolicy"):
+        for rule in policy["spec"].get("egress", []):
+            for peer in rule.get("to", []):
+                assert peer.get("ipBlock", {}).get("cidr") != "0.0.0.0/0"
+
+
+def test_no_secret_stands_in_a_pod(rendered: list[Json]) -> None:
+    for _, spec in _pod_specs(rendered):
+        for container in spec["containers"]:
+            for variable in container.get("env", []):
+                assert "postgresql://" not in str(variable.get("value"))
+
+
+def test_the_crds_are_kept_and_current(rendered: list[Json]) -> None:
+    crds = _of_kind(rendered, "CustomResourceDefinition")
+    assert {one["spec"]["names"]["kind"] for one in crds} >= {"Function", "Runtime"}
+    for one in crds:
+        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_runtimes_of_the_values_are_valid(rendered: list[Json]) -> None:
+    (settings,) = [one for one in rendered if one["metadata"]["name"].endswith("-runtimes")]
+    for spec in json.loads(settings["data"]["runtimes.json"]).values():
+        RuntimeSpec.model_validate(spec)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"postgresql": {"bundled": False}}, "give url or existingSecret"),
+        ({"postgresql": {"bundled": True}, "typo": 1}, "typo"),
+        ({"postgresql": {"bundled": True}, "accounts": []}, "accounts"),
+        ({"postgresql": {"bundled": True}, "region": "nowhere"}, "region"),
+        ({"postgresql": {"bundled": True}, "gateway": {"replicas": 0}}, "replicas"),
+    ],
+)
+def test_wrong_values_are_refused(program: str, values: Json, says: str) -> None:
+    with pytest.raises(AssertionError) as refused:
+        _render(program, values)
+    assert says in str(refused.value)
+
+
+def test_the_schema_describes_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    _compare("", schema, values)
+
+
+def _compare(path: str, schema: Json, values: Json) -> None:
+    """Hold a part of the schema against the part of the values it is for."""
+    described = set(schema["properties"]) - {"global"}
+    assert set(values) == described, path
+    for name, part in schema["properties"].items():
+        assert part.get("description"), f"{path}.{name} is not described"
+        if "properties" in part:
+            assert part["additionalProperties"] is False, f"{path}.{name}"
+            _compare(f"{path}.{name}", part, values[name])

@@ -1,0 +1,84 @@
+"""The pod's manifest: a golden file, and what no change of it may lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pilotlight.claims import RevisionKey
+from pilotlight.compute import PodRequest
+from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
+from pilotlight_operator.manifests.pod import PodSettings, assignment, manifest, uid_of
+
+GOLDEN = Path(__file__).parent / "golden"
+RUNTIME = Runtime(
+    metadata=ObjectMeta(name="python3.13", uid="uid-of-runtime"),
+    spec=RuntimeSpec(image="registry/python3.13:1"),
+)
+REVISION = RevisionKey("team", "hello", "0123456789abcdef")
+
+
+def _request(memory: int = 512, *, generic: bool = False, storage: int = 512) -> PodRequest:
+    return PodRequest(
+        namespace="team",
+        runtime="python3.13",
+        memory=memory,
+        ephemeral_storage=storage,
+        revision=None if generic else REVISION,
+        function_uid="" if generic else "uid-of-function",
+    )
+
+
+def _manifest(request: PodRequest, settings: PodSettings | None = None) -> dict[str, Any]:
+    return manifest("pod-1", "d1ce" * 16, request, RUNTIME, settings or PodSettings())
+
+
+@pytest.mark.parametrize(("name", "generic"), [("pod", False), ("generic-pod", True)])
+def test_the_manifest_is_as_its_golden_file(name: str, generic: bool) -> None:  # noqa: FBT001  a case
+    """Write the file anew where a change is meant, and read the difference."""
+    assert yaml.safe_load((GOLDEN / f"{name}.yaml").read_text()) == _manifest(
+        _request(generic=generic)
+    )
+
+
+@pytest.mark.parametrize(
+    ("memory", "cpu", "limit"),
+    [(128, "500m", "192Mi"), (1769, "1000m", "1833Mi"), (10_240, "5789m", "10304Mi")],
+)
+def test_limits_follow_the_memory(memory: int, cpu: str, limit: str) -> None:
+    """One CPU stands for 1,769 MB, but never less than the least."""
+    container = _manifest(_request(memory))["spec"]["containers"][0]
+    assert (
+        container["resources"]["limits"]["cpu"],
+        container["resources"]["limits"]["memory"],
+    ) == (
+        cpu,
+        limit,
+    )
+
+
+def test_storage_follows_the_function() -> None:
+    volumes = _manifest(_request(storage=2048))["spec"]["volumes"]
+    assert {"name": "temporary", "emptyDir": {"sizeLimit": "2048Mi"}} in volumes
+
+
+def test_each_function_has_a_user_id_of_its_own() -> None:
+    ids = {uid_of(f"team-{n}", f"fn-{m}") for n in range(50) for m in range(50)}
+    assert len(ids) == 2500
+    assert min(ids) >= 100_000
+    assert max(ids) < 2**31
+    assert uid_of("team", "hello") == uid_of("team", "hello")
+
+
+def test_an_assigned_pod_goes_with_its_function() -> None:
+    patch = assignment(_request())
+    (owner,) = patch["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"], owner["controller"]) == (
+        "Function",
+        "uid-of-function",
+        True,
+    )
+    assert patch["metadata"]["labels"]["pilotlight.dev/revision"] == REVISION.revision
