@@ -151,7 +151,9 @@ def test_logs(platform: DevProcess) -> None:
     request = json.loads(ran.stdout)["requestId"]
     command = [sys.executable, "-m", "pilotlight_cli", "logs", "echo", "--endpoint"]
     options = [platform.endpoint, "-o", "json", "-f", "--request-id", request]
-    follower = subprocess.Popen([*command, *options], stdout=subprocess.PIPE)
+    # Whoever runs the tests in the background has interrupts ignored, and children inherit that.
+    attentive = ["env", "--default-signal=INT", *command, *options]
+    follower = subprocess.Popen(attentive, stdout=subprocess.PIPE)
     try:
         assert follower.stdout
         lines = [json.loads(follower.stdout.readline()) for _ in range(4)]
