@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight.agent_health import wait_until_ready
 from pilotlight.agent_protocol import pod_token, token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import StartFailedError
@@ -64,10 +65,12 @@ class SubprocessCompute:
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
         async with self._starting:
-            started = await self._spawn(name)
+            started = await self._spawn(name, request)
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
+                    if request.revision is None:  # a demand does not wait for zygotes
+                        await wait_until_ready("127.0.0.1", port)
             except BaseException as error:
                 await _end(started)
                 if isinstance(error, Exception):
@@ -103,15 +106,18 @@ class SubprocessCompute:
         """Tell of agents that ended by themselves."""
         self._tell = tell
 
-    async def _spawn(self, name: str) -> _Process:
+    async def _spawn(self, name: str, request: PodRequest) -> _Process:
         folder = self._folder / name.partition("/")[2]
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         digest = token_digest(pod_token(self._platform_key, name))
+        # Only what waits for its function has the time to prepare for it.
+        runtime = request.runtime if request.revision is None else ""
         announcement, stdout = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *_command(folder, digest, self._python),
+                *(("--runtime", runtime) if runtime else ()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=stdout,
                 # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.

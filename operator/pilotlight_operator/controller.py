@@ -19,7 +19,6 @@ import structlog
 
 from pilotlight.accounts import Accounts
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import Function, RuntimeSpec
 from pilotlight.storage.kubernetes_api import KubernetesApi
 from pilotlight.storage.kubernetes_resources import KubernetesResources
 from pilotlight.storage.postgres_artifacts import PostgresArtifacts
@@ -28,6 +27,8 @@ from pilotlight.storage.postgres_database import PostgresDatabase
 from . import handlers
 from .dependents import Dependents
 from .reconciler import Reconciler
+from .resync import Resync
+from .services.accounts import AccountService
 from .services.artifacts import ArtifactService
 from .services.functions import Acknowledgements, FunctionService
 from .services.runtimes import RuntimeService
@@ -35,7 +36,7 @@ from .services.runtimes import RuntimeService
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from pilotlight.resources import Key
+    from pilotlight.resources import Key, RuntimeSpec
 
 __all__ = ["Controller", "ControllerSettings", "ForeignAcknowledgements"]
 
@@ -106,18 +107,20 @@ class Controller:
 
     async def _main(self) -> None:
         async with self._stores() as (resources, artifacts):
+            accounts = Accounts(resources)
             service = FunctionService(
                 resources,
                 artifacts,
                 self._acknowledgements,
                 region=self._settings.region,
-                accounts=Accounts(resources),
+                accounts=accounts,
             )
             reconciler = Reconciler(service)
-            runtimes = RuntimeService(resources)
+            resync = self._resync(resources, accounts, reconciler)
+            collection = ArtifactService(resources, artifacts)
             periodic = [
-                _every(RESYNC_SECONDS, lambda: self._resync(resources, runtimes, reconciler)),
-                _every(COLLECT_SECONDS, ArtifactService(resources, artifacts).collect),
+                _every(RESYNC_SECONDS, lambda: self._progress(resync, reconciler)),
+                _every(COLLECT_SECONDS, collection.collect),
             ]
             tasks = [asyncio.create_task(work) for work in periodic]
             try:
@@ -148,16 +151,23 @@ class Controller:
             stop_flag=self._stop,
         )
 
-    async def _resync(
-        self, resources: KubernetesResources, runtimes: RuntimeService, reconciler: Reconciler
-    ) -> None:
-        """Find what no event told of, and note that the controller lives."""
+    def _resync(
+        self, resources: KubernetesResources, accounts: Accounts, reconciler: Reconciler
+    ) -> Resync:
+        return Resync(
+            resources,
+            AccountService(accounts),
+            RuntimeService(resources),
+            self._settings.namespaces,
+            self._settings.runtimes,
+            reconciler.touch,
+        )
+
+    async def _progress(self, resync: Resync, reconciler: Reconciler) -> None:
+        """Look at everything, and note that nothing here is stuck."""
         if reconciler.longest_call() < STUCK_SECONDS:
             self._progressed = time.monotonic()
-        await runtimes.ensure(self._settings.runtimes)
-        for function in await resources.list(Function):
-            if function.status.observed_generation != function.metadata.generation:
-                reconciler.touch(function.key)
+        await resync.run()
 
 
 async def _awaited(question: Awaitable[bool]) -> bool:
@@ -170,4 +180,6 @@ async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except PilotlightError as error:
             log.warning("periodic_work_failed", error=str(error))
+        except Exception:
+            log.exception("periodic_work_failed")
         await asyncio.sleep(seconds)

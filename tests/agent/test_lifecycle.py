@@ -1,7 +1,6 @@
 """The life of an environment under real functions: timeouts, crashes, memory, leftovers."""
 
 import os
-import select
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent import Agent, specialised
+from tests.support.agent import Agent, is_running, specialised
 
 FUNCTION = """
 import ctypes, os, signal, subprocess, sys, tempfile, threading, time
@@ -95,28 +94,19 @@ def handler(event, context):
 """
 
 
-@pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+@pytest.fixture(scope="module", params=["exec", "fork"])
+def agent(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Agent]:
     """An agent with a function that does as it is told, for one second at most."""
     folder = tmp_path_factory.mktemp("agent")
     notes = folder / "notes"
     notes.mkdir()
     files = {"main.py": FUNCTION}
     choices = {"NOTES": str(notes), "TMPDIR": str(folder / "tmp")}
-    with specialised(folder, files, environment=choices, timeout=1, memory=128) as agent:
+    given = {"environment": choices, "timeout": 1, "memory": 128}
+    with specialised(folder, files, forked=request.param == "fork", **given) as agent:
         yield agent
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process goes on running, given a moment to die of a signal that it has."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return False
-    try:
-        return not select.select([descriptor], [], [], 1.0)[0]
-    finally:
-        os.close(descriptor)
 
 
 def family(agent: Agent) -> list[int]:
@@ -164,10 +154,11 @@ def test_a_timeout_kills_what_has_hidden(agent: Agent, kind: str) -> None:
     """A daemon of a session of its own dies too, even with an empty environment."""
     daemon = agent.folder / "notes" / "daemon"
     daemon.unlink(missing_ok=True)
+    bystanders = {*family(agent)} - {agent.invoke({}).json["pid"]}
     assert agent.invoke({"do": kind}).report["status"] == "timeout"
     assert not is_running(int(daemon.read_text()))
     pid = agent.invoke({}).json["pid"]
-    assert [each for each in family(agent) if is_running(each)] == [pid]
+    assert [each for each in family(agent) if is_running(each) and each not in bystanders] == [pid]
 
 
 def test_the_kernel_would_rather_kill_the_function(agent: Agent) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.agent import Agent, Reply, read_folder
+from tests.support.agent import FORKING, Agent, Reply, read_folder
 
 CASES = Path(__file__).parent / "cases"
 BOOTSTRAP = f"""#!/bin/sh
@@ -86,13 +86,16 @@ def normalise(text: str, agent: Agent) -> str:
     return text
 
 
-def start_pair(folder: Path, *, timeout: int = 10, **choices: Any) -> Pair:
-    """Start both agents with all cases."""
+def start_pair(folder: Path, *, forked: bool, timeout: int = 10, **choices: Any) -> Pair:
+    """Start both agents with all cases; `forked`: ours has zygotes."""
     files = {**read_folder(CASES), "bootstrap": BOOTSTRAP.encode()}
 
     def start(name: str, runtime: str) -> Agent:
         (folder / name).mkdir()
-        agent = Agent(folder / name)
+        forking = forked and name == "ours"
+        agent = Agent(folder / name, *(FORKING if forking else ()))
+        if forking:
+            agent.wait_until_ready()
         reply = agent.specialise(files, runtime=runtime, timeout=timeout, **choices)
         assert reply.status == 200, reply.body
         agent.journal.wait_for_state("idle")  # so that what init logs is nobody's
@@ -104,22 +107,28 @@ def start_pair(folder: Path, *, timeout: int = 10, **choices: Any) -> Pair:
         return Pair(ours.result(), theirs.result())
 
 
+@pytest.fixture(scope="module", params=["exec", "fork"])
+def start_of_ours(request: pytest.FixtureRequest) -> str:
+    """How our runtime's processes are started; no function may see it."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(tmp_path_factory: pytest.TempPathFactory, start_of_ours: str) -> Iterator[Pair]:
     """Both runtimes with every case behind one handler."""
-    pair = start_pair(tmp_path_factory.mktemp("pair"))
+    pair = start_pair(tmp_path_factory.mktemp("pair"), forked=start_of_ours == "fork")
     yield pair
     pair.ours.stop()
     pair.theirs.stop()
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Iterator[Any]:
+def fresh(tmp_path: Path, start_of_ours: str) -> Iterator[Any]:
     """Start pairs of a test's own."""
     with ExitStack() as stack:
 
         def start(**choices: Any) -> Pair:
-            pair = start_pair(tmp_path, **choices)
+            pair = start_pair(tmp_path, forked=start_of_ours == "fork", **choices)
             stack.callback(pair.ours.stop)
             stack.callback(pair.theirs.stop)
             return pair

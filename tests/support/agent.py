@@ -9,6 +9,8 @@ import hashlib
 import http.client
 import io
 import json
+import os
+import select
 import subprocess
 import sys
 import threading
@@ -22,6 +24,8 @@ from typing import Any, Self
 
 TOKEN = "a-token-that-only-tests-know"
 ACCOUNT = "123456789012"
+FORKING = ("--runtime", "python3.13")
+"""Options of an agent that has zygotes."""
 _PATIENCE = 20.0
 
 Files = Mapping[str, str | bytes]
@@ -129,6 +133,15 @@ class Agent:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def wait_until_ready(self) -> None:
+        """Wait for the zygotes of an agent that was started with `--runtime`."""
+        for profile in ("stdlib", "profile"):
+            told = self.journal.wait(
+                lambda e, profile=profile: e.get("zygote") == profile and e["state"] != "ended"  # type: ignore[misc]  # mypy cannot infer a default's type
+            )
+            assert told["state"] == "ready", told
+        assert self.request("GET", "/ready").status == 200
+
     def stop(self) -> int:
         """Close the agent's standard input, which ends it; give its exit code."""
         assert self.process.stdin is not None
@@ -191,12 +204,28 @@ class Agent:
 
 
 @contextmanager
-def specialised(folder: Path, files: Files, **choices: Any) -> Iterator[Agent]:
-    """Run an agent that serves the files."""
-    with Agent(folder) as agent:
+def specialised(
+    folder: Path, files: Files, *, forked: bool = False, **choices: Any
+) -> Iterator[Agent]:
+    """Run an agent that serves the files; `forked`: by processes that a zygote forks."""
+    with Agent(folder, *(FORKING if forked else ())) as agent:
+        if forked:
+            agent.wait_until_ready()
         reply = agent.specialise(files, **choices)
         assert reply.status == 200, reply.body
         yield agent
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process goes on running, given a moment to die of a signal that it has."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        return not select.select([descriptor], [], [], 1.0)[0]
+    finally:
+        os.close(descriptor)
 
 
 def pack(files: Files) -> bytes:

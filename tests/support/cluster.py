@@ -161,6 +161,7 @@ def installed() -> Iterator[Installation]:
             *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
             *("--wait", "--timeout", "180s"),
         )
+        wait_until(lambda: _has_account_id(installation.account), "the account has its id")
         yield replace(installation, port=_node_port(installation))
     finally:
         subprocess.run([find_helm() or "helm", "uninstall", "-n", installation.namespace,
@@ -181,6 +182,11 @@ def _make_key(installation: Installation) -> None:
         },
     }
     kubectl("apply", "-n", installation.namespace, "-f", "-", stdin=json.dumps(secret))
+
+
+def _has_account_id(namespace: str) -> bool:
+    path = r"jsonpath={.metadata.labels.pilotlight\.dev/account-id}"
+    return bool(kubectl("get", "namespace", namespace, "-o", path))
 
 
 def _node_port(installation: Installation) -> int:

@@ -111,10 +111,7 @@ class LocalPlatform:
                 "or give another with --port"
             ) from error
         self.endpoint = f"http://{LOOPBACK}:{port}"
-        self._tasks = [
-            asyncio.create_task(work)
-            for work in (reconciler.run(), self._caps.run(), self._collect())
-        ]
+        self._tasks = [asyncio.create_task(work) for work in self._background(reconciler)]
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""

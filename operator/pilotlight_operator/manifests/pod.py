@@ -152,7 +152,11 @@ def _container(
         "env": [
             {"name": "PILOTLIGHT_AGENT_LISTEN", "value": f"0.0.0.0:{AGENT_PORT}"},
             {"name": "PILOTLIGHT_AGENT_TOKEN_SHA256", "value": token_sha256},
-            {"name": "PILOTLIGHT_AGENT_RUNTIME", "value": request.runtime},
+            # Only a pod that waits for its function has the time to prepare for it.
+            {
+                "name": "PILOTLIGHT_AGENT_RUNTIME",
+                "value": "" if request.revision else request.runtime,
+            },
         ],
         "ports": [{"name": "agent", "containerPort": AGENT_PORT}],
         "readinessProbe": {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight.agent_health import wait_until_ready
 from pilotlight.agent_protocol import AGENT_PORT, pod_token, token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import (
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["KubernetesCompute"]
 
-KNOCK_SECONDS = 0.02
-"""Between two knocks at an agent whose container runs already."""
 LONGEST_PREFIX = 48
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
@@ -86,7 +85,7 @@ class KubernetesCompute:
             async with asyncio.timeout(seconds):
                 await self._api.request("POST", _path(key.partition("/")[0]), body=body)
                 host = await _wait_for_address(starting)
-                await _wait_for_agent(host)
+                await wait_until_ready(host, AGENT_PORT)
         except BaseException as error:
             self._remove(key)
             if isinstance(error, TimeoutError):
@@ -211,28 +210,6 @@ async def _wait_for_address(starting: _Starting) -> str:
             return host
         await starting.changed.wait()
         starting.changed.clear()
-
-
-async def _wait_for_agent(host: str) -> None:
-    """Knock until the agent answers: the kubelet's own probe is up to seconds behind."""
-    while True:
-        if await _answers(host):
-            return
-        await asyncio.sleep(KNOCK_SECONDS)
-
-
-async def _answers(host: str) -> bool:
-    try:
-        reader, writer = await asyncio.open_connection(host, AGENT_PORT)
-    except OSError:
-        return False
-    try:
-        writer.write(f"GET /ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        return (await reader.readline()).split()[1:2] == [b"200"]
-    except OSError:
-        return False
-    finally:
-        writer.close()
 
 
 def _path(namespace: str) -> str:

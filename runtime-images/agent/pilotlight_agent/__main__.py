@@ -15,8 +15,11 @@ from pilotlight_agent.gateway_api import GatewayApi
 from pilotlight_agent.journal import Cursor, Journal
 from pilotlight_agent.options import Options
 from pilotlight_agent.pod import Pod
-from pilotlight_agent.process import ExecSpawner, Reaper
+from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
+from pilotlight_agent.runtime_process import managed_python
 from pilotlight_agent.standard_output import StandardOutput
+from pilotlight_agent.variables import defaults
+from pilotlight_agent.zygote_spawner import ZygoteSpawner
 
 
 async def serve(chosen: Options) -> None:
@@ -24,7 +27,8 @@ async def serve(chosen: Options) -> None:
     journal, output, reaper = Journal(), StandardOutput(), Reaper()
     await output.open()
     reaper.start()
-    pod = Pod(chosen.places, ExecSpawner(reaper), journal)
+    spawner = _spawner(chosen, ExecSpawner(reaper), journal)
+    pod = Pod(chosen.places, spawner, journal)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
@@ -35,11 +39,23 @@ async def serve(chosen: Options) -> None:
     port = server.sockets[0].getsockname()[1]
     output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
+    if isinstance(spawner, ZygoteSpawner):
+        spawner.start()
     gc.freeze()
     await pod.finished.wait()
     server.close()
     journal.flush()
     await output.close()
+
+
+def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
+    """Give the spawner that suits the pod's runtime."""
+    if not chosen.runtime.startswith("python"):
+        return plain
+    places = chosen.places
+    variables = defaults(places, places.temporary)
+    command = managed_python(places.python)
+    return ZygoteSpawner(command, variables, plain=plain, journal=journal)
 
 
 def _stop_on_signals(pod: Pod) -> None:

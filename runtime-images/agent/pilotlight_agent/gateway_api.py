@@ -83,8 +83,8 @@ class GatewayApi:
         return scheme == b"Bearer" and hmac.compare_digest(digest, self._token_sha256)
 
     def _health(self, of_readiness: bool, connection: Connection) -> None:  # noqa: FBT001 -- which of two paths
-        if of_readiness and self._pod.draining:
-            _refuse(connection, 503, "Draining", "the pod takes nothing new")
+        if of_readiness and not self._pod.ready:
+            _refuse(connection, 503, "NotReady", "the pod drains, or its zygotes are starting")
         else:
             connection.respond(200, b"ok\n", b"Content-Type: text/plain\r\n")
 

@@ -21,6 +21,8 @@ class Options:
     port: int
     token_sha256: str
     places: Places
+    runtime: str
+    """What the pod is meant for, so that it can prepare; empty: nothing in particular."""
     parent_stdin: bool
 
 
@@ -32,6 +34,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> O
         host=host,
         port=port,
         token_sha256=given.token_sha256,
+        runtime=given.runtime,
         parent_stdin=given.parent_stdin,
         places=Places(given.task_root, given.temporary, given.layers_root, given.python),
     )
@@ -57,6 +60,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("temporary", _path, "/tmp", "what functions use as /tmp")  # noqa: S108 -- Lambda's own path
     add("layers-root", _path, "/opt", "where layers are")
     add("python", _path, sys.executable, "interpreter of managed Python functions")
+    add("runtime", str, "", "runtime id to prepare for, such as python3.13")
     parser.add_argument(
         "--parent-stdin",
         action="store_true",

@@ -49,6 +49,11 @@ class Pod:
         self._specification: Specification | None = None
 
     @property
+    def ready(self) -> bool:
+        """Whether it may be given something to do."""
+        return self._spawner.ready and not self.draining
+
+    @property
     def revision(self) -> str:
         """The revision it serves or tried to, empty for a generic pod."""
         return "" if self._specification is None else self._specification.revision
@@ -133,4 +138,5 @@ class Pod:
 
     def _pids_beside(self, environment: Environment) -> list[int]:
         others = (each for each in self.environments.values() if each is not environment)
-        return [each.pid for each in others if each.pid is not None and each.state != State.ENDED]
+        pids = [each.pid for each in others if each.pid is not None and each.state != State.ENDED]
+        return pids + list(self._spawner.helpers)

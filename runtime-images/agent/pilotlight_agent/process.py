@@ -1,8 +1,8 @@
 """Starting processes and hearing of their end.
 
 Everything that runs a function's code is started through a `Spawner`, so that a zygote can take
-the place of fork and exec without anyone noticing. The agent is a subreaper: it reaps children
-that it never started, which is why asyncio's own child watcher cannot be used here.
+the place of fork and exec without anyone noticing (`zygote_spawner`). The agent is a subreaper: it
+reaps children that it never started, which is why asyncio's own child watcher cannot be used here.
 """
 
 import asyncio
@@ -21,6 +21,14 @@ Exit = Callable[[int], None]
 
 class Spawner(Protocol):
     """Starts a process in a session of its own and tells of its end."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether processes start as quickly as they ever will."""
+
+    @property
+    def helpers(self) -> Sequence[int]:
+        """Ids of processes of its own, which belong to no environment."""
 
     def spawn(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, fds: Sequence[int]
@@ -62,6 +70,9 @@ class Reaper:
 
 class ExecSpawner:
     """Starts processes with fork and exec."""
+
+    ready = True
+    helpers: Sequence[int] = ()
 
     def __init__(self, reaper: Reaper) -> None:
         self._reaper = reaper

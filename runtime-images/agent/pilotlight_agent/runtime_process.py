@@ -126,7 +126,7 @@ def _start_managed_python(
     link = FrameLink(supervisor)
     places = setting.places
     fd = link.runtime_socket.fileno()
-    command = (str(places.python), "-u", _managed_python(), str(fd), str(places.layers_root))
+    command = (*managed_python(places.python), str(fd), str(places.layers_root))
     wrapper = setting.variables.get(_EXEC_WRAPPER)
     argv = command if wrapper is None else (wrapper, *command)
     try:
@@ -140,15 +140,16 @@ def _start_managed_python(
 
 
 @cache
-def _managed_python() -> str:
-    """Give the folder of the runtime's package, wherever this interpreter would import it from.
+def managed_python(python: Path) -> tuple[str, ...]:
+    """Give the command that runs the managed runtime; a descriptor and the layers' folder follow.
 
-    It is run by its path, by another interpreter perhaps, and never imported here.
+    It is the package's folder, wherever this interpreter would import it from: it is run by its
+    path, by another interpreter perhaps, and never imported here.
     """
     found = find_spec("pilotlight_python")
     if found is None or found.origin is None:
         raise NotStartableError("the managed Python runtime is not installed")
-    return str(Path(found.origin).parent)
+    return str(python), "-u", str(Path(found.origin).parent)
 
 
 def _start_bootstrap(

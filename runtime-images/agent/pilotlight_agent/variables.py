@@ -33,7 +33,7 @@ def build(
     """
     function = specification.function
     return (
-        _defaults(places, temporary)
+        defaults(places, temporary)
         | dict(specification.environment)
         | dict(specification.credentials)
         | _of_function(function)
@@ -46,7 +46,7 @@ def build(
     )
 
 
-def _defaults(places: Places, temporary: Path) -> dict[str, str]:
+def defaults(places: Places, temporary: Path) -> dict[str, str]:
     """Give what a function's own configuration may replace."""
     task, layers = places.task_root, places.layers_root
     libraries = (

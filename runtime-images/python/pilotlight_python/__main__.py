@@ -2,7 +2,8 @@
 
 The function must find the module search path that Lambda gives it, an empty `__main__`, and no
 module of ours that it could import by accident. So this file puts the path right, loads the
-package by its location, and goes on in `service`.
+package by its location, and goes on in `service`. With `--zygote FD PROFILE` the process first
+becomes a zygote, and each process that it forks goes on here as if it had just been started.
 """
 
 import importlib.util
@@ -10,15 +11,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+_ZYGOTE = "--zygote"
+
 
 def _set_search_path(task_root: str, layers_root: str) -> None:
-    """Put the function's code first, then its layers, then the interpreter's own.
+    """Put the function's code first, then its layers, before the interpreter's own.
 
     Source: AWS Lambda Developer Guide, "Search path for Python".
     """
     layers = f"{layers_root}/python"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    sys.path[:1] = [task_root, f"{layers}/lib/{version}/site-packages", layers]
+    sys.path[:0] = [task_root, f"{layers}/lib/{version}/site-packages", layers]
 
 
 def _load_package() -> None:
@@ -34,12 +37,23 @@ def _load_package() -> None:
     specification.loader.exec_module(package)
 
 
+def _become_zygote(descriptor: str, profile: str) -> list[str]:
+    """Fork environments as the agent asks; gives the arguments of each, in its own process."""
+    from pilotlight_python import zygote  # noqa: PLC0415 -- importable only from here on
+
+    return zygote.serve(int(descriptor), profile)
+
+
 def main() -> None:
     """Prepare the interpreter and serve; ends when the agent closes the channel."""
-    _, descriptor, layers_root = sys.argv
+    arguments = sys.argv[1:]
     sys.argv[:] = [__file__]
-    _set_search_path(str(Path.cwd()), layers_root)
+    del sys.path[0]  # the folder of this file
     _load_package()
+    if arguments[0] == _ZYGOTE:
+        arguments = _become_zygote(*arguments[1:])
+    descriptor, layers_root = arguments
+    _set_search_path(str(Path.cwd()), layers_root)
     from pilotlight_python.service import serve  # noqa: PLC0415 -- importable only from here on
 
     sys.modules["__main__"] = ModuleType("__main__")

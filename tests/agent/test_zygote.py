@@ -1,0 +1,286 @@
+"""Environments that fork from a zygote: what may differ does, nothing is left, nothing depends."""
+
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.agent import FORKING, Agent, is_running, specialised
+
+FUNCTION = """
+import os, random, secrets, ssl, sys, tempfile, time, uuid
+
+def parent_of(pid):
+    return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+
+def daemonise():
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(writer, str(os.getpid()).encode())
+            while True:
+                time.sleep(60)
+        os._exit(0)
+    os.wait()
+    return int(os.read(reader, 20))
+
+def handler(event, context):
+    kind = event.get("do")
+    if kind == "random":
+        return {
+            "random": random.random(), "Random": random.Random().random(),
+            "uuid4": str(uuid.uuid4()), "uuid1": str(uuid.uuid1()),
+            "secrets": secrets.token_hex(), "ssl": ssl.RAND_bytes(16).hex(),
+            "urandom": os.urandom(16).hex(), "tempfile": tempfile.mktemp(),
+        }
+    if kind == "exit":
+        os._exit(1)
+    if kind == "sleep":
+        time.sleep(60)
+    if kind == "daemon":
+        return daemonise()
+    return {
+        "pid": os.getpid(),
+        "command": open("/proc/self/cmdline").read().split(chr(0))[:-1],
+        "modules": list(sys.modules),
+        "descriptors": len(os.listdir("/proc/self/fd")),
+        "temporary": tempfile.gettempdir(),
+        "original": sys.orig_argv[1:3],
+        "hash": os.environ.get("PYTHONHASHSEED"),
+        "TZ": time.strftime("%Z", time.localtime(0)),
+    }
+"""
+
+
+THREAD = """
+import threading, time
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+"""
+
+
+@pytest.fixture(scope="module")
+def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
+    """An agent whose environments are forked."""
+    folder = tmp_path_factory.mktemp("forked")
+    with specialised(folder, {"main.py": FUNCTION}, forked=True, timeout=1) as agent:
+        yield agent
+
+
+def profile_of(told: dict[str, list[str]]) -> str | None:
+    """Give the profile of the zygote that a function was forked from, None for none."""
+    if "--zygote" not in told["command"]:
+        return None
+    return "profile" if "botocore.session" in told["modules"] else "stdlib"
+
+
+def zygotes(agent: Agent) -> list[int]:
+    """Give the zygotes that run below an agent; unlike what they fork they carry no log stream."""
+    found = []
+    for pid in children(agent.process.pid):
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if b"AWS_LAMBDA_LOG_STREAM_NAME=" + b"-" * 128 in variables:
+            found.append(pid)
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """Give the children of all threads of a process."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def has_run_out(pid: int) -> bool:
+    """Whether a process is a zombie."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def more_environments(agent: Agent, count: int) -> list[str]:
+    """Start environments and give their ids."""
+    body = json.dumps({"count": count}).encode()
+    return [each["id"] for each in agent.request("POST", "/v1/environments", body).json[
+        "environments"
+    ]]  # fmt: skip
+
+
+def test_the_agent_is_ready_when_its_zygotes_are(tmp_path: Path) -> None:
+    """Not before, so that a pod in a pool keeps its promise."""
+    with Agent(tmp_path, *FORKING, python=str(slow_python(tmp_path))) as agent:
+        assert agent.request("GET", "/live").status == 200
+        assert agent.request("GET", "/ready").status == 503
+        (tmp_path / "go").touch()
+        agent.wait_until_ready()
+
+
+def slow_python(folder: Path) -> Path:
+    """Give an interpreter that starts when the file `go` is there."""
+    return script(folder, f"until [ -e {folder}/go ]; do sleep 0.01; done", "")
+
+
+def script(folder: Path, before: str, variables: str) -> Path:
+    """Give an interpreter that does something before it is one."""
+    path = folder / "python"
+    path.write_text(f'#!/bin/sh\n{before}\n{variables} exec {sys.executable} "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_a_function_is_forked_from_the_profile(agent: Agent) -> None:
+    """And restarts are forks, too; what it can see of its start is that of a plain one."""
+    first = agent.invoke({}).json
+    assert profile_of(first) == "profile"
+    assert first["original"][0] == "-u"
+    assert first["TZ"] == "UTC"
+    assert agent.invoke({"do": "exit"}).report["status"] == "crash"
+    assert agent.invoke({"do": "sleep"}).report["status"] == "timeout"
+    again = agent.invoke({}).json
+    assert profile_of(again) == "profile"
+    assert again["pid"] != first["pid"]
+    assert len(zygotes(agent)) == 1  # the other one is not needed any more
+
+
+def test_children_of_one_zygote_draw_different_numbers(agent: Agent) -> None:
+    """From every generator that a function may ask."""
+    environments = [agent.environment, *more_environments(agent, 12)]
+    told = [agent.invoke({"do": "random"}, environment=each).json for each in environments]
+    for generator in told[0]:
+        assert len({each[generator] for each in told}) == len(environments), generator
+
+
+def test_environments_have_temporary_folders_of_their_own(agent: Agent) -> None:
+    """When there are several in a pod."""
+    environments = more_environments(agent, 2)
+    told = [agent.invoke({}, environment=each).json for each in environments]
+    assert [each["temporary"] for each in told] == [
+        str(agent.temporary / environment) for environment in environments
+    ]
+
+
+def test_a_kill_spares_what_others_have_forked(agent: Agent) -> None:
+    """A forked process's own variables are in place although the kernel shows its zygote's."""
+    one, other = more_environments(agent, 2)
+    theirs = agent.invoke({"do": "daemon"}, environment=other).json
+    mine = agent.invoke({"do": "daemon"}, environment=one).json
+    agent.invoke({"do": "sleep"}, environment=one)
+    assert not is_running(mine)
+    assert is_running(theirs)
+    agent.invoke({"do": "sleep"}, environment=other)
+    assert not is_running(theirs)
+
+
+def test_fifty_forks_leave_nothing(agent: Agent) -> None:
+    """No zombie, no descriptor, neither with the zygote nor with what it forks."""
+    before = agent.invoke({}).json
+    (zygote,) = zygotes(agent)
+    descriptors = len(list(Path(f"/proc/{zygote}/fd").iterdir()))
+    processes = len(children(agent.process.pid))
+    for _ in range(50):
+        agent.invoke({"do": "exit"})
+    after = agent.invoke({}).json
+    assert after["descriptors"] == before["descriptors"]
+    assert len(list(Path(f"/proc/{zygote}/fd").iterdir())) == descriptors
+    assert children(zygote) == []
+    assert len(children(agent.process.pid)) == processes
+    assert not any(map(has_run_out, children(agent.process.pid)))
+
+
+def test_without_its_zygote_a_pod_goes_on(agent: Agent) -> None:
+    """The next process is started plainly, and later ones by a new zygote."""
+    told = len(agent.journal.events)
+    (zygote,) = zygotes(agent)
+    os.kill(zygote, signal.SIGKILL)
+    agent.invoke({"do": "exit"})
+    assert not agent.invoke({}).failed
+    wait_for_zygote(agent, told)
+    agent.invoke({"do": "exit"})
+    assert profile_of(agent.invoke({}).json) == "profile"
+
+
+def test_a_zygote_that_does_not_answer_is_replaced(agent: Agent) -> None:
+    """Nobody waits for it longer than a moment."""
+    told = len(agent.journal.events)
+    (zygote,) = zygotes(agent)
+    os.kill(zygote, signal.SIGSTOP)
+    agent.invoke({"do": "exit"})
+    assert not agent.invoke({}).failed
+    wait_for_zygote(agent, told)
+    assert zygote not in zygotes(agent)
+
+
+def wait_for_zygote(agent: Agent, told: int) -> None:
+    """Wait until one gets ready that was not when `told` events were."""
+    agent.journal.wait(lambda e: "zygote" in e and e["state"] == "ready" and e["seq"] > told)
+
+
+@contextmanager
+def forked(folder: Path, own: dict[str, str], **choices: dict[str, str]) -> Iterator[Agent]:
+    """Run a forking agent whose function brings files of its own."""
+    files = {"main.py": FUNCTION, **own}
+    with specialised(folder, files, forked=True, **choices) as agent:
+        yield agent
+
+
+@pytest.mark.parametrize(
+    ("own", "profile"),
+    [("boto3.py", "stdlib"), ("urllib3/__init__.py", "stdlib"), ("asyncio.py", None)],
+)
+def test_a_module_of_the_functions_own_comes_first(
+    tmp_path: Path, own: str, profile: str | None
+) -> None:
+    """A zygote that has loaded another one by that name does not serve."""
+    name = own.removesuffix("/__init__.py").removesuffix(".py")
+    source = FUNCTION + f"\nimport {name}\nassert {name}.MINE\n"
+    with forked(tmp_path, {"main.py": source, own: "MINE = True"}) as agent:
+        reply = agent.invoke({})
+        assert not reply.failed, reply.body
+        assert profile_of(reply.json) == profile
+
+
+def test_a_layer_comes_before_the_profile(tmp_path: Path) -> None:
+    """As the function's own code does."""
+    layer = tmp_path / "opt" / "python"
+    layer.mkdir(parents=True)
+    (layer / "jmespath.py").write_text("MINE = True")
+    source = FUNCTION + "\nimport jmespath\nassert jmespath.MINE\n"
+    with forked(tmp_path, {"main.py": source}) as agent:
+        assert profile_of(agent.invoke({}).json) == "stdlib"
+
+
+def test_variables_that_an_interpreter_reads_at_its_start_are_heeded(tmp_path: Path) -> None:
+    """By starting one."""
+    with forked(tmp_path, {}, environment={"PYTHONHASHSEED": "7", "TZ": "UTC"}) as agent:
+        told = agent.invoke({}).json
+        assert profile_of(told) is None
+        assert told["hash"] == "7"
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        (THREAD, "NotAloneError: 2 threads run"),
+        ("import socket\nkept = socket.socket()", "NotAloneError: descriptors [3] are open"),
+        ("import os\nos._exit(3)", "it ended too often"),
+    ],
+)
+def test_a_profile_that_cannot_be_forked_is_given_up(
+    tmp_path: Path, module: str, reason: str
+) -> None:
+    """A thread or a socket before the fork, or an end: it is told, and functions run without."""
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "requests.py").write_text(module)
+    python = script(tmp_path, "", f"PYTHONPATH={packages}")
+    with Agent(tmp_path, *FORKING, python=str(python)) as agent:
+        event = agent.journal.wait(lambda e: e.get("state") == "failed")
+        assert event["zygote"] == "profile"
+        assert event["reason"] == reason
+        agent.journal.wait(lambda e: e.get("zygote") == "stdlib" and e["state"] == "ready")
+        assert agent.request("GET", "/ready").status == 200
+        assert agent.specialise({"main.py": FUNCTION}).status == 200
+        assert profile_of(agent.invoke({}).json) == "stdlib"

@@ -1,0 +1,47 @@
+"""The pilot light of local mode: a first call is answered by a pod that waited, warm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from pilotlight_autoscaler.pools import PoolKey
+from pilotlight_cli.local.platform import LocalPlatform, LocalSettings
+from tests.support.platform import manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYTHON = PoolKey("default", "python3.13")
+
+
+async def test_a_first_call_takes_a_generic_pod(tmp_path: Path) -> None:
+    platform = LocalPlatform(LocalSettings(state=tmp_path, port=0))
+    await platform.start()
+    try:
+        async with aiohttp.ClientSession(platform.endpoint) as session:
+            await _post(session, "/-/apply", manifest("warm"))
+            await _until_warm(platform)
+            waiting = platform._pools.pods()
+            answer = await _post(session, "/2015-03-31/functions/warm/invocations", {})
+        assert answer == "warm"
+        taken = {lease.pod for lease in platform._capacity.leases_of("local")}
+        assert len(taken) == 1
+        assert taken <= waiting
+    finally:
+        await platform.stop()
+
+
+async def _until_warm(platform: LocalPlatform) -> None:
+    async with asyncio.timeout(30):
+        while platform._pools.sizes().get(PYTHON, (0, 0))[0] < 2:  # noqa: ASYNC110  processes start
+            await asyncio.sleep(0.05)
+
+
+async def _post(session: aiohttp.ClientSession, path: str, document: object) -> object:
+    async with session.post(path, data=json.dumps(document)) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
