@@ -1,0 +1,1 @@
+"""The autoscaler's policies in virtual time: no processes, one seed, the same result every time."""

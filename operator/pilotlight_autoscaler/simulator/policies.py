@@ -1,0 +1,89 @@
+"""The policies that are compared: how long an environment stays, and who goes when memory is short.
+
+Ours are the modules that the autoscaler itself has; the others are what is common elsewhere.
+`simulation` asks them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from pilotlight_autoscaler.greedy_dual import Candidate, GreedyDual
+from pilotlight_autoscaler.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["FIXED", "GREEDY_DUAL", "HYBRID", "KPA", "LRU", "Eviction", "Policy"]
+
+
+class Eviction(Protocol):
+    """Who goes first when memory is short: the lowest priority."""
+
+    def priority(self, now: float, candidate: Candidate) -> float:
+        """Rank an environment as it becomes idle."""
+
+    def evicted(self, priority: float) -> None:
+        """Note what went."""
+
+
+class LeastRecentlyUsed:
+    """Whoever idles longest goes first."""
+
+    def priority(self, now: float, candidate: Candidate) -> float:
+        """Rank by the time of the last use alone."""
+        del candidate
+        return now
+
+    def evicted(self, priority: float) -> None:
+        """Forget it: recency does not age."""
+
+
+class Greedy:
+    """The autoscaler's own order."""
+
+    def __init__(self) -> None:
+        self._order = GreedyDual()
+
+    def priority(self, now: float, candidate: Candidate) -> float:
+        """Rank by what missing it costs."""
+        del now
+        return self._order.priority(candidate)
+
+    def evicted(self, priority: float) -> None:
+        """Let the others age."""
+        self._order.evicted(priority)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy by its parts."""
+
+    name: str
+    keep: Callable[[IdleTimes, int], KeepAlive]
+    """Asked with the function's idle times and how many other environments it has."""
+    eviction: Callable[[], Eviction] = LeastRecentlyUsed
+    pooled: bool = True
+    """Whether generic pods wait, which take a function's code in milliseconds."""
+    tick_seconds: float = 0.0
+    """How often starts are decided; 0: at once."""
+
+
+SPEC = KeepAliveSpec()
+FIXED = Policy("fixed 10 min", lambda _history, _others: KeepAlive(0.0, SPEC.fixed_seconds))
+HYBRID = Policy(
+    "hybrid histogram (ours)",
+    lambda history, others: decide(history, SPEC, others=others),
+    Greedy,
+)
+LRU = Policy("LRU", lambda _history, _others: KeepAlive(0.0, math.inf))
+GREEDY_DUAL = Policy(
+    "greedy-dual (ours)", lambda _history, _others: KeepAlive(0.0, math.inf), Greedy
+)
+KPA = Policy(
+    "Knative KPA", lambda _history, _others: KeepAlive(0.0, 90.0), pooled=False, tick_seconds=2.0
+)
+"""Knative's autoscaler for one call at a time: a 2 s tick, and to zero once the stable window of
+60 s is empty and the grace of 30 s is over (knative/serving, config-autoscaler)."""
