@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench docs model clean
+.PHONY: help setup demo dev test e2e check format images bench simulate docs model clean
 
 PYTHON ?= python3
 CLUSTER ?= ../shared/cluster/cluster
@@ -63,6 +63,9 @@ images: ## Build operator, gateway, runtime and database images onto the cluster
 
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python benchmarks/run.py
+
+simulate: setup ## Run the keep-alive policies on a synthetic trace
+	@$(RUN)/python benchmarks/keep_alive.py
 
 docs: setup ## Write the generated pages anew
 	@$(RUN)/python -m pilotlight_gateway.operations.unsupported > docs/unsupported.md
