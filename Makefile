@@ -7,12 +7,13 @@ PYTHON ?= python3
 CLUSTER ?= ../shared/cluster/cluster
 READY := .venv/.ready
 FUNCTIONS := .venv/functions/.ready
+MOTO := .venv/moto/.ready
 RUN := .venv/bin
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) $(FUNCTIONS) ## Make .venv, which then has bin/pilotlight
+setup: $(READY) $(FUNCTIONS) $(MOTO) ## Make .venv, which then has bin/pilotlight
 
 # uv if it is there; else venv and pip bring it first: an old pip alone resolves for minutes.
 $(READY): pyproject.toml uv.lock
@@ -36,10 +37,18 @@ $(FUNCTIONS): $(READY) runtime-images/python/requirements.txt
 	  $$uv pip install --quiet --python .venv/functions/bin/python -r runtime-images/python/requirements.txt
 	@touch $@
 
-demo: setup ## Run every example on real input, locally, and stop
+# AWS's neighbour services for tests; it pins what the platform must not.
+$(MOTO): $(READY) tests/support/moto-requirements.txt
+	@echo "setting up .venv/moto (SQS, SNS, EventBridge and S3 for tests)"
+	@$(PYTHON) -m venv --without-pip .venv/moto
+	@uv=$$(command -v uv || echo .venv/bin/uv); \
+	  $$uv pip install --quiet --python .venv/moto/bin/python -r tests/support/moto-requirements.txt
+	@touch $@
+
+demo: $(READY) $(FUNCTIONS) ## Run every example on real input, locally, and stop
 	@$(RUN)/python -m pilotlight_cli.demo
 
-dev: setup ## Run the local platform with the examples
+dev: $(READY) $(FUNCTIONS) ## Run the local platform with the examples
 	@$(RUN)/pilotlight dev examples
 
 test: setup ## Every test; those on Kubernetes where a KUBECONFIG or kind is given

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.support.cluster import Installation
 
 PER_SECOND = 20
+GATEWAYS = 2
 SOURCE = """
 import time
 
@@ -26,9 +27,15 @@ def handler(event, context):
 
 
 def _prepare(platform: Installation, name: str) -> None:
+    """Apply a function and warm it on both gateways: one call at a time starts one pod on each."""
     platform.apply(name, SOURCE.format(version="old"), timeout=20)
     platform.wait_ready(name)
-    platform.invoke(name, {})
+
+    def warm() -> bool:
+        platform.invoke(name, {})  # a new client, so that the Service may choose the other gateway
+        return len(platform.pods(name)) >= GATEWAYS
+
+    wait_until(warm, "both gateways have an environment")
 
 
 def test_an_update_loses_no_call(platform: Installation) -> None:
@@ -54,7 +61,7 @@ def test_a_killed_operator_loses_no_call(platform: Installation) -> None:
     before = _leader(platform)
     with Load(lambda _: _invoke(client, "orphaned", {}), per_second=PER_SECOND) as load:
         load.wait_for(PER_SECOND)
-        _kill_operators(platform)
+        _kill(platform, before)
         wait_until(lambda: _leader(platform) not in {"", before}, "another operator leads")
         load.wait_for(2 * PER_SECOND)
     assert not load.failed, load.failed[:3]
@@ -121,9 +128,9 @@ def _leader(platform: Installation) -> str:
     return kubectl("get", "lease", platform.release, "-n", platform.namespace, "-o", path)
 
 
-def _kill_operators(platform: Installation) -> None:
-    selector = "app.kubernetes.io/component=operator"
-    kubectl(
-        *("delete", "pods", "-n", platform.namespace, "-l", selector),
-        *("--force", "--grace-period=0"),
-    )
+def _kill(platform: Installation, leader: str) -> None:
+    """Kill the operator at an address; the standby lives."""
+    address = leader.partition(":")[0]
+    path = f"jsonpath={{.items[?(@.status.podIP=='{address}')].metadata.name}}"
+    name = kubectl("get", "pods", "-n", platform.namespace, "-o", path)
+    kubectl("delete", "pod", name, "-n", platform.namespace, "--force", "--grace-period=0")

@@ -116,12 +116,13 @@ async def _lead(
         stack.callback(task.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
-    await claims.start(ANYWHERE, settings.claims_port)
-    stack.push_async_callback(claims.stop)
     foreign = ForeignAcknowledgements(acknowledgements, asyncio.get_running_loop())
     controller = Controller(settings.controller, foreign)
     controller.start()
     stack.push_async_callback(controller.stop)
+    # Last to start is first to stop: gateways keep their claims for the next leader from then on.
+    await claims.start(ANYWHERE, settings.claims_port)
+    stack.push_async_callback(claims.stop)
     operations.lead(lambda: controller.is_progressing() and not pods.done())
 
 
