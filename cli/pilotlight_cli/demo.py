@@ -57,6 +57,9 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("failing", {"amount": "a lot"}, fails=True)
     yield Example("presigned", {"bucket": "photos", "key": "2026/harbour.jpg"})
     yield Example("shell", {"text": "a runtime in fifteen lines"})
+    yield Example("page", {"queryStringParameters": {"name": "Ada"}, "cookies": ["visits=2"]})
+    yield Example("pets", {"pathParameters": {"id": "2"}})
+    yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
 
 
 def main(folder: Path = Path("examples")) -> int:

@@ -16,7 +16,7 @@ import yaml
 
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_manifest, parse_model
-from pilotlight.resources import Function, Runtime, Secret
+from pilotlight.resources import Function, FunctionAlias, Route, Runtime, Schedule, Secret
 
 from .failures import USAGE, Failure
 from .package import Package, files_of, package_of
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["SOURCE_ANNOTATION", "Manifest", "load"]
 
 SOURCE_ANNOTATION = "pilotlight.dev/source"
-ORDER: tuple[type[Resource], ...] = (Runtime, Secret, Function)
+ORDER: tuple[type[Resource], ...] = (
+    Runtime, Secret, Function, FunctionAlias, Route, Schedule,
+)  # fmt: skip
 """What others refer to is applied first."""
 SUFFIXES = (".yaml", ".yml", ".json")
 Document = dict[str, Any]

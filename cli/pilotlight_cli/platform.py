@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pilotlight.resources import Function
+from pilotlight.resources import Function, Schedule
 
 from .client import MISSING, ApiError
 from .failures import TIMED_OUT, Failure
@@ -97,6 +97,15 @@ class Platform:
     def delete(self, name: str) -> None:
         """Delete a function; raises ApiError."""
         self._client.request("DELETE", f"/-/functions/{name}")
+
+    def schedules(self) -> list[Schedule]:
+        """Read all schedules of the account, by name."""
+        answer = self._client.request_json("GET", "/-/schedules")
+        return [Schedule.model_validate(one) for one in answer["items"]]
+
+    def schedule(self, name: str) -> Schedule:
+        """Read a schedule; raises ApiError."""
+        return Schedule.model_validate(self._client.request_json("GET", f"/-/schedules/{name}"))
 
     def logs(self, name: str, **query: str | float | None) -> list[dict[str, Any]]:
         """Read log lines: `since` (epoch seconds), `request_id`, `after_id`, `limit`."""

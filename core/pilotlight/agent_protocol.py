@@ -110,6 +110,8 @@ class EnvironmentState(_Wire):
 
     id: str
     state: str
+    initialised: bool = False
+    """Whether its runtime is past the init phase."""
 
 
 class Specialised(_Wire):

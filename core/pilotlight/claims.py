@@ -44,6 +44,8 @@ class Lease:
     port: int
     epoch: int
     """The agent refuses a lease older than the newest it has seen."""
+    provisioned: bool = False
+    """Whether the environment was initialised before anyone asked."""
 
 
 class Holder(Protocol):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from .errors import InvalidResourceError
-from .resources import Function, Model, Runtime
+from .resources import Function, FunctionAlias, Model, Route, Runtime, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,13 @@ __all__ = ["KINDS", "parse_manifest", "parse_model"]
 
 M = TypeVar("M", bound=Model)
 
-KINDS: dict[str, type[Resource]] = {"Function": Function, "Runtime": Runtime}
+KINDS: dict[str, type[Resource]] = {
+    "Function": Function,
+    "FunctionAlias": FunctionAlias,
+    "Route": Route,
+    "Runtime": Runtime,
+    "Schedule": Schedule,
+}
 """What may be applied, by kind."""
 
 _WRITABLE_METADATA = {"name", "namespace", "labels", "annotations"}
@@ -47,7 +53,10 @@ def parse_manifest(document: Any) -> Resource:
             field="apiVersion",
         )
     _check_metadata(document.get("metadata"))
-    return parse_model(kind, {**document, "status": {}} if "status" in document else document)
+    resource = parse_model(kind, {**document, "status": {}} if "status" in document else document)
+    if (problem := resource.problem()) is not None:
+        raise InvalidResourceError(problem, field="spec")
+    return resource
 
 
 def parse_model(model: type[M], value: Mapping[str, Any], *, path: str = "") -> M:

@@ -13,17 +13,22 @@ import re
 __all__ = [
     "ACCOUNT_LABEL",
     "FUNCTION_LABEL",
+    "LAST_VERSION_ANNOTATION",
     "REVISION_LABEL",
     "RUNTIME_LABEL",
+    "alias_object_name",
     "derive_account",
     "label_value",
     "object_name",
+    "version_object_name",
 ]
 
 ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
 FUNCTION_LABEL = "pilotlight.dev/function"
 """Label of what belongs to a function: the function's object name."""
+LAST_VERSION_ANNOTATION = "pilotlight.dev/last-version"
+"""Annotation of a function: the highest version number that was ever given, deleted ones too."""
 RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
@@ -45,6 +50,16 @@ def object_name(function_name: str) -> str:
         return cut
     digest = hashlib.sha256(function_name.encode()).hexdigest()[:8]
     return f"{cut.strip('-') or 'function'}-{digest}"
+
+
+def version_object_name(function: str, number: int) -> str:
+    """Name the object of a function's version; `function` is the function's own object name."""
+    return f"{function}-v{number}"
+
+
+def alias_object_name(function: str, alias: str) -> str:
+    """Name the object of a function's alias."""
+    return f"{function}-{object_name(alias)}"
 
 
 def label_value(name: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -67,17 +68,21 @@ class Catalogue:
 
     async def wait_for_change(self, function: Function, *, seconds: float) -> None:
         """Wait until a function is another than it was, or is gone; at most that long."""
-        where = (function.metadata.namespace, function.function_name)
 
-        def changed() -> bool:
-            now = self._functions.get(where)
+        def changed(now: Function | None) -> bool:
             return now is None or now.status.revision != function.status.revision
 
-        try:
+        await self.wait_until(function, changed, seconds=seconds)
+
+    async def wait_until(
+        self, function: Function, holds: Callable[[Function | None], bool], *, seconds: float
+    ) -> Function | None:
+        """Wait until something holds of a function as it is by then; at most that long."""
+        where = (function.metadata.namespace, function.function_name)
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(changed)
-        except TimeoutError:
-            return
+                await self._changed.wait_for(lambda: holds(self._functions.get(where)))
+        return self._functions.get(where)
 
     async def run(self) -> None:
         """Follow the store, for ever."""

@@ -21,6 +21,8 @@ __all__ = [
     "MissingTokenError",
     "NotSupportedError",
     "PreconditionFailedError",
+    "ProvisionedConcurrencyNotFoundError",
+    "RecursiveInvocationError",
     "RequestEntityTooLargeError",
     "RequestTimeoutError",
     "RequestTooLargeError",
@@ -93,6 +95,12 @@ class FunctionNotFoundError(ApiError):
     message_key = "Message"
 
 
+class ProvisionedConcurrencyNotFoundError(ApiError):
+    """The version or alias asks for no provisioned concurrency."""
+
+    type, status = "ProvisionedConcurrencyConfigNotFoundException", 404
+
+
 class ResourceConflictError(ApiError):
     """The resource is there already, or is being changed."""
 
@@ -103,6 +111,13 @@ class PreconditionFailedError(ApiError):
     """The RevisionId is not the latest."""
 
     type, status = "PreconditionFailedException", 412
+
+
+class RecursiveInvocationError(ApiError):
+    """Functions call each other in a circle."""
+
+    type, status = "RecursiveInvocationException", 400
+    message_key = "Message"
 
 
 class RequestTooLargeError(ApiError):

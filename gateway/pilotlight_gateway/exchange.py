@@ -42,6 +42,8 @@ class Reply:
     """Of a body that is still coming, where it is known."""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
+    repeated: list[tuple[str, str]] = field(default_factory=list)
+    """Headers of a function's own, such as Set-Cookie, whose names may come more than once."""
 
 
 def json_reply(document: object, status: int = 200) -> Reply:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import structlog
@@ -18,6 +18,7 @@ from aiohttp import web
 from pilotlight.errors import PilotlightError
 
 from . import errors
+from .asynchronous.dispatcher import AsynchronousDispatcher
 from .auth.caller import RequestHead
 from .auth.credentials import parse_authorization
 from .bodies import read_body
@@ -26,25 +27,29 @@ from .connections import GuardedServer
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.events import LogSink
 from .exchange import Call, Reply
+from .http.endpoint import HttpEndpoint
 from .identifiers import new_request_id
 from .metrics import Metrics
 from .paths import normalise
 from .platform.artifacts import get_artifact
+from .published import Published, version_revision
 from .responses import error_reply, write
 from .routes import find_endpoint
+from .scheduling.scheduler import Scheduler
 from .services import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
     from aiohttp.web_request import BaseRequest
 
     from pilotlight.accounts import Accounts
     from pilotlight.claims import Claims
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, FunctionVersion
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
     from .auth.caller import Authenticator
+    from .event_queue.interface import EventQueue
     from .routes import Endpoint
     from .settings import Settings
 
@@ -69,6 +74,7 @@ class Gateway:
         logs: LogStore,
         accounts: Accounts,
         claims: Claims,
+        events: EventQueue,
         authenticator: Authenticator,
     ) -> None:
         self.settings = settings
@@ -86,6 +92,7 @@ class Gateway:
             logs=logs,
             accounts=accounts,
             catalogue=Catalogue(resources),
+            published=Published(resources),
             dispatcher=Dispatcher(
                 claims,
                 settings.platform_key,
@@ -93,25 +100,43 @@ class Gateway:
                 gateway=settings.gateway,
                 most_claims=settings.most_claims,
             ),
+            events=events,
             metrics=Metrics(),
         )
+        self._asynchronous = AsynchronousDispatcher(self.services)
         self.services.catalogue.on_change(self._function_changed)
+        self.services.published.versions.on_gone = self._version_gone
         claims.bind(self.services.dispatcher)
+        self._http = HttpEndpoint(self.services, authenticator)
+        self._scheduler = Scheduler(
+            resources=resources, catalogue=self.services.catalogue, accounts=accounts,
+            queue=events, metrics=self.services.metrics, region=settings.region,
+        )  # fmt: skip
+        published, sites = self.services.published, self._http.sites
+        self._followed = (
+            self.services.catalogue, published.versions, published.aliases, sites, sites.urls,
+        )  # fmt: skip
 
     @property
     def ready(self) -> bool:
         """Whether invocations are served."""
-        return self.services.catalogue.synced.is_set() and not self._draining
+        return all(known.synced.is_set() for known in self._followed) and not self._draining
 
     async def start(self) -> None:
         """Start what runs beside requests, and wait until every function is known."""
-        services = self.services
-        for work in (services.catalogue.run(), services.dispatcher.run(), self._sink.run()):
-            self._tasks.append(asyncio.create_task(work))
-        await services.catalogue.synced.wait()
+        self._tasks += [asyncio.create_task(work) for work in self._background()]
+        for known in self._followed:
+            await known.synced.wait()
         # What was made until here lives as long as the process: no collection need look at it.
         gc.collect()
         gc.freeze()
+
+    def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        yield from (known.run() for known in self._followed)
+        yield self.services.dispatcher.run()
+        yield self._asynchronous.run()
+        yield self._scheduler.run()
+        yield self._sink.run()
 
     async def listen(self, host: str, port: int) -> int:
         """Serve clients; gives the port. Raises OSError where it is in use."""
@@ -135,6 +160,7 @@ class Gateway:
         for runner in self._runners:
             runner._shutdown_timeout = drain_seconds  # noqa: SLF001  known only now
             await runner.cleanup()
+        await self._asynchronous.close(drain_seconds=drain_seconds)
         await self.services.dispatcher.close()
         for task in self._tasks:
             task.cancel()
@@ -142,7 +168,10 @@ class Gateway:
         await self._sink.flush()
 
     async def _serve(self, request: BaseRequest, request_id: str) -> Reply:
-        path, raw_query = normalise(request.raw_path, request.headers.get("Host"))
+        host = request.headers.get("Host", "")
+        if self._http.sites.serves(host, request.raw_path):
+            return await self._http.serve(request, request_id)
+        path, raw_query = normalise(request.raw_path, host)
         query = _query(raw_query)
         open_reply = await self._open_endpoint(request, path, query)
         if open_reply is not None:
@@ -251,6 +280,9 @@ class Gateway:
             task = asyncio.create_task(self._acknowledge(after, new.revision))
             self._acknowledging.add(task)
             task.add_done_callback(self._acknowledging.discard)
+
+    def _version_gone(self, version: FunctionVersion) -> None:
+        self.services.dispatcher.retire(version_revision(version))
 
     async def _acknowledge(self, function: Function, revision: str) -> None:
         with contextlib.suppress(PilotlightError):  # told again when the connection is back

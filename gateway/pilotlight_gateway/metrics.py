@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from .asynchronous.metrics import AsynchronousMetrics
+
 if TYPE_CHECKING:
     from pilotlight.agent_protocol import Report
 
@@ -56,6 +58,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.asynchronous = AsynchronousMetrics(self.registry)
         self._invocations = self._counter("invocations", "Invocations that were answered.")
         self._errors = self._counter("errors", "Invocations that ended in a function error.")
         self._billed = self._counter("billed_milliseconds", "Billed duration.")
@@ -68,6 +71,7 @@ class Metrics:
         )  # fmt: skip
         self._duration = self._histogram("invocation_duration", "Time in the function.")
         self._overhead = self._histogram("platform_overhead", "Time beside the function.")
+        self._schedule_lag = self._histogram("schedule_lag", "From a time to its event.")
         self._init = self._histogram("init_duration", "Init phases of cold starts.")
         self.environments = Gauge(
             "pilotlight_environments", "Environments held, by state.",
@@ -95,6 +99,10 @@ class Metrics:
     def throttled(self, namespace: str, function: str, version: str, reason: str) -> None:
         """Count an invocation that a limit refused."""
         self._throttles.labels(namespace, function, version, reason).inc()
+
+    def schedule_fired(self, namespace: str, function: str, version: str, lag: float) -> None:
+        """Count a schedule's firing, `lag` seconds after its time."""
+        self._schedule_lag.labels(namespace, function, version or "$LATEST").observe(lag)
 
     def render(self) -> bytes:
         """Give the exposition text."""

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 
 from .exchange import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aiohttp.web_request import BaseRequest
 
@@ -43,13 +44,30 @@ async def write(request: BaseRequest, reply: Reply, request_id: str) -> web.Stre
         "Server": "Pilotlight",
     }
     headers |= reply.headers
+    if reply.repeated:
+        return await _send(request, reply, _merged(headers, reply.repeated))
+    return await _send(request, reply, headers)
+
+
+def _merged(headers: Mapping[str, str], own: Sequence[tuple[str, str]]) -> CIMultiDict[str]:
+    """Lay a function's headers over the gateway's."""
+    merged = CIMultiDict(headers)
+    for name, _ in own:
+        merged.popall(name, None)
+    merged.extend(own)
+    return merged
+
+
+async def _send(
+    request: BaseRequest, reply: Reply, headers: Mapping[str, str]
+) -> web.StreamResponse:
     if isinstance(reply.body, bytes):
         return web.Response(status=reply.status, body=reply.body, headers=headers)
     return await _stream(request, reply, reply.body, headers)
 
 
 async def _stream(
-    request: BaseRequest, reply: Reply, body: AsyncIterator[bytes], headers: dict[str, str]
+    request: BaseRequest, reply: Reply, body: AsyncIterator[bytes], headers: Mapping[str, str]
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=reply.status, headers=headers)
     response.content_length = reply.length

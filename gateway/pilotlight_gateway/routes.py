@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from .api.inputs import assemble
 from .api.model import Route, load_model
+from .asynchronous.acceptance import LARGEST_OLD_EVENT
 from .errors import (
     ApiError,
     NotSupportedError,
@@ -22,7 +23,7 @@ from .errors import (
 )
 from .operations.invoke import LARGEST_EVENT
 from .operations.table import LAMBDA
-from .platform import artifacts, logs, manifests
+from .platform import artifacts, dead_letters, kinds, logs, manifests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,7 @@ LARGEST_MANIFEST = 1 << 20
 LARGEST_PACKAGE = 52_428_800
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
+_INVOKE_ASYNC = re.compile(r"/2014-11-13/functions/(?P<name>[^/]+)/invoke-async/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,34 @@ _PLATFORM = (
         "DeleteFunctionResource", "DELETE", re.compile(r"/-/functions/(?P<name>[^/]+)"),
         manifests.delete_function,
     ),
+    _PlatformRoute(
+        "ListResources", "GET", re.compile(rf"/-/(?P<plural>{kinds.PLURALS})"),
+        kinds.list_resources,
+    ),
+    _PlatformRoute(
+        "GetResource", "GET", re.compile(rf"/-/(?P<plural>{kinds.PLURALS})/(?P<name>[^/]+)"),
+        kinds.get_resource,
+    ),
+    _PlatformRoute(
+        "DeleteResource", "DELETE",
+        re.compile(rf"/-/(?P<plural>{kinds.PLURALS})/(?P<name>[^/]+)"), kinds.delete_resource,
+    ),
     _PlatformRoute("GetLogs", "GET", re.compile(r"/-/logs"), logs.get_logs),
+    _PlatformRoute(
+        "ListDeadLetters", "GET", re.compile(r"/-/dead-letters"), dead_letters.list_dead_letters
+    ),
+    _PlatformRoute(
+        "PurgeDeadLetters", "DELETE", re.compile(r"/-/dead-letters"),
+        dead_letters.purge_dead_letters,
+    ),
+    _PlatformRoute(
+        "RedriveDeadLetters", "POST", re.compile(r"/-/dead-letters/redrive"),
+        dead_letters.redrive_dead_letters,
+    ),
+    _PlatformRoute(
+        "GetDeadLetter", "GET", re.compile(r"/-/dead-letters/(?P<id>[^/]+)"),
+        dead_letters.get_dead_letter,
+    ),
 )  # fmt: skip
 
 
@@ -98,6 +127,11 @@ def find_endpoint(method: str, path: str, query: dict[str, str]) -> Endpoint:
                 "Invoke", LAMBDA["Invoke"], {"FunctionName": unquote(name)},
                 LARGEST_EVENT, RequestTooLargeError,
             )  # fmt: skip
+    if method == "POST" and (old := _INVOKE_ASYNC.fullmatch(path)):
+        return Endpoint(
+            "InvokeAsync", LAMBDA["InvokeAsync"], {"FunctionName": unquote(old["name"])},
+            LARGEST_OLD_EVENT, RequestTooLargeError,
+        )  # fmt: skip
     if path.startswith("/-/"):
         return _platform(method, path)
     return _lambda(method, path, query)

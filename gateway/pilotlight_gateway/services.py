@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 
     from .catalogue import Catalogue
     from .dispatch.dispatcher import Dispatcher
+    from .event_queue.interface import EventQueue
     from .metrics import Metrics
+    from .published import Published
     from .settings import Settings
 
 __all__ = ["Services"]
@@ -27,5 +29,7 @@ class Services:
     logs: LogStore
     accounts: Accounts
     catalogue: Catalogue
+    published: Published
     dispatcher: Dispatcher
+    events: EventQueue
     metrics: Metrics

@@ -19,5 +19,9 @@ class Settings:
     """Environments that an account may have."""
     most_claims: int = 64
     """Claims of one function that may be under way at once."""
+    url_domain: str = "localhost"
+    """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
+    aws_endpoint_url: str = ""
+    """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     public_url: str = ""
     """Where clients reach the gateway, for addresses in answers; empty: as they came."""

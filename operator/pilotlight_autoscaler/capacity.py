@@ -1,4 +1,4 @@
-"""Answers claims: specialises a generic pod for each or starts one, within exact limits.
+"""Answers claims within exact limits: what stands ready, or what `starts` starts.
 
 Every lease, busy or idle, counts against a cap (`caps`), so what runs never exceeds it. An idle
 lease never causes a throttle: before a claim is refused, an idle environment of the same revision
@@ -8,29 +8,32 @@ ended to make room. Gateways give environments back after they idled, so nothing
 
 from __future__ import annotations
 
-import asyncio
 import itertools
+import time
 import uuid
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
-from pilotlight.errors import StartFailedError, ThrottledError
+from pilotlight.errors import ThrottledError
+from pilotlight.resources import Key
 
-from .pools import PoolKey
+from .burst import Burst
+from .provisioned import Stock
+from .starts import Starts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Iterable
 
-    from pilotlight.compute import Compute, Pod, PodRequest
+    from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
+    from pilotlight.compute import Compute
 
     from .agents import Agents
     from .caps import Cap, CapKey, Caps
     from .pool_keeper import PoolKeeper
-    from .revisions import Placement, Revisions
+    from .revisions import Revisions
 
 __all__ = ["Capacity"]
 
@@ -49,19 +52,21 @@ class Capacity:
         pools: PoolKeeper,
         *,
         generation: int = 0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.stock = Stock()
         self._compute = compute
-        self._revisions = revisions
-        self._agents = agents
         self._caps = caps
         self._pools = pools
+        self._clock = clock
+        self._starts = Starts(compute, revisions, agents, pools)
+        self._bursts: dict[Key, Burst] = {}
         self._holders: Holders | None = None
         # A later leader's epochs are above all of an earlier one's.
         self._epochs = itertools.count((generation << 32) + 1)
         self._leases: dict[str, tuple[str, Lease]] = {}
         # Environments that count though nobody holds them: they start, or may still run something.
         self._unheld: Counter[CapKey] = Counter()
-        self._work: set[asyncio.Task[None]] = set()
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
 
@@ -74,25 +79,70 @@ class Capacity:
 
         Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
         """
-        recalled = await self._make_room(revision, gateway)
-        if recalled is not None:
-            return self._grant(gateway, recalled)
-        key = self._caps.of(revision).key
+        ready = self.stock.take(revision) or await self._make_room(revision, gateway)
+        if ready is not None:
+            return self._grant(gateway, ready)
+        key = self._caps.key_of(revision)
         try:
-            lease = await self._start(revision, seconds)
+            lease = await self._starts.start(revision, seconds)
         finally:
             self._unheld[key] -= 1
         return self._grant(gateway, lease)
 
+    async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
+        """Start one provisioned environment; it stands in the stock.
+
+        Raises ThrottledError while others still run in its place, RevisionGoneError,
+        StartFailedError.
+        """
+        cap = self._caps.of(revision)
+        while self._running(cap.key) >= cap.limit:
+            lease = await self._recall_of(self._on_demand(cap.key))
+            if lease is None:
+                raise ThrottledError("Rate Exceeded.", reason=cap.reason)
+            self._vacate(lease)
+        self.stock.starting[revision] += 1
+        try:
+            lease = await self._starts.start(revision, seconds, provisioned=True)
+        finally:
+            self.stock.starting[revision] -= 1
+        self.stock.add(lease)
+
+    async def give_way(self, revision: RevisionKey) -> None:
+        """Have one started on demand given up where a provisioned one stands ready."""
+        if not self.stock.ready(revision):
+            return
+        held = [entry for entry in self._leases.values() if entry[1].revision == revision]
+        for holder, lease in held:
+            if lease.provisioned or self._holders is None:
+                continue
+            if await self._holders.shed(holder, [lease.id], 1):
+                return
+
+    def unprovision(self, revision: RevisionKey) -> None:
+        """Stop one provisioned environment that nobody holds."""
+        lease = self.stock.take(revision)
+        if lease is not None:
+            self.stock.forget(lease.pod)
+            self._starts.stop(lease.pod)
+
     async def release(self, lease_id: str, reason: ReleaseReason) -> None:
-        """Take an environment back and stop its pod; unknown leases were taken back before."""
+        """Take an environment back; it is stopped unless it is wanted by others.
+
+        Unknown leases were taken back before.
+        """
         entry = self._leases.pop(lease_id, None)
         if entry is None:
             return
         _, lease = entry
         log.info("environment released", revision=str(lease.revision), reason=reason)
-        # Only an environment that ended, or whose gateway did, may still run something.
-        self._spawn(self._end(lease) if reason == "ended" else self._compute.stop(lease.pod))
+        if reason == "ended":
+            # Only an environment that ended, or whose gateway did, may still run something.
+            self.stock.forget(lease.pod)
+            self._starts.rooms.close(lease.pod)
+            self._starts.spawn(self._end(lease))
+        elif not self.stock.take_back(lease):
+            self._vacate(lease)
 
     async def release_all(self, gateway: str) -> None:
         """Take back what a gateway held that will not come back."""
@@ -112,6 +162,8 @@ class Capacity:
         for lease in told.values():
             if lease.id not in self._leases:
                 self._leases[lease.id] = (gateway, lease)
+                if lease.provisioned:
+                    self.stock.learn(lease)
 
     def leases_of(self, gateway: str) -> list[Lease]:
         """Give a gateway's leases."""
@@ -119,25 +171,41 @@ class Capacity:
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
-        held = {lease.pod for _, lease in self._leases.values()} | self._pools.pods()
+        held = {lease.pod for _, lease in self._leases.values()}
+        held |= {*self._pools.pods(), *self.stock.pods(), *self._starts.rooms.pods()}
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
-                self._stop(pod)
+                self._starts.stop(pod)
 
     async def close(self) -> None:
         """Stop every pod and wait until they are gone."""
         for lease_id in list(self._leases):
             await self.release(lease_id, "ended")
-        await asyncio.gather(*self._work, return_exceptions=True)
+        for pod in list(self.stock.pods()):
+            self._starts.stop(pod)
+        await self._starts.finish()
 
     def taken(self, key: CapKey) -> int:
-        """Count the environments under a cap, those that start or end included."""
-        return len(self._under(key)) + self._unheld[key]
+        """Count what has its place under a cap: all environments, and the provisioned to come."""
+        return self._plain(key) + sum(map(self.stock.reserved, self._provisioned(key)))
+
+    def _running(self, key: CapKey) -> int:
+        """Count the environments under a cap that are, start or end."""
+        return self._plain(key) + sum(map(self.stock.there, self._provisioned(key)))
+
+    def _plain(self, key: CapKey) -> int:
+        return len(self._on_demand(key)) + self._unheld[key]
+
+    def _on_demand(self, key: CapKey) -> list[tuple[str, Lease]]:
+        return [entry for entry in self._under(key) if not entry[1].provisioned]
+
+    def _provisioned(self, key: CapKey) -> Iterable[RevisionKey]:
+        return (one for one in self.stock.revisions() if self._caps.key_of(one) == key)
 
     def _under(self, key: CapKey) -> list[tuple[str, Lease]]:
         return [
-            entry for entry in self._leases.values() if self._caps.of(entry[1].revision).key == key
+            entry for entry in self._leases.values() if self._caps.key_of(entry[1].revision) == key
         ]
 
     async def _make_room(self, revision: RevisionKey, gateway: str) -> Lease | None:
@@ -145,9 +213,14 @@ class Capacity:
 
         Between the last look at the table and the reservation nothing is awaited.
         """
+        if self.stock.live(revision):
+            lease = await self._recall_same(revision, gateway, provisioned=True)
+            if lease is not None:
+                return lease
         while True:
             cap = self._caps.of(revision)
             if self.taken(cap.key) < cap.limit:
+                self._burst(revision).take(self._clock())
                 self._unheld[cap.key] += 1
                 return None
             lease = await self._recall(cap, revision, gateway)
@@ -155,87 +228,66 @@ class Capacity:
                 raise ThrottledError("Rate Exceeded.", reason=cap.reason)
             if lease.revision == revision:
                 return lease
-            self._stop(lease.pod)
+            self._vacate(lease)
+
+    def _burst(self, revision: RevisionKey) -> Burst:
+        key = Key(revision.namespace, revision.function)
+        if key not in self._bursts:
+            now = self._clock()
+            self._bursts = {key: one for key, one in self._bursts.items() if not one.is_full(now)}
+            self._bursts[key] = Burst(now)
+        return self._bursts[key]
 
     async def _recall(self, cap: Cap, revision: RevisionKey, gateway: str) -> Lease | None:
-        """Take one idle environment back: of the revision from another gateway, else any."""
+        """Take one idle environment back: of the revision from another gateway, else any.
+
+        Provisioned ones are not taken from their version.
+        """
+        same = await self._recall_same(revision, gateway)
+        if same is not None:
+            return same
+        others = [e for e in self._on_demand(cap.key) if e[1].revision != revision]
+        return await self._recall_of(others)
+
+    async def _recall_same(
+        self, revision: RevisionKey, gateway: str, *, provisioned: bool = False
+    ) -> Lease | None:
+        held = [e for e in self._leases.values() if e[1].revision == revision and e[0] != gateway]
+        return await self._recall_of([e for e in held if e[1].provisioned or not provisioned])
+
+    async def _recall_of(self, candidates: list[tuple[str, Lease]]) -> Lease | None:
         if self._holders is None:
             return None
-        entries = self._under(cap.key)
-        same = [e for e in entries if e[1].revision == revision and e[0] != gateway]
-        other = [e for e in entries if e[1].revision != revision]
-        for candidates in (same, other):
-            for holder in {holder for holder, _ in candidates}:
-                ids = [lease.id for held_by, lease in candidates if held_by == holder]
-                found = await self._holders.recall(holder, ids)
-                if found is not None and found in self._leases:
-                    return self._leases.pop(found)[1]
+        for holder in {holder for holder, _ in candidates}:
+            ids = [lease.id for held_by, lease in candidates if held_by == holder]
+            found = await self._holders.recall(holder, ids)
+            if found is not None and found in self._leases:
+                return self._leases.pop(found)[1]
         return None
+
+    def _vacate(self, lease: Lease) -> None:
+        """Stop the pod of an environment that nobody wants, unless others are in it."""
+        self.stock.forget(lease.pod)
+        shared = any(other.pod == lease.pod for _, other in self._leases.values())
+        if self._starts.rooms.give_back(lease.pod, lease.environment) and not shared:
+            self._starts.stop(lease.pod)
 
     def _grant(self, gateway: str, lease: Lease) -> Lease:
         granted = replace(lease, id=str(uuid.uuid4()), epoch=next(self._epochs))
         self._leases[granted.id] = (gateway, granted)
         return granted
 
-    async def _start(self, revision: RevisionKey, seconds: float) -> Lease:
-        """Start an environment: in a generic pod if one waits, else in a pod of its own.
-
-        A generic pod that fails half-way is discarded, and a pod of its own is tried.
-        """
-        placement = await self._revisions.place(revision)
-        generic = self._take_generic(placement.pod)
-        if generic is not None:
-            try:
-                lease = await self._specialise_or_burn(revision, placement, generic, seconds)
-            except StartFailedError as error:
-                log.warning("generic pod discarded", pod=generic.name, error=str(error))
-            else:
-                self._spawn(self._compute.assign(generic.name, placement.pod))
-                return lease
-        with self._pools.demand():
-            pod = await self._compute.start(placement.pod, seconds=seconds)
-        return await self._specialise_or_burn(revision, placement, pod, seconds)
-
-    def _take_generic(self, request: PodRequest) -> Pod | None:
-        if not request.fits_generic:
-            return None
-        return self._pools.take(PoolKey(request.namespace, request.runtime))
-
-    async def _specialise_or_burn(
-        self, revision: RevisionKey, placement: Placement, pod: Pod, seconds: float
-    ) -> Lease:
-        try:
-            return await self._specialise(revision, placement, pod, seconds)
-        except BaseException:
-            # A pod that was half specialised is burnt, whoever asked for it.
-            self._stop(pod.name)
-            raise
-
-    async def _specialise(
-        self, revision: RevisionKey, placement: Placement, pod: Pod, seconds: float
-    ) -> Lease:
-        specialised = await self._agents.specialise(pod, placement.specialisation, seconds=seconds)
-        if not specialised.environments:
-            raise StartFailedError(
-                f"pod {pod.name} was specialised and started no environment", reason="InternalError"
-            )
-        return Lease(
-            id="",
-            revision=revision,
-            environment=specialised.environments[0].id,
-            pod=pod.name,
-            host=pod.host,
-            port=pod.port,
-            epoch=0,
-        )
-
     def _cap_changed(self, key: CapKey) -> None:
         if self._holders is not None:
-            self._spawn(self._shed(key))
+            self._starts.spawn(self._shed(key))
+
+    async def shed_under(self, revision: RevisionKey) -> None:
+        """Ask gateways for what the cap of a revision no longer allows."""
+        await self._shed(self._caps.key_of(revision))
 
     async def _shed(self, key: CapKey) -> None:
         """Ask gateways for what a cap that fell no longer allows."""
-        entries = self._under(key)
+        entries = self._on_demand(key)
         if not entries or self._holders is None:
             return
         cap = self._caps.of(entries[0][1].revision)
@@ -248,27 +300,16 @@ class Capacity:
 
     async def _end(self, lease: Lease) -> None:
         """Stop a pod that may still run something, which counts until it is gone."""
-        key = self._caps.of(lease.revision).key
+        key = self._caps.key_of(lease.revision)
         self._unheld[key] += 1
         try:
             await self._compute.stop(lease.pod)
         finally:
             self._unheld[key] -= 1
 
-    def _stop(self, pod: str) -> None:
-        self._spawn(self._compute.stop(pod))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._work.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._work.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("pod not stopped", error=repr(error))
-
     async def _pod_gone(self, pod: str) -> None:
         self._pools.forget(pod)
+        self.stock.forget(pod)
+        self._starts.rooms.close(pod)
         for lease_id in [key for key, (_, lease) in self._leases.items() if lease.pod == pod]:
             del self._leases[lease_id]

@@ -56,11 +56,17 @@ class Caps:
         """Call a listener with every cap that may have become lower."""
         self._on_change = listener
 
+    def key_of(self, revision: RevisionKey) -> CapKey:
+        """Say what environments of a revision count under."""
+        if (revision.namespace, revision.function) in self._reserved:
+            return CapKey(revision.namespace, revision.function)
+        return CapKey(revision.namespace)
+
     def of(self, revision: RevisionKey) -> Cap:
         """Give the cap that environments of a revision count against."""
-        reserved = self._reserved.get(Key(revision.namespace, revision.function))
-        if reserved is not None:
-            key = CapKey(revision.namespace, revision.function)
+        key = self.key_of(revision)
+        if key.function:
+            reserved = self._reserved[Key(*key)]
             return Cap(key, reserved, "ReservedFunctionConcurrentInvocationLimitExceeded")
         return self.unreserved(revision.namespace)
 

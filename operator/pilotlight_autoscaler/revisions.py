@@ -6,15 +6,17 @@ start code that is no longer served. `capacity` asks here before it starts anyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.agent_protocol import CodeSource, FunctionFacts, Specialisation
 from pilotlight.arn import function_arn
 from pilotlight.compute import PodRequest
-from pilotlight.errors import NotFoundError, RevisionGoneError
-from pilotlight.resources import Configuration, Function, Key, Secret
+from pilotlight.resources import Configuration, Key, Secret
+from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
+
+from .served import LATEST, Runnable, Served
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
@@ -23,7 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Placement", "Revisions"]
 
-LATEST = "$LATEST"
+ON_DEMAND = "on-demand"
+PROVISIONED = "provisioned-concurrency"
+"""AWS_LAMBDA_INITIALIZATION_TYPE (AWS Lambda Developer Guide, "environment variables")."""
+MOST_SECRETS = 1000
+"""Secrets that are remembered; a digest says which values are meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Placement:
 
     pod: PodRequest
     specialisation: Specialisation
+    environments_per_pod: int = 1
 
 
 @dataclass(slots=True)
@@ -47,35 +54,30 @@ class Revisions:
     environment: dict[str, str]
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
 
-    async def place(self, revision: RevisionKey) -> Placement:
+    served: Served = field(init=False)
+    _secrets: dict[tuple[Key, str], dict[str, str]] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.served = Served(self.resources)
+
+    async def place(self, revision: RevisionKey, *, provisioned: bool = False) -> Placement:
         """Say what the revision needs; raises RevisionGoneError where it is not served any more."""
-        function = await self._serving(revision)
-        configuration = function.status.configuration
-        if configuration is None or function.status.revision != revision.revision:
-            raise RevisionGoneError(
-                f"{revision.namespace}/{revision.function} serves revision "
-                f"{function.status.revision}, {revision.revision} was claimed"
-            )
+        runnable = await self.served.find(revision)
         return Placement(
-            _pod_request(revision, function, configuration),
-            await self._specialisation(revision, function, configuration),
+            _pod_request(revision, runnable),
+            await self._specialisation(revision, runnable, provisioned=provisioned),
+            runnable.configuration.environments_per_pod,
         )
 
-    async def _serving(self, revision: RevisionKey) -> Function:
-        try:
-            return await self.resources.get(Function, Key(revision.namespace, revision.function))
-        except NotFoundError as error:
-            raise RevisionGoneError(f"{revision} was claimed, the function is gone") from error
-
     async def _specialisation(
-        self, revision: RevisionKey, function: Function, configuration: Configuration
+        self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
     ) -> Specialisation:
         account = await self.accounts.account(revision.namespace)
-        sha256 = configuration.code_sha256
+        sha256 = runnable.configuration.code_sha256
         return Specialisation(
             revision=revision.revision,
-            function=self._facts(function, configuration, account),
-            environment=self.environment | await self._variables(revision, configuration),
+            function=self._facts(runnable, account, provisioned=provisioned),
+            environment=self.environment | await self._variables(revision, runnable.configuration),
             code=CodeSource(
                 sha256=sha256,
                 url=self.artifact_url.format(sha256=sha256),
@@ -83,15 +85,14 @@ class Revisions:
             ),
         )
 
-    def _facts(
-        self, function: Function, configuration: Configuration, account: str
-    ) -> FunctionFacts:
-        name = function.function_name
+    def _facts(self, runnable: Runnable, account: str, *, provisioned: bool) -> FunctionFacts:
+        name, configuration = runnable.function_name, runnable.configuration
         logging = configuration.logging
+        qualifier = None if runnable.version == LATEST else runnable.version
         return FunctionFacts(
             name=name,
-            version=LATEST,
-            arn=function_arn(self.region, account, name),
+            version=runnable.version,
+            arn=function_arn(self.region, account, name, qualifier),
             account=account,
             region=self.region,
             runtime=configuration.runtime,
@@ -103,25 +104,32 @@ class Revisions:
             log_format=logging.format,
             application_log_level=logging.application_level,
             system_log_level=logging.system_level,
+            initialization_type=PROVISIONED if provisioned else ON_DEMAND,
         )
 
     async def _variables(
         self, revision: RevisionKey, configuration: Configuration
     ) -> dict[str, str]:
-        if configuration.environment_secret is None:
+        name, digest = configuration.environment_secret, configuration.environment_digest
+        if name is None:
             return configuration.environment
-        key = Key(revision.namespace, configuration.environment_secret)
-        secret = await self.resources.get(Secret, key)
-        return secret.string_data | configuration.environment
+        held = (Key(revision.namespace, name), digest or "")
+        if held not in self._secrets:
+            secret = await self.resources.get(Secret, held[0])
+            if len(self._secrets) >= MOST_SECRETS:
+                self._secrets.clear()
+            if digest_environment(secret.string_data) != digest:
+                return secret.string_data | configuration.environment
+            self._secrets[held] = secret.string_data
+        return self._secrets[held] | configuration.environment
 
 
-def _pod_request(
-    revision: RevisionKey, function: Function, configuration: Configuration
-) -> PodRequest:
+def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
+    configuration = runnable.configuration
     return PodRequest(
         namespace=revision.namespace,
         revision=revision,
-        function_uid=function.metadata.uid,
+        function_uid=runnable.function_uid,
         runtime=configuration.runtime,
         memory=configuration.memory,
         ephemeral_storage=configuration.ephemeral_storage,

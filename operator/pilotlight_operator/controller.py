@@ -12,13 +12,14 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import kopf
 import structlog
 
 from pilotlight.accounts import Accounts
 from pilotlight.errors import PilotlightError
+from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Route
 from pilotlight.storage.kubernetes_api import KubernetesApi
 from pilotlight.storage.kubernetes_resources import KubernetesResources
 from pilotlight.storage.postgres_artifacts import PostgresArtifacts
@@ -29,22 +30,32 @@ from .dependents import Dependents
 from .reconciler import Reconciler
 from .resync import Resync
 from .services.accounts import AccountService
+from .services.aliases import AliasService
 from .services.artifacts import ArtifactService
 from .services.functions import Acknowledgements, FunctionService
+from .services.routes import RouteService
 from .services.runtimes import RuntimeService
+from .services.versions import VersionService
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
-    from pilotlight.resources import Key, RuntimeSpec
+    from pilotlight.claims import RevisionKey
+    from pilotlight.resources import Key, ProvisionedStatus, Resource, RuntimeSpec
 
-__all__ = ["Controller", "ControllerSettings", "ForeignAcknowledgements"]
+    from .services.provisioning import Provisioning
+
+    Reconcilers = dict[type[Resource], Reconciler]
+
+__all__ = ["Controller", "ControllerSettings", "ForeignAutoscaler"]
 
 RESYNC_SECONDS = 30.0
 """Between two looks for functions whose change nobody told us of."""
 COLLECT_SECONDS = 3600.0
 STUCK_SECONDS = 120.0
 """Without a resync, or within one reconcile, for that long: the controller is stuck."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -59,16 +70,28 @@ class ControllerSettings:
     runtimes: dict[str, RuntimeSpec]
 
 
-class ForeignAcknowledgements:
-    """Asks acknowledgements that live in another thread's loop."""
+class ForeignAutoscaler:
+    """Asks what the autoscaler knows, which lives in another thread's loop."""
 
-    def __init__(self, inner: Acknowledgements, loop: asyncio.AbstractEventLoop) -> None:
-        self._inner = inner
+    def __init__(
+        self,
+        acknowledgements: Acknowledgements,
+        provisioning: Provisioning,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._acknowledgements = acknowledgements
+        self._provisioning = provisioning
         self._loop = loop
 
     async def wait(self, function: Key, revision: str, *, seconds: float) -> bool:
         """Wait there until all connected gateways route to a revision."""
-        question = self._inner.wait(function, revision, seconds=seconds)
+        return await self._ask(self._acknowledgements.wait(function, revision, seconds=seconds))
+
+    async def state(self, revision: RevisionKey) -> ProvisionedStatus:
+        """Say how far a revision's provisioning is."""
+        return await self._ask(self._provisioning.state(revision))
+
+    async def _ask(self, question: Awaitable[T]) -> T:
         asked = asyncio.run_coroutine_threadsafe(_awaited(question), self._loop)
         return await asyncio.wrap_future(asked)
 
@@ -76,9 +99,9 @@ class ForeignAcknowledgements:
 class Controller:
     """Reconciles until it is stopped."""
 
-    def __init__(self, settings: ControllerSettings, acknowledgements: Acknowledgements) -> None:
+    def __init__(self, settings: ControllerSettings, autoscaler: ForeignAutoscaler) -> None:
         self._settings = settings
-        self._acknowledgements = acknowledgements
+        self._autoscaler = autoscaler
         self._stop = threading.Event()
         self._progressed = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
@@ -108,27 +131,35 @@ class Controller:
     async def _main(self) -> None:
         async with self._stores() as (resources, artifacts):
             accounts = Accounts(resources)
-            service = FunctionService(
-                resources,
-                artifacts,
-                self._acknowledgements,
-                region=self._settings.region,
-                accounts=accounts,
-            )
-            reconciler = Reconciler(service)
-            resync = self._resync(resources, accounts, reconciler)
+            reconcilers = self._reconcilers(resources, artifacts, accounts)
+            resync = self._resync(resources, accounts, reconcilers)
             collection = ArtifactService(resources, artifacts)
             periodic = [
-                _every(RESYNC_SECONDS, lambda: self._progress(resync, reconciler)),
+                _every(RESYNC_SECONDS, lambda: self._progress(resync, reconcilers.values())),
                 _every(COLLECT_SECONDS, collection.collect),
             ]
             tasks = [asyncio.create_task(work) for work in periodic]
             try:
-                await self._watch(reconciler)
+                await self._watch(reconcilers)
             finally:
                 for task in tasks:
                     task.cancel()
-                await reconciler.close()
+                for reconciler in reconcilers.values():
+                    await reconciler.close()
+
+    def _reconcilers(
+        self, resources: KubernetesResources, artifacts: PostgresArtifacts, accounts: Accounts
+    ) -> Reconcilers:
+        autoscaler = self._autoscaler
+        functions = FunctionService(
+            resources, artifacts, autoscaler, region=self._settings.region, accounts=accounts
+        )
+        return {
+            Function: Reconciler(functions),
+            FunctionVersion: Reconciler(VersionService(resources, artifacts, autoscaler)),
+            FunctionAlias: Reconciler(AliasService(resources, autoscaler)),
+            Route: Reconciler(RouteService(resources)),
+        }
 
     @asynccontextmanager
     async def _stores(self) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts]]:
@@ -140,9 +171,10 @@ class Controller:
             await database.close()
             await api.close()
 
-    async def _watch(self, reconciler: Reconciler) -> None:
+    async def _watch(self, reconcilers: Reconcilers) -> None:
         registry = kopf.OperatorRegistry()
-        handlers.register(registry, reconciler.touch, Dependents())
+        touch = {kind.plural: one.touch for kind, one in reconcilers.items()}
+        handlers.register(registry, touch, Dependents())
         await kopf.operator(
             registry=registry,
             settings=handlers.settings(),
@@ -152,7 +184,7 @@ class Controller:
         )
 
     def _resync(
-        self, resources: KubernetesResources, accounts: Accounts, reconciler: Reconciler
+        self, resources: KubernetesResources, accounts: Accounts, reconcilers: Reconcilers
     ) -> Resync:
         return Resync(
             resources,
@@ -160,17 +192,17 @@ class Controller:
             RuntimeService(resources),
             self._settings.namespaces,
             self._settings.runtimes,
-            reconciler.touch,
+            {kind: one.touch for kind, one in reconcilers.items()},
         )
 
-    async def _progress(self, resync: Resync, reconciler: Reconciler) -> None:
+    async def _progress(self, resync: Resync, reconcilers: Iterable[Reconciler]) -> None:
         """Look at everything, and note that nothing here is stuck."""
-        if reconciler.longest_call() < STUCK_SECONDS:
+        if all(one.longest_call() < STUCK_SECONDS for one in reconcilers):
             self._progressed = time.monotonic()
         await resync.run()
 
 
-async def _awaited(question: Awaitable[bool]) -> bool:
+async def _awaited(question: Awaitable[T]) -> T:
     return await question
 
 

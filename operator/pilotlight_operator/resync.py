@@ -9,12 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Function
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pilotlight.resources import Key, RuntimeSpec
+    from pilotlight.resources import Key, Resource, RuntimeSpec
     from pilotlight.storage import ResourceStore
 
     from .services.accounts import AccountService
@@ -32,13 +30,15 @@ class Resync:
     runtimes: RuntimeService
     namespaces: tuple[str, ...]
     wanted_runtimes: Mapping[str, RuntimeSpec]
-    touch: Callable[[Key], None]
-    """Has a function reconciled."""
+    touch: Mapping[type[Resource], Callable[[Key], None]]
+    """Has a resource of that kind reconciled."""
 
     async def run(self) -> None:
         """Look once; raises UnavailableError."""
         await self.accounts.ensure(self.namespaces)
         await self.runtimes.ensure(self.wanted_runtimes)
-        for function in await self.resources.list(Function):
-            if function.status.observed_generation != function.metadata.generation:
-                self.touch(function.key)
+        for kind, touch in self.touch.items():
+            for resource in await self.resources.list(kind):
+                status = getattr(resource, "status", None)
+                if getattr(status, "observed_generation", 0) != resource.metadata.generation:
+                    touch(resource.key)

@@ -141,6 +141,7 @@ def test_stale_leases_are_refused(agent: Agent) -> None:
     assert status["environments"][0] == {
         "id": agent.environment,
         "state": "idle",
+        "initialised": True,
         "epoch": 5,
         "holder": "gateway-2",
     }

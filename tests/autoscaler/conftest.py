@@ -49,16 +49,19 @@ class Stage:
 
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
         """Make a lease table over the same pods."""
-        revisions = Revisions(
-            self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
-            {"AWS_ENDPOINT_URL": "http://aws"},
-        )  # fmt: skip
         self.caps = Caps(self.resources, account_limit=limit)
         agents = cast("Agents", self.agents)
         self.pools = PoolKeeper(self.compute, self._pool_spec)
         return Capacity(
-            self.compute, revisions, agents, self.caps, self.pools, generation=generation
+            self.compute, self.revisions(), agents, self.caps, self.pools, generation=generation
         )
+
+    def revisions(self) -> Revisions:
+        """Make what knows the functions' revisions."""
+        return Revisions(
+            self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
+            {"AWS_ENDPOINT_URL": "http://aws"},
+        )  # fmt: skip
 
     async def _pool_spec(self, runtime: str) -> PoolSpec | None:
         del runtime

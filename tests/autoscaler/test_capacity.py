@@ -135,7 +135,7 @@ async def test_orphans_are_stopped(stage: Stage) -> None:
 
 
 async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> None:
-    placement = await stage.capacity()._revisions.place(REVISION)
+    placement = await stage.revisions().place(REVISION)
     facts = placement.specialisation.function
     assert facts.arn == "arn:aws:lambda:us-east-1:000000000000:function:f"
     assert placement.specialisation.environment == {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from pilotlight.errors import ThrottledError
@@ -52,6 +53,14 @@ async def reserve(stage: Stage, count: int | None, name: str = "f") -> None:
     function = await stage.resources.get(Function, Key("default", name))
     function.spec.reserved_concurrency = count
     await stage.resources.replace(function)
+
+
+async def share_pods(stage: Stage, name: str, count: int) -> None:
+    """Let environments of a function share pods, from its revision on."""
+    function = await stage.resources.get(Function, Key("default", name))
+    assert function.status.configuration is not None
+    function.status.configuration.environments_per_pod = count
+    await stage.resources.write_status(function)
 
 
 @contextlib.asynccontextmanager
@@ -155,13 +164,17 @@ async def test_what_ended_counts_until_its_pod_is_gone(stage: Stage) -> None:
 
 
 class LeaseTable(RuleBasedStateMachine):
-    """Whatever happens: never above a cap, never one environment to two gateways."""
+    """Whatever happens: never above a cap, never one environment to two gateways.
+
+    The first function may be provisioned, environments of the other share pods.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
         self.stage = self.loop.run_until_complete(make_stage())
         self.limit = 4
+        self.run(share_pods(self.stage, "other", 3))
         self.capacity = self.stage.capacity(limit=self.limit)
         self.gateways = FakeGateways(self.capacity)
         self.capacity.ask(self.gateways)
@@ -203,6 +216,23 @@ class LeaseTable(RuleBasedStateMachine):
     def claim_another_function(self) -> None:
         self._claim(OTHER, "g2")
 
+    @rule(count=st.integers(0, 2))
+    def want_provisioned(self, count: int) -> None:
+        self.capacity.stock.want({REVISION: count})
+
+    @rule()
+    def keep_provisioned(self) -> None:
+        decision = self.capacity.stock.decide(REVISION)
+        for _ in range(decision.start):
+            with contextlib.suppress(ThrottledError):
+                self.run(self.capacity.provision(REVISION, seconds=5))
+        self.run(self._end_provisioned(decision.stop))
+        self.run(self.capacity.give_way(REVISION))
+
+    async def _end_provisioned(self, count: int) -> None:
+        for _ in range(count):
+            self.capacity.unprovision(REVISION)
+
     @precondition(lambda self: self.held())
     @rule()
     def become_idle(self) -> None:
@@ -230,11 +260,12 @@ class LeaseTable(RuleBasedStateMachine):
 
     @invariant()
     def never_above_a_cap(self) -> None:
-        held = self.held()
-        assert len(held) <= self.limit
+        ready = [REVISION] * self.capacity.stock.ready(REVISION)
+        there = [lease.revision for lease in self.held()] + ready
+        assert len(there) <= self.limit
         if self.reserved is not None:
-            assert sum(lease.revision == REVISION for lease in held) <= self.reserved
-            assert sum(lease.revision == OTHER for lease in held) <= self.limit - self.reserved
+            assert there.count(REVISION) <= self.reserved
+            assert there.count(OTHER) <= self.limit - self.reserved
 
     @invariant()
     def no_environment_is_held_twice(self) -> None:
@@ -243,7 +274,9 @@ class LeaseTable(RuleBasedStateMachine):
 
     @invariant()
     def every_pod_is_somebodys(self) -> None:
-        assert self.stage.compute.pods == {lease.pod for lease in self.held()}
+        assert self.stage.compute.pods == {
+            *(lease.pod for lease in self.held()), *self.capacity.stock.pods(),
+        }  # fmt: skip
 
 
 TestLeaseTable = LeaseTable.TestCase

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.accounts import Accounts
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
+from pilotlight.resources import Function, Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.resync import Resync
 from pilotlight_operator.services.accounts import AccountService
 from pilotlight_operator.services.artifacts import ArtifactService
@@ -26,7 +26,7 @@ def _resync(platform: Platform, touched: list[Key], *namespaces: str) -> Resync:
         RuntimeService(resources),
         namespaces or ("team",),
         WANTED,
-        touched.append,
+        {Function: touched.append},
     )
 
 

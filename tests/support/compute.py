@@ -71,16 +71,34 @@ class FakeAgents:
     def __init__(self) -> None:
         self.failing = False
         self.fail_next = 0
+        self.uninitialisable = False
+        self.specialised: list[Specialisation] = []
+        self._numbers = itertools.count(1)
 
     async def specialise(
         self, pod: Pod, specialisation: Specialisation, *, seconds: float
     ) -> Specialised:
         """Answer with one environment."""
-        del specialisation, seconds
+        del seconds
         self.fail_next -= 1
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")
+        self.specialised.append(specialisation)
         return Specialised(environments=[EnvironmentState(id=f"{pod.name}-e", state="starting")])
+
+    async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
+        """Answer with one environment more."""
+        del seconds
+        self.fail_next -= 1
+        if self.failing or self.fail_next >= 0:
+            raise StartFailedError("the pod is full", reason="InternalError")
+        return EnvironmentState(id=f"{pod.name}-f{next(self._numbers)}", state="starting")
+
+    async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
+        """Wait for nothing, or fail."""
+        del pod, environment, seconds
+        if self.uninitialisable:
+            raise StartFailedError("it has ended", reason="FunctionError")
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -7,7 +7,6 @@ beside the gateway, for what a test wants to look at inside.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
 import sys
 import threading
@@ -21,18 +20,30 @@ from botocore.config import Config
 
 from pilotlight.accounts import Accounts
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import Function, Namespace, ObjectMeta
+from pilotlight.resources import (
+    Function,
+    FunctionAlias,
+    FunctionVersion,
+    Namespace,
+    ObjectMeta,
+    Resource,
+)
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
+from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
+from pilotlight_cli.local.reconciler import Reconciler, Service
 from pilotlight_gateway.auth.local import LocalAuthenticator
+from pilotlight_gateway.event_queue.memory import MemoryEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
+from pilotlight_operator.services.aliases import AliasService
 from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.versions import VersionService
 from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
@@ -40,6 +51,7 @@ if TYPE_CHECKING:
 
     from pilotlight.storage import LogLine, LogQuery
     from pilotlight_gateway.auth.caller import Authenticator
+    from pilotlight_gateway.event_queue.interface import EventQueue
 
 T = TypeVar("T")
 
@@ -81,10 +93,14 @@ class GatewayHarness:
         *,
         limit: int = 1000,
         authenticator: Authenticator | None = None,
+        events: EventQueue | None = None,
+        aws_endpoint_url: str = "",
     ) -> None:
         self.resources = MemoryResources()
         self.artifacts = MemoryArtifacts()
         self.logs = MemoryLogs()
+        self.events: EventQueue = events or MemoryEventQueue()
+        self._aws_endpoint_url = aws_endpoint_url
         self.port = 0
         self.gateway: Gateway
         self.capacity: Capacity
@@ -164,12 +180,18 @@ class GatewayHarness:
         self.capacity = Capacity(compute, revisions, agents, caps, pools)
         claims = LocalClaims(self.capacity)
         self.gateway = Gateway(
-            Settings(REGION, KEY, concurrency_limit=self._limit),
+            Settings(
+                REGION,
+                KEY,
+                concurrency_limit=self._limit,
+                aws_endpoint_url=self._aws_endpoint_url,
+            ),
             resources=self.resources,
             artifacts=self.artifacts,
             logs=self.logs,
             accounts=accounts,
             claims=claims,
+            events=self.events,
             authenticator=self._authenticator,
         )
         service = FunctionService(
@@ -179,28 +201,29 @@ class GatewayHarness:
         await self.gateway.start()
         self.port = await self.gateway.listen("127.0.0.1", 0)
         revisions.artifact_url = f"{self.url}/-/artifacts/{{sha256}}"
-        reconciling = asyncio.create_task(self._reconcile(service))
-        following = asyncio.create_task(caps.run())
+        provisioned = ProvisionedKeeper(self.capacity, self.resources)
+        services: dict[type[Resource], Service] = {
+            Function: service,
+            FunctionVersion: VersionService(self.resources, self.artifacts, provisioned),
+            FunctionAlias: AliasService(self.resources, provisioned),
+        }
+        background = [
+            asyncio.create_task(work)
+            for work in (
+                *(Reconciler(self.resources, one, kind).run() for kind, one in services.items()),
+                *(caps.run(), *revisions.served.background(), *provisioned.background()),
+            )
+        ]
         self._ready.set()
         try:
             await self._stopped.wait()
         finally:
-            reconciling.cancel()
-            following.cancel()
+            for task in background:
+                task.cancel()
             await self.gateway.stop(drain_seconds=1)
+            await provisioned.close()
             await self.capacity.close()
             await agents.close()
-
-    async def _reconcile(self, service: FunctionService) -> None:
-        working: set[asyncio.Task[Any]] = set()
-        with contextlib.suppress(asyncio.CancelledError):
-            async for change in self.resources.watch(Function):
-                if change.kind == "present" and change.resource is not None:
-                    task = asyncio.create_task(service.reconcile(change.resource.key))
-                    working.add(task)
-                    task.add_done_callback(working.discard)
-        for task in working:
-            task.cancel()
 
 
 async def _always(runtime: str) -> bool:

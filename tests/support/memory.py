@@ -96,7 +96,7 @@ class MemoryResources:
         for (held, owned_key), owned in list(self._held.items()):
             owners = (owned.metadata.model_extra or {}).get("ownerReferences", [])
             if any(owner["uid"] == gone.metadata.uid for owner in owners):
-                del self._held[held, owned_key]
+                self._tell("gone", self._held.pop((held, owned_key)))
         self._tell("gone", gone)
         self.writes.note()
 

@@ -23,6 +23,7 @@ from pilotlight.storage.postgres_logs import PostgresLogs
 from pilotlight_gateway.auth.access_keys import AccessKeys
 from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
 from pilotlight_gateway.claims_client import ClaimsClient
+from pilotlight_gateway.event_queue.postgres import PostgresEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
 
@@ -83,6 +84,7 @@ def _gateway(
         logs=PostgresLogs(database),
         accounts=accounts,
         claims=claims,
+        events=PostgresEventQueue(database),
         authenticator=SigV4Authenticator(keys, settings.region),
     )
 

@@ -24,12 +24,13 @@ from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.claims_server import ClaimsServer
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
+from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.runtime_pools import RuntimePools
 from pilotlight_operator.controller import (
     Controller,
     ControllerSettings,
-    ForeignAcknowledgements,
+    ForeignAutoscaler,
 )
 from pilotlight_operator.leadership import Leadership
 from pilotlight_operator.operations import OperationsServer
@@ -111,12 +112,16 @@ async def _lead(
     capacity = Capacity(compute, revisions, agents, caps, pools, generation=generation)
     acknowledgements = Acknowledgements()
     claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
-    for work in (caps.run(), runtimes.run(), pools.follow(resources), pools.run()):
+    provisioned = ProvisionedKeeper(capacity, resources)
+    for work in (
+        *(caps.run(), runtimes.run(), pools.follow(resources), pools.run()),
+        *(*revisions.served.background(), *provisioned.background()),
+    ):
         task = asyncio.create_task(work)
         stack.callback(task.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
-    foreign = ForeignAcknowledgements(acknowledgements, asyncio.get_running_loop())
+    foreign = ForeignAutoscaler(acknowledgements, provisioned, asyncio.get_running_loop())
     controller = Controller(settings.controller, foreign)
     controller.start()
     stack.push_async_callback(controller.stop)

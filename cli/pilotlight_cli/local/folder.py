@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import AlreadyExistsError
-from pilotlight.resources import Runtime, Secret
+from pilotlight.resources import Function, Runtime, Secret
 
 from ..failures import Failure
 from ..manifests import SUFFIXES, Manifest, load
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pilotlight.resources import Function
     from pilotlight.storage import ResourceStore
 
     from ..platform import Applied, Platform
@@ -82,6 +81,8 @@ class AppliedFolder:
         return []
 
     async def _settle(self, applied: Applied) -> list[Function]:
+        if not isinstance(applied.manifest.resource, Function):
+            return []
         with self._reporting(applied.manifest):
             metadata = applied.stored["metadata"]
             function = await asyncio.to_thread(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.accounts import Accounts
 from pilotlight.errors import UnavailableError
-from pilotlight.resources import Function
+from pilotlight.resources import FunctionAlias, FunctionVersion, Route
 from pilotlight.state_folder import StateFolder
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite_logs import SqliteLogs
@@ -27,11 +27,17 @@ from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.pools import PoolSpec
+from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
+from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
+from pilotlight_operator.services.aliases import AliasService
+from pilotlight_operator.services.artifacts import ArtifactService
 from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.routes import RouteService
+from pilotlight_operator.services.versions import VersionService
 
 from .accounts import SelfServiceAccounts
 from .echo import EchoingLogs
@@ -47,8 +53,6 @@ if TYPE_CHECKING:
 __all__ = ["LocalPlatform", "LocalSettings"]
 
 LOOPBACK = "127.0.0.1"
-UNUSED_SECONDS = 24 * 3600.0
-"""How long a package is kept after the last function that referred to it."""
 COLLECT_SECONDS = 3600.0
 
 
@@ -79,11 +83,13 @@ class LocalPlatform:
         self.resources = SqliteResources(self._folder.resources)
         self._artifacts = DirectoryArtifacts(self._folder.artifacts)
         self._logs = SqliteLogs(self._folder.logs)
+        self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
         self._callers = SelfServiceAccounts(self.resources, settings.account)
         self._platform_key = secrets.token_bytes(32)
         self._agents = Agents(self._platform_key)
         self._caps = Caps(self.resources)
         self._capacity = self._make_capacity()
+        self._provisioned = ProvisionedKeeper(self._capacity, self.resources)
         self._claims = LocalClaims(self._capacity)
         self._gateway = self._make_gateway()
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,7 +105,14 @@ class LocalPlatform:
             accounts=Accounts(self.resources),
             runnable=_runnable,
         )
-        reconciler = Reconciler(self.resources, service)
+        versions = VersionService(self.resources, self._artifacts, self._provisioned)
+        aliases = AliasService(self.resources, self._provisioned)
+        reconcilers = [
+            Reconciler(self.resources, service),
+            Reconciler(self.resources, versions, FunctionVersion),
+            Reconciler(self.resources, aliases, FunctionAlias),
+            Reconciler(self.resources, RouteService(self.resources), Route),
+        ]
         await self._gateway.start()
         try:
             port = await self._gateway.listen(LOOPBACK, self.settings.port)
@@ -111,7 +124,7 @@ class LocalPlatform:
                 "or give another with --port"
             ) from error
         self.endpoint = f"http://{LOOPBACK}:{port}"
-        self._tasks = [asyncio.create_task(work) for work in self._background(reconciler)]
+        self._tasks = [asyncio.create_task(work) for work in self._background(reconcilers)]
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
@@ -119,15 +132,19 @@ class LocalPlatform:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.stop()
+        await self._provisioned.close()
         await self._capacity.close()
         await self._pools.close()
         await self._agents.close()
         self.resources.close()
         self._logs.close()
+        await self._events.close()
         self._folder.close()
 
-    def _background(self, reconciler: Reconciler) -> Iterable[Coroutine[Any, Any, None]]:
-        yield reconciler.run()
+    def _background(self, reconcilers: Iterable[Reconciler]) -> Iterable[Coroutine[Any, Any, None]]:
+        yield from (reconciler.run() for reconciler in reconcilers)
+        yield from self._revisions.served.background()
+        yield from self._provisioned.background()
         yield self._caps.run()
         yield self._pools.follow(self.resources)
         yield self._pools.run()
@@ -138,7 +155,7 @@ class LocalPlatform:
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
         endpoint = self.settings.aws_endpoint_url
-        revisions = Revisions(
+        self._revisions = Revisions(
             resources=self.resources,
             accounts=Accounts(self.resources),
             platform_key=self._platform_key,
@@ -148,7 +165,7 @@ class LocalPlatform:
         )
         compute = SubprocessCompute(pods, self._platform_key, find_functions_python().path)
         self._pools = PoolKeeper(compute, _pool_spec)
-        return Capacity(compute, revisions, self._agents, self._caps, self._pools)
+        return Capacity(compute, self._revisions, self._agents, self._caps, self._pools)
 
     def _make_gateway(self) -> Gateway:
         return Gateway(
@@ -157,26 +174,22 @@ class LocalPlatform:
                 platform_key=self._platform_key,
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
+                aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             resources=self.resources,
             artifacts=self._artifacts,
             logs=EchoingLogs(self._logs, self.settings.echo),
             accounts=Accounts(self.resources),
             claims=self._claims,
+            events=self._events,
             authenticator=self._callers,
         )
 
     async def _collect(self) -> None:
         """Delete packages that nobody refers to any more, now and then."""
+        service = ArtifactService(self.resources, self._artifacts)
         while True:
-            functions = await self.resources.list(Function)
-            specified = {one.spec.code.zip for one in functions if one.spec.code.zip}
-            served = {
-                one.status.configuration.code_sha256
-                for one in functions
-                if one.status.configuration
-            }
-            await self._artifacts.collect(specified | served, unused_seconds=UNUSED_SECONDS)
+            await service.collect()
             await asyncio.sleep(COLLECT_SECONDS)
 
 

@@ -1,6 +1,6 @@
-"""Drives the function service by the store's watch, as kopf does on Kubernetes.
+"""Drives the services by the store's watch, as kopf does on Kubernetes.
 
-Each function that is not settled has one worker: a change while it works makes it work once more,
+Each resource that is not settled has one worker: a change while it works makes it work once more,
 a failure makes it come back later. What is decided, `pilotlight_operator.services` decides.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from pilotlight.resources import Function, Key, Secret
+from pilotlight.resources import Function, Key, Resource, Secret
 
 if TYPE_CHECKING:
     from pilotlight.storage import ResourceStore
@@ -26,26 +26,30 @@ log = structlog.get_logger()
 
 
 class Service(Protocol):
-    """What brings one function up to date."""
+    """What brings one resource up to date."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """Give the seconds after which to call again, or None where the function is settled."""
+        """Give the seconds after which to call again, or None where it is settled."""
         ...
 
 
 class Reconciler:
-    """Calls the service for every function that something changed about."""
+    """Calls the service for every resource of a kind that something changed about."""
 
-    def __init__(self, resources: ResourceStore, service: Service) -> None:
+    def __init__(
+        self, resources: ResourceStore, service: Service, kind: type[Resource] = Function
+    ) -> None:
         self._resources = resources
         self._service = service
+        self._kind = kind
         self._changed: dict[Key, asyncio.Event] = {}
 
     async def run(self) -> None:
-        """Follow functions and Secrets, for ever."""
+        """Follow the resources, and functions' Secrets, for ever."""
         async with asyncio.TaskGroup() as workers:
-            workers.create_task(self._follow_secrets(workers))
-            async for change in self._resources.watch(Function):
+            if self._kind is Function:
+                workers.create_task(self._follow_secrets(workers))
+            async for change in self._resources.watch(self._kind):
                 if change.resource is not None:
                     self._wake(change.resource.key, workers)
 
@@ -72,7 +76,9 @@ class Reconciler:
             try:
                 again, failures = await self._service.reconcile(key), 0
             except Exception as error:  # noqa: BLE001  whatever it is, the next try may work
-                log.warning("reconcile failed", function=str(key), error=repr(error))
+                log.warning(
+                    "reconcile failed", kind=self._kind.kind_name, key=str(key), error=repr(error)
+                )
                 again, failures = _back_off(failures), failures + 1
             if again is None and not changed.is_set():
                 del self._changed[key]

@@ -11,9 +11,13 @@ import json
 import sys
 from typing import Any
 
+from .alias import FunctionAlias
 from .function import LARGEST_ENVIRONMENT, RESERVED_VARIABLES, Function
 from .meta import GROUP, VERSION, Resource
+from .route import Route
 from .runtime import Runtime
+from .schedule import Schedule
+from .version import FunctionVersion
 
 __all__ = ["crds", "definition", "to_yaml"]
 
@@ -28,12 +32,53 @@ _FUNCTION_COLUMNS = (
     ("Revision", "string", ".status.revision"),
     ("Age", "date", ".metadata.creationTimestamp"),
 )
+_VERSION_COLUMNS = (
+    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+    ("Function", "string", ".spec.functionName"),
+    ("Version", "integer", ".spec.version"),
+    ("Provisioned", "integer", ".spec.provisionedConcurrency"),
+    ("Available", "integer", ".status.provisioned.available"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+_ALIAS_COLUMNS = (
+    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+    ("Function", "string", ".spec.function"),
+    ("Alias", "string", ".spec.alias"),
+    ("Version", "string", ".spec.version"),
+    ("Provisioned", "integer", ".spec.provisionedConcurrency"),
+    ("Available", "integer", ".status.provisioned.available"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+_ROUTE_COLUMNS = (
+    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+    ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
+    ("Host", "string", ".spec.host"),
+    ("Path", "string", ".spec.path"),
+    ("Function", "string", ".spec.function"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+_SCHEDULE_COLUMNS = (
+    ("Ready", "string", ".status.conditions[?(@.type=='Ready')].status"),
+    ("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason"),
+    ("Expression", "string", ".spec.expression"),
+    ("Function", "string", ".spec.function"),
+    ("Last", "string", ".status.lastTime"),
+    ("Next", "string", ".status.nextTime"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
 _RUNTIME_COLUMNS = (
     ("Image", "string", ".spec.image"),
     ("Overhead", "integer", ".spec.overhead"),
     ("Age", "date", ".metadata.creationTimestamp"),
 )
-_COLUMNS = {Function: _FUNCTION_COLUMNS, Runtime: _RUNTIME_COLUMNS}
+_COLUMNS = {
+    Function: _FUNCTION_COLUMNS,
+    FunctionVersion: _VERSION_COLUMNS,
+    FunctionAlias: _ALIAS_COLUMNS,
+    Route: _ROUTE_COLUMNS,
+    Runtime: _RUNTIME_COLUMNS,
+    Schedule: _SCHEDULE_COLUMNS,
+}
 
 _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "Function": (
@@ -64,6 +109,79 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
                 "self.handler.contains('.')"
             ),
             "handler has no dot: file.function is expected, such as index.handler",
+        ),
+    ),
+    "FunctionVersionSpec": (
+        (
+            (
+                "self.function == oldSelf.function && self.functionName == oldSelf.functionName && "
+                "self.version == oldSelf.version && self.revision == oldSelf.revision && "
+                "self.configuration == oldSelf.configuration"
+            ),
+            "a version's code and configuration never change",
+        ),
+    ),
+    "FunctionAliasSpec": (
+        (
+            "self.function == oldSelf.function && self.alias == oldSelf.alias",
+            "function and alias are immutable",
+        ),
+        (
+            "!self.alias.matches('^[0-9]+$')",
+            "alias is a number: an alias' name holds another character, too",
+        ),
+        (
+            (
+                "self.version != '$LATEST' || "
+                "(!has(self.provisionedConcurrency) && size(self.weights) == 0)"
+            ),
+            "$LATEST has neither weights nor provisioned concurrency",
+        ),
+        (
+            "self.weights.all(name, self.weights[name] >= 0.0 && self.weights[name] <= 1.0)",
+            "a weight is a number from 0.0 to 1.0",
+        ),
+    ),
+    "Cors": (
+        (
+            (
+                "!has(self.allowCredentials) || !self.allowCredentials || "
+                "!has(self.allowOrigins) || !self.allowOrigins.exists(origin, origin == '*')"
+            ),
+            "allowCredentials needs origins that are named",
+        ),
+    ),
+    "RouteSpec": (
+        (
+            (
+                "!self.host.endsWith('.svc') && !self.host.endsWith('.cluster.local') && "
+                "!self.host.contains('.lambda-url.')"
+            ),
+            "host is an address of the platform's own",
+        ),
+        (
+            (
+                r"self.path.matches('^(/([A-Za-z0-9._~%!$&()*+,;=:@-]+|[{][A-Za-z_][A-Za-z0-9_]*[}]))*"
+                r"/([A-Za-z0-9._~%!$&()*+,;=:@-]*|[{][A-Za-z_][A-Za-z0-9_]*[+]?[}])$')"
+            ),
+            "path is made of plain segments, parameters like {id} and, at its end, {proxy+}",
+        ),
+    ),
+    "RouteAuth": (
+        ("(self.type == 'jwt') == has(self.jwt)", "jwt is given if and only if type is jwt"),
+        (
+            "(self.type == 'authorizer') == has(self.authorizer)",
+            "authorizer is given if and only if type is authorizer",
+        ),
+    ),
+    "JwtAuth": (
+        (
+            (
+                "self.issuer.startsWith('https://') || "
+                "self.issuer.startsWith('http://127.0.0.1') || "
+                "self.issuer.startsWith('http://localhost')"
+            ),
+            "issuer is an https:// address",
         ),
     ),
     "Code": (
@@ -106,7 +224,14 @@ _MOST_TAGS = 50
 
 def crds() -> list[Json]:
     """Give all CustomResourceDefinitions."""
-    return [definition(Function), definition(Runtime)]
+    return [
+        definition(Function),
+        definition(FunctionVersion),
+        definition(FunctionAlias),
+        definition(Route),
+        definition(Schedule),
+        definition(Runtime),
+    ]
 
 
 def definition(kind: type[Resource]) -> Json:
@@ -152,6 +277,10 @@ def _schema(kind: type[Resource]) -> Json:
     parts = {name: properties[name] for name in ("spec", "status") if name in properties}
     if kind is Function:
         _bound_maps(parts["spec"]["properties"])
+    elif kind is FunctionVersion:
+        _bound_environment(parts["spec"]["properties"]["configuration"]["properties"])
+    elif kind is FunctionAlias:
+        parts["spec"]["properties"]["weights"]["maxProperties"] = 1
     return {
         "type": "object",
         "description": schema["description"],
@@ -170,11 +299,15 @@ _HEAD: Json = {
 
 def _bound_maps(properties: Json) -> None:
     """Give the maps of a function's spec their bounds, and the environment its rules."""
-    environment, tags = properties["environment"], properties["tags"]
+    _bound_environment(properties)
+    properties["environment"].update(_validations(_ENVIRONMENT_RULES))
+    properties["tags"]["maxProperties"] = _MOST_TAGS
+
+
+def _bound_environment(properties: Json) -> None:
+    environment = properties["environment"]
     environment["maxProperties"] = _MOST_VARIABLES
     environment["additionalProperties"]["maxLength"] = LARGEST_ENVIRONMENT
-    environment.update(_validations(_ENVIRONMENT_RULES))
-    tags["maxProperties"] = _MOST_TAGS
 
 
 def _structural(node: Json, models: Json) -> Json:
@@ -190,12 +323,15 @@ def _structural(node: Json, models: Json) -> Json:
         return _structural(given | described, models)
     # Models forbid what they do not know; Kubernetes prunes it, or refuses it in strict mode.
     kept = {key: node[key] for key in node if key in _KEPT and node[key] is not False}
+    if "const" in node:
+        kept["enum"] = [node["const"]]
     return {key: _child(key, value, models) for key, value in kept.items()}
 
 
 _KEPT = frozenset({
     "type", "description", "default", "enum", "pattern", "format", "items", "properties",
     "required", "additionalProperties", "minimum", "maximum", "minLength", "maxLength",
+    "minItems", "maxItems",
 })  # fmt: skip
 
 
@@ -209,7 +345,7 @@ def _child(key: str, value: Any, models: Json) -> Any:
 
 def _property(node: Json, models: Json) -> Json:
     schema = _structural(node, models)
-    if schema.get("type") == "array":
+    if schema.get("type") == "array" and "type" in schema["items"].get("properties", {}):
         schema |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
     return schema
 

@@ -12,7 +12,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .meta import Condition, Model, Resource
+from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .meta import Condition, Model, Resource, find_condition
+from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
     "Code",
@@ -145,6 +147,7 @@ class Configuration(Model):
     environment_digest: str | None = Field(
         default=None, description="Digest of that Secret's variables."
     )
+    environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
     role: str | None = Field(default=None, description="ARN of the execution role.")
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
 
@@ -190,6 +193,26 @@ class FunctionSpec(Model):
         default=None,
         ge=0,
         description="Environments that are this function's alone, and all it may have; 0 is off.",
+    )
+    environments_per_pod: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Environments that share a pod and its /tmp; each has a TMPDIR of its own.",
+    )
+    async_: AsyncConfig | None = Field(
+        default=None, alias="async", description="How asynchronous invocations are handled."
+    )
+    dead_letter_target: str | None = Field(
+        default=None,
+        pattern=r"^arn:aws[a-zA-Z-]*:(sqs|sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_.-]{1,256}$",
+        description="ARN of an SQS queue or SNS topic that gets events that failed.",
+    )
+    url: FunctionUrl | None = Field(
+        default=None, description="Makes the function reachable at an HTTP address of its own."
+    )
+    publish: Literal["Never", "OnChange"] = Field(
+        default="Never", description="Whether each change becomes a version."
     )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."
@@ -247,7 +270,7 @@ class FunctionStatus(Model):
 
     def condition(self, kind: str) -> Condition | None:
         """Give the condition of that type."""
-        return next((found for found in self.conditions if found.type == kind), None)
+        return find_condition(self.conditions, kind)
 
 
 class Function(Resource):

@@ -7,12 +7,27 @@ resource means is in its own module beside this one.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["GROUP", "VERSION", "Condition", "Key", "Model", "ObjectMeta", "Resource", "now"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "GROUP",
+    "VERSION",
+    "Condition",
+    "Key",
+    "Model",
+    "ObjectMeta",
+    "Resource",
+    "find_condition",
+    "now",
+    "owned_by",
+    "owner_uid",
+]
 
 GROUP = "pilotlight.dev"
 VERSION = "v1alpha1"
@@ -74,6 +89,11 @@ class Condition(Model):
     )
 
 
+def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """Give the condition of that type."""
+    return next((found for found in conditions if found.type == kind), None)
+
+
 class Resource(Model):
     """A custom resource; subclasses say `kind`, `plural`, their spec and their status."""
 
@@ -90,3 +110,32 @@ class Resource(Model):
     def key(self) -> Key:
         """Where the resource is."""
         return Key(self.metadata.namespace, self.metadata.name)
+
+    def problem(self) -> str | None:
+        """Say what is wrong beyond what a schema can say; None where nothing is.
+
+        What comes by the platform's own doors is refused for it; what `kubectl` wrote gets a
+        condition.
+        """
+        return None
+
+
+def owned_by(metadata: ObjectMeta, owner: Resource) -> ObjectMeta:
+    """Give metadata that says who owns the resource: it is deleted with its owner."""
+    reference = {
+        "apiVersion": owner.api_version,
+        "kind": owner.kind,
+        "name": owner.metadata.name,
+        "uid": owner.metadata.uid,
+    }
+    others = [one for one in _owners(metadata) if one.get("uid") != owner.metadata.uid]
+    return metadata.model_copy(update={"ownerReferences": [*others, reference]})
+
+
+def owner_uid(metadata: ObjectMeta, kind: str) -> str | None:
+    """Give the uid of the owner of that kind."""
+    return next((one.get("uid") for one in _owners(metadata) if one.get("kind") == kind), None)
+
+
+def _owners(metadata: ObjectMeta) -> list[dict[str, Any]]:
+    return list((metadata.model_extra or {}).get("ownerReferences") or [])

@@ -13,7 +13,7 @@ from pilotlight.resources import Function
 from pilotlight_gateway.errors import InvalidParameterValueError, ResourceConflictError
 from pilotlight_gateway.exchange import Reply, json_reply
 
-from .functions import find
+from .lookup import find
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call

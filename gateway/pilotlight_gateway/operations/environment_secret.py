@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import AlreadyExistsError
 from pilotlight.names import FUNCTION_LABEL
+from pilotlight.publishing import environment_secret_name
 from pilotlight.resources import Key, ObjectMeta, Secret
 from pilotlight.resources.function import check_environment
 from pilotlight.revision import digest_environment
@@ -40,7 +41,7 @@ async def keep(resources: ResourceStore, function: Key, given: Mapping[str, Any]
         return {}
     if not variables:
         return {"environment": {}, "environmentFrom": None}
-    name = f"{function.name}-environment-{digest_environment(variables)[:8]}"
+    name = environment_secret_name(function.name, digest_environment(variables))
     secret = Secret(
         metadata=ObjectMeta(
             name=name, namespace=function.namespace, labels={FUNCTION_LABEL: function.name}

@@ -16,25 +16,38 @@ from pilotlight.tickets import ticket_for
 from pilotlight_gateway.api.reference import LATEST
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, FunctionVersion, Resource
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
+    from pilotlight_gateway.targets import Target
 
-__all__ = ["configuration", "get_function_document", "in_progress", "revision_id"]
+__all__ = [
+    "configuration",
+    "get_function_document",
+    "in_progress",
+    "revision_id",
+    "version_configuration",
+]
 
 NO_ROLE = "arn:aws:iam::{account}:role/none"
 """Manifests need no role; the API's model requires one in answers."""
 
 
-async def configuration(
-    services: Services, call: Call, function: Function, *, listed: bool = False
+async def configuration(  # noqa: PLR0913  what is described, then how it was named
+    services: Services,
+    call: Call,
+    function: Function,
+    *,
+    version: str = LATEST,
+    qualifier: str | None = None,
+    listed: bool = False,
 ) -> dict[str, Any]:
     """Give a FunctionConfiguration; lists leave states out, as Lambda does."""
     spec = function.spec
     region, account = services.settings.region, call.caller.account
     document: dict[str, Any] = {
         "FunctionName": function.function_name,
-        "FunctionArn": function_arn(region, account, function.function_name),
+        "FunctionArn": function_arn(region, account, function.function_name, qualifier),
         "Role": spec.role or NO_ROLE.format(account=account),
         "CodeSize": function.status.code_size or 0,
         "Description": spec.description,
@@ -42,7 +55,7 @@ async def configuration(
         "MemorySize": spec.memory,
         "LastModified": _last_modified(function),
         "CodeSha256": _code_sha256(function),
-        "Version": LATEST,
+        "Version": version,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": revision_id(function),
         "PackageType": "Image" if spec.code.image else "Zip",
@@ -51,6 +64,8 @@ async def configuration(
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(function),
     }
+    if spec.dead_letter_target:
+        document["DeadLetterConfig"] = {"TargetArn": spec.dead_letter_target}
     if spec.runtime and spec.handler:
         document |= {"Runtime": spec.runtime, "Handler": spec.handler}
     if variables := await _variables(services, function):
@@ -58,14 +73,28 @@ async def configuration(
     return document if listed else document | _states(function)
 
 
+async def version_configuration(
+    services: Services, call: Call, version: FunctionVersion, *, listed: bool = False
+) -> dict[str, Any]:
+    """Give a version's FunctionConfiguration."""
+    return await configuration(
+        services, call, version.as_function(),
+        version=version.number, qualifier=version.number, listed=listed,
+    )  # fmt: skip
+
+
 async def get_function_document(
-    services: Services, call: Call, function: Function
+    services: Services, call: Call, target: Target, qualifier: str | None
 ) -> dict[str, Any]:
     """Give GetFunction's answer; the package's address works for ten minutes."""
+    described = target.described()
     document: dict[str, Any] = {
-        "Configuration": await configuration(services, call, function),
-        "Code": _code(services, call, function),
+        "Configuration": await configuration(
+            services, call, described, version=target.version, qualifier=qualifier
+        ),
+        "Code": _code(services, call, described),
     }
+    function = target.function
     if function.spec.tags:
         document["Tags"] = function.spec.tags
     if function.spec.reserved_concurrency is not None:
@@ -79,13 +108,10 @@ def in_progress(function: Function) -> bool:
     return _unobserved(function) or function.status.last_update_status == "InProgress"
 
 
-def revision_id(function: Function) -> str:
-    """Give the RevisionId: another one after each change."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, _identity(function)))
-
-
-def _identity(function: Function) -> str:
-    return f"{function.metadata.uid}/{function.metadata.generation}"
+def revision_id(resource: Resource) -> str:
+    """Give the RevisionId of a function, a version or an alias: another one after each change."""
+    metadata = resource.metadata
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{metadata.uid}/{metadata.generation}"))
 
 
 def _unobserved(function: Function) -> bool:

@@ -35,9 +35,9 @@ _LOGGING = {
     "LogGroup": "group",
 }
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
-    "CapacityProviderConfig": None, "CodeSigningConfigArn": None, "DeadLetterConfig": None,
+    "CapacityProviderConfig": None, "CodeSigningConfigArn": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
-    "Layers": None, "Publish": False, "PublishTo": None, "TenancyConfig": None,
+    "Layers": None, "PublishTo": None, "TenancyConfig": None,
     "VpcConfig": None, "AcceleratorConfig": None,
     "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
@@ -64,6 +64,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("LoggingConfig") is not None:
         asked = given["LoggingConfig"]
         merged["logging"] = {_LOGGING[key]: value for key, value in asked.items() if value}
+    if given.get("DeadLetterConfig") is not None:
+        merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
     if given.get("Architectures"):
         merged["architecture"] = given["Architectures"][0]
     return merged

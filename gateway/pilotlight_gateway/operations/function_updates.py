@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.arn import function_arn
 from pilotlight.errors import ConflictError
-from pilotlight_gateway.errors import PreconditionFailedError, ResourceConflictError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
 from .function_code import keep_code
-from .function_document import configuration, in_progress, revision_id
+from .function_document import configuration, in_progress
 from .function_input import merge, parse_spec, refuse_unsupported
-from .functions import find
+from .lookup import find
+from .preconditions import check_revision_id, conflict
+from .versions import publish_when_settled
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
@@ -37,6 +37,8 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     if not dry_run:
         function = await _write(services, call, function, spec)
         function.status.code_size = size
+        if call.input.get("Publish"):
+            return json_reply(await publish_when_settled(services, call, function))
     return json_reply(await configuration(services, call, function))
 
 
@@ -54,19 +56,10 @@ async def update_function_configuration(services: Services, call: Call) -> Reply
 async def _changeable(services: Services, call: Call, operation: str) -> Function:
     function = await find(services, call, operation)
     refuse_unsupported(call.input)
-    _check_revision(call, function)
+    check_revision_id(call, function)
     if in_progress(function):
-        raise _conflict(services, call, function)
+        raise conflict(services, call, function)
     return function
-
-
-def _check_revision(call: Call, function: Function) -> None:
-    wanted = call.input.get("RevisionId")
-    if wanted and wanted != revision_id(function):
-        raise PreconditionFailedError(
-            "The Revision Id provided does not match the latest Revision Id. Call the "
-            "GetFunction/GetAlias API to retrieve the latest Revision Id"
-        )
 
 
 async def _write(
@@ -76,17 +69,4 @@ async def _write(
     try:
         return await services.resources.replace(changed)
     except ConflictError as error:
-        raise _conflict(services, call, function) from error
-
-
-def _conflict(services: Services, call: Call, function: Function) -> ResourceConflictError:
-    arn = function_arn(services.settings.region, call.caller.account, function.function_name)
-    if function.status.revision is None:
-        return ResourceConflictError(
-            "The operation cannot be performed at this time. The function is currently in the "
-            f"following state: {function.status.state}"
-        )
-    return ResourceConflictError(
-        "The operation cannot be performed at this time. An update is in progress for resource: "
-        f"{arn}"
-    )
+        raise conflict(services, call, function) from error

@@ -6,12 +6,11 @@ Texts and codes: lambda.md 1.2.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import AlreadyExistsError, NotFoundError
 from pilotlight.names import object_name
+from pilotlight.publishing import versions_of
 from pilotlight.resources import Function, Key, ObjectMeta
 from pilotlight_gateway.api.reference import LATEST, Reference, resolve
 from pilotlight_gateway.errors import (
@@ -22,8 +21,15 @@ from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
 from .function_code import keep_code
-from .function_document import configuration, get_function_document
+from .function_document import (
+    configuration,
+    get_function_document,
+    version_configuration,
+)
 from .function_input import merge, parse_spec, refuse_unsupported
+from .lookup import find, find_target_of, reference_of
+from .paging import paged
+from .versions import delete_version, publish_when_settled
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = [
     "create_function",
     "delete_function",
-    "find",
     "get_function",
     "get_function_configuration",
     "list_functions",
@@ -58,73 +63,63 @@ async def create_function(services: Services, call: Call) -> Reply:
     sha256, size = await keep_code(services.artifacts, given["Code"])
     function = await _write(services, reference, given, sha256)
     function.status.code_size = size
+    if given.get("Publish"):
+        return json_reply(await publish_when_settled(services, call, function), 201)
     return json_reply(await configuration(services, call, function), 201)
 
 
 async def get_function(services: Services, call: Call) -> Reply:
     """Give a function's configuration, code and tags."""
-    function = await find(services, call, "GetFunction")
-    return json_reply(await get_function_document(services, call, function))
+    reference, target = await find_target_of(services, call, "GetFunction")
+    return json_reply(await get_function_document(services, call, target, reference.qualifier))
 
 
 async def get_function_configuration(services: Services, call: Call) -> Reply:
     """Give a function's configuration."""
-    function = await find(services, call, "GetFunctionConfiguration")
-    return json_reply(await configuration(services, call, function))
+    reference, target = await find_target_of(services, call, "GetFunctionConfiguration")
+    document = await configuration(
+        services, call, target.described(), version=target.version, qualifier=reference.qualifier
+    )
+    return json_reply(document)
 
 
 async def list_functions(services: Services, call: Call) -> Reply:
     """Give the account's functions by name, at most 50 a page."""
     functions = await services.resources.list(Function, call.caller.namespace)
-    functions.sort(key=lambda function: function.function_name)
-    after = _marker(call.input.get("Marker"))
-    rest = [function for function in functions if function.function_name > after]
-    page = rest[: min(int(call.input.get("MaxItems") or PAGE), PAGE)]
-    document: dict[str, Any] = {
-        "Functions": [
-            await configuration(services, call, function, listed=True) for function in page
-        ]
-    }
-    if len(page) < len(rest):
-        last = page[-1].function_name
-        document["NextMarker"] = base64.urlsafe_b64encode(last.encode()).decode()
-    return json_reply(document)
+    everything = call.input.get("FunctionVersion") == "ALL"
+    found = {one.function_name: one for one in functions}
+    page, marker = paged(sorted(found), call.input, most=PAGE)
+    document: dict[str, Any] = {"Functions": []}
+    for name in page:
+        function = found[name]
+        document["Functions"].append(await configuration(services, call, function, listed=True))
+        if everything:
+            document["Functions"] += await _listed_versions(services, call, function)
+    return json_reply(document | marker)
+
+
+async def _listed_versions(
+    services: Services, call: Call, function: Function
+) -> list[dict[str, Any]]:
+    versions = await versions_of(services.resources, function.key)
+    return [await version_configuration(services, call, one, listed=True) for one in versions]
 
 
 async def delete_function(services: Services, call: Call) -> Reply:
-    """Delete a function; what it owns goes with it."""
-    function = await find(services, call, "DeleteFunction")
-    if call.input.get("Qualifier"):
+    """Delete a function and what it owns, or one version of it."""
+    reference = reference_of(services, call, "DeleteFunction")
+    if reference.qualifier == LATEST:
         raise InvalidParameterValueError(
             "$LATEST version cannot be deleted without deleting the function."
         )
+    if reference.qualifier is not None:
+        return await delete_version(services, call, reference)
+    function = await find(services, call, "DeleteFunction")
     try:
         await services.resources.delete(Function, function.key)
     except NotFoundError as error:
-        raise _reference(services, call, "DeleteFunction").not_found() from error
-    return Reply(204)
-
-
-async def find(services: Services, call: Call, operation: str) -> Function:
-    """Read the function that a request names from the store; raises ResourceNotFoundException."""
-    reference = _reference(services, call, operation)
-    if reference.qualifier not in {None, LATEST}:
-        raise reference.not_found()
-    key = await services.catalogue.key_of(reference.namespace, reference.name)
-    try:
-        return await services.resources.get(Function, key)
-    except NotFoundError as error:
         raise reference.not_found() from error
-
-
-def _reference(services: Services, call: Call, operation: str) -> Reference:
-    return resolve(
-        call.parameters["FunctionName"],
-        call.caller,
-        services.settings.region,
-        operation,
-        call.query.get("Qualifier"),
-    )
+    return Reply(204)
 
 
 async def _write(
@@ -149,12 +144,3 @@ def _spec(reference: Reference, given: dict[str, Any], sha256: str) -> dict[str,
 
 def _exists(reference: Reference) -> ResourceConflictError:
     return ResourceConflictError(f"Function already exist: {reference.name}")
-
-
-def _marker(text: str | None) -> str:
-    if not text:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(text.encode()).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidParameterValueError(f"Marker {text!r} is none that was given here") from error

@@ -13,8 +13,9 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from pilotlight.errors import RevisionGoneError, ThrottledError
-from pilotlight_gateway.api.reference import LATEST, Reference, resolve
-from pilotlight_gateway.catalogue import revision_key
+from pilotlight_gateway.api.reference import Reference, resolve
+from pilotlight_gateway.asynchronous.acceptance import accept
+from pilotlight_gateway.asynchronous.lineage import count_hop, refuse_loop
 from pilotlight_gateway.dispatch.invocation import Answer, Invocation
 from pilotlight_gateway.errors import (
     InvalidRequestContentError,
@@ -24,13 +25,14 @@ from pilotlight_gateway.errors import (
 )
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_trace_id
+from pilotlight_gateway.targets import Target, find_target
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-__all__ = ["LARGEST_EVENT", "invoke"]
+__all__ = ["LARGEST_EVENT", "invoke", "invoke_async", "run"]
 
 LARGEST_EVENT = 6_291_456
 LONGEST_CLIENT_CONTEXT = 3583
@@ -57,47 +59,57 @@ async def invoke(services: Services, call: Call) -> Reply:
         "InvokeFunction",
         call.query.get("Qualifier"),
     )
-    function = await _find(services, reference)
+    target = await find_target(services, reference)
     invocation = _invocation(call, reference)
     if kind == "DryRun":
         return Reply(204)
-    answer = await _run(services, reference, function, invocation)
-    return _reply(answer, invocation)
+    if kind == "Event":
+        return await accept(services, reference, invocation)
+    refuse_loop(invocation.trace_id, reference.unqualified_arn)
+    target, answer = await run(services, reference, target, invocation)
+    return _reply(answer, invocation, target.version)
 
 
-async def _find(services: Services, reference: Reference) -> Function:
-    function = await services.catalogue.find(reference.namespace, reference.name)
-    if function is None or reference.qualifier not in {None, LATEST}:
-        raise reference.not_found()
-    return function
+async def invoke_async(services: Services, call: Call) -> Reply:
+    """Accept an event as clients of 2014 send it (AWS Lambda API reference, "InvokeAsync")."""
+    reference = resolve(
+        call.parameters["FunctionName"], call.caller, services.settings.region, "InvokeFunction"
+    )
+    reply = await accept(services, reference, _invocation(call, reference))
+    reply.body = b'{"Status":202}'
+    return reply
 
 
-async def _run(
-    services: Services, reference: Reference, function: Function, invocation: Invocation
-) -> Answer:
+async def run(
+    services: Services, reference: Reference, target: Target, invocation: Invocation
+) -> tuple[Target, Answer]:
+    """Run an invocation and count it; gives its answer and what it ran.
+
+    Where the target was replaced meanwhile, that is what the reference means by then. Raises
+    ApiError and PilotlightError.
+    """
     started = time.monotonic()
     deadline = started + UPDATE_SECONDS
-    metrics = services.metrics.of(reference.namespace, reference.name, LATEST)
     while True:
-        revision = revision_key(function)
-        if revision is None:
-            _refuse_not_ready(function, reference)
+        if target.revision is None:
+            _refuse_not_ready(target.function, reference)
+        labels = (reference.namespace, reference.name, target.version)
         try:
-            answer = await services.dispatcher.invoke(revision, invocation)
+            answer = await services.dispatcher.invoke(target.revision, invocation)
         except RevisionGoneError:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise
-            await services.catalogue.wait_for_change(function, seconds=min(left, 1.0))
-            function = await _find(services, reference)
+            await services.catalogue.wait_for_change(target.function, seconds=min(left, 1.0))
+            target = await find_target(services, reference)
         except ThrottledError as error:
-            services.metrics.throttled(reference.namespace, reference.name, LATEST, error.reason)
+            services.metrics.throttled(*labels, error.reason)
             raise
         else:
             failed = answer.function_error is not None
             elapsed = time.monotonic() - started
-            metrics.answered(answer.report, failed=failed, elapsed=elapsed)
-            return answer
+            services.metrics.of(*labels).answered(answer.report, failed=failed, elapsed=elapsed)
+            return target, answer
 
 
 def _refuse_not_ready(function: Function, reference: Reference) -> NoReturn:
@@ -116,11 +128,6 @@ def _invocation_type(call: Call) -> str:
         raise ValidationError(
             _ENUM.format(value=kind, name="invocationType", wanted=", ".join(_TYPES))
         )
-    if kind == "Event":
-        raise NotSupportedError(
-            "InvocationType Event is not supported yet: an event is only accepted once it can be "
-            "kept. RequestResponse and DryRun are."
-        )
     return kind
 
 
@@ -132,7 +139,7 @@ def _invocation(call: Call, reference: Reference) -> Invocation:
     return Invocation(
         request_id=call.request_id,
         function_arn=reference.arn,
-        trace_id=_trace_id(call.headers.get("X-Amzn-Trace-Id", "")),
+        trace_id=_trace_id(call.headers.get("X-Amzn-Trace-Id", ""), reference),
         event=_event(call.body),
         client_context=_client_context(call.headers.get("X-Amz-Client-Context", "")),
         log_tail=log_type == "Tail",
@@ -185,15 +192,15 @@ def _client_context(text: str) -> str:
     return text
 
 
-def _trace_id(header: str) -> str:
+def _trace_id(header: str, reference: Reference) -> str:
     if _TRACE_ROOT.match(header) and header.isascii() and header.isprintable():
-        return header
+        return count_hop(header, reference.unqualified_arn)
     return new_trace_id()
 
 
-def _reply(answer: Answer, invocation: Invocation) -> Reply:
+def _reply(answer: Answer, invocation: Invocation, version: str) -> Reply:
     headers = {
-        "X-Amz-Executed-Version": LATEST,
+        "X-Amz-Executed-Version": version,
         "X-Amzn-Trace-Id": invocation.trace_id.partition(";")[0],
     }
     if answer.function_error:

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from . import account, concurrency, function_updates, functions, invoke
+from . import (
+    account,
+    aliases,
+    concurrency,
+    event_invoke_config,
+    function_updates,
+    function_urls,
+    functions,
+    invoke,
+    provisioned,
+    versions,
+)
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call, Reply
@@ -19,16 +30,38 @@ __all__ = ["LAMBDA", "Handler"]
 Handler = Callable[["Services", "Call"], Awaitable["Reply"]]
 
 LAMBDA: dict[str, Handler] = {
+    "CreateAlias": aliases.create_alias,
     "CreateFunction": functions.create_function,
+    "CreateFunctionUrlConfig": function_urls.create_function_url_config,
+    "DeleteAlias": aliases.delete_alias,
     "DeleteFunction": functions.delete_function,
     "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
+    "DeleteFunctionEventInvokeConfig": event_invoke_config.delete_event_invoke_config,
+    "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
+    "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency,
     "GetAccountSettings": account.get_account_settings,
+    "GetAlias": aliases.get_alias,
     "GetFunction": functions.get_function,
     "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
+    "GetFunctionEventInvokeConfig": event_invoke_config.get_event_invoke_config,
+    "GetFunctionUrlConfig": function_urls.get_function_url_config,
+    "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency,
     "Invoke": invoke.invoke,
+    "InvokeAsync": invoke.invoke_async,
+    "ListAliases": aliases.list_aliases,
+    "ListFunctionEventInvokeConfigs": event_invoke_config.list_event_invoke_configs,
+    "ListFunctionUrlConfigs": function_urls.list_function_url_configs,
     "ListFunctions": functions.list_functions,
+    "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency,
+    "ListVersionsByFunction": versions.list_versions_by_function,
+    "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
+    "PutFunctionEventInvokeConfig": event_invoke_config.put_event_invoke_config,
+    "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency,
+    "UpdateAlias": aliases.update_alias,
     "UpdateFunctionCode": function_updates.update_function_code,
     "UpdateFunctionConfiguration": function_updates.update_function_configuration,
+    "UpdateFunctionEventInvokeConfig": event_invoke_config.update_event_invoke_config,
+    "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
-from pilotlight.resources import Function, Resource
+from pilotlight.resources import Function, Resource, Route, find_rival
 from pilotlight_gateway.catalogue import revision_key
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
@@ -28,7 +28,7 @@ async def apply(services: Services, call: Call) -> Reply:
         wanted = parse_manifest(json.loads(call.body or b"null"))
     except ValueError as error:
         raise InvalidResourceError(f"the body is not JSON: {error}") from error
-    if not isinstance(wanted, Function):
+    if wanted.cluster_scoped:
         raise InvalidResourceError(
             f"kind: {wanted.kind} cannot be applied here, Function can; "
             "Runtimes are the cluster's, use kubectl",
@@ -42,6 +42,8 @@ async def apply(services: Services, call: Call) -> Reply:
             field="metadata.namespace",
         )
     wanted.metadata.namespace = namespace
+    if isinstance(wanted, Route):
+        await _refuse_rival(services, wanted)
     return json_reply((await _put(services, wanted)).to_json())
 
 
@@ -60,23 +62,42 @@ async def delete_function(services: Services, call: Call) -> Reply:
     return Reply(204)
 
 
-async def _put(services: Services, wanted: Function) -> Resource:
+async def _put(services: Services, wanted: Resource) -> Resource:
     try:
-        present = await services.resources.get(Function, wanted.key)
+        present = await services.resources.get(type(wanted), wanted.key)
     except NotFoundError:
         return await services.resources.create(wanted)
+    if isinstance(present, Function) and isinstance(wanted, Function):
+        _refuse_renaming(present, wanted)
+    metadata = present.metadata.model_copy(update=_written(wanted))
+    update = {"spec": getattr(wanted, "spec", None), "metadata": metadata}
+    changed = present.model_copy(update=update)
+    return present if changed == present else await services.resources.replace(changed)
+
+
+async def _refuse_rival(services: Services, wanted: Route) -> None:
+    """Refuse a route whose path another one has."""
+    routes = await services.resources.list(Route)
+    present = next((one for one in routes if one.key == wanted.key), None)
+    asked = wanted if present is None else wanted.model_copy(update={"metadata": present.metadata})
+    rival = find_rival(asked, routes)
+    if rival is not None:
+        raise InvalidResourceError(
+            f"spec.path: {wanted.spec.host}{wanted.spec.path} is another route's already",
+            field="spec.path",
+        )
+
+
+def _refuse_renaming(present: Function, wanted: Function) -> None:
     if present.function_name != wanted.function_name:
         raise InvalidResourceError(
             f"spec.functionName: {wanted.function_name!r} came, {present.function_name!r} is "
             "there: the name of a function never changes",
             field="spec.functionName",
         )
-    metadata = present.metadata.model_copy(update=_written(wanted))
-    changed = present.model_copy(update={"spec": wanted.spec, "metadata": metadata})
-    return present if changed == present else await services.resources.replace(changed)
 
 
-def _written(wanted: Function) -> dict[str, Any]:
+def _written(wanted: Resource) -> dict[str, Any]:
     return {"labels": wanted.metadata.labels, "annotations": wanted.metadata.annotations}
 
 

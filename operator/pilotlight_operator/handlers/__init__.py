@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import kopf
 
-from pilotlight.resources import GROUP, VERSION, Key
+from pilotlight.resources import GROUP, VERSION, Function, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..dependents import Dependents
 
@@ -24,6 +24,7 @@ SERVER_SECONDS = 600
 """After which the API server ends a watch; kopf's default is never, and silence is not noticed."""
 CLIENT_SECONDS = 660
 CONNECT_SECONDS = 60
+FUNCTIONS = Function.plural
 
 
 def settings() -> kopf.OperatorSettings:
@@ -39,11 +40,34 @@ def settings() -> kopf.OperatorSettings:
 
 
 def register(
+    registry: kopf.OperatorRegistry,
+    touch: Mapping[str, Callable[[Key], None]],
+    dependents: Dependents,
+) -> None:
+    """Register all handlers; `touch` has a resource reconciled, by the plural of its kind."""
+    for plural in touch.keys() - {FUNCTIONS}:
+        _register_kind(registry, plural, touch[plural])
+    _register_functions(registry, touch[FUNCTIONS], dependents)
+
+    @kopf.on.login(registry=registry)
+    def log_in(**arguments: Any) -> kopf.ConnectionInfo | None:
+        inside = kopf.login_with_service_account(**arguments)
+        return inside or kopf.login_with_kubeconfig(**arguments)
+
+
+def _register_kind(
+    registry: kopf.OperatorRegistry, plural: str, touch: Callable[[Key], None]
+) -> None:
+    @kopf.on.event(GROUP, VERSION, plural, registry=registry)
+    async def changed(namespace: str | None, name: str, **_: Any) -> None:
+        touch(Key(namespace or "", name))
+
+
+def _register_functions(
     registry: kopf.OperatorRegistry, touch: Callable[[Key], None], dependents: Dependents
 ) -> None:
-    """Register all handlers; `touch` has a function reconciled."""
 
-    @kopf.on.event(GROUP, VERSION, "functions", registry=registry)
+    @kopf.on.event(GROUP, VERSION, FUNCTIONS, registry=registry)
     async def function_changed(
         namespace: str | None, name: str, event: kopf.RawEvent, spec: kopf.Spec, **_: Any
     ) -> None:
@@ -63,8 +87,3 @@ def register(
     async def runtime_changed(name: str, **_: Any) -> None:
         for key in dependents.of_runtime(name):
             touch(key)
-
-    @kopf.on.login(registry=registry)
-    def log_in(**arguments: Any) -> kopf.ConnectionInfo | None:
-        inside = kopf.login_with_service_account(**arguments)
-        return inside or kopf.login_with_kubeconfig(**arguments)

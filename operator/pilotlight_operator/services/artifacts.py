@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Function
+from pilotlight.resources import Function, FunctionVersion
 
 if TYPE_CHECKING:
     from pilotlight.storage import ArtifactStore, ResourceStore
@@ -26,7 +26,9 @@ class ArtifactService:
     async def collect(self) -> int:
         """Delete what is unused for a day; give how many; raises UnavailableError."""
         functions = await self._resources.list(Function)
+        versions = await self._resources.list(FunctionVersion)
         referenced = {sha256 for function in functions for sha256 in _packages(function)}
+        referenced |= {one.spec.configuration.code_sha256 for one in versions}
         return await self._artifacts.collect(referenced, unused_seconds=UNUSED_SECONDS)
 
 

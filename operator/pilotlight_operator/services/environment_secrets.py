@@ -7,11 +7,12 @@ to it. Here the Secret gets its owner, and is deleted once another one took its 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilotlight.errors import ConflictError, NotFoundError
 from pilotlight.names import FUNCTION_LABEL, label_value
-from pilotlight.resources import Key, Secret
+from pilotlight.publishing import versions_of
+from pilotlight.resources import Key, Secret, owned_by, owner_uid
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
@@ -47,21 +48,21 @@ class EnvironmentSecrets:
         """Delete what the function no longer refers to; give the seconds until there is more."""
         secrets = await self._resources.list(Secret, function.metadata.namespace)
         superseded = [one for one in secrets if _is_superseded(one, function)]
+        if superseded:
+            kept = await self._published(function)
+            superseded = [one for one in superseded if one.metadata.name not in kept]
         young = [one for one in superseded if _age(one) < UNREFERENCED_SECONDS]
         for secret in superseded:
             if secret not in young:
                 await self._delete(secret)
         return UNREFERENCED_SECONDS if young else None
 
+    async def _published(self, function: Function) -> set[str | None]:
+        versions = await versions_of(self._resources, function.key)
+        return {one.spec.configuration.environment_secret for one in versions}
+
     async def _own(self, secret: Secret, function: Function) -> None:
-        owner = {
-            "apiVersion": function.api_version,
-            "kind": function.kind,
-            "name": function.metadata.name,
-            "uid": function.metadata.uid,
-        }
-        owners = [*_owners(secret), owner]
-        metadata = secret.metadata.model_copy(update={"ownerReferences": owners})
+        metadata = owned_by(secret.metadata, function)
         try:
             await self._resources.replace(secret.model_copy(update={"metadata": metadata}))
         except ConflictError:
@@ -87,11 +88,7 @@ def _is_labelled(secret: Secret, function: Function) -> bool:
 
 
 def _is_owned(secret: Secret, function: Function) -> bool:
-    return any(owner.get("uid") == function.metadata.uid for owner in _owners(secret))
-
-
-def _owners(secret: Secret) -> list[dict[str, Any]]:
-    return list((secret.metadata.model_extra or {}).get("ownerReferences") or [])
+    return owner_uid(secret.metadata, function.kind) == function.metadata.uid
 
 
 def _age(secret: Secret) -> float:

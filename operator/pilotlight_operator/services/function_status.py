@@ -7,13 +7,14 @@ function states"); conditions are Kubernetes'. A failed change keeps what served
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import Condition, Configuration, FunctionStatus
+from pilotlight.resources import Configuration, FunctionStatus
 from pilotlight.revision import digest_environment, revision_of
 
+from .conditions import Said, condition
 from .function_problems import find_problem
 
 if TYPE_CHECKING:
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from .function_problems import Problem
 
 __all__ = ["decide"]
-
-ConditionStatus = Literal["True", "False", "Unknown"]
-Said = tuple[ConditionStatus, str, str]
-"""A condition's status, reason and message."""
 
 CREATING = "The function is being created."
 
@@ -112,6 +109,7 @@ def _configuration(facts: Facts) -> Configuration:
         environment=spec.environment,
         environment_secret=secret.metadata.name if secret else None,
         environment_digest=digest_environment(secret.string_data) if secret else None,
+        environments_per_pod=spec.environments_per_pod,
         role=spec.role,
         logging=spec.logging,
     )
@@ -167,19 +165,9 @@ def _update_failed(problem: Problem) -> dict[str, str | None]:
 
 
 def _with_conditions(status: FunctionStatus, at: str, **wanted: Said) -> FunctionStatus:
-    conditions = [_condition(status, kind, said, at=at) for kind, said in wanted.items()]
+    generation = status.observed_generation
+    conditions = [
+        condition(status.condition(kind), kind, said, generation=generation, at=at)
+        for kind, said in wanted.items()
+    ]
     return status.model_copy(update={"conditions": conditions})
-
-
-def _condition(status: FunctionStatus, kind: str, said: Said, *, at: str) -> Condition:
-    holds, reason, message = said
-    previous = status.condition(kind)
-    unchanged = previous is not None and previous.status == holds
-    return Condition(
-        type=kind,
-        status=holds,
-        reason=reason,
-        message=message,
-        observed_generation=status.observed_generation,
-        last_transition_time=previous.last_transition_time if previous and unchanged else at,
-    )

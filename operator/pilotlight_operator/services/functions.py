@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.errors import NotFoundError
+from pilotlight.publishing import publish
 from pilotlight.resources import Function, now
 
 from .environment_secrets import EnvironmentSecrets
@@ -88,6 +89,8 @@ class FunctionService:
             return AGAIN_SECONDS
         if not _says(function.status, "Ready"):
             return REPAIR_SECONDS
+        if function.spec.publish == "OnChange":
+            await publish(self._resources, function)
         return await self._secrets.drop_superseded(function)
 
     async def _follow_gateways(self, function: Function, facts: Facts) -> Function:

@@ -99,6 +99,11 @@ class Environment:
         """Process id of the runtime, None while there is none."""
         return None if self._process is None else self._process.pid
 
+    @property
+    def initialised(self) -> bool:
+        """Whether its runtime is past the init phase; one that failed rests until it is needed."""
+        return self._process is not None and self._process.ready
+
     def start(self) -> None:
         """Begin the init phase; call once."""
         self._tell_state()

@@ -248,7 +248,11 @@ def _read_count(body: bytes) -> int:
 
 
 def _summary(environment: Environment) -> dict[str, object]:
-    return {"id": environment.identity, "state": environment.state.value}
+    return {
+        "id": environment.identity,
+        "state": environment.state.value,
+        "initialised": environment.initialised,
+    }
 
 
 def _describe(environment: Environment) -> dict[str, object]:

@@ -1,0 +1,61 @@
+"""The public keys of an OpenID Connect issuer, read over HTTPS.
+
+OpenID Connect Discovery 1.0, section 4, and RFC 7517. The operator reads an issuer to say in a
+route's condition that it can be read; gateways keep what they read (`pilotlight_gateway.http`).
+Neither follows redirects or takes more than a few kilobytes: an issuer is an address that a tenant
+wrote.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aiohttp
+
+from .errors import UnavailableError
+
+__all__ = ["read_keys"]
+
+SECONDS = 5.0
+LARGEST_DOCUMENT = 256 * 1024
+_OK = 200
+Key = dict[str, Any]
+
+
+async def read_keys(session: aiohttp.ClientSession, issuer: str) -> list[Key]:
+    """Give an issuer's JSON Web Keys; raises UnavailableError saying what cannot be read."""
+    address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    configuration = await _document(session, address)
+    if configuration.get("issuer") != issuer:
+        raise UnavailableError(f"{address} names another issuer than {issuer}")
+    keys_address = configuration.get("jwks_uri")
+    if not isinstance(keys_address, str) or not keys_address.startswith(_scheme(issuer)):
+        raise UnavailableError(f"{address} names no jwks_uri")
+    keys = (await _document(session, keys_address)).get("keys")
+    if not isinstance(keys, list):
+        raise UnavailableError(f"{keys_address} holds no keys")
+    return [key for key in keys if isinstance(key, dict)]
+
+
+def _scheme(issuer: str) -> str:
+    return "https://" if issuer.startswith("https://") else "http"
+
+
+async def _document(session: aiohttp.ClientSession, address: str) -> dict[str, Any]:
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    try:
+        async with session.get(address, timeout=timeout, allow_redirects=False) as response:
+            if response.status != _OK:
+                raise UnavailableError(f"{address} answers with status {response.status}")
+            content = await response.content.read(LARGEST_DOCUMENT)
+            while len(content) < LARGEST_DOCUMENT and not response.content.at_eof():
+                content += await response.content.read(LARGEST_DOCUMENT - len(content))
+            document = json.loads(content)
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise UnavailableError(f"{address} cannot be read: {type(error).__name__}") from error
+    except (ValueError, RecursionError) as error:
+        raise UnavailableError(f"{address} holds no JSON") from error
+    if not isinstance(document, dict):
+        raise UnavailableError(f"{address} holds no JSON object")
+    return document

@@ -1,0 +1,137 @@
+"""Publishing: freezes what `$LATEST` runs as a version with a number that is never given again.
+
+The Lambda API publishes (`pilotlight_gateway.operations.versions`), and the operator does where a
+function says `publish: OnChange`. AWS Lambda Developer Guide, "Lambda function versions".
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from .errors import AlreadyExistsError, ConflictError
+from .names import FUNCTION_LABEL, LAST_VERSION_ANNOTATION, label_value, version_object_name
+from .resources import (
+    Configuration,
+    Function,
+    FunctionVersion,
+    FunctionVersionSpec,
+    Key,
+    ObjectMeta,
+    Secret,
+    owned_by,
+)
+from .revision import revision_of_version
+
+if TYPE_CHECKING:
+    from .storage import ResourceStore
+
+__all__ = ["environment_secret_name", "publish", "versions_of"]
+
+TRIES = 10
+
+
+async def versions_of(resources: ResourceStore, function: Key) -> list[FunctionVersion]:
+    """Give a function's versions, oldest first."""
+    found = await resources.list(FunctionVersion, function.namespace)
+    return sorted(
+        (one for one in found if one.spec.function == function.name),
+        key=lambda one: one.spec.version,
+    )
+
+
+async def publish(
+    resources: ResourceStore, function: Function, *, description: str | None = None
+) -> FunctionVersion:
+    """Make a version of what the function serves, or give the last one where nothing changed.
+
+    The function must serve something (`status.configuration`). Raises ConflictError where others
+    publish or write the function all the time.
+    """
+    configuration = function.status.configuration
+    if configuration is None:
+        raise ConflictError(f"{function.key} serves nothing that could be published")
+    versions = await versions_of(resources, function.key)
+    if versions and _is_same(versions[-1], configuration, description):
+        return versions[-1]
+    configuration = await _freeze_environment(resources, function, configuration)
+    highest = versions[-1].spec.version if versions else 0
+    for _ in range(TRIES):
+        number = await _next_number(resources, function.key, highest)
+        with suppress(AlreadyExistsError):
+            return await resources.create(_version(function, configuration, number, description))
+        highest = number
+    raise ConflictError(f"{function.key} is being published by others; try again")
+
+
+def environment_secret_name(function: str, digest: str) -> str:
+    """Name the Secret that holds variables of that digest for a function's object."""
+    return f"{function}-environment-{digest[:8]}"
+
+
+def _is_same(
+    version: FunctionVersion, configuration: Configuration, description: str | None
+) -> bool:
+    spec = version.spec
+    secret = {"environment_secret": spec.configuration.environment_secret}
+    return spec.configuration == configuration.model_copy(update=secret) and (
+        description in {None, spec.description}
+    )
+
+
+async def _freeze_environment(
+    resources: ResourceStore, function: Function, configuration: Configuration
+) -> Configuration:
+    """Keep variables of a Secret that users may change in one that stays."""
+    held, digest = configuration.environment_secret, configuration.environment_digest
+    if held is None or digest is None:
+        return configuration
+    name = environment_secret_name(function.metadata.name, digest)
+    if name != held:
+        namespace = function.metadata.namespace
+        secret = await resources.get(Secret, Key(namespace, held))
+        labels = {FUNCTION_LABEL: label_value(function.metadata.name)}
+        metadata = ObjectMeta(name=name, namespace=namespace, labels=labels)
+        with suppress(AlreadyExistsError):  # the same values, by their digest
+            await resources.create(
+                Secret(metadata=owned_by(metadata, function), string_data=secret.string_data)
+            )
+    return configuration.model_copy(update={"environment_secret": name})
+
+
+async def _next_number(resources: ResourceStore, key: Key, highest: int) -> int:
+    """Take the next number, and note on the function that it was given."""
+    for _ in range(TRIES):
+        function = await resources.get(Function, key)
+        noted = function.metadata.annotations.get(LAST_VERSION_ANNOTATION, "0")
+        number = max(highest, int(noted) if noted.isdecimal() else 0) + 1
+        annotations = function.metadata.annotations | {LAST_VERSION_ANNOTATION: str(number)}
+        metadata = function.metadata.model_copy(update={"annotations": annotations})
+        with suppress(ConflictError):
+            await resources.replace(function.model_copy(update={"metadata": metadata}))
+            return number
+    raise ConflictError(f"{key} is being changed by others; try again")
+
+
+def _version(
+    function: Function, configuration: Configuration, number: int, description: str | None
+) -> FunctionVersion:
+    name = function.metadata.name
+    metadata = ObjectMeta(
+        name=version_object_name(name, number),
+        namespace=function.metadata.namespace,
+        labels={FUNCTION_LABEL: label_value(name)},
+    )
+    return FunctionVersion(
+        metadata=owned_by(metadata, function),
+        spec=FunctionVersionSpec(
+            function=name,
+            function_name=function.function_name,
+            version=number,
+            description=function.spec.description if description is None else description,
+            configuration=configuration,
+            code_size=function.status.code_size or 0,
+            architecture=function.spec.architecture,
+            revision=revision_of_version(configuration, number),
+        ),
+    )

@@ -1,0 +1,99 @@
+"""`FunctionAlias`: a name for a version of a function, which can be pointed at another one.
+
+Gateways follow it (`pilotlight_gateway.published`); provisioned concurrency follows it, too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .meta import Condition, Model, Resource, find_condition
+from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
+from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
+
+__all__ = ["ALIAS_NAME", "PUBLISHED", "FunctionAlias", "FunctionAliasSpec", "FunctionAliasStatus"]
+
+ALIAS_NAME = r"^[a-zA-Z0-9-_]{1,128}$"
+PUBLISHED = "$PUBLISHED"
+"""The newest version, whichever it is."""
+_TARGET = r"^(\$LATEST|\$PUBLISHED|[1-9][0-9]*)$"
+
+
+def _check_name(name: str) -> str:
+    if name.isdigit():
+        raise ValueError(f"{name!r} is a number: an alias' name holds another character, too")
+    return name
+
+
+def _check_weights(weights: dict[str, float]) -> dict[str, float]:
+    if len(weights) > 1:
+        raise ValueError(f"{len(weights)} weights came, one further version may have one")
+    for version, weight in weights.items():
+        if not version.isdigit() or not 0.0 <= weight <= 1.0:
+            raise ValueError(
+                f"{version}: {weight} came, a version's number and a weight from 0.0 to 1.0 "
+                "are expected"
+            )
+    return weights
+
+
+class FunctionAliasSpec(Model):
+    """What the alias means."""
+
+    function: str = Field(max_length=253, description="Object name of the function.")
+    alias: Annotated[str, AfterValidator(_check_name)] = Field(
+        pattern=ALIAS_NAME, description="Lambda's name of the alias."
+    )
+    version: str = Field(
+        pattern=_TARGET, description="A version's number, $PUBLISHED for the newest, or $LATEST."
+    )
+    weights: Annotated[dict[str, float], AfterValidator(_check_weights)] = Field(
+        default_factory=dict,
+        description="Share of invocations that a further version gets, 0.0 to 1.0.",
+    )
+    description: str = Field(default="", max_length=256, description="For people.")
+    provisioned_concurrency: int | None = Field(
+        default=None, ge=1, description="Environments that are kept initialised."
+    )
+    async_: AsyncConfig | None = Field(
+        default=None, alias="async", description="How events sent to the alias are handled."
+    )
+    url: FunctionUrl | None = Field(
+        default=None, description="Makes the alias reachable at an HTTP address of its own."
+    )
+
+    @model_validator(mode="after")
+    def _latest_has_no_weights(self) -> Self:
+        if self.version == "$LATEST" and (self.weights or self.provisioned_concurrency):
+            raise ValueError("$LATEST has neither weights nor provisioned concurrency")
+        return self
+
+
+class FunctionAliasStatus(Model):
+    """What the operator knows of the alias."""
+
+    observed_generation: int = Field(default=0, description="The generation that was observed.")
+    version: str | None = Field(default=None, description="The version that it means now.")
+    provisioned: ProvisionedStatus | None = Field(
+        default=None, description="How far provisioned concurrency is."
+    )
+    conditions: list[Condition] = Field(default_factory=list, description="Ready.")
+
+
+class FunctionAlias(Resource):
+    """An alias of a function."""
+
+    kind_name: ClassVar[str] = "FunctionAlias"
+    plural: ClassVar[str] = "functionaliases"
+    short_names: ClassVar[tuple[str, ...]] = ("fna",)
+
+    kind: Literal["FunctionAlias"] = "FunctionAlias"
+    spec: FunctionAliasSpec
+    status: FunctionAliasStatus = Field(default_factory=FunctionAliasStatus)
+
+    def condition(self, kind: str) -> Condition | None:
+        """Give the condition of that type."""
+        return find_condition(self.status.conditions, kind)

@@ -1,0 +1,97 @@
+"""How a function is invoked asynchronously: the field `async` of functions, versions and aliases.
+
+Names, defaults and limits are Lambda's (API reference, PutFunctionEventInvokeConfig); the
+gateway's `pilotlight_gateway.asynchronous` acts on it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from .meta import Model
+
+__all__ = [
+    "DEFAULT_EVENT_AGE",
+    "DEFAULT_RETRIES",
+    "AsyncConfig",
+    "DestinationKind",
+    "destination_kind",
+]
+
+DEFAULT_RETRIES = 2
+DEFAULT_EVENT_AGE = 21_600
+"""Seconds: six hours."""
+
+DestinationKind = Literal["sqs", "sns", "events", "s3", "lambda", "http"]
+_ARN = re.compile(
+    r"arn:aws[a-zA-Z-]*:(?:"
+    r"(?P<sqs>sqs):[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}"
+    r"|(?P<sns>sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
+    r"|(?P<events>events):[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]{1,256}"
+    r"|(?P<s3>s3):::[a-z0-9.-]{3,63}"
+    r"|(?P<lambda>lambda):[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}"
+    r"(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+    r")"
+)
+_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?")
+
+
+def destination_kind(text: str) -> DestinationKind | None:
+    """Say what an ARN or a URL is the address of; None where nothing can be delivered there."""
+    if _URL.fullmatch(text):
+        return "http"
+    found = _ARN.fullmatch(text)
+    kind: DestinationKind | None = found.lastgroup if found else None  # type: ignore[assignment] # the groups' names
+    return kind
+
+
+def _check_destination(text: str) -> str:
+    if destination_kind(text) is None:
+        raise ValueError(
+            f"{text!r}: the ARN of an SQS queue, an SNS topic, an EventBridge bus, an S3 bucket or "
+            "a function is expected, or an http or https URL"
+        )
+    return text
+
+
+def _check_success(text: str) -> str:
+    if destination_kind(_check_destination(text)) == "s3":
+        raise ValueError(f"{text!r}: an S3 bucket can be a destination on failure only")
+    return text
+
+
+class AsyncConfig(Model):
+    """What happens to events of asynchronous invocations."""
+
+    maximum_retry_attempts: int | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        description="How often an event is tried again after a function error; 2 if absent.",
+    )
+    maximum_event_age_in_seconds: int | None = Field(
+        default=None,
+        ge=60,
+        le=21_600,
+        description="Seconds after which an event is not tried any more; 21600 if absent.",
+    )
+    on_success: Annotated[str, AfterValidator(_check_success)] | None = Field(
+        default=None, description="Where results go: an ARN, or a URL that takes CloudEvents."
+    )
+    on_failure: Annotated[str, AfterValidator(_check_destination)] | None = Field(
+        default=None, description="Where failures go: an ARN, or a URL that takes CloudEvents."
+    )
+
+    @property
+    def retries(self) -> int:
+        """How often a function error is tried again."""
+        given = self.maximum_retry_attempts
+        return DEFAULT_RETRIES if given is None else given
+
+    @property
+    def event_age(self) -> int:
+        """Seconds after which an event is not tried any more."""
+        return self.maximum_event_age_in_seconds or DEFAULT_EVENT_AGE

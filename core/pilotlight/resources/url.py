@@ -1,0 +1,79 @@
+"""What makes a function reachable by plain HTTP at an address of its own: the field `url`.
+
+Names and limits are Lambda's (API reference, CreateFunctionUrlConfig). The gateway's
+`pilotlight_gateway.http` answers there; a `Route` shares the CORS rules below.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from .meta import Model
+
+__all__ = ["Cors", "FunctionUrl", "url_id"]
+
+LONGEST_MAX_AGE = 86_400
+_ID_LENGTH = 32
+
+Header = Annotated[str, Field(max_length=1024)]
+Origin = Annotated[str, Field(min_length=1, max_length=253)]
+Method = Annotated[str, Field(max_length=6)]
+
+
+class Cors(Model):
+    """Which web pages of other origins may call (AWS Lambda API reference, "Cors")."""
+
+    allow_credentials: bool = Field(
+        default=False, description="Whether a page may send cookies and the like."
+    )
+    allow_headers: list[Header] = Field(
+        default_factory=list, max_length=100, description="Request headers a page may set, or *."
+    )
+    allow_methods: list[Method] = Field(
+        default_factory=list, max_length=6, description="Methods a page may use, or *."
+    )
+    allow_origins: list[Origin] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Origins that may call, such as https://www.example.com, or *.",
+    )
+    expose_headers: list[Header] = Field(
+        default_factory=list, max_length=100, description="Response headers a page may read, or *."
+    )
+    max_age: int | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_MAX_AGE,
+        description="Seconds that a browser may keep the answer to a preflight.",
+    )
+
+    @model_validator(mode="after")
+    def _credentials_need_named_origins(self) -> Self:
+        if self.allow_credentials and "*" in self.allow_origins:
+            raise ValueError("allowCredentials needs origins that are named, * came")
+        return self
+
+
+class FunctionUrl(Model):
+    """The address of a function or of an alias."""
+
+    auth_type: Literal["NONE", "AWS_IAM"] = Field(description="Who may call: all, or who signs.")
+    invoke_mode: Literal["BUFFERED"] = Field(
+        default="BUFFERED", description="Answers are sent when they are whole."
+    )
+    cors: Cors | None = Field(
+        default=None, description="Absent: the function answers preflight requests itself."
+    )
+
+
+def url_id(account: str, function: str, qualifier: str | None = None) -> str:
+    """Give the 32 characters that a function URL's host begins with.
+
+    They follow from what is addressed, so an address survives a manifest that is applied anew.
+    """
+    digest = hashlib.sha256(f"{account}:{function}:{qualifier or ''}".encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:_ID_LENGTH]

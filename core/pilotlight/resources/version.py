@@ -1,0 +1,137 @@
+"""`FunctionVersion`: what a function was when it was published; its code and configuration stay.
+
+Made by publishing only (`pilotlight.publishing`). Who reads functions reads versions the same way:
+`as_function` gives the function that the version froze.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .function import (
+    FUNCTION_NAME,
+    Code,
+    Configuration,
+    Function,
+    FunctionSpec,
+    FunctionStatus,
+    SecretReference,
+)
+from .meta import Condition, Model, ObjectMeta, Resource, find_condition
+
+__all__ = ["FunctionVersion", "FunctionVersionSpec", "FunctionVersionStatus", "ProvisionedStatus"]
+
+
+class ProvisionedStatus(Model):
+    """How far provisioned concurrency is (Lambda API, GetProvisionedConcurrencyConfig)."""
+
+    requested: int = Field(description="Environments that are wanted.")
+    allocated: int = Field(default=0, description="Environments that there are.")
+    available: int = Field(default=0, description="Environments that may be used, or are.")
+    status: Literal["IN_PROGRESS", "READY", "FAILED"] = Field(
+        default="IN_PROGRESS", description="Lambda's Status."
+    )
+    status_reason: str | None = Field(default=None, description="Lambda's StatusReason.")
+    last_modified: str | None = Field(default=None, description="When the request last changed.")
+
+
+class FunctionVersionSpec(Model):
+    """A published version; only `provisionedConcurrency` and `async` may change."""
+
+    function: str = Field(max_length=253, description="Object name of the function.")
+    function_name: str = Field(pattern=FUNCTION_NAME, description="Lambda's name of the function.")
+    version: int = Field(ge=1, description="The version's number.")
+    description: str = Field(default="", max_length=256, description="For people.")
+    configuration: Configuration = Field(description="What the version runs.")
+    code_size: int = Field(default=0, description="Bytes of the deployment package.")
+    architecture: Literal["x86_64", "arm64"] = Field(
+        default="x86_64", description="Instruction set of the code."
+    )
+    revision: str = Field(max_length=63, description="Hash of the configuration and the number.")
+    provisioned_concurrency: int | None = Field(
+        default=None, ge=1, description="Environments that are kept initialised."
+    )
+    async_: AsyncConfig | None = Field(
+        default=None, alias="async", description="How events sent to the version are handled."
+    )
+
+
+class FunctionVersionStatus(Model):
+    """What the operator knows of the version."""
+
+    observed_generation: int = Field(default=0, description="The generation that was observed.")
+    provisioned: ProvisionedStatus | None = Field(
+        default=None, description="How far provisioned concurrency is."
+    )
+    conditions: list[Condition] = Field(default_factory=list, description="Ready.")
+
+
+class FunctionVersion(Resource):
+    """A published version of a function."""
+
+    kind_name: ClassVar[str] = "FunctionVersion"
+    plural: ClassVar[str] = "functionversions"
+    short_names: ClassVar[tuple[str, ...]] = ("fnv",)
+
+    kind: Literal["FunctionVersion"] = "FunctionVersion"
+    spec: FunctionVersionSpec
+    status: FunctionVersionStatus = Field(default_factory=FunctionVersionStatus)
+
+    @property
+    def number(self) -> str:
+        """The version as Lambda writes it."""
+        return str(self.spec.version)
+
+    def condition(self, kind: str) -> Condition | None:
+        """Give the condition of that type."""
+        return find_condition(self.status.conditions, kind)
+
+    def as_function(self) -> Function:
+        """Give the function that this version froze, under the function's own key."""
+        configuration = self.spec.configuration
+        return Function(
+            metadata=self._function_metadata(),
+            spec=_spec(self.spec),
+            status=FunctionStatus(
+                observed_generation=self.metadata.generation,
+                revision=self.spec.revision,
+                configuration=configuration,
+                code_size=self.spec.code_size,
+                last_modified=self.metadata.creation_timestamp,
+                state="Active",
+                last_update_status="Successful",
+            ),
+        )
+
+    def _function_metadata(self) -> ObjectMeta:
+        return ObjectMeta(
+            name=self.spec.function,
+            namespace=self.metadata.namespace,
+            uid=self.metadata.uid,
+            generation=self.metadata.generation,
+            creation_timestamp=self.metadata.creation_timestamp,
+        )
+
+
+def _spec(version: FunctionVersionSpec) -> FunctionSpec:
+    configuration = version.configuration
+    secret = configuration.environment_secret
+    return FunctionSpec(
+        function_name=version.function_name,
+        description=version.description,
+        runtime=configuration.runtime,
+        handler=configuration.handler,
+        code=Code(zip=configuration.code_sha256),
+        memory=configuration.memory,
+        timeout=configuration.timeout,
+        ephemeral_storage=configuration.ephemeral_storage,
+        environment=configuration.environment,
+        environment_from=SecretReference(secret=secret) if secret else None,
+        environments_per_pod=configuration.environments_per_pod,
+        role=configuration.role,
+        architecture=version.architecture,
+        logging=configuration.logging,
+    )

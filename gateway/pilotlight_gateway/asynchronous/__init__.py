@@ -1,0 +1,1 @@
+"""Asynchronous invocation: events are accepted, tried by Lambda's rules, and end somewhere."""

@@ -1,0 +1,1 @@
+"""Where outcomes of events go: AWS's services, another function, an HTTP address."""

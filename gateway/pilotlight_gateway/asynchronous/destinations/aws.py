@@ -1,0 +1,146 @@
+"""SQS, SNS, EventBridge and S3, by boto3 in a bounded number of threads (docs/decisions/0008).
+
+The extra `[aws]` brings boto3; without it these destinations cannot be reached, and say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .notice import UndeliveredError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .notice import Notice
+
+__all__ = ["AwsDestinations"]
+
+THREADS = 8
+CONNECT_SECONDS, READ_SECONDS = 3, 10
+
+
+class AwsDestinations:
+    """Destinations of four services, behind one endpoint if one is given."""
+
+    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+        self._region = region
+        self._endpoint_url = endpoint_url
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="destination")
+        self._send: dict[str, Callable[[Notice], None]] = {
+            "sqs": self._to_queue,
+            "sns": self._to_topic,
+            "events": self._to_bus,
+            "s3": self._to_bucket,
+        }
+
+    async def deliver(self, notice: Notice) -> None:
+        """Send a notice; raises UndeliveredError."""
+        send = self._send[notice.target.address.split(":")[2]]
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, send, notice)
+        except UndeliveredError:
+            raise
+        except Exception as error:
+            # botocore's errors are many and have no common ancestor of their own.
+            raise UndeliveredError(f"{notice.target.address}: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the threads; what they are sending ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        try:
+            import boto3  # noqa: PLC0415  an extra, and slow to import
+        except ImportError as error:
+            raise UndeliveredError("boto3 is missing: install pilotlight[aws]") from error
+        return boto3.Session()
+
+    @functools.lru_cache(maxsize=256)  # noqa: B019  lives as long as the gateway
+    def _client(self, service: str, account: str) -> Any:
+        from botocore.config import Config  # noqa: PLC0415  an extra, as above
+
+        credentials: dict[str, str] = {}
+        if self._endpoint_url and self._session.get_credentials() is None:
+            # What stands in for AWS takes any keys, and one of 12 digits as its account.
+            credentials = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1},  # the queue tries again
+            ignore_configured_endpoint_urls=True,  # they may point at this gateway
+            s3={"addressing_style": "path"},
+        )
+        return self._session.client(
+            service,
+            region_name=self._region,
+            endpoint_url=self._endpoint_url,
+            config=config,
+            **credentials,
+        )
+
+    @functools.lru_cache(maxsize=1000)  # noqa: B019  lives as long as the gateway
+    def _queue_url(self, arn: str, account: str) -> str:
+        owner, name = arn.split(":")[4:6]
+        found = self._client("sqs", account).get_queue_url(
+            QueueName=name, QueueOwnerAWSAccountId=owner
+        )
+        return str(found["QueueUrl"])
+
+    def _to_queue(self, notice: Notice) -> None:
+        account, arn = notice.event.account, notice.target.address
+        extra: dict[str, str] = {}
+        if arn.endswith(".fifo"):
+            extra = {"MessageGroupId": notice.event.id, "MessageDeduplicationId": notice.event.id}
+        self._client("sqs", account).send_message(
+            QueueUrl=self._queue_url(arn, account),
+            MessageBody=notice.message,
+            MessageAttributes=_attributes(notice),
+            **extra,
+        )
+
+    def _to_topic(self, notice: Notice) -> None:
+        self._client("sns", notice.event.account).publish(
+            TopicArn=notice.target.address,
+            Message=notice.message,
+            MessageAttributes=_attributes(notice),
+        )
+
+    def _to_bus(self, notice: Notice) -> None:
+        outcome = "Success" if notice.delivery.ended.succeeded else "Failure"
+        document = notice.document
+        entry = {
+            "Source": "lambda",
+            "DetailType": f"Lambda Function Invocation Result - {outcome}",
+            "Detail": json.dumps(document),
+            "EventBusName": notice.target.address,
+            "Resources": [notice.target.address, document["requestContext"]["functionArn"]],
+        }
+        answer = self._client("events", notice.event.account).put_events(Entries=[entry])
+        if answer.get("FailedEntryCount"):
+            raise UndeliveredError(f"{notice.target.address}: {answer['Entries'][0]}")
+
+    def _to_bucket(self, notice: Notice) -> None:
+        at = datetime.fromtimestamp(notice.delivery.ended_at, UTC)
+        name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, notice.event.id)}"
+        self._client("s3", notice.event.account).put_object(
+            Bucket=notice.target.address.rpartition(":")[2],
+            Key=f"aws/lambda/async/{notice.event.function}/{at:%Y/%m/%d}/{name}",
+            Body=notice.message.encode(),
+            ContentType="application/json",
+        )
+
+
+def _attributes(notice: Notice) -> dict[str, dict[str, str]]:
+    return {
+        name: {"DataType": kind, "StringValue": value}
+        for name, (kind, value) in notice.attributes.items()
+    }

@@ -1,0 +1,1 @@
+"""The durable queue of asynchronous events: one interface, a specification and two databases."""

@@ -1,0 +1,233 @@
+"""The queue in memory: the specification that the databases are tested against.
+
+It promises everything but durability, in the simplest code that says it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from pilotlight.errors import NotFoundError
+
+from .fairness import Turns
+from .interface import (
+    KEY_SECONDS,
+    LARGEST_LANE,
+    Again,
+    Counts,
+    Dead,
+    DeadLetter,
+    Done,
+    Event,
+    Lane,
+    Lease,
+    StaleLeaseError,
+    Verdict,
+)
+from .writes import check_room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["MemoryEventQueue"]
+
+
+@dataclass(slots=True)
+class _Entry:
+    event: Event
+    number: int
+    state: Literal["waiting", "in flight", "dead"] = "waiting"
+    epoch: int = 0
+    due_at: float = 0.0
+    """When it may be leased: what the event says, or the end of its lease."""
+    reason: str = ""
+    message: str = ""
+    died_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Tally:
+    enqueued: int = 0
+    done: int = 0
+    purged: int = 0
+
+
+class MemoryEventQueue:
+    """An `EventQueue` that ends with its process."""
+
+    def __init__(self, *, largest_lane: int = LARGEST_LANE) -> None:
+        self._largest_lane = largest_lane
+        self._entries: dict[str, _Entry] = {}
+        self._keys: dict[tuple[Lane, str], float] = {}
+        self._tallies: dict[Lane, _Tally] = {}
+        self._numbers = itertools.count()
+        self._turns = Turns()
+        self._arrived = asyncio.Event()
+
+    async def enqueue(self, *events: Event) -> list[bool]:
+        """Keep events, all or none."""
+        kept = {
+            lane: tally.enqueued - tally.done - tally.purged
+            for lane, tally in self._tallies.items()
+        }
+        check_room(events, kept, self._largest_lane)
+        new = [self._keep(event) for event in events]
+        self._arrived.set()
+        return new
+
+    async def lease(
+        self, limit: int, now: float, *, most: int, holding: Mapping[Lane, int]
+    ) -> list[Lease]:
+        """Lease what is due, functions taking turns."""
+        due = [one for one in self._alive() if one.due_at <= now]
+        lanes = sorted({one.event.lane for one in due})
+        leases = []
+        shares = self._turns.shares(lanes, limit, most=most, holding=holding)
+        for lane, share in shares.items():
+            of_lane = [one for one in due if one.event.lane == lane]
+            of_lane.sort(key=lambda one: (one.due_at, one.number))
+            leases += [_lease(one, now) for one in of_lane[:share]]
+        return leases
+
+    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+        """Say how an event goes on."""
+        entry = self._leased(lease)
+        match verdict:
+            case Done():
+                del self._entries[lease.event.id]
+                self._tallies[lease.event.lane].done += 1
+            case Again():
+                entry.state, entry.due_at = "waiting", verdict.due_at
+                entry.event = _changed(entry.event, verdict)
+                self._arrived.set()
+            case Dead():
+                entry.state, entry.died_at = "dead", verdict.at
+                entry.reason, entry.message = verdict.reason, verdict.message
+
+    async def extend(self, lease: Lease, until: float) -> Lease:
+        """Hold an event longer."""
+        self._leased(lease).due_at = until
+        return replace(lease, until=until)
+
+    async def next_due(self) -> float | None:
+        """Say when the next event is due or the next lease ends."""
+        return min((one.due_at for one in self._alive()), default=None)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until events may have come, at most that long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._arrived.wait(), seconds)
+        self._arrived.clear()
+
+    async def counts(self, lane: Lane | None = None) -> Counts:
+        """Count the events of a function, or all."""
+        states = [one.state for one in self._entries.values() if lane in {None, one.event.lane}]
+        tallies = [tally for of, tally in self._tallies.items() if lane in {None, of}]
+        return Counts(
+            enqueued=sum(tally.enqueued for tally in tallies),
+            waiting=states.count("waiting"),
+            in_flight=states.count("in flight"),
+            done=sum(tally.done for tally in tallies),
+            dead=states.count("dead"),
+            purged=sum(tally.purged for tally in tallies),
+        )
+
+    async def dead_letters(self, lane: Lane, *, after: str = "", limit: int) -> list[DeadLetter]:
+        """Give dead letters by id."""
+        found = [one for one in self._dead(lane, None) if one.event.id > after]
+        found.sort(key=lambda one: one.event.id)
+        return [_letter(one) for one in found[:limit]]
+
+    async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
+        """Give one dead letter."""
+        entry = self._entries.get(event_id)
+        if entry is None or entry.state != "dead" or entry.event.namespace != namespace:
+            raise NotFoundError(f"no dead letter {event_id}")
+        return _letter(entry)
+
+    async def redrive(
+        self, lane: Lane, now: float, *, expires_at: float, ids: Sequence[str] | None = None
+    ) -> int:
+        """Let dead letters wait again."""
+        found = list(self._dead(lane, ids))
+        for entry in found:
+            entry.state, entry.due_at = "waiting", now
+            entry.event = replace(
+                entry.event, due_at=now, expires_at=expires_at, tries=0, refusals=0
+            )
+        self._arrived.set()
+        return len(found)
+
+    async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
+        """Throw dead letters away."""
+        found = list(self._dead(lane, ids))
+        for entry in found:
+            del self._entries[entry.event.id]
+            self._tallies[lane].purged += 1
+        return len(found)
+
+    async def close(self) -> None:
+        """Let go of nothing: there is nothing to let go of."""
+
+    def void_leases(self) -> None:
+        """Let every lease end now, as a single process's do when it comes back."""
+        for entry in self._alive():
+            if entry.state == "in flight":
+                entry.due_at = 0.0
+
+    def _keep(self, event: Event) -> bool:
+        if event.id in self._entries or self._is_known(event):
+            return False
+        self._entries[event.id] = _Entry(event, next(self._numbers), due_at=event.due_at)
+        self._tallies.setdefault(event.lane, _Tally()).enqueued += 1
+        return True
+
+    def _is_known(self, event: Event) -> bool:
+        if not event.dedup_key:
+            return False
+        key = (event.lane, event.dedup_key)
+        if self._keys.get(key, 0.0) > event.enqueued_at:
+            return True
+        self._keys[key] = event.enqueued_at + KEY_SECONDS
+        return False
+
+    def _leased(self, lease: Lease) -> _Entry:
+        entry = self._entries.get(lease.event.id)
+        if entry is None or entry.state != "in flight" or entry.epoch != lease.epoch:
+            raise StaleLeaseError(lease)
+        return entry
+
+    def _alive(self) -> Iterator[_Entry]:
+        return (one for one in self._entries.values() if one.state != "dead")
+
+    def _dead(self, lane: Lane, ids: Sequence[str] | None) -> Iterator[_Entry]:
+        for one in self._entries.values():
+            wanted = ids is None or one.event.id in ids
+            if one.state == "dead" and one.event.lane == lane and wanted:
+                yield one
+
+
+def _lease(entry: _Entry, now: float) -> Lease:
+    redelivered = entry.state == "in flight"
+    entry.state = "in flight"
+    entry.epoch += 1
+    entry.due_at = now + entry.event.hold_seconds
+    return Lease(entry.event, entry.epoch, entry.due_at, redelivered)
+
+
+def _changed(event: Event, verdict: Again) -> Event:
+    return replace(
+        event,
+        due_at=verdict.due_at,
+        tries=verdict.tries,
+        refusals=verdict.refusals,
+        delivery=verdict.delivery,
+    )
+
+
+def _letter(entry: _Entry) -> DeadLetter:
+    return DeadLetter(entry.event, entry.reason, entry.message, entry.died_at)

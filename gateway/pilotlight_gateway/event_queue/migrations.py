@@ -1,0 +1,125 @@
+"""The tables of the queue in both databases, as numbered steps that go forward and back.
+
+A step only adds, so that a gateway one version behind works on, and its way back loses nothing that
+the version before knew. `sqlite` and `postgres` run `steps` inside one transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pilotlight.errors import StateVersionError
+
+__all__ = ["NEWEST", "VERSION_TABLE", "Dialect", "steps"]
+
+Dialect = Literal["sqlite", "postgres"]
+
+VERSION_TABLE = "CREATE TABLE IF NOT EXISTS event_queue_version (version integer NOT NULL)"
+
+_TYPES: dict[Dialect, dict[str, str]] = {
+    "sqlite": {
+        "number": "integer PRIMARY KEY AUTOINCREMENT",
+        "text": "text", "bytes": "blob", "time": "real", "count": "integer",
+    },
+    "postgres": {
+        "number": "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+        "text": 'text COLLATE "C"', "bytes": "bytea", "time": "double precision", "count": "bigint",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Migration:
+    forward: tuple[str, ...]
+    back: tuple[str, ...]
+
+
+_EVENTS = _Migration(
+    forward=(
+        """
+        CREATE TABLE events (
+            number {number},
+            id {text} NOT NULL UNIQUE,
+            account {text} NOT NULL,
+            namespace {text} NOT NULL,
+            function {text} NOT NULL,
+            qualifier {text} NOT NULL,
+            payload {bytes} NOT NULL,
+            trace_id {text} NOT NULL,
+            dedup_key {text} NOT NULL,
+            enqueued_at {time} NOT NULL,
+            due_at {time} NOT NULL,
+            expires_at {time} NOT NULL,
+            hold_seconds {time} NOT NULL,
+            tries integer NOT NULL,
+            refusals integer NOT NULL,
+            delivery {bytes} NOT NULL,
+            state {text} NOT NULL DEFAULT 'waiting',
+            ready_at {time} NOT NULL,
+            epoch {count} NOT NULL DEFAULT 0,
+            reason {text} NOT NULL DEFAULT '',
+            message {text} NOT NULL DEFAULT '',
+            died_at {time} NOT NULL DEFAULT 0
+        )
+        """,
+        """
+        CREATE INDEX events_alive ON events (namespace, function, ready_at, number)
+        WHERE state <> 'dead'
+        """,
+        "CREATE INDEX events_ready ON events (ready_at) WHERE state <> 'dead'",
+        "CREATE INDEX events_dead ON events (namespace, function, id) WHERE state = 'dead'",
+        """
+        CREATE TABLE event_lanes (
+            namespace {text} NOT NULL,
+            function {text} NOT NULL,
+            enqueued {count} NOT NULL DEFAULT 0,
+            done {count} NOT NULL DEFAULT 0,
+            purged {count} NOT NULL DEFAULT 0,
+            PRIMARY KEY (namespace, function)
+        )
+        """,
+    ),
+    back=("DROP TABLE event_lanes", "DROP TABLE events"),
+)
+_KEYS = _Migration(
+    forward=(
+        """
+        CREATE TABLE event_keys (
+            namespace {text} NOT NULL,
+            function {text} NOT NULL,
+            dedup_key {text} NOT NULL,
+            until {time} NOT NULL,
+            PRIMARY KEY (namespace, function, dedup_key)
+        )
+        """,
+        "CREATE INDEX event_keys_until ON event_keys (until)",
+    ),
+    back=("DROP TABLE event_keys",),
+)
+_MIGRATIONS = (_EVENTS, _KEYS)
+
+NEWEST = len(_MIGRATIONS)
+"""The version that this Pilotlight works with."""
+
+
+def steps(dialect: Dialect, present: int, wanted: int = NEWEST) -> list[str]:
+    """Give the statements that lead from one version to another.
+
+    A database that is one version ahead is left as it is, for whoever is ahead serves from it;
+    raises StateVersionError where it is further.
+    """
+    if wanted == NEWEST and present > NEWEST:
+        _refuse_far_ahead(present)
+        return []
+    forward = [step for one in _MIGRATIONS[present:wanted] for step in one.forward]
+    back = [step for one in reversed(_MIGRATIONS[wanted:present]) for step in one.back]
+    return [step.format(**_TYPES[dialect]) for step in (*forward, *back)]
+
+
+def _refuse_far_ahead(present: int) -> None:
+    if present > NEWEST + 1:
+        raise StateVersionError(
+            f"the event queue has schema version {present}, written by a newer Pilotlight; "
+            f"this one works with versions up to {NEWEST + 1}"
+        )

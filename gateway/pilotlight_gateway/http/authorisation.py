@@ -1,0 +1,84 @@
+"""Whether a request may pass: what a site's `auth` asks for, checked.
+
+What was found out about the caller goes into the event, as payload 2.0 says it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotlight_gateway.auth.caller import RequestHead
+from pilotlight_gateway.auth.credentials import parse_authorization
+from pilotlight_gateway.errors import ApiError
+
+from .errors import HttpError
+from .tokens import check_token
+
+if TYPE_CHECKING:
+    from aiohttp.web_request import BaseRequest
+
+    from pilotlight_gateway.auth.caller import Authenticator
+
+    from .authorizer import Authorizer
+    from .issuers import Issuers
+    from .site import Findings, Meeting
+
+__all__ = ["Authorisation"]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Authorisation:
+    """Everything that a site may ask for."""
+
+    authenticator: Authenticator
+    issuers: Issuers
+    authorizer: Authorizer
+
+    async def check(self, request: BaseRequest, meeting: Meeting) -> Findings:
+        """Give what was found out about the caller; raises HttpError where it may not pass."""
+        auth = meeting.site.auth
+        if auth.type == "iam":
+            return await self._signed(request, meeting)
+        if auth.jwt is not None:
+            header = meeting.request.header("authorization")
+            return await check_token(self.issuers, auth.jwt, header)
+        if auth.authorizer is not None:
+            return await self.authorizer.check(auth.authorizer, meeting)
+        return {}
+
+    async def _signed(self, request: BaseRequest, meeting: Meeting) -> Findings:
+        """Check the signature; who signs must be of the function's account."""
+        path, _, query = request.raw_path.partition("?")
+        head = RequestHead(request.method, path, query, request.headers)
+        try:
+            _check_service(request.headers.get("Authorization", ""))
+            caller = await self.authenticator.authenticate(head, meeting.request.body)
+        except ApiError as error:
+            log.info("http request refused", request_id=meeting.request.request_id, why=str(error))
+            raise HttpError(403) from error
+        if caller.account != meeting.account:
+            raise HttpError(403)
+        arn = f"arn:aws:iam::{caller.account}:user/{caller.principal}"
+        return {
+            "iam": {
+                "accessKey": caller.principal,
+                "accountId": caller.account,
+                "callerId": caller.principal,
+                "cognitoIdentity": None,
+                "principalOrgId": None,
+                "userArn": arn,
+                "userId": caller.principal,
+            }
+        }
+
+
+def _check_service(authorization: str) -> None:
+    """Refuse who brings nothing, even where anything would do, and who signs for another."""
+    credentials = parse_authorization(authorization)
+    if not authorization or (credentials and credentials.service not in {"lambda", "execute-api"}):
+        raise HttpError(403)

@@ -1,0 +1,39 @@
+"""The payload of an Application Load Balancer's Lambda target. Pure.
+
+Elastic Load Balancing, "Lambda functions as targets": the query is not decoded, header names are in
+lower case, and of a name that is repeated the last value counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .payload_v1 import response
+from .payload_v2 import body_members
+
+if TYPE_CHECKING:
+    from .site import Meeting
+
+__all__ = ["event", "response"]
+
+
+def event(meeting: Meeting) -> dict[str, Any]:
+    """Give the event."""
+    request = meeting.request
+    target = (
+        f"arn:aws:elasticloadbalancing:{meeting.region}:{meeting.account}:"
+        f"targetgroup/{meeting.site.function}/{meeting.site.id}"
+    )
+    return {
+        "requestContext": {"elb": {"targetGroupArn": target}},
+        "httpMethod": request.method,
+        "path": request.path,
+        "queryStringParameters": _query(request.query),
+        "headers": {name.lower(): value for name, value in request.headers},
+        "body": "",
+    } | body_members(request)
+
+
+def _query(raw: str) -> dict[str, str]:
+    pairs = (item.partition("=") for item in raw.split("&") if item)
+    return {name: value for name, _, value in pairs}

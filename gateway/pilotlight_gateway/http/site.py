@@ -1,0 +1,106 @@
+"""What answers at an address: a function URL and a route look the same from here on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pilotlight.resources import RouteAuth
+from pilotlight.resources.url import url_id
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Cors, FunctionUrl, Rate, Route
+
+    from .message import HttpRequest
+
+__all__ = ["Findings", "Meeting", "Site", "site_of_route", "site_of_url"]
+
+Style = Literal["url", "1.0", "2.0", "alb"]
+Findings = dict[str, dict[str, object]]
+"""What authorisation found out, by its kind: `iam`, `jwt` or `lambda`."""
+_URL_AUTH = {"NONE": RouteAuth(), "AWS_IAM": RouteAuth(type="iam")}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A function and how requests come to it."""
+
+    id: str
+    namespace: str
+    function: str
+    """Lambda's name."""
+    qualifier: str | None
+    style: Style
+    """Payload format and words; a function URL's is payload 2.0 with words of its own."""
+    auth: RouteAuth
+    cors: Cors | None = None
+    rate: Rate | None = None
+    account: str = ""
+    """12 digits, of a function URL; a route's is its function's, which may come later."""
+    resource: str = "/{proxy+}"
+    """The path's pattern."""
+    methods: frozenset[str] = frozenset()
+    """All if empty."""
+
+    @property
+    def reference(self) -> str:
+        """The function's name, with its qualifier."""
+        return f"{self.function}:{self.qualifier}" if self.qualifier else self.function
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A site and a request that met it."""
+
+    site: Site
+    account: str
+    """12 digits; empty where the function is not there."""
+    region: str
+    request: HttpRequest
+    method: str
+    """That the site was found by: of a preflight, the one that it asks for."""
+    path_parameters: dict[str, str] = field(default_factory=dict)
+    """Decoded."""
+    authorizer: Findings = field(default_factory=dict)
+
+    @property
+    def route_key(self) -> str:
+        """Lambda's name of the route."""
+        if self.site.style == "url":
+            return "$default"
+        return f"{self.method if self.site.methods else 'ANY'} {self.site.resource}"
+
+
+def site_of_url(
+    namespace: str, account: str, function: str, qualifier: str | None, url: FunctionUrl
+) -> Site:
+    """Give the site of a function URL."""
+    return Site(
+        account=account,
+        id=url_id(account, function, qualifier),
+        namespace=namespace,
+        function=function,
+        qualifier=qualifier,
+        style="url",
+        auth=_URL_AUTH[url.auth_type],
+        cors=url.cors,
+    )
+
+
+def site_of_route(route: Route) -> Site:
+    """Give the site of a route."""
+    spec = route.spec
+    function, _, qualifier = spec.function.partition(":")
+    return Site(
+        id=hashlib.sha256(str(route.key).encode()).hexdigest()[:10],
+        namespace=route.metadata.namespace,
+        function=function,
+        qualifier=qualifier or None,
+        style=spec.payload_format,
+        auth=spec.auth,
+        cors=spec.cors,
+        rate=spec.rate,
+        resource=spec.path,
+        methods=frozenset(spec.methods),
+    )

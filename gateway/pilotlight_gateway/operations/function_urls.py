@@ -1,0 +1,205 @@
+"""Create-, Update-, Get-, Delete- and ListFunctionUrlConfig(s): the field `url` of a resource.
+
+A function has one, and each of its aliases may; versions may not. Texts and codes: lambda.md 1.2.
+`pilotlight_gateway.http` answers at the addresses that are said here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pilotlight.arn import function_arn
+from pilotlight.errors import ConflictError, InvalidResourceError
+from pilotlight.manifest import parse_model
+from pilotlight.resources import Function, FunctionAlias, FunctionUrl
+from pilotlight.resources.url import url_id
+from pilotlight_gateway.errors import (
+    FunctionNotFoundError,
+    InvalidParameterValueError,
+    NotSupportedError,
+    ResourceConflictError,
+)
+from pilotlight_gateway.exchange import Reply, json_reply
+
+from .aliases import find_alias
+from .lookup import find_unqualified, reference_of
+from .paging import paged
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = [
+    "create_function_url_config",
+    "delete_function_url_config",
+    "get_function_url_config",
+    "list_function_url_configs",
+    "update_function_url_config",
+]
+
+CREATED = "pilotlight.dev/url-created"
+MODIFIED = "pilotlight.dev/url-modified"
+"""Annotations: when the API made and last changed the address."""
+PAGE = 50
+TRIES = 5
+_CORS = {
+    "AllowCredentials": "allowCredentials",
+    "AllowHeaders": "allowHeaders",
+    "AllowMethods": "allowMethods",
+    "AllowOrigins": "allowOrigins",
+    "ExposeHeaders": "exposeHeaders",
+    "MaxAge": "maxAge",
+}
+Holder = Function | FunctionAlias
+
+
+async def create_function_url_config(services: Services, call: Call) -> Reply:
+    """Give a function or an alias an address; raises ResourceConflictException if it has one."""
+    function, holder = await _holder(services, call, "CreateFunctionUrlConfig")
+    if holder.spec.url is not None:
+        arn = _arn(services, call, function, holder)
+        raise ResourceConflictError(
+            f"Failed to create function url config for [functionArn = {arn}]. Error message:  "
+            "FunctionUrlConfig exists for this Lambda function"
+        )
+    url, at = _parse(_given(call.input)), _now()
+    holder = await _write(services, holder, url, {CREATED: at, MODIFIED: at})
+    return json_reply(_document(services, call, function, holder), 201)
+
+
+async def update_function_url_config(services: Services, call: Call) -> Reply:
+    """Change what is named; `Cors` is changed as a whole."""
+    function, holder = await _holder(services, call, "UpdateFunctionUrlConfig")
+    url = _parse(_there(holder).to_json() | _given(call.input))
+    holder = await _write(services, holder, url, {MODIFIED: _now()})
+    return json_reply(_document(services, call, function, holder))
+
+
+async def get_function_url_config(services: Services, call: Call) -> Reply:
+    """Give an address and its rules."""
+    function, holder = await _holder(services, call, "GetFunctionUrlConfig")
+    _there(holder)
+    return json_reply(_document(services, call, function, holder))
+
+
+async def delete_function_url_config(services: Services, call: Call) -> Reply:
+    """Take the address away; the same one comes back if it is made again."""
+    _, holder = await _holder(services, call, "DeleteFunctionUrlConfig")
+    _there(holder)
+    await _write(services, holder, None, {CREATED: None, MODIFIED: None})
+    return Reply(204)
+
+
+async def list_function_url_configs(services: Services, call: Call) -> Reply:
+    """Give the addresses of a function and its aliases, at most 50 a page."""
+    function = await find_unqualified(services, call, "ListFunctionUrlConfigs")
+    aliases = await services.resources.list(FunctionAlias, function.metadata.namespace)
+    holders: dict[str, Holder] = {"": function}
+    holders |= {one.spec.alias: one for one in aliases if one.spec.function == function.key.name}
+    found = {name: one for name, one in holders.items() if one.spec.url is not None}
+    page, marker = paged([name or "\0" for name in sorted(found)], call.input, most=PAGE)
+    documents = [_document(services, call, function, found[name.strip("\0")]) for name in page]
+    return json_reply({"FunctionUrlConfigs": documents} | marker)
+
+
+async def _holder(services: Services, call: Call, operation: str) -> tuple[Function, Holder]:
+    """Give the function, and it again or the alias that the request names."""
+    function = await find_unqualified(services, call, operation)
+    qualifier = reference_of(services, call, operation).qualifier
+    if qualifier is None:
+        return function, function
+    return function, await find_alias(services, call, function, qualifier)
+
+
+def _there(holder: Holder) -> FunctionUrl:
+    if holder.spec.url is None:
+        raise FunctionNotFoundError("The resource you requested does not exist.")
+    return holder.spec.url
+
+
+def _given(given: dict[str, Any]) -> dict[str, Any]:
+    """Give the members of a `url` that a request says."""
+    if given.get("InvokeMode") == "RESPONSE_STREAM":
+        raise NotSupportedError("InvokeMode RESPONSE_STREAM is not supported yet: BUFFERED is.")
+    url: dict[str, Any] = {}
+    if given.get("AuthType") is not None:
+        url["authType"] = given["AuthType"]
+    if given.get("Cors") is not None:
+        asked = given["Cors"]
+        url["cors"] = {_CORS[name]: value for name, value in asked.items() if name in _CORS}
+    return url
+
+
+def _parse(url: dict[str, Any]) -> FunctionUrl:
+    try:
+        return parse_model(FunctionUrl, url)
+    except InvalidResourceError as error:
+        raise InvalidParameterValueError(str(error)) from error
+
+
+async def _write(
+    services: Services, holder: Holder, url: FunctionUrl | None, noted: dict[str, str | None]
+) -> Holder:
+    """Write the one field and the annotations, whatever else is being changed."""
+    for _ in range(TRIES):
+        annotations = {
+            name: value
+            for name, value in {**holder.metadata.annotations, **noted}.items()
+            if value is not None
+        }
+        changed = holder.model_copy(
+            update={
+                "spec": holder.spec.model_copy(update={"url": url}),
+                "metadata": holder.metadata.model_copy(update={"annotations": annotations}),
+            }
+        )
+        try:
+            return await services.resources.replace(changed)
+        except ConflictError:
+            holder = await services.resources.get(type(holder), holder.key)
+    raise ResourceConflictError("The function is being changed by others; try again.")
+
+
+def _document(services: Services, call: Call, function: Function, holder: Holder) -> dict[str, Any]:
+    url, metadata = _there(holder), holder.metadata
+    made = metadata.annotations.get(CREATED) or metadata.creation_timestamp or _now()
+    document: dict[str, Any] = {
+        "FunctionUrl": _address(services, call, function, holder),
+        "FunctionArn": _arn(services, call, function, holder),
+        "AuthType": url.auth_type,
+        "CreationTime": made,
+        "LastModifiedTime": metadata.annotations.get(MODIFIED) or made,
+        "InvokeMode": url.invoke_mode,
+    }
+    if url.cors is not None:
+        said = url.cors.to_json()
+        empty: tuple[object, ...] = (None, False, [])
+        document["Cors"] = {
+            name: said[key] for name, key in _CORS.items() if said.get(key) not in empty
+        }
+    return document
+
+
+def _address(services: Services, call: Call, function: Function, holder: Holder) -> str:
+    """Give the address as clients reach the gateway: its scheme and port, a host of its own."""
+    settings = services.settings
+    origin = urlsplit(settings.public_url or call.origin)
+    port = f":{origin.port}" if origin.port else ""
+    name = url_id(call.caller.account, function.function_name, _qualifier(holder))
+    host = f"{name}.lambda-url.{settings.region}.{settings.url_domain}"
+    return f"{origin.scheme or 'http'}://{host}{port}/"
+
+
+def _arn(services: Services, call: Call, function: Function, holder: Holder) -> str:
+    region, account = services.settings.region, call.caller.account
+    return function_arn(region, account, function.function_name, _qualifier(holder))
+
+
+def _qualifier(holder: Holder) -> str | None:
+    return holder.spec.alias if isinstance(holder, FunctionAlias) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

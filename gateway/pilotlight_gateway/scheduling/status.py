@@ -1,0 +1,81 @@
+"""What a schedule's status says: pure, from what the scheduler knows of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from pilotlight.resources import Condition, ScheduleStatus
+from pilotlight.resources.schedule import format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pilotlight.resources import Schedule
+
+__all__ = ["status_of"]
+
+
+def status_of(  # noqa: PLR0913  what is known of a schedule, each by name
+    schedule: Schedule,
+    now: datetime,
+    *,
+    has_function: bool,
+    problem: str | None,
+    done_until: datetime | None,
+    fired: datetime | None = None,
+) -> ScheduleStatus:
+    """Give the status.
+
+    `problem` says why the schedule cannot be understood, `fired` which time was just fired for.
+    """
+    last = format_time(fired) if fired else schedule.status.last_time
+    following = None if problem else _following(schedule, now, done_until)
+    reason, message = _said(schedule, last, following, has_function=has_function)
+    if problem is not None:
+        reason, message = "Invalid", problem
+    return ScheduleStatus(
+        observed_generation=schedule.metadata.generation,
+        last_time=last,
+        next_time=format_time(following) if following else None,
+        done_until=format_time(done_until) if done_until else None,
+        conditions=[_ready(schedule, now, reason, message)],
+    )
+
+
+def _following(schedule: Schedule, now: datetime, done_until: datetime | None) -> datetime | None:
+    """Give the next time; one that its window has put off is still to come."""
+    if not schedule.spec.enabled:
+        return None
+    since = now - timedelta(minutes=schedule.spec.flexible_window)
+    return next(schedule.upcoming(max(since, done_until or since)), None)
+
+
+def _said(
+    schedule: Schedule, last: str | None, following: datetime | None, *, has_function: bool
+) -> tuple[str, str]:
+    """Give the reason and the message of the condition Ready."""
+    spec = schedule.spec
+    if not spec.enabled:
+        return "Disabled", "spec.enabled is false"
+    if not has_function:
+        return "FunctionNotFound", f"there is no function {spec.function!r}"
+    if following is None and last:
+        return "Completed", f"{spec.expression} does not fire any more"
+    if following is None:
+        return "NeverFires", f"{spec.expression} has no time to come"
+    return "Scheduled", ""
+
+
+def _ready(schedule: Schedule, now: datetime, reason: str, message: str) -> Condition:
+    status: Literal["True", "False"] = "True" if reason == "Scheduled" else "False"
+    before = schedule.condition("Ready")
+    same = before is not None and before.status == status
+    return Condition(
+        type="Ready",
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=schedule.metadata.generation,
+        last_transition_time=before.last_transition_time if before and same else format_time(now),
+    )

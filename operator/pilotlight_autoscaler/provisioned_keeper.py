@@ -1,0 +1,188 @@
+"""Keeps as many environments of versions initialised as versions and aliases ask for.
+
+Follows both resources; an alias that is pointed elsewhere takes its number along. What to do says
+`provisioned.Stock.decide`, `capacity` does it within the caps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeVar
+
+import structlog
+
+from pilotlight.claims import RevisionKey
+from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.resources import (
+    PUBLISHED,
+    FunctionAlias,
+    FunctionVersion,
+    Key,
+    ProvisionedStatus,
+    Resource,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any
+
+    from pilotlight.storage import ResourceStore
+
+    from .capacity import Capacity
+
+__all__ = ["ProvisionedKeeper"]
+
+R = TypeVar("R", FunctionVersion, FunctionAlias)
+
+TICK_SECONDS = 1.0
+STARTS = 8
+"""Environments that may start at once."""
+START_SECONDS = 60.0
+REST_SECONDS = 10.0
+"""How long a revision rests after a start that failed."""
+INIT_FAILED = "FUNCTION_ERROR_INIT_FAILURE"
+
+log = structlog.get_logger()
+
+
+class ProvisionedKeeper:
+    """Starts and stops provisioned environments."""
+
+    def __init__(
+        self,
+        capacity: Capacity,
+        resources: ResourceStore,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._capacity = capacity
+        self._resources = resources
+        self._clock = clock
+        self._versions: dict[Key, FunctionVersion] = {}
+        self._aliases: dict[Key, FunctionAlias] = {}
+        self._needed = asyncio.Event()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._rests: dict[RevisionKey, float] = {}
+
+    async def state(self, revision: RevisionKey) -> ProvisionedStatus:
+        """Say how far a revision is."""
+        return self._capacity.stock.state(revision)
+
+    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Give the work that goes on for ever."""
+        yield self._follow(FunctionVersion, self._versions)
+        yield self._follow(FunctionAlias, self._aliases)
+        yield self._run()
+
+    async def close(self) -> None:
+        """Start nothing any more."""
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+
+    async def adjust(self) -> None:
+        """Decide for every revision once."""
+        stock = self._capacity.stock
+        for revision in stock.revisions():
+            decision = stock.decide(revision)
+            for _ in range(min(decision.start, self._free_lanes(revision))):
+                self._start(revision)
+            for _ in range(decision.stop):
+                self._capacity.unprovision(revision)
+            await self._capacity.give_way(revision)
+
+    async def _run(self) -> None:
+        while True:
+            self._needed.clear()
+            await self.adjust()
+            try:
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._needed.wait()
+            except TimeoutError:
+                continue
+
+    async def _follow(self, kind: type[R], known: dict[Key, R]) -> None:
+        async with aclosing(self._resources.watch(kind)) as changes:
+            told: set[Key] = set()
+            async for change in changes:
+                if change.resource is None:
+                    for key in known.keys() - told:
+                        del known[key]
+                elif change.kind == "present":
+                    told.add(change.resource.key)
+                    known[change.resource.key] = change.resource
+                else:
+                    told.discard(change.resource.key)
+                    known.pop(change.resource.key, None)
+                await self._want()
+
+    async def _want(self) -> None:
+        """Tell the stock what is wanted now, and take room for it."""
+        stock, before = self._capacity.stock, self._capacity.stock.revisions()
+        wanted = _wanted(self._versions.values(), self._aliases.values())
+        stock.want(wanted)
+        for revision in wanted.keys() - before:
+            await self._capacity.shed_under(revision)
+        self._needed.set()
+
+    def _free_lanes(self, revision: RevisionKey) -> int:
+        if self._clock() < self._rests.get(revision, 0.0):
+            return 0
+        return STARTS - len(self._starts)
+
+    def _start(self, revision: RevisionKey) -> None:
+        task = asyncio.create_task(self._provision(revision))
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
+
+    async def _provision(self, revision: RevisionKey) -> None:
+        try:
+            await self._capacity.provision(revision, seconds=START_SECONDS)
+        except ThrottledError:
+            self._rests[revision] = self._clock() + TICK_SECONDS
+        except PilotlightError as error:
+            log.warning("environment not provisioned", revision=str(revision), error=str(error))
+            self._capacity.stock.failures[revision] = _reason(error)
+            self._rests[revision] = self._clock() + REST_SECONDS
+        else:
+            self._rests.pop(revision, None)
+            self._needed.set()
+
+
+def _wanted(
+    versions: Iterable[FunctionVersion], aliases: Iterable[FunctionAlias]
+) -> Counter[RevisionKey]:
+    wanted: Counter[RevisionKey] = Counter()
+    of_function: dict[Key, dict[int, FunctionVersion]] = {}
+    for version in versions:
+        function = _function_of(version, version.spec.function)
+        of_function.setdefault(function, {})[version.spec.version] = version
+        wanted[_revision(version)] += version.spec.provisioned_concurrency or 0
+    for alias in aliases:
+        published = of_function.get(_function_of(alias, alias.spec.function), {})
+        number = alias.spec.version
+        meant = max(published, default=0) if number == PUBLISHED else _number(number)
+        if meant in published:
+            wanted[_revision(published[meant])] += alias.spec.provisioned_concurrency or 0
+    return +wanted
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0
+
+
+def _function_of(resource: Resource, function: str) -> Key:
+    return Key(resource.metadata.namespace, function)
+
+
+def _revision(version: FunctionVersion) -> RevisionKey:
+    return RevisionKey(version.metadata.namespace, version.spec.function, version.spec.revision)
+
+
+def _reason(error: PilotlightError) -> str:
+    if isinstance(error, StartFailedError) and error.reason == "FunctionError":
+        return INIT_FAILED
+    return str(error)

@@ -1,0 +1,183 @@
+"""Starts environments, wherever that is quickest.
+
+That is in a pod of the revision that has a place, else in a generic pod of the pool, else in a pod
+of its own.
+
+`capacity` has counted the start against its cap before and makes a lease of the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pilotlight.claims import Lease, RevisionKey
+from pilotlight.errors import StartFailedError
+
+from .pools import PoolKey
+from .rooms import Room, Rooms
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from pilotlight.agent_protocol import EnvironmentState, Specialised
+    from pilotlight.compute import Compute, Pod, PodRequest
+
+    from .agents import Agents
+    from .pool_keeper import PoolKeeper
+    from .revisions import Placement, Revisions
+
+__all__ = ["Starts"]
+
+log = structlog.get_logger()
+
+
+class Starts:
+    """Pods and environments, started and stopped."""
+
+    def __init__(
+        self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
+    ) -> None:
+        self.rooms = Rooms()
+        self._compute = compute
+        self._revisions = revisions
+        self._agents = agents
+        self._pools = pools
+        self._work: set[asyncio.Task[None]] = set()
+
+    async def start(
+        self, revision: RevisionKey, seconds: float, *, provisioned: bool = False
+    ) -> Lease:
+        """Start an environment; gives a lease that nobody holds yet.
+
+        Raises RevisionGoneError and StartFailedError, leaving nothing behind.
+        """
+        placement = await self._revisions.place(revision, provisioned=provisioned)
+        if provisioned:
+            pod, state = await self._start_pod(placement, seconds)
+            await self._wait_until_initialised(pod, state, seconds)
+        elif placement.environments_per_pod > 1:
+            pod, state = await self._start_in_room(revision, placement, seconds)
+        else:
+            pod, state = await self._start_pod(placement, seconds)
+        return _lease(revision, pod, state, provisioned=provisioned)
+
+    def stop(self, pod: str) -> None:
+        """Stop a pod; nobody waits for it."""
+        self.rooms.close(pod)
+        self.spawn(self._compute.stop(pod))
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something about pods that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._done)
+
+    async def finish(self) -> None:
+        """Wait until all such work is done."""
+        while self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def _start_in_room(
+        self, revision: RevisionKey, placement: Placement, seconds: float
+    ) -> tuple[Pod, str]:
+        room = self.rooms.find(revision)
+        if room is None:
+            return await self._open_room(revision, placement, seconds)
+        if room.spare:
+            return room.opened.result(), room.spare.pop()
+        room.taken += 1
+        try:
+            pod = await asyncio.shield(room.opened)
+            return pod, (await self._agents.fork(pod, seconds=seconds)).id
+        except BaseException:
+            room.taken -= 1
+            raise
+
+    async def _open_room(
+        self, revision: RevisionKey, placement: Placement, seconds: float
+    ) -> tuple[Pod, str]:
+        room: Room = self.rooms.open(revision, placement.environments_per_pod)
+        try:
+            pod, state = await self._start_pod(placement, seconds)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else _abandoned(revision)
+            self.rooms.failed(room, failure)
+            raise
+        self.rooms.opened(room, pod)
+        return pod, state
+
+    async def _start_pod(self, placement: Placement, seconds: float) -> tuple[Pod, str]:
+        """Start an environment in a pod of its own, a generic one if there is one.
+
+        A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
+        """
+        generic = self._take_generic(placement.pod)
+        if generic is not None:
+            try:
+                state = await self._specialise(placement, generic, seconds)
+            except StartFailedError as error:
+                log.warning("generic pod discarded", pod=generic.name, error=str(error))
+            else:
+                self.spawn(self._compute.assign(generic.name, placement.pod))
+                return generic, state.id
+        with self._pools.demand():
+            pod = await self._compute.start(placement.pod, seconds=seconds)
+        return pod, (await self._specialise(placement, pod, seconds)).id
+
+    def _take_generic(self, request: PodRequest) -> Pod | None:
+        if not request.fits_generic:
+            return None
+        return self._pools.take(PoolKey(request.namespace, request.runtime))
+
+    async def _specialise(self, placement: Placement, pod: Pod, seconds: float) -> EnvironmentState:
+        try:
+            specialised = await self._agents.specialise(
+                pod, placement.specialisation, seconds=seconds
+            )
+            return _first(pod, specialised)
+        except BaseException:
+            # A pod that was half specialised is burnt, whoever asked for it.
+            self.stop(pod.name)
+            raise
+
+    async def _wait_until_initialised(self, pod: Pod, environment: str, seconds: float) -> None:
+        try:
+            await self._agents.wait_until_initialised(pod, environment, seconds=seconds)
+        except BaseException:
+            self.stop(pod.name)
+            raise
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("pod not stopped", error=repr(error))
+
+
+def _first(pod: Pod, specialised: Specialised) -> EnvironmentState:
+    if not specialised.environments:
+        raise StartFailedError(
+            f"pod {pod.name} was specialised and started no environment", reason="InternalError"
+        )
+    return specialised.environments[0]
+
+
+def _abandoned(revision: RevisionKey) -> StartFailedError:
+    return StartFailedError(
+        f"the start of a pod of {revision} was abandoned", reason="InternalError"
+    )
+
+
+def _lease(revision: RevisionKey, pod: Pod, environment: str, *, provisioned: bool) -> Lease:
+    return Lease(
+        id="",
+        revision=revision,
+        environment=environment,
+        pod=pod.name,
+        host=pod.host,
+        port=pod.port,
+        epoch=0,
+        provisioned=provisioned,
+    )

@@ -1,0 +1,116 @@
+"""Reconciles aliases: says which version each means, and how far its provisioning is.
+
+Gateways read an alias' spec themselves; nothing waits for what is written here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.claims import RevisionKey
+from pilotlight.errors import ConflictError, NotFoundError
+from pilotlight.publishing import versions_of
+from pilotlight.resources import (
+    PUBLISHED,
+    Function,
+    FunctionAlias,
+    FunctionAliasStatus,
+    FunctionVersion,
+    Key,
+    now,
+    owned_by,
+    owner_uid,
+)
+
+from .conditions import Said, condition
+from .provisioning import look_again, provisioned_status
+
+if TYPE_CHECKING:
+    from pilotlight.storage import ResourceStore
+
+    from .provisioning import Provisioning
+
+__all__ = ["AliasService"]
+
+LATEST = "$LATEST"
+
+
+class AliasService:
+    """Keeps the statuses of aliases."""
+
+    def __init__(self, resources: ResourceStore, provisioning: Provisioning) -> None:
+        self._resources = resources
+        self._provisioning = provisioning
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one alias' status up to date; gives when to look again, or None."""
+        try:
+            alias = await self._resources.get(FunctionAlias, key)
+            await self._adopt(alias)
+            status = await self._status(alias)
+            if status != alias.status:
+                await self._resources.write_status(alias.model_copy(update={"status": status}))
+        except NotFoundError:
+            return None
+        ready = all(one.status == "True" for one in status.conditions)
+        settled = ready and alias.spec.version != PUBLISHED
+        return look_again(status.provisioned, settled=settled)
+
+    async def _adopt(self, alias: FunctionAlias) -> None:
+        """Have an alias that came by kubectl deleted with its function."""
+        try:
+            function = await self._resources.get(Function, _function_of(alias))
+        except NotFoundError:
+            return
+        if owner_uid(alias.metadata, function.kind) == function.metadata.uid:
+            return
+        metadata = owned_by(alias.metadata, function)
+        try:
+            await self._resources.replace(alias.model_copy(update={"metadata": metadata}))
+        except ConflictError:
+            return  # somebody changed it; that change calls again
+
+    async def _status(self, alias: FunctionAlias) -> FunctionAliasStatus:
+        versions = await versions_of(self._resources, _function_of(alias))
+        version = _meant(alias, versions)
+        provisioned = None
+        if version is not None:
+            revision = RevisionKey(
+                alias.metadata.namespace, alias.spec.function, version.spec.revision
+            )
+            provisioned = await provisioned_status(
+                self._provisioning,
+                revision,
+                alias.spec.provisioned_concurrency,
+                alias.status.provisioned,
+            )
+        generation = alias.metadata.generation
+        said = _ready(alias, version)
+        ready = condition(alias.condition("Ready"), "Ready", said, generation=generation, at=now())
+        return FunctionAliasStatus(
+            observed_generation=generation,
+            version=version.number if version else _plain(alias),
+            provisioned=provisioned,
+            conditions=[ready],
+        )
+
+
+def _function_of(alias: FunctionAlias) -> Key:
+    return Key(alias.metadata.namespace, alias.spec.function)
+
+
+def _meant(alias: FunctionAlias, versions: list[FunctionVersion]) -> FunctionVersion | None:
+    if alias.spec.version == PUBLISHED:
+        return versions[-1] if versions else None
+    return next((one for one in versions if one.number == alias.spec.version), None)
+
+
+def _plain(alias: FunctionAlias) -> str | None:
+    return LATEST if alias.spec.version == LATEST else None
+
+
+def _ready(alias: FunctionAlias, version: FunctionVersion | None) -> Said:
+    spec = alias.spec
+    if version is None and spec.version != LATEST:
+        return "False", "VersionNotFound", f"{spec.function} has no version {spec.version}"
+    return "True", "Serving", f"version {version.number if version else LATEST} is meant"

@@ -1,0 +1,127 @@
+"""Reconciles routes: says in the condition Ready whether a route is served, and if not why.
+
+Gateways serve a route without asking for its condition; they decide about rivals by the same
+function (`pilotlight.resources.find_rival`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from pilotlight.errors import NotFoundError, UnavailableError
+from pilotlight.openid import read_keys
+from pilotlight.resources import Condition, Function, Route, RouteStatus, find_rival, now
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pilotlight.resources import Key
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["RouteFacts", "RouteService", "decide"]
+
+REPAIR_SECONDS = 15.0
+"""What a route lacks (a function, a path, an issuer) may come without an event of the route."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteFacts:
+    """What is known about a route."""
+
+    route: Route
+    rival: Route | None = None
+    """Who holds the path."""
+    missing: str | None = None
+    """The function, or the authorizer's, that is not there."""
+    unreadable: str | None = None
+    """Why the issuer cannot be read."""
+
+
+def decide(facts: RouteFacts, *, at: str) -> RouteStatus:
+    """Give the status that a route should have; `at` is this moment in RFC 3339."""
+    generation = facts.route.metadata.generation
+    reason, message = _problem(facts) or ("Serving", "")
+    status = "True" if reason == "Serving" else "False"
+    before = facts.route.condition("Ready")
+    since = before.last_transition_time if before and before.status == status else at
+    ready = Condition(
+        type="Ready",
+        status=status,
+        reason=reason,
+        message=message,
+        observed_generation=generation,
+        last_transition_time=since,
+    )
+    return RouteStatus(observed_generation=generation, conditions=[ready])
+
+
+def _problem(facts: RouteFacts) -> tuple[str, str] | None:
+    spec = facts.route.spec
+    if facts.rival is not None:
+        same = facts.rival.metadata.namespace == facts.route.metadata.namespace
+        # What other accounts have is not told.
+        holder = f"route {facts.rival.metadata.name!r}" if same else "another account's route"
+        return "PathTaken", f"{spec.host}{spec.path}: {holder} was first"
+    if facts.missing is not None:
+        return "FunctionNotFound", f"there is no function {facts.missing!r}"
+    if facts.unreadable is not None:
+        return "IssuerUnreadable", facts.unreadable
+    return None
+
+
+async def _read(issuer: str) -> list[dict[str, Any]]:
+    async with aiohttp.ClientSession() as session:
+        return await read_keys(session, issuer)
+
+
+class RouteService:
+    """Keeps routes' conditions."""
+
+    def __init__(
+        self,
+        resources: ResourceStore,
+        read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]] = _read,
+    ) -> None:
+        self._resources = resources
+        self._read_issuer = read_issuer
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one route's status up to date; gives when to look again, None for settled."""
+        try:
+            route = await self._resources.get(Route, key)
+            status = decide(await self._facts(route), at=now())
+            if status != route.status:
+                await self._resources.write_status(route.model_copy(update={"status": status}))
+        except NotFoundError:
+            return None  # deleted before or meanwhile
+        return None if status.conditions[0].status == "True" else REPAIR_SECONDS
+
+    async def _facts(self, route: Route) -> RouteFacts:
+        return RouteFacts(
+            route,
+            rival=find_rival(route, await self._resources.list(Route)),
+            missing=await self._missing(route),
+            unreadable=await self._unreadable(route),
+        )
+
+    async def _missing(self, route: Route) -> str | None:
+        wanted = [route.spec.function]
+        if route.spec.auth.authorizer is not None:
+            wanted.append(route.spec.auth.authorizer.function)
+        functions = await self._resources.list(Function, route.metadata.namespace)
+        names = {function.function_name for function in functions}
+        missing = (one for one in wanted if one.partition(":")[0] not in names)
+        return next(missing, None)
+
+    async def _unreadable(self, route: Route) -> str | None:
+        wanted = route.spec.auth.jwt
+        if wanted is None:
+            return None
+        try:
+            await self._read_issuer(wanted.issuer)
+        except UnavailableError as error:
+            return str(error)
+        return None

@@ -1,0 +1,76 @@
+"""Reconciles published versions: says whether each can run, and how far its provisioning is.
+
+What a version is was decided when it was published (`pilotlight.publishing`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pilotlight.claims import RevisionKey
+from pilotlight.errors import NotFoundError
+from pilotlight.resources import FunctionVersion, FunctionVersionStatus, now
+
+from .conditions import Said, condition
+from .provisioning import look_again, provisioned_status
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Key
+    from pilotlight.storage import ArtifactStore, ResourceStore
+
+    from .provisioning import Provisioning
+
+__all__ = ["VersionService"]
+
+
+class VersionService:
+    """Keeps the statuses of versions."""
+
+    def __init__(
+        self, resources: ResourceStore, artifacts: ArtifactStore, provisioning: Provisioning
+    ) -> None:
+        self._resources = resources
+        self._artifacts = artifacts
+        self._provisioning = provisioning
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one version's status up to date; gives when to look again, or None."""
+        try:
+            version = await self._resources.get(FunctionVersion, key)
+            status = await self._status(version)
+            if status != version.status:
+                changed = version.model_copy(update={"status": status})
+                await self._resources.write_status(changed)
+        except NotFoundError:
+            return None
+        return look_again(status.provisioned, settled=_is_ready(status))
+
+    async def _status(self, version: FunctionVersion) -> FunctionVersionStatus:
+        generation = version.metadata.generation
+        ready = condition(
+            version.condition("Ready"), "Ready", await self._ready(version),
+            generation=generation, at=now(),
+        )  # fmt: skip
+        revision = RevisionKey(
+            version.metadata.namespace, version.spec.function, version.spec.revision
+        )
+        return FunctionVersionStatus(
+            observed_generation=generation,
+            provisioned=await provisioned_status(
+                self._provisioning,
+                revision,
+                version.spec.provisioned_concurrency,
+                version.status.provisioned,
+            ),
+            conditions=[ready],
+        )
+
+    async def _ready(self, version: FunctionVersion) -> Said:
+        sha256 = version.spec.configuration.code_sha256
+        if await self._artifacts.size(sha256) is None:
+            return "False", "PackageMissing", f"package {sha256} is not stored"
+        return "True", "Serving", f"revision {version.spec.revision} can be run"
+
+
+def _is_ready(status: FunctionVersionStatus) -> bool:
+    return all(one.status == "True" for one in status.conditions)
