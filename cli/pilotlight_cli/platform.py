@@ -7,7 +7,7 @@ They speak resources, where the Lambda API speaks configurations (`functions`); 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from pilotlight.resources import Function, Schedule
@@ -28,10 +28,15 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A function as it is stored, and how many environments it has in which state."""
+    """A function as it is stored, and how it stands at the gateway that was asked."""
 
     function: Function
     environments: dict[str, int]
+    """How many in which state."""
+    versions: list[dict[str, Any]] = field(default_factory=list)
+    aliases: list[dict[str, Any]] = field(default_factory=list)
+    cold_start: dict[str, Any] = field(default_factory=dict)
+    """Where the last environment came from, and the seconds of each phase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,10 @@ class Platform:
         """Read a function as it is stored; raises ApiError."""
         answer = self._client.request_json("GET", f"/-/functions/{name}")
         environments = answer.pop("environments", {})
-        return Standing(Function.model_validate(answer), environments)
+        versions, aliases = answer.pop("versions", []), answer.pop("aliases", [])
+        cold_start = answer.pop("coldStart", {})
+        function = Function.model_validate(answer)
+        return Standing(function, environments, versions, aliases, cold_start)
 
     def settle(self, name: str, generation: int, *, seconds: float) -> Function:
         """Wait until that generation of a function is served, or cannot be.

@@ -7,13 +7,22 @@ same process, on the cluster one long-lived connection to the leader
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from .resources import Key
 
-__all__ = ["Claims", "Holder", "Holders", "Lease", "ReleaseReason", "RevisionKey"]
+__all__ = [
+    "Claims",
+    "Holder",
+    "Holders",
+    "Lease",
+    "ReleaseReason",
+    "RevisionKey",
+    "Source",
+    "Start",
+]
 
 ReleaseReason = Literal["idle", "ended", "superseded", "shed"]
 """Why a gateway gives a lease back: it idled, is gone, its revision is old, or a limit fell."""
@@ -31,6 +40,24 @@ class RevisionKey(NamedTuple):
         return f"{self.namespace}/{self.function}@{self.revision}"
 
 
+Source = Literal["provisioned", "recalled", "shared", "pool", "pod"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an environment came from, and what each step took, in seconds."""
+
+    source: Source = "pod"
+    """It stood ready, idled elsewhere, joined a pod of its revision, or got a generic pod or one
+    of its own."""
+    pod: float = 0.0
+    """Until the pod was there."""
+    specialise: float = 0.0
+    """Until the pod had its revision; the next two are parts of it."""
+    fetch: float = 0.0
+    unpack: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The right of one gateway to use one environment until it gives it back."""
@@ -46,6 +73,7 @@ class Lease:
     """The agent refuses a lease older than the newest it has seen."""
     provisioned: bool = False
     """Whether the environment was initialised before anyone asked."""
+    start: Start = field(default_factory=Start)
 
 
 class Holder(Protocol):

@@ -85,6 +85,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._acknowledging: set[asyncio.Task[None]] = set()
         self._draining = False
+        metrics = Metrics()
         self.services = Services(
             settings=settings,
             resources=resources,
@@ -97,11 +98,12 @@ class Gateway:
                 claims,
                 settings.platform_key,
                 self._sink,
+                metrics.cold_starts,
                 gateway=settings.gateway,
                 most_claims=settings.most_claims,
             ),
             events=events,
-            metrics=Metrics(),
+            metrics=metrics,
         )
         self._asynchronous = AsynchronousDispatcher(self.services)
         self.services.catalogue.on_change(self._function_changed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from .asynchronous.metrics import AsynchronousMetrics
+from .cold_starts import ColdStarts
 
 if TYPE_CHECKING:
     from pilotlight.agent_protocol import Report
@@ -58,6 +59,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.cold_starts = ColdStarts(self.registry)
         self.asynchronous = AsynchronousMetrics(self.registry)
         self._invocations = self._counter("invocations", "Invocations that were answered.")
         self._errors = self._counter("errors", "Invocations that ended in a function error.")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight.claims import Start
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Key
 
@@ -262,7 +263,7 @@ class Capacity:
             ids = [lease.id for held_by, lease in candidates if held_by == holder]
             found = await self._holders.recall(holder, ids)
             if found is not None and found in self._leases:
-                return self._leases.pop(found)[1]
+                return replace(self._leases.pop(found)[1], start=Start("recalled"))
         return None
 
     def _vacate(self, lease: Lease) -> None:

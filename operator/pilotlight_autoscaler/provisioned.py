@@ -9,9 +9,10 @@ Guide, "Configuring provisioned concurrency").
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pilotlight.claims import Start
 from pilotlight.resources import ProvisionedStatus
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ class Stock:
             return False
         if self.there(lease.revision) > self._wanted.get(lease.revision, 0):
             return False
-        self._ready.setdefault(lease.revision, deque()).append(lease)
+        ready = replace(lease, start=Start("provisioned"))
+        self._ready.setdefault(lease.revision, deque()).append(ready)
         return True
 
     def forget(self, pod: str) -> None:

@@ -9,11 +9,13 @@ of its own.
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.claims import Lease, RevisionKey
+from pilotlight.claims import Lease, RevisionKey, Start
 from pilotlight.errors import StartFailedError
 
 from .pools import PoolKey
@@ -32,6 +34,29 @@ if TYPE_CHECKING:
 __all__ = ["Starts"]
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """An environment that was just started."""
+
+    pod: Pod
+    environment: str
+    start: Start
+
+    def lease(self, revision: RevisionKey, *, provisioned: bool) -> Lease:
+        """Give the lease of it, before anyone holds it."""
+        return Lease(
+            id="",
+            revision=revision,
+            environment=self.environment,
+            pod=self.pod.name,
+            host=self.pod.host,
+            port=self.pod.port,
+            epoch=0,
+            provisioned=provisioned,
+            start=replace(self.start, source="provisioned") if provisioned else self.start,
+        )
 
 
 class Starts:
@@ -56,13 +81,13 @@ class Starts:
         """
         placement = await self._revisions.place(revision, provisioned=provisioned)
         if provisioned:
-            pod, state = await self._start_pod(placement, seconds)
-            await self._wait_until_initialised(pod, state, seconds)
+            started = await self._start_pod(placement, seconds)
+            await self._wait_until_initialised(started, seconds)
         elif placement.environments_per_pod > 1:
-            pod, state = await self._start_in_room(revision, placement, seconds)
+            started = await self._start_in_room(revision, placement, seconds)
         else:
-            pod, state = await self._start_pod(placement, seconds)
-        return _lease(revision, pod, state, provisioned=provisioned)
+            started = await self._start_pod(placement, seconds)
+        return started.lease(revision, provisioned=provisioned)
 
     def stop(self, pod: str) -> None:
         """Stop a pod; nobody waits for it."""
@@ -82,34 +107,37 @@ class Starts:
 
     async def _start_in_room(
         self, revision: RevisionKey, placement: Placement, seconds: float
-    ) -> tuple[Pod, str]:
+    ) -> _Started:
         room = self.rooms.find(revision)
         if room is None:
             return await self._open_room(revision, placement, seconds)
         if room.spare:
-            return room.opened.result(), room.spare.pop()
+            return _Started(room.opened.result(), room.spare.pop(), Start("shared"))
         room.taken += 1
+        began = time.monotonic()
         try:
             pod = await asyncio.shield(room.opened)
-            return pod, (await self._agents.fork(pod, seconds=seconds)).id
+            waited = time.monotonic() - began
+            environment = await self._agents.fork(pod, seconds=seconds)
         except BaseException:
             room.taken -= 1
             raise
+        return _Started(pod, environment.id, Start("shared", pod=waited))
 
     async def _open_room(
         self, revision: RevisionKey, placement: Placement, seconds: float
-    ) -> tuple[Pod, str]:
+    ) -> _Started:
         room: Room = self.rooms.open(revision, placement.environments_per_pod)
         try:
-            pod, state = await self._start_pod(placement, seconds)
+            started = await self._start_pod(placement, seconds)
         except BaseException as error:
             failure = error if isinstance(error, Exception) else _abandoned(revision)
             self.rooms.failed(room, failure)
             raise
-        self.rooms.opened(room, pod)
-        return pod, state
+        self.rooms.opened(room, started.pod)
+        return started
 
-    async def _start_pod(self, placement: Placement, seconds: float) -> tuple[Pod, str]:
+    async def _start_pod(self, placement: Placement, seconds: float) -> _Started:
         """Start an environment in a pod of its own, a generic one if there is one.
 
         A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
@@ -117,33 +145,46 @@ class Starts:
         generic = self._take_generic(placement.pod)
         if generic is not None:
             try:
-                state = await self._specialise(placement, generic, seconds)
+                started = await self._specialise(placement, generic, seconds, Start("pool"))
             except StartFailedError as error:
                 log.warning("generic pod discarded", pod=generic.name, error=str(error))
             else:
                 self.spawn(self._compute.assign(generic.name, placement.pod))
-                return generic, state.id
+                return started
+        began = time.monotonic()
         with self._pools.demand():
             pod = await self._compute.start(placement.pod, seconds=seconds)
-        return pod, (await self._specialise(placement, pod, seconds)).id
+        start = Start("pod", pod=time.monotonic() - began)
+        return await self._specialise(placement, pod, seconds, start)
 
     def _take_generic(self, request: PodRequest) -> Pod | None:
         if not request.fits_generic:
             return None
         return self._pools.take(PoolKey(request.namespace, request.runtime))
 
-    async def _specialise(self, placement: Placement, pod: Pod, seconds: float) -> EnvironmentState:
+    async def _specialise(
+        self, placement: Placement, pod: Pod, seconds: float, start: Start
+    ) -> _Started:
+        began = time.monotonic()
         try:
             specialised = await self._agents.specialise(
                 pod, placement.specialisation, seconds=seconds
             )
-            return _first(pod, specialised)
+            environment = _first(pod, specialised)
         except BaseException:
             # A pod that was half specialised is burnt, whoever asked for it.
             self.stop(pod.name)
             raise
+        steps = replace(
+            start,
+            specialise=time.monotonic() - began,
+            fetch=specialised.fetch_milliseconds / 1000,
+            unpack=specialised.unpack_milliseconds / 1000,
+        )
+        return _Started(pod, environment.id, steps)
 
-    async def _wait_until_initialised(self, pod: Pod, environment: str, seconds: float) -> None:
+    async def _wait_until_initialised(self, started: _Started, seconds: float) -> None:
+        pod, environment = started.pod, started.environment
         try:
             await self._agents.wait_until_initialised(pod, environment, seconds=seconds)
         except BaseException:
@@ -167,17 +208,4 @@ def _first(pod: Pod, specialised: Specialised) -> EnvironmentState:
 def _abandoned(revision: RevisionKey) -> StartFailedError:
     return StartFailedError(
         f"the start of a pod of {revision} was abandoned", reason="InternalError"
-    )
-
-
-def _lease(revision: RevisionKey, pod: Pod, environment: str, *, provisioned: bool) -> Lease:
-    return Lease(
-        id="",
-        revision=revision,
-        environment=environment,
-        pod=pod.name,
-        host=pod.host,
-        port=pod.port,
-        epoch=0,
-        provisioned=provisioned,
     )

@@ -33,6 +33,7 @@ VOLATILE = (
     (r"\b[0-9a-f]{16}\b", "<REVISION>"),
     (r"\d+(\.\d)? k?B,", "<SIZE>,"),
     (r"of \d+ bytes", "of <SIZE> bytes"),
+    (r"from (pool|pod): .*", "from <SOURCE>: <PHASES>"),
 )
 SOURCE = """
 def handler(event, context):

@@ -124,10 +124,10 @@ def test_dry_run_runs_nothing(platform: GatewayHarness, echo: str) -> None:
     assert invoke(platform, echo, {}, InvocationType="DryRun")["StatusCode"] == 204
 
 
-def test_events_are_refused_until_they_can_be_kept(platform: GatewayHarness, echo: str) -> None:
-    with pytest.raises(ClientError) as refused:
-        invoke(platform, echo, {}, InvocationType="Event")
-    assert refused.value.response["Error"]["Code"] == "NotImplementedException"
+def test_an_event_is_accepted(platform: GatewayHarness, echo: str) -> None:
+    answer = invoke(platform, echo, {}, InvocationType="Event")
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
+    assert "ExecutedVersion" not in answer
 
 
 def test_a_function_error_is_200(platform: GatewayHarness, echo: str) -> None:

@@ -41,6 +41,8 @@ class ClusterGateway:
     """Settings of a gateway process."""
 
     region: str
+    domain: str
+    """What hosts of function URLs end in."""
     namespaces: tuple[str, ...]
     release_namespace: str
     lease: str
@@ -78,7 +80,12 @@ def _gateway(
     accounts = Accounts(resources)
     keys = AccessKeys(resources, accounts, settings.release_namespace)
     return Gateway(
-        Settings(settings.region, settings.platform_key, gateway=claims.gateway),
+        Settings(
+            settings.region,
+            settings.platform_key,
+            gateway=claims.gateway,
+            url_domain=settings.domain,
+        ),
         resources=resources,
         artifacts=PostgresArtifacts(database),
         logs=PostgresLogs(database),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,8 +31,17 @@ def command(client: Client, name: str, output: Format) -> None:
     standing = Platform(client).standing(name)
     if output == "json":
         callable_now, why = invocable(standing)
-        verdict = {"invocable": callable_now, "why": why, "environments": standing.environments}
-        emit_json({**verdict, "function": standing.function.to_json()})
+        emit_json(
+            {
+                "invocable": callable_now,
+                "why": why,
+                "environments": standing.environments,
+                "versions": standing.versions,
+                "aliases": standing.aliases,
+                "coldStart": standing.cold_start,
+                "function": standing.function.to_json(),
+            }
+        )
         return
     click.echo("\n".join(text(standing)))
 
@@ -62,6 +71,9 @@ def text(standing: Standing) -> Iterator[str]:
     yield columns(_facts(standing))
     yield ""
     yield columns(_conditions(standing.function))
+    if standing.versions or standing.aliases:
+        yield ""
+        yield columns(_qualifiers(standing))
 
 
 def _warmth(environments: dict[str, int]) -> str:
@@ -86,6 +98,31 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str]]:
     yield "Modified", status.last_modified or "never"
     counts = (f"{standing.environments.get(name, 0)} {name}" for name in STATES)
     yield "Environments", ", ".join(counts)
+    if spec.reserved_concurrency is not None:
+        yield "Reserved", f"{spec.reserved_concurrency} environments at once"
+    if standing.cold_start:
+        yield "Last start", _last_start(standing.cold_start)
+
+
+def _last_start(phases: dict[str, Any]) -> str:
+    times = {name: seconds for name, seconds in phases.items() if name != "source"}
+    steps = (f"{name} {seconds * 1000:.1f} ms" for name, seconds in times.items())
+    return f"from {phases['source']}: {', '.join(steps)}"
+
+
+def _qualifiers(standing: Standing) -> Iterator[tuple[str, str, str, str]]:
+    yield "QUALIFIER", "VERSION", "ENVIRONMENTS", "PROVISIONED"
+    for one in standing.versions:
+        total = sum(one["environments"].values())
+        yield one["version"], one["version"], str(total), _provisioned(one["provisioned"])
+    for one in standing.aliases:
+        yield one["alias"], one["version"], "", _provisioned(one["provisioned"])
+
+
+def _provisioned(status: dict[str, Any] | None) -> str:
+    if status is None:
+        return "none"
+    return f"{status['available']} of {status['requested']}, {status['status']}"
 
 
 def _conditions(function: Function) -> Iterator[tuple[str, str, str, str]]:

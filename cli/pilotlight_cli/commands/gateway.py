@@ -17,6 +17,13 @@ def _env(name: str) -> str:
 
 @click.command("gateway")
 @click.option("--region", envvar=_env("REGION"), default="us-east-1", show_default=True)
+@click.option(
+    "--domain",
+    envvar=_env("DOMAIN"),
+    default="localhost",
+    show_default=True,
+    help="What hosts of function URLs end in.",
+)
 @click.option("--namespaces", envvar=_env("NAMESPACES"), required=True, help="Comma-separated.")
 @click.option("--release-namespace", envvar=_env("RELEASE_NAMESPACE"), required=True)
 @click.option("--lease-name", envvar=_env("LEASE_NAME"), required=True)
@@ -32,6 +39,7 @@ def _env(name: str) -> str:
 @click.option("--operations-port", envvar=_env("OPERATIONS_PORT"), default=8082, show_default=True)
 def command(  # noqa: PLR0913, PLR0917  one parameter an option
     region: str,
+    domain: str,
     namespaces: str,
     release_namespace: str,
     lease_name: str,
@@ -51,6 +59,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     log_as_json()
     settings = ClusterGateway(
         region=region,
+        domain=domain,
         namespaces=tuple(name.strip() for name in namespaces.split(",") if name.strip()),
         release_namespace=release_namespace,
         lease=lease_name,

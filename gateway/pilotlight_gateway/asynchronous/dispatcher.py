@@ -54,10 +54,11 @@ class AsynchronousDispatcher:
         self._slots = slots
         self._working: dict[asyncio.Task[None], Lane] = {}
         self._freed = asyncio.Event()
+        self._closing = False
 
     async def run(self) -> None:
-        """Work, for ever."""
-        while True:
+        """Work until it is closed."""
+        while not self._closing:
             try:
                 if not await self._begin():
                     await self._sleep()
@@ -66,7 +67,11 @@ class AsynchronousDispatcher:
                 await asyncio.sleep(AWAY_SECONDS)
 
     async def close(self, *, drain_seconds: float) -> None:
-        """Let what is being worked on end; what does not in time is tried again by others."""
+        """Lease nothing more and let what is being worked on end.
+
+        What does not end in time is tried again by others when its lease has ended.
+        """
+        self._closing = True
         if self._working:
             await asyncio.wait(list(self._working), timeout=drain_seconds)
         for task in list(self._working):

@@ -42,7 +42,7 @@ def end(
         return Again(now, event.tries, 0, delivery.dump())
     if ended.succeeded:
         return Done()
-    return Dead(ended.condition, ended.message[:LONGEST_MESSAGE], now)
+    return Dead(ended.condition, _kept(ended.message), now, ended.tries)
 
 
 def after_delivery(
@@ -57,4 +57,10 @@ def after_delivery(
         return Again(now + wait, event.tries, 0, left.dump())
     reasons = "; ".join(unreached.values())
     message = f"{delivery.ended.condition}, and nobody could be told: {reasons}"
-    return Dead("DestinationDeliveryFailed", message[:LONGEST_MESSAGE], now)
+    tries = delivery.ended.tries
+    return Dead("DestinationDeliveryFailed", _kept(message), now, tries)
+
+
+def _kept(message: str) -> str:
+    # PostgreSQL's text holds no NUL.
+    return message[:LONGEST_MESSAGE].replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -78,7 +78,7 @@ class EventHandler:
             target = await find_target(self._services, reference)
         except FunctionNotFoundError as error:
             self._metrics.dropped(*event.lane, "FunctionNotFound")
-            return lease, Dead("FunctionNotFound", error.message, self._clock())
+            return lease, Dead("FunctionNotFound", error.message, self._clock(), event.tries)
         config = await async_config(self._services, reference, target)
         if self._clock() >= event.expires_at:
             return lease, self._end(event, expired(event), config, target)

@@ -17,10 +17,12 @@ from pilotlight.errors import (
     ThrottledError,
     UnavailableError,
 )
+from pilotlight.keep_alive import KeepAliveSpec
 
 from .agent_connection import ConnectionLostError
 from .environment import Environment, NotStartedError
 from .events import EventReader
+from .idling import Idling
 from .invocation import Answer, Invocation, crash_answer
 from .queue import MOST_CLAIMS, RevisionQueue
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
 
     from pilotlight.claims import Claims, Lease, ReleaseReason, RevisionKey
+    from pilotlight_gateway.cold_starts import ColdStarts
 
     from .events import LogSink
 
@@ -35,8 +38,6 @@ __all__ = ["Dispatcher"]
 
 START_SECONDS = 30.0
 """How long an invocation may wait for an environment; past it, it is throttled."""
-KEEP_ALIVE = 600.0
-"""Seconds that an environment may idle before it is given back."""
 REAP_SECONDS = 5.0
 
 log = structlog.get_logger()
@@ -50,18 +51,20 @@ class Dispatcher:
         claims: Claims,
         platform_key: bytes,
         sink: LogSink,
+        cold_starts: ColdStarts,
         *,
         gateway: str,
-        keep_alive: float = KEEP_ALIVE,
+        keep_alive: KeepAliveSpec | None = None,
         most_claims: int = MOST_CLAIMS,
     ) -> None:
         self.queues: dict[RevisionKey, RevisionQueue] = {}
         self._claims = claims
         self._platform_key = platform_key
         self._gateway = gateway
-        self._keep_alive = keep_alive
+        self._idling = Idling(keep_alive or KeepAliveSpec())
         self._most_claims = most_claims
         self._sink = sink
+        self._cold_starts = cold_starts
         self._readers: dict[Environment, EventReader] = {}
         self._claiming: set[asyncio.Task[None]] = set()
         self._releasing: set[asyncio.Task[None]] = set()
@@ -138,12 +141,15 @@ class Dispatcher:
             self.reap(asyncio.get_running_loop().time())
 
     def reap(self, now: float) -> None:
-        """Give back what idles too long."""
+        """Give back what idles too long, and fetch what is likely to be needed soon."""
         for revision, queue in list(self.queues.items()):
-            while queue.free and now - queue.free[0].idle_since >= self._keep_alive:
-                self._release(queue.free.popleft(), "idle")
+            for environment in self._idling.overdue(revision, queue, now):
+                queue.remove(environment)
+                self._release(environment, "idle")
             if queue.empty:
                 del self.queues[revision]
+        for revision in self._idling.due(now):
+            self._prewarm(revision)
 
     async def close(self) -> None:
         """Give everything back."""
@@ -158,17 +164,26 @@ class Dispatcher:
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
         if queue is None:
-            queue = self.queues[revision] = RevisionQueue(self._most_claims)
+            rest = self._idling.of(revision)
+            queue = self.queues[revision] = RevisionQueue(self._most_claims, rest)
         return queue
+
+    def _prewarm(self, revision: RevisionKey) -> None:
+        """Have an environment of a revision that has none before its next call."""
+        queue = self._queue(revision)
+        if queue.empty:
+            queue.claims += 1
+            self._spawn(self._claim(queue, revision), self._claiming)
 
     async def _wait(
         self, queue: RevisionQueue, revision: RevisionKey, deadline: float
     ) -> Environment:
+        began = asyncio.get_running_loop().time()
         waiter = queue.wait()
         self._claim_if_needed(queue, revision)
         try:
             async with asyncio.timeout_at(deadline):
-                return await waiter
+                environment = await waiter
         except TimeoutError as error:
             queue.leave(waiter)
             raise ThrottledError(
@@ -176,10 +191,12 @@ class Dispatcher:
                 reason="ConcurrentInvocationLimitExceeded",
             ) from error
         except BaseException:
-            environment = queue.leave(waiter)
-            if environment is not None:
-                self._give_back(queue, environment)
+            came = queue.leave(waiter)
+            if came is not None:
+                self._give_back(queue, came)
             raise
+        self._cold_starts.waited(revision, asyncio.get_running_loop().time() - began)
+        return environment
 
     def _claim_if_needed(self, queue: RevisionQueue, revision: RevisionKey) -> None:
         while queue.needs_claim:
@@ -187,6 +204,7 @@ class Dispatcher:
             self._spawn(self._claim(queue, revision), self._claiming)
 
     async def _claim(self, queue: RevisionQueue, revision: RevisionKey) -> None:
+        began = asyncio.get_running_loop().time()
         try:
             lease = await self._claims.claim(revision, seconds=START_SECONDS)
         except BaseException as error:
@@ -196,6 +214,8 @@ class Dispatcher:
                 raise
         else:
             queue.claims -= 1
+            took = asyncio.get_running_loop().time() - began
+            self._cold_starts.granted(revision, lease.start, took)
             environment = Environment.of(lease, self._platform_key, self._gateway)
             self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
             if not queue.add(environment):

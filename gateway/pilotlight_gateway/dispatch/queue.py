@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import ThrottledError
 
+from .idling import Rest
+
 if TYPE_CHECKING:
     from .environment import Environment
 
@@ -27,8 +29,10 @@ MOST_CLAIMS = 64
 class RevisionQueue:
     """The free environments and the waiting invocations of one revision."""
 
-    def __init__(self, most_claims: int = MOST_CLAIMS) -> None:
+    def __init__(self, most_claims: int = MOST_CLAIMS, rest: Rest | None = None) -> None:
         self.most_claims = most_claims
+        self.rest = rest or Rest()
+        """The function's rests between calls."""
         self.free: deque[Environment] = deque()
         """The one used last is at the right and is taken first; the left idles longest."""
         self.busy = 0
@@ -57,6 +61,7 @@ class RevisionQueue:
         """Take a free environment."""
         if not self.free:
             return None
+        self._called()
         self.busy += 1
         return self.free.pop()
 
@@ -66,6 +71,7 @@ class RevisionQueue:
             raise ThrottledError(
                 "Rate Exceeded.", reason="ConcurrentInvocationLimitExceeded", retry_after=1
             )
+        self._called()
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
         return waiter
@@ -99,6 +105,8 @@ class RevisionQueue:
     def give_back(self, environment: Environment) -> bool:
         """Take back a busy environment; False where it must be released."""
         self.busy -= 1
+        if not self.busy:
+            self.rest.since = asyncio.get_running_loop().time()
         return not environment.ended and not environment.shed and self._offer(environment)
 
     def fail(self, error: Exception) -> None:
@@ -110,6 +118,10 @@ class RevisionQueue:
         """Tell a failure to everybody who waits."""
         while self._waiting:
             self._waiting.popleft().set_exception(error)
+
+    def _called(self) -> None:
+        if not self.busy:
+            self.rest.called(asyncio.get_running_loop().time())
 
     def _offer(self, environment: Environment) -> bool:
         if self._waiting:

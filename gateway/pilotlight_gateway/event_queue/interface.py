@@ -116,6 +116,8 @@ class Dead:
     """One word, such as RetriesExhausted."""
     message: str
     at: float
+    tries: int = 0
+    """How often the function ran."""
 
 
 Verdict = Done | Again | Dead

@@ -107,6 +107,7 @@ class MemoryEventQueue:
             case Dead():
                 entry.state, entry.died_at = "dead", verdict.at
                 entry.reason, entry.message = verdict.reason, verdict.message
+                entry.event = replace(entry.event, tries=verdict.tries)
 
     async def extend(self, lease: Lease, until: float) -> Lease:
         """Hold an event longer."""

@@ -64,7 +64,7 @@ _EVENTS = _Migration(
         )
         """,
         """
-        CREATE INDEX events_alive ON events (namespace, function, ready_at, number)
+        CREATE INDEX events_alive ON events (namespace, function, ready_at, number, state)
         WHERE state <> 'dead'
         """,
         "CREATE INDEX events_ready ON events (ready_at) WHERE state <> 'dead'",

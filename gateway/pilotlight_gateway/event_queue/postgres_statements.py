@@ -46,8 +46,10 @@ _OF_LANE = "($1::text IS NULL OR (namespace = $1 AND function = $2))"
 _COUNTS = f"""
 SELECT coalesce(sum(enqueued), 0) AS enqueued, coalesce(sum(done), 0) AS done,
     coalesce(sum(purged), 0) AS purged,
-    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state = 'waiting') AS waiting,
-    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state = 'in flight') AS in_flight,
+    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state <> 'dead' AND state = 'waiting')
+        AS waiting,
+    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state <> 'dead' AND state = 'in flight')
+        AS in_flight,
     (SELECT count(*) FROM events WHERE {_OF_LANE} AND state = 'dead') AS dead
 FROM event_lanes WHERE {_OF_LANE}
 """  # noqa: S608  own text

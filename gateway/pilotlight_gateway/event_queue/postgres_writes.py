@@ -79,9 +79,9 @@ WHERE {_HELD} RETURNING events.id, events.epoch
 """  # noqa: S608  own text
 _DEAD = f"""
 UPDATE events SET state = 'dead', reason = held.reason, message = held.message,
-    died_at = held.died_at
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::float8[])
-    AS held (id, epoch, reason, message, died_at)
+    died_at = held.died_at, tries = held.tries
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::float8[], $6::int[])
+    AS held (id, epoch, reason, message, died_at, tries)
 WHERE {_HELD} RETURNING events.id, events.epoch
 """  # noqa: S608  own text
 _WANTED = (
@@ -248,7 +248,7 @@ def _verdict_row(write: Settle) -> tuple[object, ...]:
         case Again() as again:
             return (*held, again.due_at, again.tries, again.refusals, again.delivery)
         case Dead() as dead:
-            return (*held, dead.reason, dead.message, dead.at)
+            return (*held, dead.reason, dead.message, dead.at, dead.tries)
 
 
 async def _count(connection: asyncpg.Connection, tally: str, counts: Mapping[Lane, int]) -> None:

@@ -20,7 +20,7 @@ from .tokens import check_token
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
-    from pilotlight_gateway.auth.caller import Authenticator
+    from pilotlight_gateway.auth.caller import Authenticator, Caller
 
     from .authorizer import Authorizer
     from .issuers import Issuers
@@ -39,11 +39,9 @@ class Authorisation:
     issuers: Issuers
     authorizer: Authorizer
 
-    async def check(self, request: BaseRequest, meeting: Meeting) -> Findings:
-        """Give what was found out about the caller; raises HttpError where it may not pass."""
+    async def check_head(self, meeting: Meeting) -> Findings:
+        """Check what needs no body, before one is read; raises HttpError where it may not pass."""
         auth = meeting.site.auth
-        if auth.type == "iam":
-            return await self._signed(request, meeting)
         if auth.jwt is not None:
             header = meeting.request.header("authorization")
             return await check_token(self.issuers, auth.jwt, header)
@@ -51,19 +49,16 @@ class Authorisation:
             return await self.authorizer.check(auth.authorizer, meeting)
         return {}
 
-    async def _signed(self, request: BaseRequest, meeting: Meeting) -> Findings:
-        """Check the signature; who signs must be of the function's account."""
-        path, _, query = request.raw_path.partition("?")
-        head = RequestHead(request.method, path, query, request.headers)
-        try:
-            _check_service(request.headers.get("Authorization", ""))
-            caller = await self.authenticator.authenticate(head, meeting.request.body)
-        except ApiError as error:
-            log.info("http request refused", request_id=meeting.request.request_id, why=str(error))
-            raise HttpError(403) from error
+    async def check_signature(self, request: BaseRequest, meeting: Meeting) -> Findings:
+        """Check the signature, which covers the body, where the site asks for one.
+
+        Who signs must be of the function's account; raises HttpError.
+        """
+        if meeting.site.auth.type != "iam":
+            return {}
+        caller = await self._signer(request, meeting)
         if caller.account != meeting.account:
             raise HttpError(403)
-        arn = f"arn:aws:iam::{caller.account}:user/{caller.principal}"
         return {
             "iam": {
                 "accessKey": caller.principal,
@@ -71,10 +66,20 @@ class Authorisation:
                 "callerId": caller.principal,
                 "cognitoIdentity": None,
                 "principalOrgId": None,
-                "userArn": arn,
+                "userArn": f"arn:aws:iam::{caller.account}:user/{caller.principal}",
                 "userId": caller.principal,
             }
         }
+
+    async def _signer(self, request: BaseRequest, meeting: Meeting) -> Caller:
+        path, _, query = request.raw_path.partition("?")
+        head = RequestHead(request.method, path, query, request.headers)
+        try:
+            _check_service(request.headers.get("Authorization", ""))
+            return await self.authenticator.authenticate(head, meeting.request.body)
+        except ApiError as error:
+            log.info("http request refused", request_id=meeting.request.request_id, why=str(error))
+            raise HttpError(403) from error
 
 
 def _check_service(authorization: str) -> None:

@@ -72,24 +72,34 @@ class HttpEndpoint:
 
     async def _respond(self, request: BaseRequest, incoming: HttpRequest) -> HttpResponse:
         """Answer a request, with the headers that a page of another origin needs to read it."""
-        preflight = cors.is_preflight(incoming)
-        asked = incoming.header("access-control-request-method") if preflight else incoming.method
-        meeting = self.sites.meet(incoming, asked)
-        rules = meeting.site.cors
-        if rules is not None and preflight:
-            return cors.answer_preflight(rules, incoming)
+        if (allowed := self._preflight(incoming)) is not None:
+            return allowed
+        meeting = self.sites.meet(incoming, incoming.method)
         try:
             response = await self._answer(request, meeting)
         except HttpError as error:
             response = say(error, meeting.site.style)
-        if rules is not None:
-            cors.add_headers(rules, incoming, response)
+        if meeting.site.cors is not None:
+            cors.add_headers(meeting.site.cors, incoming, response)
         return response
+
+    def _preflight(self, incoming: HttpRequest) -> HttpResponse | None:
+        """Answer a preflight by the rules of the site that it asks for; None leaves it to it."""
+        if not cors.is_preflight(incoming):
+            return None
+        try:
+            meeting = self.sites.meet(incoming, incoming.header("access-control-request-method"))
+        except HttpError:
+            return None
+        rules = meeting.site.cors
+        return None if rules is None else cors.answer_preflight(rules, incoming)
 
     async def _answer(self, request: BaseRequest, meeting: Meeting) -> HttpResponse:
         self._limit(meeting)
+        found = await self._authorisation.check_head(meeting)
         meeting = replace(meeting, request=await _with_body(request, meeting.request))
-        meeting = replace(meeting, authorizer=await self._authorisation.check(request, meeting))
+        found |= await self._authorisation.check_signature(request, meeting)
+        meeting = replace(meeting, authorizer=found)
         payload = FORMATS[meeting.site.style]
         event = json.dumps(payload.event(meeting), ensure_ascii=False).encode()
         answer = await self._call(meeting, meeting.site.reference, event)
@@ -123,7 +133,7 @@ class HttpEndpoint:
 
 def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
     """Read a request's head."""
-    path, _, query = request.raw_path.partition("?")
+    path, _, query = _text(request.raw_path).partition("?")
     if not path.startswith("/"):
         raise errors.ValidationError(f"the request target {path[:200]!r} is no path")
     host = request.headers.get("Host", "")
@@ -152,8 +162,17 @@ def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
         ("X-Forwarded-Port", came.get("X-Forwarded-Port", port)),
         ("X-Amzn-Trace-Id", came.get(_TRACE) or new_trace_id()),
     )
-    kept = [(name, value) for name, value in came.items() if name.lower() not in _OF_THE_GATEWAY]
+    kept = [
+        (name, _text(value)) for name, value in came.items() if name.lower() not in _OF_THE_GATEWAY
+    ]
     return (*kept, *added)
+
+
+def _text(value: str) -> str:
+    """Give what came as text that JSON can hold, whatever its bytes were."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def _with_body(request: BaseRequest, incoming: HttpRequest) -> HttpRequest:

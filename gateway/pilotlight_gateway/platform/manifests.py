@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
 from pilotlight.resources import Function, Resource, Route, find_rival
-from pilotlight_gateway.catalogue import revision_key
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
+
+from .standing import standing
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -48,11 +49,9 @@ async def apply(services: Services, call: Call) -> Reply:
 
 
 async def get_function(services: Services, call: Call) -> Reply:
-    """Give a function as it is stored, and how many environments it has here."""
+    """Give a function as it is stored, and how it stands at this gateway."""
     function = await _find(services, call)
-    revision = revision_key(function)
-    environments = services.dispatcher.environments(revision) if revision else {}
-    return json_reply(function.to_json() | {"environments": environments})
+    return json_reply(function.to_json() | standing(services, function))
 
 
 async def delete_function(services: Services, call: Call) -> Reply:

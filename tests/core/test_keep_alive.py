@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_autoscaler.keep_alive import BINS, IdleTimes, KeepAlive, KeepAliveSpec, decide
+from pilotlight.keep_alive import BINS, IdleTimes, KeepAlive, KeepAliveSpec, decide
 
 SPEC = KeepAliveSpec()
 FIXED = KeepAlive(0.0, 600.0)
