@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.claims import Start
-from pilotlight.errors import ThrottledError
+from pilotlight.errors import PilotlightError, ThrottledError
 from pilotlight.resources import Key
 
 from .burst import Burst
+from .metrics import CLAIMS_REFUSED, LEASES
 from .provisioned import Stock
 from .starts import Starts
 
@@ -80,15 +81,21 @@ class Capacity:
 
         Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
         """
+        try:
+            return self._grant(gateway, await self._find_or_start(revision, gateway, seconds))
+        except PilotlightError as error:
+            CLAIMS_REFUSED.labels(revision.namespace, error.code).inc()
+            raise
+
+    async def _find_or_start(self, revision: RevisionKey, gateway: str, seconds: float) -> Lease:
         ready = self.stock.take(revision) or await self._make_room(revision, gateway)
         if ready is not None:
-            return self._grant(gateway, ready)
+            return ready
         key = self._caps.key_of(revision)
         try:
-            lease = await self._starts.start(revision, seconds)
+            return await self._starts.start(revision, seconds)
         finally:
             self._unheld[key] -= 1
-        return self._grant(gateway, lease)
 
     async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
         """Start one provisioned environment; it stands in the stock.
@@ -165,6 +172,13 @@ class Capacity:
                 self._leases[lease.id] = (gateway, lease)
                 if lease.provisioned:
                     self.stock.learn(lease)
+
+    def measure(self) -> None:
+        """Say how many leases there are, as a metric."""
+        counts = Counter(lease.revision.namespace for _, lease in self._leases.values())
+        LEASES.clear()
+        for namespace, count in counts.items():
+            LEASES.labels(namespace).set(count)
 
     def leases_of(self, gateway: str) -> list[Lease]:
         """Give a gateway's leases."""

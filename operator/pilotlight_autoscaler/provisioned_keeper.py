@@ -98,6 +98,7 @@ class ProvisionedKeeper:
         while True:
             self._needed.clear()
             await self.adjust()
+            self._capacity.measure()
             try:
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._needed.wait()

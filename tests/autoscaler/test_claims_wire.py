@@ -45,8 +45,14 @@ class Leader:
         self.address: str | None = None
         self.acknowledgements = Acknowledgements()
         self._server: ClaimsServer | None = None
+        self.capacity: Capacity
+
+    @property
+    def connected(self) -> bool:
+        return self._server is not None and bool(self._server._connected)
 
     async def start(self, capacity: Capacity) -> None:
+        self.capacity = capacity
         caps = capacity._caps
         caps.synced.set()
         self._server = ClaimsServer(capacity, caps, self.acknowledgements, KEY)
@@ -201,3 +207,44 @@ async def test_a_leader_that_goes_silent_is_left(
     await eventually(lambda: not client.connected)
     await eventually(lambda: client.connected)
     assert (await client.claim(REVISION, seconds=10)).revision == REVISION
+
+
+async def test_a_claim_whose_caller_has_gone_keeps_nothing(stage: Stage, leader: Leader) -> None:
+    """What was started for it is stopped, and counts no more."""
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity(limit=1))
+    gone = ClaimsClient(leader.find, KEY, "gone")
+    running = asyncio.create_task(gone.run())
+    claim = asyncio.create_task(gone.claim(REVISION, seconds=10))
+    await eventually(lambda: stage.compute.started == 1)
+    for task in (claim, running):
+        task.cancel()
+    await asyncio.gather(claim, running, return_exceptions=True)
+    await eventually(lambda: not leader.connected)
+    stage.compute.gate.set()
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == 0)
+    await eventually(lambda: not stage.compute.pods)
+
+
+async def test_two_leaders_grant_no_environment_twice(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """One that was paused for longer than its Lease and does not know: nobody asks it any more."""
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    await leader.start(stage.capacity(limit=1, generation=1))
+    held.append(await client.claim(REVISION, seconds=10))
+    paused = leader.capacity
+    successor = Leader()
+    await successor.start(stage.capacity(limit=1, generation=2))
+    leader.address = successor.address
+    assert client._socket is not None
+    await client._socket.close()
+    await eventually(lambda: "g1" in successor.acknowledgements.gateways)
+    recalled = await successor.capacity.claim(REVISION, gateway="g2", seconds=10)
+    stale = paused.leases_of("g1")[0]
+    assert recalled.environment == stale.environment
+    assert recalled.epoch > stale.epoch  # and the agent refuses the older one
+    with pytest.raises(ThrottledError):
+        await paused.claim(REVISION, gateway="g3", seconds=10)
+    await successor.stop()
