@@ -30,7 +30,7 @@ class PodRequest:
     namespace: str
     runtime: str
     memory: int
-    """Megabytes of one environment."""
+    """Megabytes of all environments that it may hold."""
     ephemeral_storage: int
     """Megabytes of /tmp."""
     revision: RevisionKey | None = None

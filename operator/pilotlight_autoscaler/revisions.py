@@ -131,6 +131,6 @@ def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
         revision=revision,
         function_uid=runnable.function_uid,
         runtime=configuration.runtime,
-        memory=configuration.memory,
+        memory=configuration.memory * configuration.environments_per_pod,
         ephemeral_storage=configuration.ephemeral_storage,
     )

@@ -80,6 +80,16 @@ async def test_a_fork_that_fails_gives_its_place_back(stage: Stage) -> None:
     assert stage.compute.started == 1
 
 
+async def test_a_pod_is_as_large_as_all_that_share_it(stage: Stage) -> None:
+    """So that it gets a pod of its own where they do not fit the generic size class."""
+    await share_pods(stage, "other", 10)
+    placement = await stage.revisions().place(OTHER)
+    assert placement.pod.memory == 1280
+    assert placement.pod.fits_generic
+    await share_pods(stage, "other", 20)
+    assert not (await stage.revisions().place(OTHER)).pod.fits_generic
+
+
 async def test_a_lost_pod_takes_its_environments_along(stage: Stage) -> None:
     """Nothing is given from it any more."""
     await share_pods(stage, "other", PLACES)
