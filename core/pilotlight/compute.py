@@ -71,6 +71,10 @@ class Compute(Protocol):
         """Name every pod that is there, whoever started it."""
         ...
 
+    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+        """Ask to be told that a pod which starts finds no room, so that something may go."""
+        ...
+
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Ask to be told the name of every pod that went without `stop`."""
         ...

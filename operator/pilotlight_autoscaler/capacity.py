@@ -69,6 +69,7 @@ class Capacity:
         self._leases: dict[str, tuple[str, Lease]] = {}
         # Environments that count though nobody holds them: they start, or may still run something.
         self._unheld: Counter[CapKey] = Counter()
+        compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
 
@@ -133,6 +134,21 @@ class Capacity:
         if lease is not None:
             self.stock.forget(lease.pod)
             self._starts.stop(lease.pod)
+
+    async def make_space(self) -> None:
+        """End what is missed least: somebody waits for a pod that no node has room for.
+
+        A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`).
+        """
+        generic = self._pools.give_up()
+        if generic is not None:
+            self._starts.stop(generic.name)
+            return
+        held = [entry for entry in self._leases.values() if not entry[1].provisioned]
+        lease = await self._recall_of(held)
+        if lease is not None:
+            log.info("idle environment evicted", revision=str(lease.revision))
+            self._vacate(lease)
 
     async def release(self, lease_id: str, reason: ReleaseReason) -> None:
         """Take an environment back; it is stopped unless it is wanted by others.

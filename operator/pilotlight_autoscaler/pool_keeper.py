@@ -85,6 +85,11 @@ class PoolKeeper:
         self._pool(key).last_interest = self._clock()
         self._needed.set()
 
+    def give_up(self) -> Pod | None:
+        """Take a generic pod that nobody waits for out of the largest pool; None where none is."""
+        pool = max(self._pools.values(), key=lambda one: len(one.ready), default=None)
+        return pool.ready.pop() if pool and pool.ready else None
+
     def forget(self, pod: str) -> None:
         """Note that a pod went by itself."""
         for pool in self._pools.values():

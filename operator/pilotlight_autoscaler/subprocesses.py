@@ -102,6 +102,9 @@ class SubprocessCompute:
         """Name the agents that run."""
         return list(self._running)
 
+    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+        """Nobody is asked: a machine says nothing of room before it has none."""
+
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Tell of agents that ended by themselves."""
         self._tell = tell

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
+from pilotlight_autoscaler.pools import PoolKey, PoolSpec
 
 from .conftest import OTHER, REVISION, Stage, make_stage
 
@@ -132,6 +133,39 @@ async def test_an_idle_environment_of_another_function_makes_room(stage: Stage) 
     lease = await claim(capacity)
     await settled()
     assert stage.compute.pods == {lease.pod}
+
+
+async def test_a_crowded_node_costs_an_idle_environment(stage: Stage) -> None:
+    """The one that its gateway would miss least; what runs stays."""
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    idle, busy = await claim(capacity, OTHER), await claim(capacity)
+    gateways.idle.add(idle.id)
+    for _ in range(2):
+        await stage.compute.make_space()
+    await settled()
+    assert stage.compute.pods == {busy.pod}
+
+
+async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:
+    """Nobody waits for it."""
+    stage.pool = PoolSpec(minimum=1, maximum=1)
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    stage.pools.interest(PoolKey("default", "python3.13"))
+    await stage.pools._adjust(PoolKey("default", "python3.13"))
+    await settled()
+    generic = stage.pools.pods()
+    held = await claim(capacity, OTHER._replace(namespace="default"))
+    assert {held.pod} == generic
+    await stage.pools._adjust(PoolKey("default", "python3.13"))
+    await settled()
+    gateways.idle.add(held.id)
+    await stage.compute.make_space()
+    await settled()
+    assert stage.compute.pods == {held.pod}
 
 
 async def test_a_limit_that_falls_is_shed_to(stage: Stage) -> None:

@@ -41,13 +41,25 @@ def test_help_imports_no_command() -> None:
     assert not any(name.startswith("pilotlight_cli.commands") for name in imported)
 
 
-@pytest.mark.parametrize("name", [n for n in entry.COMMANDS if n not in {"gateway", "operator"}])
-def test_every_command_is_there(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def words_of(name: str) -> list[list[str]]:
+    """Give a command's name, or those of a group's commands."""
+    command = entry.cli.get_command(click.Context(entry.cli), name)
+    if isinstance(command, click.Group):
+        return [[name, one] for one in command.commands]
+    return [[name]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for n in entry.COMMANDS if n not in {"gateway", "operator"} for words in words_of(n)],
+    ids=" ".join,
+)
+def test_every_command_is_there(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """With a help of its own, and -o json wherever it prints data."""
-    assert exit_of([name, "--help"]) == 0
+    assert exit_of([*words, "--help"]) == 0
     shown = capsys.readouterr().out
-    assert "Usage: pilotlight " + name in shown
-    assert name == "dev" or "--output" in shown
+    assert "Usage: pilotlight " + " ".join(words) in shown
+    assert words == ["dev"] or "--output" in shown
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ class Claims:
     def __init__(self) -> None:
         self.held: set[str] = set()
         self.granted = 0
+        self.seconds = 0.0
         self._numbers = itertools.count(1)
 
     def bind(self, holder: Holder) -> None:
@@ -43,6 +44,7 @@ class Claims:
     async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
         """Give an environment."""
         del seconds
+        await asyncio.sleep(self.seconds)
         number = next(self._numbers)
         self.granted += 1
         self.held.add(f"l{number}")
@@ -169,3 +171,19 @@ async def test_an_expected_call_that_does_not_come_is_waited_for_once(gateway: G
         granted = gateway.claims.granted
         await asyncio.sleep(120 * MINUTE)
         assert gateway.claims.granted == granted
+
+
+async def test_the_environment_that_is_missed_least_is_given_up(gateway: Gateway) -> None:
+    """Of three that idle the one that answered fewest calls; then the next."""
+    async with gateway:
+        gateway.claims.seconds = 1.0
+        await asyncio.gather(*(gateway.call() for _ in range(3)))
+        for _ in range(4):
+            await gateway.call()
+        await asyncio.gather(gateway.call(), gateway.call())
+        held = [lease.id for lease in gateway.dispatcher.held()]
+        uses = {one.lease.id: one.uses for one in gateway.dispatcher.queues[REVISION].free}
+        order = sorted(held, key=lambda lease: uses[lease])
+        assert len(set(uses.values())) == len(held)
+        assert [gateway.dispatcher.recall(held) for _ in held] == order
+        assert gateway.dispatcher.recall(held) is None

@@ -27,6 +27,7 @@ class FakeCompute:
         self.stopping = asyncio.Event()
         self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
+        self.make_space: Callable[[], Awaitable[None]]
         self._numbers = itertools.count(1)
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
@@ -53,6 +54,10 @@ class FakeCompute:
     async def running(self) -> list[str]:
         """Name the pods."""
         return sorted(self.pods)
+
+    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+        """Keep whom to ask for space."""
+        self.make_space = make_space
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Keep whom to tell."""

@@ -184,6 +184,7 @@ class GatewayHarness:
                 REGION,
                 KEY,
                 concurrency_limit=self._limit,
+                private_destinations=True,
                 aws_endpoint_url=self._aws_endpoint_url,
             ),
             resources=self.resources,

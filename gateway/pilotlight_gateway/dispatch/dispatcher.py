@@ -17,6 +17,7 @@ from pilotlight.errors import (
     ThrottledError,
     UnavailableError,
 )
+from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import KeepAliveSpec
 
 from .agent_connection import ConnectionLostError
@@ -61,6 +62,7 @@ class Dispatcher:
         self._claims = claims
         self._platform_key = platform_key
         self._gateway = gateway
+        self._ranking = GreedyDual()
         self._idling = Idling(keep_alive or KeepAliveSpec())
         self._most_claims = most_claims
         self._sink = sink
@@ -115,9 +117,10 @@ class Dispatcher:
         return [environment.lease for environment in self._readers]
 
     def recall(self, leases: list[str]) -> str | None:
-        """Give up one idle environment of these at once."""
-        for environment in self._among(leases):
+        """Give up one idle environment of these at once, the one that is missed least."""
+        for environment in sorted(self._among(leases), key=_priority):
             if self._take_out(environment):
+                self._ranking.evicted(environment.priority)
                 self._forget(environment)
                 return environment.lease.id
         return None
@@ -216,7 +219,9 @@ class Dispatcher:
             queue.claims -= 1
             took = asyncio.get_running_loop().time() - began
             self._cold_starts.granted(revision, lease.start, took)
-            environment = Environment.of(lease, self._platform_key, self._gateway)
+            environment = Environment.of(
+                lease, self._platform_key, self._gateway, cold_seconds=took
+            )
             self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
             if not queue.add(environment):
                 self._release(environment, "superseded")
@@ -231,6 +236,7 @@ class Dispatcher:
             queue.fail(UnavailableError(f"the claim ended without an answer: {error!r}"))
 
     def _finish(self, queue: RevisionQueue, environment: Environment, answer: Answer) -> Answer:
+        environment.used(answer.report, self._ranking)
         if isinstance(answer.body, bytes):
             self._give_back(queue, environment)
         else:
@@ -283,6 +289,10 @@ class Dispatcher:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         task.add_done_callback(_log_failure)
+
+
+def _priority(environment: Environment) -> float:
+    return environment.priority
 
 
 def _reason(environment: Environment) -> ReleaseReason:

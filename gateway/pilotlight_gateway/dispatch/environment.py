@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.agent_protocol import Report, pod_token
+from pilotlight.greedy_dual import Candidate
 
 from .agent_connection import AgentAnswer, AgentConnection, ConnectionLostError, connect
 from .invocation import Answer
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pilotlight.claims import Lease
+    from pilotlight.greedy_dual import GreedyDual
 
     from .invocation import Invocation
 
 __all__ = ["Environment", "NotStartedError"]
 
 OK = 200
+LEAST_MEGABYTES = 128
 SMALL = 1 << 18
 """Bytes up to which an answer is handed on whole: one write instead of many."""
 
@@ -44,12 +47,27 @@ class Environment:
     """Whether it may never be used again."""
     shed: bool = False
     """Whether it must be given back once it is free."""
+    cold_seconds: float = 0.0
+    """How long it took to be there: what missing it would cost the next call."""
+    uses: int = 0
+    """Calls that it answered."""
+    priority: float = 0.0
+    """Of several that idle, the one with the lowest goes first where memory is short."""
     _connection: AgentConnection | None = None
 
     @classmethod
-    def of(cls, lease: Lease, platform_key: bytes, gateway: str) -> Environment:
+    def of(
+        cls, lease: Lease, platform_key: bytes, gateway: str, *, cold_seconds: float = 0.0
+    ) -> Environment:
         """Make one from a lease that was just granted."""
-        return cls(lease, pod_token(platform_key, lease.pod), gateway)
+        token = pod_token(platform_key, lease.pod)
+        return cls(lease, token, gateway, cold_seconds=cold_seconds)
+
+    def used(self, report: Report | None, ranking: GreedyDual) -> None:
+        """Rank it after a call that it answered."""
+        self.uses += 1
+        megabytes = report.memory_size_mb if report else LEAST_MEGABYTES
+        self.priority = ranking.priority(Candidate(self.uses, self.cold_seconds, megabytes))
 
     async def invoke(self, invocation: Invocation, *, start_within: float) -> Answer:
         """Run an invocation; raises NotStartedError, or ConnectionLostError once it may run."""

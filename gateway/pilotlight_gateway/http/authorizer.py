@@ -89,9 +89,10 @@ def verdict(answer: Any, arn: str) -> dict[str, object] | None:
         raise ValueError("context is an object")  # noqa: TRY004  the same
     if "isAuthorized" in answer:
         return context if answer["isAuthorized"] is True else None
-    statements = (answer.get("policyDocument") or {}).get("Statement")
-    if not isinstance(statements, list):
-        raise ValueError("neither isAuthorized nor a policy came")  # noqa: TRY004  the same
+    policy = answer.get("policyDocument")
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    if not isinstance(statements, list) or not all(isinstance(one, dict) for one in statements):
+        raise ValueError("neither isAuthorized nor a policy came")
     effects = {one.get("Effect") for one in statements if _concerns(one, arn)}
     allowed = "Allow" in effects and "Deny" not in effects
     return {"principalId": answer.get("principalId"), **context} if allowed else None

@@ -61,16 +61,16 @@ def _token(authorization: str) -> str:
 async def _key(issuers: Issuers, issuer: str, token: str) -> jwt.PyJWK:
     try:
         header = jwt.get_unverified_header(token)
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, ValueError) as error:
         raise _unauthorised("invalid_token", "it cannot be read") from error
-    key_id = str(header.get("kid", ""))
-    if header.get("alg") not in ALGORITHMS or len(key_id) > LONGEST_KEY_ID:
+    key_id, algorithm = str(header.get("kid", "")), str(header.get("alg"))
+    if algorithm not in ALGORITHMS or len(key_id) > LONGEST_KEY_ID:
         raise _unauthorised("invalid_token", "its algorithm or key is not accepted")
     try:
         found = await issuers.key(issuer, key_id)
         if found is None:
             raise _unauthorised("invalid_token", "its key is not one of the issuer's")
-        return jwt.PyJWK(found, algorithm=header["alg"])
+        return jwt.PyJWK(found, algorithm=algorithm)
     except UnavailableError as error:
         raise HttpError(503, f"The token's issuer cannot be asked: {error}") from error
     except jwt.PyJWTError as error:
@@ -111,6 +111,6 @@ def _text(value: object) -> str:
 
 
 def _unauthorised(error: str = "", description: str = "") -> HttpError:
-    said = f'Bearer scope="" error="{error}" error_description="{description}"'
-    header = said.replace("\n", " ") if error else "Bearer"
+    plain = "".join(one for one in description if one.isprintable() and one not in '"\\')
+    header = f'Bearer error="{error}", error_description="{plain}"' if error else "Bearer"
     return HttpError(401, headers=(("WWW-Authenticate", header),))

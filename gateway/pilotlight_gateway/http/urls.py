@@ -10,6 +10,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from pilotlight.arn import parse_function_reference
 from pilotlight.resources import FunctionAlias, Key
 
 from .site import site_of_url
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from .site import Site
 
 __all__ = ["Urls", "account_of"]
-
-_ACCOUNT = 4
-"""Of an ARN's parts, the one that is the account."""
 
 
 class Urls:
@@ -97,4 +95,5 @@ def account_of(function: Function | None) -> str | None:
     """Give a function's account as its ARN says it."""
     if function is None or not function.status.arn:
         return None
-    return function.status.arn.split(":")[_ACCOUNT]
+    named = parse_function_reference(function.status.arn)
+    return named.account if named else None

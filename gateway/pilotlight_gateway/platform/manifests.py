@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
-from pilotlight.resources import Function, Resource, Route, find_rival
+from pilotlight.resources import Function, Resource, Route
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
 
@@ -75,12 +75,12 @@ async def _put(services: Services, wanted: Resource) -> Resource:
 
 
 async def _refuse_rival(services: Services, wanted: Route) -> None:
-    """Refuse a route whose path another one has."""
-    routes = await services.resources.list(Route)
-    present = next((one for one in routes if one.key == wanted.key), None)
-    asked = wanted if present is None else wanted.model_copy(update={"metadata": present.metadata})
-    rival = find_rival(asked, routes)
-    if rival is not None:
+    """Refuse a route that asks for what another one asks for, be that one older or not."""
+    routes = {one.key: one for one in await services.resources.list(Route)}
+    present = routes.pop(wanted.key, None)
+    if present is not None and present.spec == wanted.spec:
+        return
+    if any(one.wants_the_same(wanted) for one in routes.values()):
         raise InvalidResourceError(
             f"spec.path: {wanted.spec.host}{wanted.spec.path} is another route's already",
             field="spec.path",

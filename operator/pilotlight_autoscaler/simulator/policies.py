@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from pilotlight.greedy_dual import Candidate, GreedyDual
 from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
-from pilotlight_autoscaler.greedy_dual import Candidate, GreedyDual
 
 if TYPE_CHECKING:
     from collections.abc import Callable

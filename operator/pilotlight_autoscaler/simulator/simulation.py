@@ -14,8 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.greedy_dual import Candidate
 from pilotlight.keep_alive import IdleTimes
-from pilotlight_autoscaler.greedy_dual import Candidate
 
 from .outcome import Outcome, Tally
 from .pool import GenericPool, Timing

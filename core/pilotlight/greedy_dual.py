@@ -3,7 +3,7 @@
 Greedy-dual with size and frequency, as Fuerst and Sharma, "FaasCache" (ASPLOS 2021), apply it:
 priority = clock + uses x seconds of a cold start / size, lowest first. The clock rises to the
 priority of whatever went last, so that what was popular once ages. Pure but for that clock;
-`keep_alive` says who goes when memory is not short.
+`keep_alive` says who goes when memory is not short. Gateways rank what they hold by it.
 """
 
 from __future__ import annotations

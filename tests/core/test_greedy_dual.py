@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_autoscaler.greedy_dual import Candidate, GreedyDual
+from pilotlight.greedy_dual import Candidate, GreedyDual
 
 PLAIN = Candidate(uses=2, cold_seconds=0.1, megabytes=100.0)
 
