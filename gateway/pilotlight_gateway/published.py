@@ -6,12 +6,12 @@ Fed by the store's watches. What is not known is read once, and its absence kept
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from pilotlight.claims import RevisionKey
 from pilotlight.resources import FunctionAlias, FunctionVersion, Key, Resource
+from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,13 +53,14 @@ class Followed(Generic[R]):
         self, resources: ResourceStore, kind: type[R], name_of: Callable[[R], tuple[str, str]]
     ) -> None:
         """`name_of` gives the function's object name and the resource's own name."""
-        self.synced = asyncio.Event()
         self.on_gone: Callable[[R], None] = lambda _: None
         self._resources = resources
         self._kind = kind
         self._name_of = name_of
+        self._mirror = Mirror(resources, kind, self._changed)
+        self.synced = self._mirror.synced
+        self.run = self._mirror.run
         self._by_function: dict[Key, dict[str, R]] = {}
-        self._keys: dict[Key, R] = {}
         self._absent: dict[tuple[Key, str], float] = {}
 
     def of(self, function: Key) -> dict[str, R]:
@@ -73,25 +74,10 @@ class Followed(Generic[R]):
             return found
         for one in await self._resources.list(self._kind, function.namespace):
             if self._name_of(one) == (function.name, name):
-                self._put(one)
+                self._mirror.note(one.key, one)
                 return one
         self._absent[function, name] = time.monotonic()
         return None
-
-    async def run(self) -> None:
-        """Follow the store, for ever."""
-        told: set[Key] = set()
-        async for change in self._resources.watch(self._kind):
-            if change.resource is None:
-                for key in self._keys.keys() - told:
-                    self._remove(key)
-                self.synced.set()
-            elif change.kind == "present":
-                told.add(change.resource.key)
-                self._put(change.resource)
-            else:
-                told.discard(change.resource.key)
-                self._remove(change.resource.key)
 
     def _known_absent(self, function: Key, name: str) -> bool:
         since = self._absent.get((function, name))
@@ -102,20 +88,20 @@ class Followed(Generic[R]):
         del self._absent[function, name]
         return False
 
-    def _put(self, resource: R) -> None:
-        function, name = self._name_of(resource)
-        where = Key(resource.metadata.namespace, function)
-        self._by_function.setdefault(where, {})[name] = resource
-        self._keys[resource.key] = resource
-        self._absent.pop((where, name), None)
+    def _changed(self, before: R | None, after: R | None) -> None:
+        if before is not None:
+            where, name = self._where(before)
+            self.of(where).pop(name, None)
+        if after is not None:
+            where, name = self._where(after)
+            self._by_function.setdefault(where, {})[name] = after
+            self._absent.pop((where, name), None)
+        elif before is not None:
+            self.on_gone(before)
 
-    def _remove(self, key: Key) -> None:
-        gone = self._keys.pop(key, None)
-        if gone is None:
-            return
-        function, name = self._name_of(gone)
-        self._by_function.get(Key(key.namespace, function), {}).pop(name, None)
-        self.on_gone(gone)
+    def _where(self, resource: R) -> tuple[Key, str]:
+        function, name = self._name_of(resource)
+        return Key(resource.metadata.namespace, function), name
 
 
 def version_revision(version: FunctionVersion) -> RevisionKey:

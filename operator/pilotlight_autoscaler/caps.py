@@ -7,12 +7,11 @@ takes from its own. Fed by the resources' watch; `capacity` counts leases agains
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from pilotlight.resources import Function, Key
+from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,8 +45,8 @@ class Caps:
     """The caps of all functions."""
 
     def __init__(self, resources: ResourceStore, *, account_limit: int = ACCOUNT_LIMIT) -> None:
-        self.synced = asyncio.Event()
-        self._resources = resources
+        self._functions = Mirror(resources, Function, self._function_changed)
+        self.synced = self._functions.synced
         self._account_limit = account_limit
         self._reserved: dict[Key, int] = {}
         self._on_change: Callable[[CapKey], None] = lambda _: None
@@ -78,20 +77,12 @@ class Caps:
 
     async def run(self) -> None:
         """Follow the functions, for ever."""
-        told: set[Key] = set()
-        async with aclosing(self._resources.watch(Function)) as changes:
-            async for change in changes:
-                function = change.resource
-                if function is None:
-                    for key in self._reserved.keys() - told:
-                        self._set(key, None)
-                    self.synced.set()
-                elif change.kind == "present":
-                    told.add(function.key)
-                    self._set(function.key, function.spec.reserved_concurrency)
-                else:
-                    told.discard(function.key)
-                    self._set(function.key, None)
+        await self._functions.run()
+
+    def _function_changed(self, before: Function | None, after: Function | None) -> None:
+        function = after or before
+        if function is not None:
+            self._set(function.key, after.spec.reserved_concurrency if after else None)
 
     def _set(self, function: Key, reserved: int | None) -> None:
         if self._reserved.get(function) == reserved:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,6 +23,7 @@ from pilotlight.resources import (
     ProvisionedStatus,
     Resource,
 )
+from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from .capacity import Capacity
 
 __all__ = ["ProvisionedKeeper"]
-
-R = TypeVar("R", FunctionVersion, FunctionAlias)
 
 TICK_SECONDS = 1.0
 STARTS = 8
@@ -59,10 +57,9 @@ class ProvisionedKeeper:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._capacity = capacity
-        self._resources = resources
         self._clock = clock
-        self._versions: dict[Key, FunctionVersion] = {}
-        self._aliases: dict[Key, FunctionAlias] = {}
+        self._versions = Mirror(resources, FunctionVersion, self._asked)
+        self._aliases = Mirror(resources, FunctionAlias, self._asked)
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
         self._rests: dict[RevisionKey, float] = {}
@@ -73,8 +70,8 @@ class ProvisionedKeeper:
 
     def background(self) -> Iterable[Coroutine[Any, Any, None]]:
         """Give the work that goes on for ever."""
-        yield self._follow(FunctionVersion, self._versions)
-        yield self._follow(FunctionAlias, self._aliases)
+        yield self._versions.run()
+        yield self._aliases.run()
         yield self._run()
 
     async def close(self) -> None:
@@ -97,6 +94,7 @@ class ProvisionedKeeper:
     async def _run(self) -> None:
         while True:
             self._needed.clear()
+            await self._want()
             await self.adjust()
             self._capacity.measure()
             try:
@@ -105,29 +103,16 @@ class ProvisionedKeeper:
             except TimeoutError:
                 continue
 
-    async def _follow(self, kind: type[R], known: dict[Key, R]) -> None:
-        async with aclosing(self._resources.watch(kind)) as changes:
-            told: set[Key] = set()
-            async for change in changes:
-                if change.resource is None:
-                    for key in known.keys() - told:
-                        del known[key]
-                elif change.kind == "present":
-                    told.add(change.resource.key)
-                    known[change.resource.key] = change.resource
-                else:
-                    told.discard(change.resource.key)
-                    known.pop(change.resource.key, None)
-                await self._want()
+    def _asked(self, _before: Resource | None, _after: Resource | None) -> None:
+        self._needed.set()
 
     async def _want(self) -> None:
         """Tell the stock what is wanted now, and take room for it."""
         stock, before = self._capacity.stock, self._capacity.stock.revisions()
-        wanted = _wanted(self._versions.values(), self._aliases.values())
+        wanted = _wanted(self._versions.held.values(), self._aliases.held.values())
         stock.want(wanted)
         for revision in wanted.keys() - before:
             await self._capacity.shed_under(revision)
-        self._needed.set()
 
     def _free_lanes(self, revision: RevisionKey) -> int:
         if self._clock() < self._rests.get(revision, 0.0):

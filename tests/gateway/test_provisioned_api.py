@@ -11,19 +11,24 @@ import pytest
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.gateway import GatewayHarness
 
 SOURCE = """
 import os, time
 def handler(event, context):
-    time.sleep(event.get("seconds", 0))
+    if "folder" in event:
+        open(os.path.join(event["folder"], context.aws_request_id), "w").close()
+        while len(os.listdir(event["folder"])) < event["callers"]:
+            time.sleep(0.01)
     return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
 """
 
 
 def published(platform: GatewayHarness, name: str) -> Any:
     """Make a function with version 1 and an alias of it; gives a client."""
-    platform.create(name, SOURCE, Publish=True)
+    platform.create(name, SOURCE, Publish=True, Timeout=20)
     client = platform.client()
     client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
     return client
@@ -42,14 +47,19 @@ def wait_until_ready(client: Any, name: str, qualifier: str, available: int) -> 
     raise AssertionError(state)
 
 
-def initialisation(client: Any, name: str, qualifier: str, seconds: float = 0.0) -> str:
-    """Invoke, and give how the environment was initialised."""
-    event = json.dumps({"seconds": seconds})
-    answer = client.invoke(FunctionName=name, Qualifier=qualifier, Payload=event)
+def initialisation(client: Any, name: str, qualifier: str, **event: Any) -> str:
+    """Invoke, and give how the environment was initialised.
+
+    With a `folder` every call waits there until there are as many as `callers`.
+    """
+    payload = json.dumps(event)
+    answer = client.invoke(FunctionName=name, Qualifier=qualifier, Payload=payload)
     return str(json.load(answer["Payload"]))
 
 
-def test_environments_stand_ready_and_others_spill_over(platform: GatewayHarness) -> None:
+def test_environments_stand_ready_and_others_spill_over(
+    platform: GatewayHarness, tmp_path: Path
+) -> None:
     """Two are provisioned; of four calls at once two start environments on demand."""
     client = published(platform, "ready")
     asked = client.put_provisioned_concurrency_config(
@@ -60,7 +70,8 @@ def test_environments_stand_ready_and_others_spill_over(platform: GatewayHarness
     wait_until_ready(client, "ready", "1", 2)
     assert initialisation(client, "ready", "live") == "provisioned-concurrency"
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        calls = [pool.submit(initialisation, client, "ready", "1", 1.0) for _ in range(4)]
+        meet = {"folder": str(tmp_path), "callers": 4}
+        calls = [pool.submit(initialisation, client, "ready", "1", **meet) for _ in range(4)]
         told = sorted(call.result() for call in calls)
     assert told == ["on-demand"] * 2 + ["provisioned-concurrency"] * 2
 
