@@ -24,8 +24,9 @@ __all__ = [
     "Start",
 ]
 
-ReleaseReason = Literal["idle", "ended", "superseded", "shed"]
-"""Why a gateway gives a lease back: it idled, is gone, its revision is old, or a limit fell."""
+ReleaseReason = Literal["idle", "ended", "superseded", "shed", "handover"]
+"""Why a gateway gives a lease back: it idled, is gone, its revision is old, a limit fell, or the
+gateway ends and another one may go on with it."""
 
 
 class RevisionKey(NamedTuple):

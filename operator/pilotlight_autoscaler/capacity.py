@@ -8,6 +8,8 @@ ended to make room. Gateways give environments back after they idled, so nothing
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import itertools
 import time
 import uuid
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     from .revisions import Revisions
 
 __all__ = ["Capacity"]
+
+NOBODY = ""
+"""Holds what a gateway that ended left for others; sorts, and so is asked, before any gateway."""
+PARKED_SECONDS = 30.0
+"""How long that waits for a claim."""
 
 log = structlog.get_logger()
 
@@ -89,7 +96,8 @@ class Capacity:
             raise
 
     async def _find_or_start(self, revision: RevisionKey, gateway: str, seconds: float) -> Lease:
-        ready = self.stock.take(revision) or await self._make_room(revision, gateway)
+        ready = self.stock.take(revision) or self._take_parked(revision)
+        ready = ready or await self._make_room(revision, gateway)
         if ready is not None:
             return ready
         key = self._caps.key_of(revision)
@@ -123,9 +131,7 @@ class Capacity:
             return
         held = [entry for entry in self._leases.values() if entry[1].revision == revision]
         for holder, lease in held:
-            if lease.provisioned or self._holders is None:
-                continue
-            if await self._holders.shed(holder, [lease.id], 1):
+            if not lease.provisioned and await self._shed_from(holder, [lease.id], 1):
                 return
 
     def unprovision(self, revision: RevisionKey) -> None:
@@ -166,7 +172,30 @@ class Capacity:
             self._starts.rooms.close(lease.pod)
             self._starts.spawn(self._end(lease))
         elif not self.stock.take_back(lease):
-            self._vacate(lease)
+            if reason == "handover":
+                self._park(lease)
+            else:
+                self._vacate(lease)
+
+    def _park(self, lease: Lease) -> None:
+        """Keep an environment whose gateway ends for whoever claims its revision next."""
+        self._leases[lease.id] = (NOBODY, lease)
+        expire = functools.partial(self._expire, lease.id)
+        asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
+
+    def _expire(self, lease_id: str) -> None:
+        if self._leases.get(lease_id, ("",))[0] == NOBODY:
+            self._starts.spawn(self.release(lease_id, "idle"))
+
+    def _take_parked(self, revision: RevisionKey) -> Lease | None:
+        for holder, lease in self._leases.values():
+            if holder == NOBODY and lease.revision == revision:
+                return self._take(lease.id)
+        return None
+
+    def _take(self, lease_id: str) -> Lease:
+        """Take a lease out of the table to grant it anew."""
+        return replace(self._leases.pop(lease_id)[1], start=Start("recalled"))
 
     async def release_all(self, gateway: str) -> None:
         """Take back what a gateway held that will not come back."""
@@ -287,14 +316,17 @@ class Capacity:
         return await self._recall_of([e for e in held if e[1].provisioned or not provisioned])
 
     async def _recall_of(self, candidates: list[tuple[str, Lease]]) -> Lease | None:
-        if self._holders is None:
-            return None
-        for holder in {holder for holder, _ in candidates}:
+        for holder in sorted({holder for holder, _ in candidates}):
             ids = [lease.id for held_by, lease in candidates if held_by == holder]
-            found = await self._holders.recall(holder, ids)
+            found = await self._recall_from(holder, ids)
             if found is not None and found in self._leases:
-                return replace(self._leases.pop(found)[1], start=Start("recalled"))
+                return self._take(found)
         return None
+
+    async def _recall_from(self, holder: str, ids: list[str]) -> str | None:
+        if holder == NOBODY:
+            return ids[0]
+        return await self._holders.recall(holder, ids) if self._holders else None
 
     def _vacate(self, lease: Lease) -> None:
         """Stop the pod of an environment that nobody wants, unless others are in it."""
@@ -319,15 +351,22 @@ class Capacity:
     async def _shed(self, key: CapKey) -> None:
         """Ask gateways for what a cap that fell no longer allows."""
         entries = self._on_demand(key)
-        if not entries or self._holders is None:
+        if not entries:
             return
         cap = self._caps.of(entries[0][1].revision)
         excess = self.taken(key) - cap.limit
-        for holder in {holder for holder, _ in entries}:
+        for holder in sorted({holder for holder, _ in entries}):
             if excess <= 0:
                 return
             ids = [lease.id for held_by, lease in entries if held_by == holder]
-            excess -= await self._holders.shed(holder, ids, excess)
+            excess -= await self._shed_from(holder, ids, excess)
+
+    async def _shed_from(self, holder: str, ids: list[str], count: int) -> int:
+        if holder == NOBODY:
+            for lease_id in ids[:count]:
+                await self.release(lease_id, "shed")
+            return min(count, len(ids))
+        return await self._holders.shed(holder, ids, count) if self._holders else 0
 
     async def _end(self, lease: Lease) -> None:
         """Stop a pod that may still run something, which counts until it is gone."""

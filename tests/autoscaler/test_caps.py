@@ -184,6 +184,32 @@ async def test_a_limit_that_falls_is_shed_to(stage: Stage) -> None:
         await claim(capacity)
 
 
+@pytest.mark.looptime
+async def test_what_an_ending_gateway_leaves_is_taken_up(stage: Stage) -> None:
+    """By the next claim of its revision; after half a minute nobody wants it."""
+    capacity = stage.capacity(limit=2)
+    left = [await claim(capacity, gateway="ending") for _ in range(2)]
+    for lease in left:
+        await capacity.release(lease.id, "handover")
+    taken = await claim(capacity, gateway="g2")
+    assert taken.environment in {lease.environment for lease in left}
+    assert stage.compute.started == 2
+    await claim(capacity, OTHER)  # at the cap: what nobody holds makes room first
+    await settled()
+    assert len(stage.compute.pods) == 2
+    last = await claim_again(capacity, taken)
+    await capacity.release(last.id, "handover")
+    await asyncio.sleep(31)
+    await settled()
+    assert len(stage.compute.pods) == 1
+
+
+async def claim_again(capacity: Capacity, lease: Lease) -> Lease:
+    """Hand a lease over and claim it."""
+    await capacity.release(lease.id, "handover")
+    return await claim(capacity, lease.revision, gateway="g3")
+
+
 async def test_what_ended_counts_until_its_pod_is_gone(stage: Stage) -> None:
     capacity = stage.capacity(limit=1)
     lease = await claim(capacity)
@@ -276,6 +302,11 @@ class LeaseTable(RuleBasedStateMachine):
     @rule()
     def release(self) -> None:
         self.run(self.capacity.release(self.held()[-1].id, "idle"))
+
+    @precondition(lambda self: self.held())
+    @rule()
+    def hand_over(self) -> None:
+        self.run(self.capacity.release(self.held()[-1].id, "handover"))
 
     @precondition(lambda self: self.stage.compute.pods)
     @rule()

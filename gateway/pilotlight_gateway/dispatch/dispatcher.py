@@ -97,13 +97,13 @@ class Dispatcher:
             else:
                 return self._finish(queue, environment, answer)
 
-    def retire(self, revision: RevisionKey) -> None:
+    def retire(self, revision: RevisionKey, reason: ReleaseReason = "superseded") -> None:
         """Stop using a revision: what is free is released, what is busy once it is free."""
         queue = self.queues.get(revision)
         if queue is None:
             return
         for environment in queue.retire():
-            self._release(environment, "superseded")
+            self._release(environment, reason)
         if queue.empty:
             del self.queues[revision]
 
@@ -155,12 +155,12 @@ class Dispatcher:
             self._prewarm(revision)
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Give everything back, for other gateways to go on with."""
         for task in self._claiming:
             task.cancel()
         await asyncio.gather(*self._claiming, return_exceptions=True)
         for revision in list(self.queues):
-            self.retire(revision)
+            self.retire(revision, "handover")
         while self._releasing:
             await asyncio.gather(*self._releasing, return_exceptions=True)
 
