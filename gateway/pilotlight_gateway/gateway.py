@@ -19,6 +19,7 @@ from pilotlight.errors import PilotlightError
 
 from . import errors
 from .asynchronous.dispatcher import AsynchronousDispatcher
+from .asynchronous.pace import Pace
 from .auth.caller import RequestHead
 from .auth.credentials import parse_authorization
 from .bodies import read_body
@@ -105,7 +106,9 @@ class Gateway:
             events=events,
             metrics=metrics,
         )
-        self._asynchronous = AsynchronousDispatcher(self.services)
+        self._requests = 0
+        self._pace = Pace(lambda: self._requests)
+        self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
         self.services.catalogue.on_change(self._function_changed)
         self.services.published.versions.on_gone = self._version_gone
         claims.bind(self.services.dispatcher)
@@ -136,6 +139,7 @@ class Gateway:
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield from (known.run() for known in self._followed)
         yield self.services.dispatcher.run()
+        yield self._pace.run()
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
@@ -205,6 +209,7 @@ class Gateway:
         return reply
 
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
+        self._requests += 1
         request_id = new_request_id()
         reply = await _guarded(self._serve(request, request_id), request_id)
         return await write(request, reply, request_id)

@@ -21,6 +21,8 @@ class Settings:
     """Claims of one function that may be under way at once."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
+    private_destinations: bool = False
+    """Whether events may be told to HTTP addresses in private networks."""
     aws_endpoint_url: str = ""
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     public_url: str = ""

@@ -48,6 +48,8 @@ class ClusterGateway:
     lease: str
     platform_key: bytes = field(repr=False)
     postgresql_url: str = field(repr=False)
+    aws_endpoint_url: str
+    """Where destinations in AWS's services are; empty: at AWS."""
     name: str
     public_port: int
     internal_port: int
@@ -67,6 +69,8 @@ async def run(settings: ClusterGateway) -> None:
     try:
         await _serve(settings, gateway, claims)
     finally:
+        # It listens on a connection, which the database would wait for.
+        await gateway.services.events.close()
         await database.close()
         await api.close()
 
@@ -85,6 +89,7 @@ def _gateway(
             settings.platform_key,
             gateway=claims.gateway,
             url_domain=settings.domain,
+            aws_endpoint_url=settings.aws_endpoint_url,
         ),
         resources=resources,
         artifacts=PostgresArtifacts(database),

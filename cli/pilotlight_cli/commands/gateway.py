@@ -34,6 +34,12 @@ def _env(name: str) -> str:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("--postgresql-url", envvar=_env("POSTGRESQL_URL"), required=True)
+@click.option(
+    "--aws-endpoint-url",
+    envvar=_env("AWS_ENDPOINT_URL"),
+    default="",
+    help="Where destinations in AWS's services are, if not at AWS.",
+)
 @click.option("--port", envvar=_env("PORT"), default=8080, show_default=True)
 @click.option("--internal-port", envvar=_env("INTERNAL_PORT"), default=8081, show_default=True)
 @click.option("--operations-port", envvar=_env("OPERATIONS_PORT"), default=8082, show_default=True)
@@ -45,6 +51,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     lease_name: str,
     platform_key_file: Path,
     postgresql_url: str,
+    aws_endpoint_url: str,
     port: int,
     internal_port: int,
     operations_port: int,
@@ -65,6 +72,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
         lease=lease_name,
         platform_key=platform_key_file.read_bytes().strip(),
         postgresql_url=postgresql_url,
+        aws_endpoint_url=aws_endpoint_url,
         name=socket.gethostname(),
         public_port=port,
         internal_port=internal_port,

@@ -174,6 +174,7 @@ class LocalPlatform:
                 platform_key=self._platform_key,
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
+                private_destinations=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             resources=self.resources,

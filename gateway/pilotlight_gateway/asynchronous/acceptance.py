@@ -82,7 +82,7 @@ async def keep(  # noqa: PLR0913  what is kept, and what it follows from, by nam
         enqueued_at=now,
         due_at=due,
         expires_at=due + config.event_age,
-        hold_seconds=hold_seconds(target.function),
+        hold_seconds=hold_seconds(target.described()),
     )
     await services.events.enqueue(event)
     services.metrics.asynchronous.received(event.namespace, event.function)

@@ -19,12 +19,15 @@ from pilotlight_gateway.event_queue.interface import Lane, StaleLeaseError
 
 from .destinations.router import Destinations
 from .handler import EventHandler
+from .pace import LEAST, REST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight_gateway.event_queue.interface import Lease, Verdict
     from pilotlight_gateway.services import Services
+
+    from .pace import Pace
 
 __all__ = ["AsynchronousDispatcher"]
 
@@ -45,11 +48,17 @@ class AsynchronousDispatcher:
     """Tries events until each has ended."""
 
     def __init__(
-        self, services: Services, *, clock: Callable[[], float] = time.time, slots: int = SLOTS
+        self,
+        services: Services,
+        pace: Pace,
+        *,
+        clock: Callable[[], float] = time.time,
+        slots: int = SLOTS,
     ) -> None:
         self._queue = services.events
         self._destinations = Destinations(services)
         self._handler = EventHandler(services, self._destinations, clock=clock)
+        self._pace = pace
         self._clock = clock
         self._slots = slots
         self._working: dict[asyncio.Task[None], Lane] = {}
@@ -64,6 +73,10 @@ class AsynchronousDispatcher:
                     await self._sleep()
             except PilotlightError as error:
                 log.warning("event queue is away", error=str(error))
+                await asyncio.sleep(AWAY_SECONDS)
+            except Exception:
+                # Whatever it was, events are still owed.
+                log.exception("events could not be leased")
                 await asyncio.sleep(AWAY_SECONDS)
 
     async def close(self, *, drain_seconds: float) -> None:
@@ -81,12 +94,14 @@ class AsynchronousDispatcher:
 
     async def _begin(self) -> int:
         """Lease what is due, as far as there are slots, and begin to work on it."""
+        if self._pace.busy:
+            await asyncio.sleep(REST_SECONDS)
         free = self._slots - len(self._working)
         if free <= 0:
             await self._wait_for_a_slot()
             return 1
         leases = await self._queue.lease(
-            min(free, LARGEST_LEASE),
+            min(free, LEAST if self._pace.busy else LARGEST_LEASE),
             self._clock(),
             most=max(1, self._slots // 2),
             holding=Counter(self._working.values()),
@@ -125,6 +140,7 @@ class AsynchronousDispatcher:
         try:
             lease, verdict = await self._handler.handle(lease)
             await self._settle(lease, verdict)
+            self._handler.settled(event, verdict)
         except StaleLeaseError as error:
             log.warning("lease was lost", request_id=event.id, error=str(error))
 

@@ -65,10 +65,13 @@ class EventHandler:
             verdict = await self._tell(event, Delivery.load(event.delivery))
         else:
             lease, verdict = await self._try(lease)
+        return lease, verdict
+
+    def settled(self, event: Event, verdict: Verdict) -> None:
+        """Take note of what has become of an event, once it is stored."""
         if isinstance(verdict, Dead):
             self._metrics.died(*event.lane, verdict.reason)
             log.warning("event is dead", request_id=event.id, reason=verdict.reason)
-        return lease, verdict
 
     async def _try(self, lease: Lease) -> tuple[Lease, Verdict]:
         """Try the event's function."""
@@ -123,7 +126,7 @@ class EventHandler:
 
     async def _hold(self, lease: Lease, target: InvocationTarget) -> Lease:
         """Hold an event as long as its function, as it is now, may run."""
-        needed = self._clock() + hold_seconds(target.function)
+        needed = self._clock() + hold_seconds(target.described())
         if lease.until >= needed - SLACK_SECONDS:
             return lease
         return await self._services.events.extend(lease, needed)

@@ -2,8 +2,8 @@
 
 WAL with synchronous FULL syncs the log at every commit (SQLite documentation, "Write-Ahead
 Logging"); `GroupCommit` makes many writers share one. The file has one process, so that leases
-which stand in it when it is opened are a dead process's and end at once. `sqlite_statements` says
-what is done inside a transaction.
+which stand in it when it is opened are a dead process's and end at once. `sqlite_writes` and
+`sqlite_statements` say what is done inside a transaction.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pilotlight.errors import NotFoundError
 from pilotlight.storage.sqlite_database import SqliteDatabase
 
 from . import sqlite_statements as statements
+from . import sqlite_writes
 from .fairness import Turns
 from .group_commit import GroupCommit
 from .interface import LARGEST_LANE, Again, Counts, StaleLeaseError
@@ -106,14 +107,14 @@ class SqliteEventQueue:
     ) -> int:
         """Let dead letters wait again."""
         count = await self._run(
-            partial(statements.redrive, lane=lane, now=now, expires_at=expires_at, ids=ids)
+            partial(sqlite_writes.redrive, lane=lane, now=now, expires_at=expires_at, ids=ids)
         )
         self._arrived.set()
         return count
 
     async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
         """Throw dead letters away."""
-        return await self._run(partial(statements.purge, lane=lane, ids=ids))
+        return await self._run(partial(sqlite_writes.purge, lane=lane, ids=ids))
 
     async def close(self) -> None:
         """Finish what has begun and close the file."""
@@ -122,7 +123,7 @@ class SqliteEventQueue:
 
     async def _commit(self, writes: Sequence[Enqueue | Settle]) -> Sequence[Outcome | Exception]:
         return await self._run(
-            partial(statements.apply, writes=writes, largest_lane=self._largest_lane)
+            partial(sqlite_writes.apply, writes=writes, largest_lane=self._largest_lane)
         )
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:

@@ -31,6 +31,7 @@ def render() -> str:
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
         ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
         ("Sources of code", ["S3Bucket", "ImageUri"]),
+        ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
     ]
     parts = [_HEAD]

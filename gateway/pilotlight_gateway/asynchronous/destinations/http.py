@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from .notice import UndeliveredError
+from .public_addresses import is_private_literal, public_connector
 
 if TYPE_CHECKING:
     from .notice import Notice
@@ -21,12 +23,16 @@ _OK = range(200, 300)
 class HttpDestination:
     """Posts invocation records; any answer from 200 to 299 means that it was taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, private: bool) -> None:
+        """`private` allows addresses that are not the public internet's."""
+        self._private = private
         self._session: aiohttp.ClientSession | None = None
 
     async def deliver(self, notice: Notice) -> None:
         """Post a notice; raises UndeliveredError."""
         address = notice.target.address
+        if not self._private and is_private_literal(urlsplit(address).hostname or ""):
+            raise UndeliveredError(f"{address} is not on the public internet")
         try:
             async with self._opened().post(
                 address,
@@ -48,8 +54,10 @@ class HttpDestination:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=SECONDS)
-            self._session = aiohttp.ClientSession(timeout=timeout)
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=SECONDS),
+                connector=None if self._private else public_connector(),
+            )
         return self._session
 
 

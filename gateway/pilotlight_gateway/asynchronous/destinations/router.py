@@ -25,7 +25,7 @@ class Destinations:
     def __init__(self, services: Services) -> None:
         settings = services.settings
         self._aws = AwsDestinations(settings.region, settings.aws_endpoint_url or None)
-        self._http = HttpDestination()
+        self._http = HttpDestination(private=settings.private_destinations)
         self._function = FunctionDestination(services)
 
     async def deliver(self, notice: Notice) -> None:
