@@ -55,6 +55,7 @@ class Revisions:
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
 
     served: Served = field(init=False)
+    _account_ids: dict[str, str] = field(default_factory=dict, init=False)
     _secrets: dict[tuple[Key, str], dict[str, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class Revisions:
     async def _specialisation(
         self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
     ) -> Specialisation:
-        account = await self.accounts.account(revision.namespace)
+        account = await self._account(revision.namespace)
         sha256 = runnable.configuration.code_sha256
         return Specialisation(
             revision=revision.revision,
@@ -84,6 +85,12 @@ class Revisions:
                 ticket=ticket_for(self.platform_key, sha256),
             ),
         )
+
+    async def _account(self, namespace: str) -> str:
+        """Give a namespace's account id, which stays what it once was: two reads fewer a start."""
+        if namespace not in self._account_ids:
+            self._account_ids[namespace] = await self.accounts.account(namespace)
+        return self._account_ids[namespace]
 
     def _facts(self, runnable: Runnable, account: str, *, provisioned: bool) -> FunctionFacts:
         name, configuration = runnable.function_name, runnable.configuration

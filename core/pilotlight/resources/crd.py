@@ -114,7 +114,8 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     "FunctionVersionSpec": (
         (
             (
-                "self.function == oldSelf.function && self.functionName == oldSelf.functionName && "
+                "self.__function__ == oldSelf.__function__ && "
+                "self.functionName == oldSelf.functionName && "
                 "self.version == oldSelf.version && self.revision == oldSelf.revision && "
                 "self.configuration == oldSelf.configuration"
             ),
@@ -123,7 +124,7 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "FunctionAliasSpec": (
         (
-            "self.function == oldSelf.function && self.alias == oldSelf.alias",
+            "self.__function__ == oldSelf.__function__ && self.alias == oldSelf.alias",
             "function and alias are immutable",
         ),
         (
@@ -133,12 +134,16 @@ _RULES: dict[str, tuple[tuple[str, str], ...]] = {
         (
             (
                 "self.version != '$LATEST' || "
-                "(!has(self.provisionedConcurrency) && size(self.weights) == 0)"
+                "(!has(self.provisionedConcurrency) && "
+                "(!has(self.weights) || size(self.weights) == 0))"
             ),
             "$LATEST has neither weights nor provisioned concurrency",
         ),
         (
-            "self.weights.all(name, self.weights[name] >= 0.0 && self.weights[name] <= 1.0)",
+            (
+                "!has(self.weights) || "
+                "self.weights.all(name, self.weights[name] >= 0.0 && self.weights[name] <= 1.0)"
+            ),
             "a weight is a number from 0.0 to 1.0",
         ),
     ),

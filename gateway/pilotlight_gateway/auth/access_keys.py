@@ -7,6 +7,7 @@ at once and a deleted one soon does not; while the API server is away the last o
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -52,13 +53,26 @@ class AccessKeys:
     clock: Callable[[], float] = time.monotonic
     _keys: dict[str, AccessKey] = field(default_factory=dict)
     _read_at: float = float("-inf")
+    _reading: asyncio.Task[None] | None = None
 
     async def find(self, access_key: str) -> AccessKey | None:
         """Give a key; None where there is none of that id."""
         age = self.clock() - self._read_at
-        if age > FRESH_SECONDS or (access_key not in self._keys and age > MISS_SECONDS):
-            await self._read()
+        if access_key not in self._keys and (age > MISS_SECONDS or self._reading):
+            await asyncio.shield(self._read_once())
+        elif age > FRESH_SECONDS:
+            self._read_once()  # nobody waits: a key that went is refused from the next call on
         return self._keys.get(access_key)
+
+    def _read_once(self) -> asyncio.Task[None]:
+        """Read, or join whoever reads already."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+            self._reading.add_done_callback(self._has_read)
+        return self._reading
+
+    def _has_read(self, _: asyncio.Task[None]) -> None:
+        self._reading = None
 
     async def _read(self) -> None:
         self._read_at = self.clock()
