@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from pilotlight_agent import isolation, options, tree
+from pilotlight_agent import isolation, options, package, tree
 from pilotlight_agent.gateway_api import GatewayApi
 from pilotlight_agent.journal import Cursor, Journal
 from pilotlight_agent.options import Options
@@ -20,6 +20,8 @@ from pilotlight_agent.runtime_process import managed_python
 from pilotlight_agent.standard_output import StandardOutput
 from pilotlight_agent.variables import defaults
 from pilotlight_agent.zygote_spawner import ZygoteSpawner
+
+_LINGER_SECONDS = 1.0
 
 
 async def serve(chosen: Options) -> None:
@@ -33,7 +35,7 @@ async def serve(chosen: Options) -> None:
     server = await loop.create_server(
         GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
     )
-    _stop_on_signals(pod)
+    _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
     if chosen.parent_stdin:
         loop.add_reader(0, _watch_parent, pod)
     port = server.sockets[0].getsockname()[1]
@@ -41,11 +43,17 @@ async def serve(chosen: Options) -> None:
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
     if isinstance(spawner, ZygoteSpawner):
         spawner.start()
+    await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
     gc.freeze()
     await pod.finished.wait()
     server.close()
     journal.flush()
     await output.close()
+
+
+def _reachable(host: str) -> str:
+    """Give an address at which a server that listens on `host` answers itself."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 -- compared, not listened on
 
 
 def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
@@ -58,12 +66,18 @@ def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
     return ZygoteSpawner(command, variables, plain=plain, journal=journal)
 
 
-def _stop_on_signals(pod: Pod) -> None:
-    """Drain on SIGTERM and SIGINT."""
+def _stop_on_signals(pod: Pod, linger: float) -> None:
+    """Drain on SIGTERM and SIGINT.
+
+    A pod that was somebody's lingers and refuses: what a gateway sends before it knows goes
+    elsewhere, instead of being lost with the connection.
+    """
     draining: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
         await pod.drain()
+        if pod.specialised:
+            await asyncio.sleep(linger)
         pod.finished.set()
 
     def stop() -> None:

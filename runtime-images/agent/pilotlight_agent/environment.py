@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 
-from pilotlight_agent import failure
+from pilotlight_agent import failure, tree
 from pilotlight_agent.failure import Failure, Status
 from pilotlight_agent.invocation import Answer, Invocation, Refusal, Result
 from pilotlight_agent.journal import Journal, Source
@@ -301,8 +301,13 @@ class Environment:
     def _break_off(
         self, invocation: Invocation, problem: Failure, then: State = State.STARTING
     ) -> None:
-        """Kill everything and answer with the failure; a new process starts unless init failed."""
-        process = self._process
+        """Kill everything and answer with the failure; a new process starts unless init failed.
+
+        Nothing can start beside the remains of a fork bomb: after one the environment ends.
+        """
+        process, starts = self._process, then is State.STARTING
+        if starts and tree.is_crowded():
+            then = State.ENDED
         if process is not None:
             process.settle()
             if problem.status is Status.MEMORY:
@@ -310,12 +315,13 @@ class Environment:
         used = 0 if process is None else process.memory.peak_megabytes
         self._kill()
         self._announce(invocation)
-        if then is State.STARTING:
+        if starts:
             self._log_all(self._words.failure(invocation.request_id, problem))
         result = Result(problem.body, "application/json", problem)
         self._finish(invocation, result, then, used)
-        if then is State.STARTING:
+        if starts:
             self._tell_state()
+        if then is State.STARTING:
             self._launch(Phase.AGAIN)
 
     def _finish(

@@ -56,6 +56,8 @@ class MemoryWatch:
 
     def _tick(self) -> None:
         self.start()
+        if tree.is_crowded():  # the container's own limit has to do
+            return
         family = tree.descendants(self._pid)
         used = tree.resident_kilobytes(self._pid) + sum(map(tree.resident_kilobytes, family))
         if used > self._limit and family:

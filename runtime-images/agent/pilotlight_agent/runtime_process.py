@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
-from pilotlight_agent import tree
+from pilotlight_agent import isolation, tree
 from pilotlight_agent.frames import FrameLink
 from pilotlight_agent.invocation import Invocation, Result
 from pilotlight_agent.link import Link, Listener
@@ -69,6 +69,7 @@ class RuntimeProcess:
             self._output.close()
             raise
         self._output.close_writer()
+        isolation.yield_to_agent(self.pid)
         self.memory = MemoryWatch(self.pid, setting.memory, self._on_excess_memory)
         self.memory.start()
         self.ready = False

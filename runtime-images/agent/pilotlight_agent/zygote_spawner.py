@@ -5,6 +5,7 @@ around the runtime, or a module of the function's that would stand in front of o
 has loaded already. Such functions are started plainly.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pilotlight_agent.zygote import ForkError, Zygote
 _READ_AT_START = re.compile("PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_")
 _MOST_VARIABLES = 65_536  # characters that surely fit into a datagram
 _LONGEST_LOG_STREAM = 128
+_LET_GO_SECONDS = 1.0
 
 
 class ZygoteSpawner:
@@ -95,7 +97,8 @@ class ZygoteSpawner:
             chosen = next(suiting, None)
             for zygote in self._zygotes:
                 if zygote is not chosen:
-                    zygote.stop()
+                    # Not at once: its end would take time from the environment that begins now.
+                    asyncio.get_running_loop().call_later(_LET_GO_SECONDS, zygote.stop)
             self._zygotes = [] if chosen is None else [chosen]
         return self._zygotes if self._chosen else []
 

@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import random
+import select
 import socket
 import sys
 import time
@@ -24,6 +25,8 @@ from pilotlight_python.mark import Mark
 _PROFILES = Path(__file__).with_name("profiles.json")
 _REQUEST_LIMIT = 262_144
 _DESCRIPTORS = 2  # of a request: standard output, then the channel
+_REST_SECONDS = 0.5
+_CLOSED = 3  # exit code: the agent has closed the socket
 _COERCED = "LC_CTYPE"  # the one variable that the interpreter itself sets, PEP 538
 
 
@@ -68,16 +71,37 @@ def _load(profile: str) -> None:
 
 
 def _wait(control: socket.socket) -> tuple[dict[str, Any], int, int]:
-    """Fork for each request; gives it and its descriptors, in the forked process."""
+    """Keep one process waiting for the next request; returns in what it forks, with its request.
+
+    So a request costs one fork, though two lie between the zygote and the environment. After a
+    request the new environment has the processor for itself first.
+    """
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, _REQUEST_LIMIT, _DESCRIPTORS)
-        if not message:
+        child = os.fork()
+        if not child:
+            return _answer(control)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) == _CLOSED:
             os._exit(0)
-        if _fork(control):
-            output, channel = descriptors
-            return json.loads(message), output, channel
-        for each in descriptors:
-            os.close(each)
+        select.select([control], [], [], _REST_SECONDS)
+
+
+def _answer(control: socket.socket) -> tuple[dict[str, Any], int, int]:
+    """Fork for one request and end; returns in the forked process, once it has told its id."""
+    message, descriptors, _, _ = socket.recv_fds(control, _REQUEST_LIMIT, _DESCRIPTORS)
+    if not message:
+        os._exit(_CLOSED)
+    try:
+        environment = os.fork()
+    except OSError as error:
+        control.send(_encode({"error": str(error)}))
+        os._exit(0)
+    if environment:
+        os._exit(0)
+    control.send(_encode({"pid": os.getpid()}))
+    control.close()
+    output, channel = descriptors
+    return json.loads(message), output, channel
 
 
 def _top_level() -> set[str]:
@@ -101,28 +125,6 @@ def _is_open(descriptor: int) -> bool:
         os.fstat(descriptor)
     except OSError:
         return False
-    return True
-
-
-def _fork(control: socket.socket) -> bool:
-    """Fork twice; True in the process that is to become an environment, once it has told its id."""
-    try:
-        child = os.fork()
-    except OSError as error:
-        control.send(_encode({"error": str(error)}))
-        return False
-    if child:
-        os.waitpid(child, 0)
-        return False
-    try:
-        grandchild = os.fork()
-    except OSError as error:
-        control.send(_encode({"error": str(error)}))
-        os._exit(1)
-    if grandchild:
-        os._exit(0)
-    control.send(_encode({"pid": os.getpid()}))
-    control.close()
     return True
 
 
