@@ -50,6 +50,8 @@ class Pod:
     """`namespace/name`."""
     host: str
     port: int
+    node: str = ""
+    """Where it runs."""
 
 
 class Compute(Protocol):

@@ -14,6 +14,8 @@ import aiohttp
 from pilotlight.agent_protocol import EnvironmentState, Specialisation, Specialised, pod_token
 from pilotlight.errors import StartFailedError
 
+from .artifact_host import ArtifactHost
+
 if TYPE_CHECKING:
     from pilotlight.compute import Pod
 
@@ -28,15 +30,15 @@ class Agents:
 
     def __init__(self, platform_key: bytes) -> None:
         self._platform_key = platform_key
+        self._artifact_host = ArtifactHost()
         self._session: aiohttp.ClientSession | None = None
 
     async def specialise(
         self, pod: Pod, specialisation: Specialisation, *, seconds: float
     ) -> Specialised:
         """Give a generic pod its revision; raises StartFailedError with the agent's reason."""
-        answer = await self._ask(
-            "POST", pod, "/v1/specialise", specialisation.to_json(), seconds=seconds
-        )
+        document = await self._with_address(specialisation)
+        answer = await self._ask("POST", pod, "/v1/specialise", document, seconds=seconds)
         return Specialised.model_validate(answer)
 
     async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
@@ -67,6 +69,11 @@ class Agents:
         """Close the connections."""
         if self._session is not None:
             await self._session.close()
+
+    async def _with_address(self, specialisation: Specialisation) -> dict[str, Any]:
+        document = specialisation.to_json()
+        document["code"]["url"] = await self._artifact_host.reachable(specialisation.code.url)
+        return document
 
     async def _ask(
         self, method: str, pod: Pod, path: str, body: object = None, *, seconds: float

@@ -1,13 +1,13 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
-`pools.decide` says how many; this carries it out, in a lane that gives way: while somebody waits
-for a pod of his own, nothing is refilled. A pod is handed out once and never comes back.
+`pools.decide` says how many; this carries it out, in a lane that gives way: nothing is refilled
+while somebody waits for a pod of his own, nor right after a claim, whose environment starts on the
+same cores. A pod is handed out once and never comes back.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +35,12 @@ REFILLS = 4
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
+HOLD_SECONDS = 0.3
+"""For how long after a claim nothing is refilled: first answers take a fraction of it."""
+LONGEST_HOLD_SECONDS = 1.5
+"""For how long claims that follow each other hold refills back."""
+CLOCK_STEP = 0.001
+"""Added to a wait that ends a hold, so that it does."""
 SMOOTHING = 0.3
 FAILURE_SECONDS = 10.0
 """How long a pool rests after a start that failed."""
@@ -45,6 +51,9 @@ log = structlog.get_logger()
 @dataclass(slots=True)
 class _Pool:
     ready: deque[Pod] = field(default_factory=deque)
+    stale: deque[Pod] = field(default_factory=deque)
+    """Made as the runtime was before; each serves until there is a newer one in its place."""
+    recipe: str = ""
     starting: int = 0
     rate: ClaimRate = field(default_factory=ClaimRate)
     refill_seconds: float = FIRST_GUESS_SECONDS
@@ -60,14 +69,19 @@ class PoolKeeper:
         compute: Compute,
         spec_of: Callable[[str], Awaitable[PoolSpec | None]],
         *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
-        """Ask `spec_of` for a runtime's bounds; None means that it has no pool."""
+        """Ask `spec_of` for a runtime's bounds; None means that it has no pool.
+
+        The clock is the running loop's unless another is given.
+        """
         self._compute = compute
         self._spec_of = spec_of
-        self._clock = clock
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._pools: dict[PoolKey, _Pool] = {}
         self._demand = 0
+        self._held_until = 0.0
+        self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
 
@@ -77,8 +91,10 @@ class PoolKeeper:
         now = self._clock()
         pool.rate.add(now)
         pool.last_interest = now
+        self._hold(now)
         self._needed.set()
-        return pool.ready.popleft() if pool.ready else None
+        waiting = pool.ready or pool.stale
+        return waiting.popleft() if waiting else None
 
     def interest(self, key: PoolKey) -> None:
         """Note that a function that the pool can serve has come or changed."""
@@ -93,13 +109,14 @@ class PoolKeeper:
     def forget(self, pod: str) -> None:
         """Note that a pod went by itself."""
         for pool in self._pools.values():
-            for waiting in [one for one in pool.ready if one.name == pod]:
-                pool.ready.remove(waiting)
-                self._needed.set()
+            for waiting in (pool.ready, pool.stale):
+                for gone in [one for one in waiting if one.name == pod]:
+                    waiting.remove(gone)
+                    self._needed.set()
 
     def pods(self) -> set[str]:
         """Name the pods that wait."""
-        return {pod.name for pool in self._pools.values() for pod in pool.ready}
+        return {pod.name for pool in self._pools.values() for pod in (*pool.ready, *pool.stale)}
 
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
         """Give each pool's ready and starting pods."""
@@ -122,7 +139,7 @@ class PoolKeeper:
             for key in list(self._pools):
                 await self._adjust(key)
             try:
-                async with asyncio.timeout(TICK_SECONDS):
+                async with asyncio.timeout(self._patience()):
                     await self._needed.wait()
             except TimeoutError:
                 continue
@@ -152,6 +169,7 @@ class PoolKeeper:
         spec = await self._spec_of(key.runtime)
         if spec is None or now < pool.resting_until:
             return
+        _follow_recipe(pool, spec.recipe)
         observed = PoolObserved(
             ready=len(pool.ready),
             starting=pool.starting,
@@ -160,22 +178,38 @@ class PoolKeeper:
             last_interest=pool.last_interest,
         )
         decision = decide(now, observed, spec)
+        missing = decision.start + pool.starting
         for _ in range(min(decision.start, self._free_lanes())):
             self._start(key, pool)
         for _ in range(min(decision.stop, len(pool.ready))):
             await self._compute.stop(pool.ready.pop().name)
+        # What is missing still has a stale pod in its place: nobody finds the pool empty meanwhile.
+        while len(pool.stale) > missing:
+            await self._compute.stop(pool.stale.popleft().name)
+
+    def _hold(self, now: float) -> None:
+        if self._owing_since is None:
+            self._owing_since = now
+        self._held_until = min(now + HOLD_SECONDS, self._owing_since + LONGEST_HOLD_SECONDS)
+
+    def _patience(self) -> float:
+        """Give how long nothing changes by itself."""
+        held = self._held_until - self._clock()
+        return min(held + CLOCK_STEP, TICK_SECONDS) if held > 0 else TICK_SECONDS
 
     def _free_lanes(self) -> int:
-        return 0 if self._demand else REFILLS - len(self._starts)
+        held = self._demand or self._clock() < self._held_until
+        return 0 if held else REFILLS - len(self._starts)
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1
+        self._owing_since = None
         task = asyncio.create_task(self._refill(key, pool))
         self._starts.add(task)
         task.add_done_callback(self._starts.discard)
 
     async def _refill(self, key: PoolKey, pool: _Pool) -> None:
-        began = self._clock()
+        began, recipe = self._clock(), pool.recipe
         request = PodRequest(
             namespace=key.namespace,
             runtime=key.runtime,
@@ -188,9 +222,17 @@ class PoolKeeper:
             log.warning("generic pod not started", pool=str(key), error=str(error))
             pool.resting_until = self._clock() + FAILURE_SECONDS
         else:
-            pool.ready.append(pod)
+            (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
             took = self._clock() - began
             pool.refill_seconds += SMOOTHING * (took - pool.refill_seconds)
         finally:
             pool.starting -= 1
             self._needed.set()
+
+
+def _follow_recipe(pool: _Pool, recipe: str) -> None:
+    """Let what waits be stale once the runtime is made in another way."""
+    if recipe != pool.recipe:
+        pool.stale.extend(pool.ready)
+        pool.ready.clear()
+        pool.recipe = recipe

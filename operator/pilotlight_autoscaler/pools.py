@@ -33,6 +33,8 @@ class PoolSpec:
     maximum: int = 20
     idle_seconds: float = 3600.0
     """Without interest (a claim, a new function) for that long, a pool goes to zero."""
+    recipe: str = ""
+    """How its pods are made; those made otherwise are replaced."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pilotlight.resources import Runtime
 from .pools import PoolSpec
 
 if TYPE_CHECKING:
+    from pilotlight.resources import RuntimeSpec
     from pilotlight.storage import ResourceStore
 
 __all__ = ["RuntimePools"]
@@ -34,7 +35,11 @@ class RuntimePools:
                 if found is None:
                     continue
                 if change.kind == "present":
-                    pool = found.spec.pool
-                    self._specs[found.metadata.name] = PoolSpec(pool.minimum, pool.maximum)
+                    self._specs[found.metadata.name] = _pool_spec(found.spec)
                 else:
                     self._specs.pop(found.metadata.name, None)
+
+
+def _pool_spec(runtime: RuntimeSpec) -> PoolSpec:
+    recipe = runtime.model_dump_json(exclude={"pool"})
+    return PoolSpec(runtime.pool.minimum, runtime.pool.maximum, recipe=recipe)

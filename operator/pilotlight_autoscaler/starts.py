@@ -17,7 +17,9 @@ import structlog
 
 from pilotlight.claims import Lease, RevisionKey, Start
 from pilotlight.errors import StartFailedError
+from pilotlight.resources import Key
 
+from .lanes import Lanes
 from .pools import PoolKey
 from .rooms import Room, Rooms
 
@@ -66,6 +68,7 @@ class Starts:
         self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
     ) -> None:
         self.rooms = Rooms()
+        self._lanes = Lanes()
         self._compute = compute
         self._revisions = revisions
         self._agents = agents
@@ -145,7 +148,7 @@ class Starts:
         generic = self._take_generic(placement.pod)
         if generic is not None:
             try:
-                started = await self._specialise(placement, generic, seconds, Start("pool"))
+                started = await self._by_turns(placement, generic, seconds, Start("pool"))
             except StartFailedError as error:
                 log.warning("generic pod discarded", pod=generic.name, error=str(error))
             else:
@@ -155,12 +158,20 @@ class Starts:
         with self._pools.demand():
             pod = await self._compute.start(placement.pod, seconds=seconds)
         start = Start("pod", pod=time.monotonic() - began)
-        return await self._specialise(placement, pod, seconds, start)
+        return await self._by_turns(placement, pod, seconds, start)
 
     def _take_generic(self, request: PodRequest) -> Pod | None:
         if not request.fits_generic:
             return None
         return self._pools.take(PoolKey(request.namespace, request.runtime))
+
+    async def _by_turns(
+        self, placement: Placement, pod: Pod, seconds: float, start: Start
+    ) -> _Started:
+        revision = placement.pod.revision
+        function = Key(revision.namespace, revision.function) if revision else Key("", "")
+        async with self._lanes.turn(pod.node, function):
+            return await self._specialise(placement, pod, seconds, start)
 
     async def _specialise(
         self, placement: Placement, pod: Pod, seconds: float, start: Start

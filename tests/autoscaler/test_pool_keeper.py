@@ -3,52 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pilotlight.errors import StartFailedError
+from pilotlight_autoscaler.pool_keeper import HOLD_SECONDS, LONGEST_HOLD_SECONDS, TICK_SECONDS
 from pilotlight_autoscaler.pools import PoolKey, PoolSpec
 
 from .conftest import OTHER, REVISION
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from .conftest import Stage
 
+pytestmark = pytest.mark.looptime
 PYTHON = PoolKey("default", "python3.13")
+_running: set[asyncio.Task[None]] = set()
+"""Kept from the garbage collector."""
 
 
-async def settled() -> None:
-    for _ in range(30):
-        await asyncio.sleep(0)
+async def settled(seconds: float = 2 * HOLD_SECONDS) -> None:
+    """Let virtual time pass, and everything that is due in it happen."""
+    await asyncio.sleep(seconds)
 
 
-@pytest.fixture
-async def warm(stage: Stage) -> AsyncIterator[Stage]:
-    """A stage whose pool of three is filled."""
+async def filled(stage: Stage) -> Stage:
+    """Fill a pool of three; what runs for it ends with the test's loop."""
     stage.pool = PoolSpec(minimum=3, maximum=5)
     stage.table = stage.capacity()
-    running = [
-        asyncio.create_task(stage.pools.run()),
-        asyncio.create_task(stage.pools.follow(stage.resources)),
-    ]
+    for work in (stage.pools.run(), stage.pools.follow(stage.resources)):
+        _running.add(asyncio.create_task(work))
     await settled()
-    yield stage
-    for task in running:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    return stage
 
 
-async def test_a_function_that_comes_fills_the_pool(warm: Stage) -> None:
+async def test_a_function_that_comes_fills_the_pool(stage: Stage) -> None:
+    warm = await filled(stage)
     assert len(warm.pools.pods()) == 3
     assert all("generic" in pod for pod in warm.pools.pods())
 
 
-async def test_a_claim_takes_a_generic_pod_and_the_pool_is_refilled(warm: Stage) -> None:
+async def test_a_claim_takes_a_generic_pod_and_the_pool_is_refilled(stage: Stage) -> None:
+    warm = await filled(stage)
     before = warm.pools.pods()
     lease = await warm.table.claim(REVISION, gateway="g", seconds=5)
     await settled()
@@ -58,7 +54,8 @@ async def test_a_claim_takes_a_generic_pod_and_the_pool_is_refilled(warm: Stage)
     assert len(warm.pools.pods()) == 3
 
 
-async def test_no_generic_pod_is_handed_out_twice(warm: Stage) -> None:
+async def test_no_generic_pod_is_handed_out_twice(stage: Stage) -> None:
+    warm = await filled(stage)
     claims = [
         warm.table.claim(revision, gateway="g", seconds=5)
         for revision in (REVISION, OTHER) for _ in range(5)
@@ -68,7 +65,8 @@ async def test_no_generic_pod_is_handed_out_twice(warm: Stage) -> None:
     assert not {lease.pod for lease in leases} & warm.pools.pods()
 
 
-async def test_a_generic_pod_that_fails_half_way_is_discarded(warm: Stage) -> None:
+async def test_a_generic_pod_that_fails_half_way_is_discarded(stage: Stage) -> None:
+    warm = await filled(stage)
     warm.agents.fail_next = 1
     before = warm.pools.pods()
     lease = await warm.table.claim(REVISION, gateway="g", seconds=5)
@@ -77,13 +75,15 @@ async def test_a_generic_pod_that_fails_half_way_is_discarded(warm: Stage) -> No
     assert len(before & warm.compute.pods) == 2
 
 
-async def test_two_failures_are_told(warm: Stage) -> None:
+async def test_two_failures_are_told(stage: Stage) -> None:
+    warm = await filled(stage)
     warm.agents.failing = True
     with pytest.raises(StartFailedError):
         await warm.table.claim(REVISION, gateway="g", seconds=5)
 
 
-async def test_demand_goes_first(warm: Stage) -> None:
+async def test_demand_goes_first(stage: Stage) -> None:
+    warm = await filled(stage)
     for _ in range(3):
         await warm.table.claim(REVISION, gateway="g", seconds=5)
         warm.compute.gate.clear()
@@ -101,7 +101,27 @@ async def test_demand_goes_first(warm: Stage) -> None:
     assert len(warm.pools.pods()) >= 3
 
 
-async def test_a_lost_generic_pod_is_replaced(warm: Stage) -> None:
+async def test_a_claim_has_the_cores_for_itself(stage: Stage) -> None:
+    warm = await filled(stage)
+    started = warm.compute.started
+    await warm.table.claim(REVISION, gateway="g", seconds=5)
+    await settled(0.9 * HOLD_SECONDS)
+    assert warm.compute.started == started, "the claimed environment starts, nothing else does"
+    await settled()
+    assert warm.compute.started == started + 1
+
+
+async def test_claims_without_end_do_not_hold_refills_for_ever(stage: Stage) -> None:
+    warm = await filled(stage)
+    started = warm.compute.started
+    for _ in range(int(2 * LONGEST_HOLD_SECONDS / HOLD_SECONDS) + 1):
+        warm.pools.take(PYTHON)
+        await asyncio.sleep(HOLD_SECONDS / 2)
+    assert warm.compute.started > started
+
+
+async def test_a_lost_generic_pod_is_replaced(stage: Stage) -> None:
+    warm = await filled(stage)
     lost = min(warm.pools.pods())
     await warm.compute.lose(lost)
     await settled()
@@ -109,13 +129,39 @@ async def test_a_lost_generic_pod_is_replaced(warm: Stage) -> None:
     assert len(warm.pools.pods()) == 3
 
 
-async def test_generic_pods_are_no_orphans(warm: Stage) -> None:
+async def test_a_changed_runtime_replaces_what_waits(stage: Stage) -> None:
+    warm = await filled(stage)
+    before = warm.pools.pods()
+    warm.pool = PoolSpec(minimum=3, maximum=5, recipe="another image")
+    warm.compute.gate.clear()
+    await settled(2 * TICK_SECONDS)
+    assert warm.pools.pods() == before, "they serve until there are newer ones"
+    warm.compute.gate.set()
+    await settled(2 * TICK_SECONDS)
+    assert len(warm.pools.pods()) == 3
+    assert not before & warm.pools.pods()
+    assert not before & warm.compute.pods
+
+
+async def test_what_waits_serves_while_its_successor_cannot_start(stage: Stage) -> None:
+    warm = await filled(stage)
+    before = warm.pools.pods()
+    warm.pool = PoolSpec(minimum=3, maximum=5, recipe="an image that is not there")
+    warm.compute.failing = True
+    await settled(2 * TICK_SECONDS)
+    lease = await warm.table.claim(REVISION, gateway="g", seconds=5)
+    assert lease.pod in before
+
+
+async def test_generic_pods_are_no_orphans(stage: Stage) -> None:
+    warm = await filled(stage)
     await warm.table.stop_orphans()
     await settled()
     assert len(warm.pools.pods()) == 3
 
 
-async def test_closing_leaves_nothing(warm: Stage) -> None:
+async def test_closing_leaves_nothing(stage: Stage) -> None:
+    warm = await filled(stage)
     await warm.pools.close()
     await settled()
     assert not warm.compute.pods

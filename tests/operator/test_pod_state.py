@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pilotlight.errors import StartFailedError, ThrottledError
 from pilotlight_operator.storage.pod_state import address, failure, has_ended, why_waiting
 
 
@@ -50,5 +51,8 @@ def test_what_may_still_start_is_no_failure() -> None:
 def test_when_time_is_up_the_scheduler_is_quoted() -> None:
     condition = {"type": "PodScheduled", "reason": "Unschedulable", "message": "0/1 nodes"}
     late = why_waiting(_pod(conditions=[condition]))
-    assert (late.reason, "0/1 nodes" in str(late)) == ("InsufficientCapacity", True)
-    assert why_waiting(_pod()).reason == "InternalError"
+    assert isinstance(late, ThrottledError)
+    assert (late.reason, "0/1 nodes" in str(late)) == ("ConcurrentInvocationLimitExceeded", True)
+    slow = why_waiting(_pod())
+    assert isinstance(slow, StartFailedError)
+    assert slow.reason == "InternalError"

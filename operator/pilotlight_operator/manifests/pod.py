@@ -34,6 +34,7 @@ CODE_MEGABYTES = 320
 LOG_MEGABYTES = 64
 GRACE_SECONDS = 930
 """Lambda's longest timeout and the time a kill takes: a running invocation ends first."""
+SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
 FIRST_UID = 100_000
 UIDS = 2_000_000_000
 
@@ -73,6 +74,7 @@ def manifest(
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "securityContext": _pod_security(uid_of(namespace, _tenant(name, request))),
+            "topologySpreadConstraints": _spread(request),
             "containers": [_container(token_sha256, request, runtime.spec, settings)],
             "volumes": [
                 _volume("code", CODE_MEGABYTES),
@@ -140,6 +142,26 @@ def _pod_security(uid: int) -> Json:
         "fsGroup": uid,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
+
+
+def _spread(request: PodRequest) -> list[Json]:
+    """Spread a pool, or a function's pods, over zones and nodes as far as there is room."""
+    if request.revision is None:
+        selector: Json = {
+            "matchLabels": MANAGED_BY | _labels(request),
+            "matchExpressions": [{"key": FUNCTION_LABEL, "operator": "DoesNotExist"}],
+        }
+    else:
+        selector = {"matchLabels": {FUNCTION_LABEL: label_value(request.revision.function)}}
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": selector,
+        }
+        for key in SPREAD_OVER
+    ]
 
 
 def _container(

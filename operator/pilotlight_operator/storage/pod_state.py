@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
 
 if TYPE_CHECKING:
     from pilotlight.storage.kubernetes_api import Json
 
-__all__ = ["address", "failure", "has_ended", "pod_key", "why_waiting"]
+__all__ = ["address", "failure", "has_ended", "no_room", "pod_key", "why_waiting"]
 
 _HOPELESS = {
     "ErrImageNeverPull": "InvalidImage",
@@ -20,6 +20,9 @@ _HOPELESS = {
     "RunContainerError": "InvalidConfiguration",
 }
 """Reasons for which a container waits that do not go by waiting; Lambda's StateReasonCode each."""
+
+NO_ROOM_RETRY_SECONDS = 5
+"""When a caller may come again: another pod may have ended by then, or a node come."""
 
 
 def pod_key(pod: Json) -> str:
@@ -51,14 +54,24 @@ def failure(pod: Json) -> StartFailedError | None:
     return _failed(pod, _said(pod["status"]), "InternalError") if has_ended(pod) else None
 
 
-def why_waiting(pod: Json) -> StartFailedError:
-    """Give why a pod has not started yet, for when there is no more time."""
+def no_room(pod: Json) -> ThrottledError | None:
+    """Give the scheduler's word that no node has room for a pod, or None."""
     for condition in pod.get("status", {}).get("conditions", []):
         if condition.get("reason") == "Unschedulable":
-            said = condition.get("message", "")
-            return _failed(pod, f"it cannot be scheduled: {said}", "InsufficientCapacity")
+            said = condition.get("message", "no reason given")
+            return ThrottledError(
+                f"Rate Exceeded: pod {pod_key(pod)} cannot be scheduled: {said}",
+                reason="ConcurrentInvocationLimitExceeded",
+                retry_after=NO_ROOM_RETRY_SECONDS,
+            )
+    return None
+
+
+def why_waiting(pod: Json) -> PilotlightError:
+    """Give why a pod has not started yet, for when there is no more time."""
     waits = [_said(state["waiting"]) for state in _states(pod) if "waiting" in state]
-    return _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
+    late = _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
+    return no_room(pod) or late
 
 
 def _states(pod: Json) -> list[Json]:

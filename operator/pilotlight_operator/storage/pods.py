@@ -28,7 +28,7 @@ from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes_watch import Collection, follow
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest
-from .pod_state import address, failure, has_ended, pod_key, why_waiting
+from .pod_state import address, failure, has_ended, no_room, pod_key, why_waiting
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -42,6 +42,8 @@ __all__ = ["KubernetesCompute"]
 LONGEST_PREFIX = 48
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+NO_ROOM_SECONDS = 10.0
+"""How long a pod may wait for room on a node: what makes space takes seconds to go."""
 
 log = structlog.get_logger()
 
@@ -75,16 +77,21 @@ class KubernetesCompute:
         self._starting: dict[str, _Starting] = {}
         self._removals: set[asyncio.Task[None]] = set()
         self._tell: Callable[[str], Awaitable[None]] | None = None
+        self._make_space: Callable[[], Awaitable[None]] = _keep_all
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
-        """Create a pod and wait for its agent; raises StartFailedError, leaving nothing behind."""
+        """Create a pod and wait for its agent; a start that fails leaves nothing behind.
+
+        Raises ThrottledError where no node has room, else StartFailedError.
+        """
         key = self._name(request)
         body = await self._manifest(key, request)
         starting = self._starting[key] = _Starting(body)
         try:
             async with asyncio.timeout(seconds):
                 await self._api.request("POST", _path(key.partition("/")[0]), body=body)
-                host = await _wait_for_address(starting)
+                make_space = self._make_space if request.revision else _keep_all
+                host = await _wait_for_address(starting, make_space)
                 await wait_until_ready(host, AGENT_PORT)
         except BaseException as error:
             self._remove(key)
@@ -93,7 +100,8 @@ class KubernetesCompute:
             raise
         finally:
             del self._starting[key]
-        return Pod(key, host, AGENT_PORT)
+        node = starting.pod.get("spec", {}).get("nodeName", "")
+        return Pod(key, host, AGENT_PORT, node)
 
     async def assign(self, pod: str, request: PodRequest) -> None:
         """Give a generic pod its function's labels and owner, that it goes with the function."""
@@ -116,6 +124,10 @@ class KubernetesCompute:
     async def running(self) -> list[str]:
         """Name the pods that are there, but for those that go already or just start."""
         return sorted(self._known - self._stopping - self._starting.keys())
+
+    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+        """Ask for space once for each start that somebody waits for and no node has room for."""
+        self._make_space = make_space
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
         """Tell of pods that ended or vanished by themselves."""
@@ -201,15 +213,34 @@ class KubernetesCompute:
             return
 
 
-async def _wait_for_address(starting: _Starting) -> str:
+async def _wait_for_address(starting: _Starting, make_space: Callable[[], Awaitable[None]]) -> str:
+    deadline: float | None = None
     while True:
         error, host = failure(starting.pod), address(starting.pod)
         if error is not None:
             raise error
         if host is not None:
             return host
-        await starting.changed.wait()
+        crowded = no_room(starting.pod)
+        if crowded is None:
+            deadline = None
+        elif deadline is None:
+            deadline = _now() + NO_ROOM_SECONDS
+            await make_space()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await starting.changed.wait()
+        except TimeoutError as late:
+            raise crowded or late from None
         starting.changed.clear()
+
+
+async def _keep_all() -> None:
+    """Make no space: a pod that nobody waits for may wait itself."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _path(namespace: str) -> str:

@@ -1,0 +1,290 @@
+"""Capacity on a real cluster: first calls, bursts, an emptied pool, starvation, idle cost.
+
+Installs the chart (KUBECONFIG, the images of `make images`) and measures on its NodePort, one part
+after the other, on a cluster that does nothing else. Ratios are of one run. `fresh` makes and calls
+functions, `nodes` reads what pods use. Functions of 1,770 MB do not fit a generic pod, so the same
+platform makes them pods of their own: that is the baseline.
+
+    python -m benchmarks.cluster [PART…] [--write]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.fresh import First, Platform
+from benchmarks.nodes import RUNTIME, Pools, cpu_seconds, megabytes
+from benchmarks.targets import call, functions_framework
+from tests.support.cluster import Installation, installed
+from tests.support.node_processes import processes
+
+from pilotlight_agent import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
+MARKER = "<!-- cluster -->"
+OWN_POD = 1770
+"""Megabytes beyond the generic size class."""
+SLOW = "import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
+Row = tuple[str, str]
+
+
+class Capacity:
+    """The measurements, each of which gives rows of the table."""
+
+    def __init__(self, installation: Installation, options: argparse.Namespace) -> None:
+        keys = installation.access_key, installation.secret_key
+        self.platform = Platform(installation.client(), installation.endpoint, *keys)
+        self.pools = Pools(installation.account)
+        self.installation = installation
+        self.options = options
+        self.pools.resize(0)
+        self.platform.make(1, runtime=RUNTIME)  # a pool fills where a function may need it
+
+    def cold(self) -> list[Row]:
+        """First calls from the pool and in pods of their own, by turns."""
+        self.pools.resize(4)
+        taken: dict[str, list[float]] = {"pool": [], "own": []}
+        self._first(128)  # connections between the platform's parts
+        for number in range(self.options.count):
+            taken["pool"].append(self._first(128))
+            if number % 2 == 0:
+                taken["own"].append(self._first(OWN_POD))
+        pool, own = taken["pool"], taken["own"]
+        return [
+            (f"first call from the pool, {len(pool)} calls", spread(pool)),
+            (f"first call in a pod of its own, {len(own)} calls", spread(own)),
+            ("own pod ÷ pool", f"p50 {median(own) / median(pool):.1f}, p95 {ratio95(own, pool)}"),
+        ]
+
+    def bursts(self) -> list[Row]:
+        """Twenty calls to one cold function, and twenty fresh functions at once."""
+        self.pools.resize(20)
+        (name,) = self.platform.make(1, runtime=RUNTIME)
+        same = self._call([name] * 20)
+        self.platform.delete([name])
+        self.pools.wait(20)
+        distinct = self._fresh(20)
+        return [
+            ("20 calls at once to one cold function", outcome(same)),
+            ("20 fresh functions at once, pool of 20", outcome(distinct)),
+        ]
+
+    def emptied(self) -> list[Row]:
+        """A pool of 40 emptied at once, then twenty more while it is empty."""
+        self.pools.resize(0)
+        own = self._fresh(20, memory=OWN_POD)
+        self.pools.resize(40)
+        names = self.platform.make(60, runtime=RUNTIME)
+        first = self._call(names[:40])
+        more = self._call(names[40:])
+        self.platform.delete(names)  # a node has no room for these and a full pool
+        missing, began = 40 - self.pools.ready(), time.perf_counter()
+        self.pools.wait_full(40)
+        refill = missing / (time.perf_counter() - began)
+        ratio = rate(first) / rate(own)
+        return [
+            ("20 functions at once, each in a pod of its own", with_rate(own)),
+            ("40 fresh functions at once, pool of 40", with_rate(first)),
+            ("this rate ÷ the rate of own pods", f"{ratio:.1f}"),
+            ("20 more at once, the pool is empty", with_rate(more)),
+            (f"refill of the {missing} pods that were still missing", f"{refill:.1f} a second"),
+        ]
+
+    def starvation(self) -> list[Row]:
+        """The first call of B alone, and while A needs twenty environments at once."""
+        alone, beside = [], []
+        for _ in range(self.options.rounds):
+            self.pools.resize(24)
+            alone += [first.ms for first in self._fresh(1)]
+            self.pools.wait(24)
+            (a,) = self.platform.make(1, runtime=RUNTIME, source=SLOW)
+            (b,) = self.platform.make(1, runtime=RUNTIME)
+            time.sleep(self.options.quiet)
+            calls = self._call([a] * 20 + [b], stagger=0.02)
+            beside.append(calls[-1].ms)
+            self.platform.delete([a, b])
+        return [
+            ("first call of B alone", spread(alone)),
+            ("first call of B, 20 ms after 20 calls to a cold A", spread(beside)),
+            ("with A ÷ alone, p50", f"{median(beside) / median(alone):.2f}"),
+        ]
+
+    def idle(self) -> list[Row]:
+        """CPU of the platform with a hundred functions that nobody calls."""
+        names = self.platform.make(100, runtime=RUNTIME)
+        self.pools.resize(1)
+        time.sleep(self.options.idle_seconds / 2)
+        before, began = cpu_seconds(self.installation.namespace), time.monotonic()
+        time.sleep(self.options.idle_seconds)
+        after, took = cpu_seconds(self.installation.namespace), time.monotonic() - began
+        self.platform.delete(names)
+        return [
+            (f"{name} idle with 100 functions", f"{(after[name] - used) / took:.2%} of a core")
+            for name, used in sorted(before.items())
+        ]
+
+    def memory(self) -> list[Row]:
+        """Proportional set sizes of idle pods against a functions-framework process."""
+        self.pools.resize(10)
+        (name,) = self.platform.make(1, runtime=RUNTIME)
+        generic = [megabytes(processes(pod["metadata"]["uid"])) for pod in self.pools.pods()]
+        self._call([name])
+        time.sleep(self.options.quiet)
+        (pod,) = self.installation.pods(name)
+        special = megabytes(processes(pod["metadata"]["uid"]))
+        self.platform.delete([name])
+        framework = framework_megabytes()
+        return [
+            ("idle generic pod, one of ten, PSS", f"{median(generic):.1f} MB"),
+            ("pod with one idle environment, PSS", f"{special:.1f} MB"),
+            ("one functions-framework, PSS", f"{framework:.1f} MB"),
+            ("functions-framework ÷ generic pod", f"{framework / median(generic):.2f}"),
+            ("functions-framework ÷ pod with an environment", f"{framework / special:.2f}"),
+        ]
+
+    def _first(self, memory: int) -> float:
+        (first,) = self._fresh(1, memory=memory)
+        self.pools.wait(4)
+        return first.ms
+
+    def _fresh(self, count: int, *, memory: int = 128) -> list[First]:
+        """Make so many functions, call all at once, delete them; all must be honest."""
+        names = self.platform.make(count, memory=memory, runtime=RUNTIME)
+        firsts = self._call(names)
+        self.platform.delete(names)
+        if any(first.problem is None and first.init_ms is None for first in firsts):
+            sys.exit("not an honest cold start: a REPORT line has no Init Duration")
+        return firsts
+
+    def _call(self, names: Sequence[str], *, stagger: float = 0.0) -> list[First]:
+        time.sleep(self.options.quiet)
+        calls = self.platform.call(names, stagger=stagger)
+        for problem in {one.problem for one in calls if one.problem}:
+            print(problem, file=sys.stderr)
+        return calls
+
+
+def median(samples: Sequence[float]) -> float:
+    """Give the median."""
+    return statistics.median(samples)
+
+
+def p95(samples: Sequence[float]) -> float:
+    """Give the 95th percentile."""
+    if len(samples) == 1:
+        return samples[0]
+    return statistics.quantiles(samples, n=20, method="inclusive")[-1]
+
+
+def ratio95(slow: Sequence[float], fast: Sequence[float]) -> str:
+    """Compare the 95th percentiles."""
+    return f"{p95(slow) / p95(fast):.1f}"
+
+
+def spread(samples: Sequence[float]) -> str:
+    """Say how milliseconds are distributed."""
+    return f"p50 {median(samples):.1f} ms, p95 {p95(samples):.1f} ms, worst {max(samples):.1f} ms"
+
+
+def outcome(calls: Sequence[First]) -> str:
+    """Say how many failed and when the last was answered."""
+    failed = sum(1 for one in calls if one.problem)
+    return f"{failed} failed, {spread([one.ms for one in calls])}"
+
+
+def rate(calls: Sequence[First]) -> float:
+    """Give answers per second, from the first call to the last answer."""
+    took = max(one.ended for one in calls) - min(one.began for one in calls)
+    return sum(1 for one in calls if not one.problem) / took
+
+
+def with_rate(calls: Sequence[First]) -> str:
+    """Say what became of calls, and their rate."""
+    return f"{outcome(calls)}; {rate(calls):.1f} a second"
+
+
+def framework_megabytes() -> float:
+    """Give the memory of a functions-framework that has answered once."""
+    target = functions_framework()
+    target.start()
+    try:
+        call(target.url)
+        assert target.process is not None
+        return megabytes([target.process.pid, *tree.descendants(target.process.pid)])
+    finally:
+        target.stop()
+
+
+def table(rows: Sequence[Row], options: argparse.Namespace) -> str:
+    """Give the table in Markdown."""
+    load = os.getloadavg()
+    command = f"python -m benchmarks.cluster {' '.join(options.parts)}"
+    machine = f"{os.cpu_count()} cores, load average at the end {load[0]:.1f}"
+    head = [f"{datetime.now(UTC).date()}, `{command}`, {machine}.", ""]
+    head += ["| what | figure |", "| --- | --- |"]
+    return "\n".join([*head, *(f"| {what} | {figure} |" for what, figure in rows)])
+
+
+def told(rows: list[Row]) -> list[Row]:
+    """Show rows as soon as they are there: the whole takes a quarter of an hour."""
+    for row in rows:
+        print(": ".join(row), file=sys.stderr, flush=True)
+    return rows
+
+
+PARTS: dict[str, Callable[[Capacity], list[Row]]] = {
+    "cold": Capacity.cold,
+    "bursts": Capacity.bursts,
+    "emptied": Capacity.emptied,
+    "starvation": Capacity.starvation,
+    "idle": Capacity.idle,
+    "memory": Capacity.memory,
+}
+
+
+def main() -> None:
+    """Measure, print a table, and with `--write` put it into docs/performance.md."""
+    options = _options()
+    with installed() as installation:
+        capacity = Capacity(installation, options)
+        try:
+            rows = [row for part in options.parts for row in told(PARTS[part](capacity))]
+        finally:
+            capacity.pools.remove()
+    text = table(rows, options)
+    print(text)
+    if options.write:
+        _write(text)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all unless named")
+    parser.add_argument("--count", type=int, default=20, help="first calls from the pool")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the starvation part")
+    parser.add_argument("--quiet", type=float, default=2.0, help="seconds before calls")
+    parser.add_argument("--idle-seconds", type=float, default=60.0)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    options.parts = options.parts or list(PARTS)
+    return options
+
+
+def _write(text: str) -> None:
+    head, _, rest = OUTPUT.read_text().partition(MARKER)
+    _, _, tail = rest.partition(MARKER)
+    OUTPUT.write_text(f"{head}{MARKER}\n{text}\n{MARKER}{tail}")
+
+
+if __name__ == "__main__":
+    main()
