@@ -11,6 +11,7 @@ platform makes them pods of their own: that is the baseline.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks.fresh import First, Platform
 from benchmarks.nodes import RUNTIME, Pools, cpu_seconds, megabytes
 from benchmarks.targets import call, functions_framework
-from tests.support.cluster import Installation, installed
+from tests.support.cluster import Installation, installed, kubectl, wait_until
 from tests.support.node_processes import processes
 
 from pilotlight_agent import tree
@@ -35,6 +36,7 @@ MARKER = "<!-- cluster -->"
 OWN_POD = 1770
 """Megabytes beyond the generic size class."""
 SLOW = "import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
+STEP = 50
 Row = tuple[str, str]
 
 
@@ -118,6 +120,33 @@ class Capacity:
             ("first call of B, 20 ms after 20 calls to a cold A", spread(beside)),
             ("with A ÷ alone, p50", f"{median(beside) / median(alone):.2f}"),
         ]
+
+    def step(self) -> list[Row]:
+        """From nothing to fifty calls at once, ten environments a pod."""
+        self.pools.resize(8)
+        (name,) = self.platform.make(1, runtime=RUNTIME, source=SLOW)
+        self._share(name, 10)
+        calls = self._call([name] * STEP)
+        pods = len(self.installation.pods(name))
+        self.platform.delete([name])
+        waited = [one.ms - 1000 for one in calls]
+        return [
+            (f"step from 0 to {STEP} calls of 1 s each, 10 environments a pod", outcome(calls)),
+            ("until each had its environment", f"{spread(waited)}, {pods} pods"),
+        ]
+
+    def _share(self, name: str, count: int) -> None:
+        """Let environments of a function share pods, and wait until that is served."""
+        patch = json.dumps({"spec": {"environmentsPerPod": count}})
+        account = self.installation.account
+        kubectl("patch", "fn", name, "-n", account, "--type", "merge", "-p", patch)
+        wait_until(
+            lambda: (
+                self.installation.function(name)["status"]["configuration"]["environmentsPerPod"]
+                == count
+            ),
+            "environments share pods",
+        )
 
     def idle(self) -> list[Row]:
         """CPU of the platform with a hundred functions that nobody calls."""
@@ -247,6 +276,7 @@ PARTS: dict[str, Callable[[Capacity], list[Row]]] = {
     "bursts": Capacity.bursts,
     "emptied": Capacity.emptied,
     "starvation": Capacity.starvation,
+    "step": Capacity.step,
     "idle": Capacity.idle,
     "memory": Capacity.memory,
 }

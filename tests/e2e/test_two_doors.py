@@ -100,3 +100,18 @@ def _object_of(platform: Installation, function_name: str) -> str:
 def _secrets(platform: Installation, function: str) -> str:
     selector = f"pilotlight.dev/function={function}"
     return kubectl("get", "secrets", "-n", platform.account, "-l", selector, "-o", "name")
+
+
+def test_a_pod_of_the_pool_becomes_as_small_as_its_function(platform: Installation) -> None:
+    """In place, while it serves: what it held too much others get."""
+    platform.apply("narrowed", ECHO, memory=256)
+    platform.wait_ready("narrowed")
+    assert platform.invoke("narrowed", 1) == 1
+
+    def is_narrow() -> bool:
+        (pod,) = platform.pods("narrowed")
+        state = pod["status"]["containerStatuses"][0]
+        return bool(state["resources"]["limits"]["memory"] == "320Mi" and not state["restartCount"])
+
+    wait_until(is_narrow, "the kubelet has narrowed the pod to 256 MB and its overhead")
+    assert platform.invoke("narrowed", 2) == 2

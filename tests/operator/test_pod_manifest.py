@@ -11,7 +11,13 @@ import yaml
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
-from pilotlight_operator.manifests.pod import PodSettings, assignment, manifest, uid_of
+from pilotlight_operator.manifests.pod import (
+    PodSettings,
+    assignment,
+    manifest,
+    narrowing,
+    uid_of,
+)
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNTIME = Runtime(
@@ -82,3 +88,13 @@ def test_an_assigned_pod_goes_with_its_function() -> None:
         True,
     )
     assert patch["metadata"]["labels"]["pilotlight.dev/revision"] == REVISION.revision
+
+
+def test_narrowing_names_only_what_can_change_in_place() -> None:
+    """CPU and memory of the agent's container, as a pod of the function's own would have them."""
+    (container,) = narrowing(_request(), RUNTIME, PodSettings())["spec"]["containers"]
+    (own,) = _manifest(_request())["spec"]["containers"]
+    assert container["name"] == own["name"]
+    for kind, values in container["resources"].items():
+        assert values.keys() == {"cpu", "memory"}
+        assert values.items() <= own["resources"][kind].items()

@@ -94,6 +94,15 @@ def assignment(request: PodRequest) -> Json:
     return {"metadata": {"labels": _labels(request), "ownerReferences": [_function(request)]}}
 
 
+def narrowing(request: PodRequest, runtime: Runtime, settings: PodSettings) -> Json:
+    """Give the patch of `resize` that makes a generic pod as small as its function."""
+    resources = _resources(request, runtime.spec, settings)
+    # Only these two can be changed while a pod runs; what a patch does not name stays.
+    resized = {kind: {name: values[name] for name in ("cpu", "memory")}
+               for kind, values in resources.items()}  # fmt: skip
+    return {"spec": {"containers": [{"name": CONTAINER, "resources": resized}]}}
+
+
 def uid_of(namespace: str, tenant: str) -> int:
     """Derive the user id that a function's pods, or one generic pod, run as; from 100000 up."""
     digest = hashlib.sha256(f"{namespace}/{tenant}".encode()).digest()

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -27,11 +27,11 @@ from pilotlight.errors import (
 from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes_watch import Collection, follow
 
-from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest
+from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
 from .pod_state import address, failure, has_ended, no_room, pod_key, why_waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from pilotlight.storage import ResourceStore
     from pilotlight.storage.kubernetes_api import Json, KubernetesApi
@@ -42,6 +42,8 @@ __all__ = ["KubernetesCompute"]
 LONGEST_PREFIX = 48
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+NARROW_SECONDS = 10.0
+"""How long a pod keeps the size of the pool after it got its function."""
 NO_ROOM_SECONDS = 10.0
 """How long a pod may wait for room on a node: what makes space takes seconds to go."""
 
@@ -75,7 +77,9 @@ class KubernetesCompute:
         self._known: set[str] = set()
         self._stopping: set[str] = set()
         self._starting: dict[str, _Starting] = {}
-        self._removals: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        # One after the other: nobody waits for them, and starts need the processors more.
+        self._assigning = asyncio.Lock()
         self._tell: Callable[[str], Awaitable[None]] | None = None
         self._make_space: Callable[[], Awaitable[None]] = _keep_all
 
@@ -104,17 +108,35 @@ class KubernetesCompute:
         return Pod(key, host, AGENT_PORT, node)
 
     async def assign(self, pod: str, request: PodRequest) -> None:
-        """Give a generic pod its function's labels and owner, that it goes with the function."""
-        namespace, _, name = pod.partition("/")
+        """Give a generic pod its function's labels and owner; later its function's size.
+
+        With its function's labels it goes with the function.
+        """
         try:
-            await self._api.request(
-                "PATCH",
-                f"{_path(namespace)}/{name}",
-                body=assignment(request),
-                content_type="application/merge-patch+json",
-            )
+            async with self._assigning:
+                await self._patch(pod, assignment(request), "application/merge-patch+json")
         except PilotlightError as error:
             log.warning("pod_not_assigned", pod=pod, error=str(error))
+            return
+        self._later(self._narrow(pod, request))
+
+    async def _narrow(self, pod: str, request: PodRequest) -> None:
+        """Make a pod smaller in place, where the cluster can: what it held too much, others get.
+
+        Not at once: initialising and the first calls are all CPU.
+        """
+        await asyncio.sleep(NARROW_SECONDS)
+        try:
+            runtime = await self._resources.get(Runtime, Key("", request.runtime))
+            patch = narrowing(request, runtime, self._settings)
+            await self._patch(f"{pod}/resize", patch, "application/strategic-merge-patch+json")
+        except PilotlightError as error:
+            log.info("pod_not_narrowed", pod=pod, error=str(error))
+
+    async def _patch(self, pod: str, body: Json, content_type: str) -> None:
+        namespace, _, rest = pod.partition("/")
+        path = f"{_path(namespace)}/{rest}"
+        await self._api.request("PATCH", path, body=body, content_type=content_type)
 
     async def stop(self, pod: str) -> None:
         """Delete a pod, trying until it works; the running invocation ends within its grace."""
@@ -193,9 +215,13 @@ class KubernetesCompute:
     def _remove(self, key: str) -> None:
         """Delete a pod in which nothing runs, without anybody waiting for it."""
         self._stopping.add(key)
-        task = asyncio.create_task(self._delete(key, gracePeriodSeconds="0"))
-        self._removals.add(task)
-        task.add_done_callback(self._removals.discard)
+        self._later(self._delete(key, gracePeriodSeconds="0"))
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something about a pod that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _delete(self, key: str, **query: str) -> None:
         namespace, _, name = key.partition("/")
