@@ -124,6 +124,7 @@ class Capacity:
         finally:
             self.stock.starting[revision] -= 1
         self.stock.add(lease)
+        self._starts.preparing.discard(lease.pod)
 
     async def give_way(self, revision: RevisionKey) -> None:
         """Have one started on demand given up where a provisioned one stands ready."""
@@ -232,7 +233,8 @@ class Capacity:
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
         held = {lease.pod for _, lease in self._leases.values()}
-        held |= {*self._pools.pods(), *self.stock.pods(), *self._starts.rooms.pods()}
+        held |= {*self._pools.pods(), *self.stock.pods()}
+        held |= {*self._starts.preparing, *self._starts.rooms.pods()}
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
@@ -338,6 +340,7 @@ class Capacity:
     def _grant(self, gateway: str, lease: Lease) -> Lease:
         granted = replace(lease, id=str(uuid.uuid4()), epoch=next(self._epochs))
         self._leases[granted.id] = (gateway, granted)
+        self._starts.preparing.discard(lease.pod)
         return granted
 
     def _cap_changed(self, key: CapKey) -> None:

@@ -68,6 +68,8 @@ class Starts:
         self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
     ) -> None:
         self.rooms = Rooms()
+        self.preparing: set[str] = set()
+        """Pods that are somebody's, until their lease is in the table."""
         self._lanes = Lanes()
         self._compute = compute
         self._revisions = revisions
@@ -94,6 +96,7 @@ class Starts:
 
     def stop(self, pod: str) -> None:
         """Stop a pod; nobody waits for it."""
+        self.preparing.discard(pod)
         self.rooms.close(pod)
         self.spawn(self._compute.stop(pod))
 
@@ -170,29 +173,27 @@ class Starts:
     ) -> _Started:
         revision = placement.pod.revision
         function = Key(revision.namespace, revision.function) if revision else Key("", "")
-        async with self._lanes.turn(pod.node, function):
-            return await self._specialise(placement, pod, seconds, start)
+        self.preparing.add(pod.name)
+        try:
+            async with self._lanes.turn(pod.node, function):
+                return await self._specialise(placement, pod, seconds, start)
+        except BaseException:
+            # A pod that was half specialised is burnt, whoever asked for it.
+            self.stop(pod.name)
+            raise
 
     async def _specialise(
         self, placement: Placement, pod: Pod, seconds: float, start: Start
     ) -> _Started:
         began = time.monotonic()
-        try:
-            specialised = await self._agents.specialise(
-                pod, placement.specialisation, seconds=seconds
-            )
-            environment = _first(pod, specialised)
-        except BaseException:
-            # A pod that was half specialised is burnt, whoever asked for it.
-            self.stop(pod.name)
-            raise
+        specialised = await self._agents.specialise(pod, placement.specialisation, seconds=seconds)
         steps = replace(
             start,
             specialise=time.monotonic() - began,
             fetch=specialised.fetch_milliseconds / 1000,
             unpack=specialised.unpack_milliseconds / 1000,
         )
-        return _Started(pod, environment.id, steps)
+        return _Started(pod, _first(pod, specialised).id, steps)
 
     async def _wait_until_initialised(self, started: _Started, seconds: float) -> None:
         pod, environment = started.pod, started.environment

@@ -134,6 +134,28 @@ async def test_orphans_are_stopped(stage: Stage) -> None:
     assert stage.compute.pods == {held[0].pod}
 
 
+async def test_a_pod_that_is_being_prepared_is_no_orphan(stage: Stage) -> None:
+    """Nobody holds a lease of it yet; one whose claim goes away meanwhile is stopped."""
+    capacity = stage.capacity()
+    stage.agents.gate.clear()
+    claims = [asyncio.create_task(claim(capacity)) for _ in range(4)]
+    await settled()
+    assert len(stage.compute.pods) == 4
+    await capacity.stop_orphans()
+    await settled()
+    assert len(stage.compute.pods) == 4
+    claims[0].cancel()  # it is being specialised
+    claims[3].cancel()  # it waits for its turn on the node
+    await settled()
+    stage.agents.gate.set()
+    await asyncio.gather(*claims, return_exceptions=True)
+    await settled()
+    assert len(stage.compute.pods) == 2
+    await capacity.stop_orphans()
+    await settled()
+    assert len(stage.compute.pods) == 2
+
+
 async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> None:
     placement = await stage.revisions().place(REVISION)
     facts = placement.specialisation.function

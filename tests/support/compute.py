@@ -71,12 +71,14 @@ class FakeCompute:
 
 
 class FakeAgents:
-    """Specialises everything, or nothing."""
+    """Specialises everything, or nothing; `gate` holds it back."""
 
     def __init__(self) -> None:
         self.failing = False
         self.fail_next = 0
         self.uninitialisable = False
+        self.gate = asyncio.Event()
+        self.gate.set()
         self.specialised: list[Specialisation] = []
         self._numbers = itertools.count(1)
 
@@ -85,6 +87,7 @@ class FakeAgents:
     ) -> Specialised:
         """Answer with one environment."""
         del seconds
+        await self.gate.wait()
         self.fail_next -= 1
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")
