@@ -28,15 +28,17 @@ class Room:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     """Done when the pod is specialised, or failed to be."""
-    taken: int = 0
-    """Places of environments that are, or are being started; spare ones included."""
+    taken: int = 1
+    """Environments that are, or are being started; spare ones included."""
+    waiting: int = 0
+    """Claims that wait for the pod."""
     spare: list[str] = field(default_factory=list)
     """Environments that nobody holds."""
 
     @property
     def used(self) -> int:
         """Count the environments that somebody holds, or waits for."""
-        return self.taken - len(self.spare)
+        return self.taken - len(self.spare) + self.waiting
 
     @property
     def has_place(self) -> bool:
@@ -58,13 +60,15 @@ class Rooms:
 
     def open(self, revision: RevisionKey, places: int) -> Room:
         """Add a room whose pod is being started, its first place taken."""
-        room = Room(revision, places, taken=1)
+        room = Room(revision, places)
         self._of_revision.setdefault(revision, []).append(room)
         return room
 
-    def opened(self, room: Room, pod: Pod) -> None:
-        """Note the pod of a room."""
+    def opened(self, room: Room, pod: Pod, others: list[str]) -> None:
+        """Note the pod of a room, and the environments that were started for those who wait."""
         self._of_pod[pod.name] = room
+        room.taken += len(others)
+        room.spare += others
         room.opened.set_result(pod)
 
     def failed(self, room: Room, error: BaseException) -> None:

@@ -24,9 +24,9 @@ from .pools import PoolKey
 from .rooms import Room, Rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
-    from pilotlight.agent_protocol import EnvironmentState, Specialised
+    from pilotlight.agent_protocol import Specialisation, Specialised
     from pilotlight.compute import Compute, Pod, PodRequest
 
     from .agents import Agents
@@ -40,10 +40,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Started:
-    """An environment that was just started."""
+    """Environments that were just started; the first is whose start it was."""
 
     pod: Pod
-    environment: str
+    environments: list[str]
     start: Start
 
     def lease(self, revision: RevisionKey, *, provisioned: bool) -> Lease:
@@ -51,7 +51,7 @@ class _Started:
         return Lease(
             id="",
             revision=revision,
-            environment=self.environment,
+            environment=self.environments[0],
             pod=self.pod.name,
             host=self.pod.host,
             port=self.pod.port,
@@ -117,41 +117,44 @@ class Starts:
         room = self.rooms.find(revision)
         if room is None:
             return await self._open_room(revision, placement, seconds)
-        if room.spare:
-            return _Started(room.opened.result(), room.spare.pop(), Start("shared"))
-        room.taken += 1
         began = time.monotonic()
+        pod = await _wait_for(room)
+        start = Start("shared", pod=time.monotonic() - began)
+        if room.spare:
+            return _Started(pod, [room.spare.pop()], start)
+        room.taken += 1
         try:
-            pod = await asyncio.shield(room.opened)
-            waited = time.monotonic() - began
             environment = await self._agents.fork(pod, seconds=seconds)
         except BaseException:
             room.taken -= 1
             raise
-        return _Started(pod, environment.id, Start("shared", pod=waited))
+        return _Started(pod, [environment.id], start)
 
     async def _open_room(
         self, revision: RevisionKey, placement: Placement, seconds: float
     ) -> _Started:
         room: Room = self.rooms.open(revision, placement.environments_per_pod)
         try:
-            started = await self._start_pod(placement, seconds)
+            # Who comes until the pod is there is served by the same request.
+            started = await self._start_pod(placement, seconds, lambda: 1 + room.waiting)
         except BaseException as error:
             failure = error if isinstance(error, Exception) else _abandoned(revision)
             self.rooms.failed(room, failure)
             raise
-        self.rooms.opened(room, started.pod)
+        self.rooms.opened(room, started.pod, started.environments[1:])
         return started
 
-    async def _start_pod(self, placement: Placement, seconds: float) -> _Started:
-        """Start an environment in a pod of its own, a generic one if there is one.
+    async def _start_pod(
+        self, placement: Placement, seconds: float, count: Callable[[], int] = lambda: 1
+    ) -> _Started:
+        """Start environments in a pod of their own, a generic one if there is one.
 
         A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
         """
         generic = self._take_generic(placement.pod)
         if generic is not None:
             try:
-                started = await self._by_turns(placement, generic, seconds, Start("pool"))
+                started = await self._by_turns(placement, generic, seconds, Start("pool"), count)
             except StartFailedError as error:
                 log.warning("generic pod discarded", pod=generic.name, error=str(error))
             else:
@@ -161,7 +164,7 @@ class Starts:
         with self._pools.demand():
             pod = await self._compute.start(placement.pod, seconds=seconds)
         start = Start("pod", pod=time.monotonic() - began)
-        return await self._by_turns(placement, pod, seconds, start)
+        return await self._by_turns(placement, pod, seconds, start, count)
 
     def _take_generic(self, request: PodRequest) -> Pod | None:
         if not request.fits_generic:
@@ -169,34 +172,42 @@ class Starts:
         return self._pools.take(PoolKey(request.namespace, request.runtime))
 
     async def _by_turns(
-        self, placement: Placement, pod: Pod, seconds: float, start: Start
+        self,
+        placement: Placement,
+        pod: Pod,
+        seconds: float,
+        start: Start,
+        count: Callable[[], int],
     ) -> _Started:
         revision = placement.pod.revision
         function = Key(revision.namespace, revision.function) if revision else Key("", "")
         self.preparing.add(pod.name)
         try:
             async with self._lanes.turn(pod.node, function):
-                return await self._specialise(placement, pod, seconds, start)
+                specialisation = placement.specialisation.model_copy(
+                    update={"environments": count()}
+                )
+                return await self._specialise(specialisation, pod, seconds, start)
         except BaseException:
             # A pod that was half specialised is burnt, whoever asked for it.
             self.stop(pod.name)
             raise
 
     async def _specialise(
-        self, placement: Placement, pod: Pod, seconds: float, start: Start
+        self, specialisation: Specialisation, pod: Pod, seconds: float, start: Start
     ) -> _Started:
         began = time.monotonic()
-        specialised = await self._agents.specialise(pod, placement.specialisation, seconds=seconds)
+        specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
         steps = replace(
             start,
             specialise=time.monotonic() - began,
             fetch=specialised.fetch_milliseconds / 1000,
             unpack=specialised.unpack_milliseconds / 1000,
         )
-        return _Started(pod, _first(pod, specialised).id, steps)
+        return _Started(pod, _identities(pod, specialised), steps)
 
     async def _wait_until_initialised(self, started: _Started, seconds: float) -> None:
-        pod, environment = started.pod, started.environment
+        pod, environment = started.pod, started.environments[0]
         try:
             await self._agents.wait_until_initialised(pod, environment, seconds=seconds)
         except BaseException:
@@ -209,12 +220,20 @@ class Starts:
             log.warning("pod not stopped", error=repr(error))
 
 
-def _first(pod: Pod, specialised: Specialised) -> EnvironmentState:
+async def _wait_for(room: Room) -> Pod:
+    room.waiting += 1
+    try:
+        return await asyncio.shield(room.opened)
+    finally:
+        room.waiting -= 1
+
+
+def _identities(pod: Pod, specialised: Specialised) -> list[str]:
     if not specialised.environments:
         raise StartFailedError(
             f"pod {pod.name} was specialised and started no environment", reason="InternalError"
         )
-    return specialised.environments[0]
+    return [one.id for one in specialised.environments]
 
 
 def _abandoned(revision: RevisionKey) -> StartFailedError:

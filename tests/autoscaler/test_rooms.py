@@ -30,6 +30,7 @@ async def test_claims_at_once_share_pods(stage: Stage) -> None:
     leases = await asyncio.gather(*claims)
     assert len({lease.environment for lease in leases}) == 7
     assert len({lease.pod for lease in leases}) == 3
+    assert [one.environments for one in stage.agents.specialised] == [3, 3, 1]  # and no forks
 
 
 async def test_what_is_given_back_is_used_again(stage: Stage) -> None:

@@ -22,6 +22,22 @@ def test_every_example_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert {example.function for example in demo.examples(EXAMPLES)} == folders
     assert shown.count("took  cold") == len(folders)
     assert "REPORT RequestId" in shown
+    assert shown.count("got   202, accepted as") == len(list(demo.sent()))
+    assert all(event.ends_with in shown for event in demo.sent())
+    assert "pilotlight dlq list" in shown
+
+
+def test_an_event_whose_end_is_not_seen_fails_the_demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A destination that says something else is told of, by the name of who was invoked."""
+    monkeypatch.setattr(demo, "END_SECONDS", 2.0)
+    broken = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, broken)
+    silent = "def handler(record, context):\n    return {}\n"
+    (broken / "notify" / "notify.py").write_text(silent)
+    assert demo.main(broken) == 1
+    assert capsys.readouterr().err.count("orders") == 2
 
 
 def test_a_broken_example_fails_the_demo(

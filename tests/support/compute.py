@@ -92,7 +92,10 @@ class FakeAgents:
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")
         self.specialised.append(specialisation)
-        return Specialised(environments=[EnvironmentState(id=f"{pod.name}-e", state="starting")])
+        identities = (f"{pod.name}-e{number}" for number in range(specialisation.environments))
+        return Specialised(
+            environments=[EnvironmentState(id=one, state="starting") for one in identities]
+        )
 
     async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
         """Answer with one environment more."""
