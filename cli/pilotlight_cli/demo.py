@@ -1,12 +1,15 @@
 """`make demo`: a local platform, every example invoked with boto3 on real input, cold and warm.
 
-Shows what was sent and what came back; the exit status is 0 only if every call ended as it should.
+Shows what was sent and what came back, then where asynchronous events end; the exit status is 0
+only if every call ended as it should.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +29,11 @@ __all__ = ["main"]
 
 SHOWN = 300
 """Characters of an event or an answer that are printed."""
+ACCEPTED = 202
+END_SECONDS = 10.0
+"""How long an event may take to its end."""
+DEAD = "event is dead"
+"""What the platform says of an event that became a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,15 @@ class Example:
     function: str
     event: dict[str, Any]
     fails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An asynchronous event for a function of the examples, and the line that says how it ended."""
+
+    function: str
+    event: dict[str, Any]
+    ends_with: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +77,22 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("page", {"queryStringParameters": {"name": "Ada"}, "cookies": ["visits=2"]})
     yield Example("pets", {"pathParameters": {"id": "2"}})
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
+    yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
+    yield Example("notify", _record({"order": 6}, {"total": 43}))
+    yield Example("intake", {"weight": "12 kg"})
+
+
+def sent() -> Iterator[Sent]:
+    """Give events whose ends are shown: two at a destination, one in the dead-letter store."""
+    yield Sent("orders", {"order": 7, "items": {"lamp": 39}}, "order 7: Success, 39")
+    yield Sent("orders", {"order": 8, "items": {}}, "order 8: RetriesExhausted")
+    yield Sent("intake", {"weight": "heavy"}, DEAD)
+
+
+def _record(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """Give what a destination gets of an event."""
+    context = {"condition": "Success"}
+    return {"requestContext": context, "requestPayload": event, "responsePayload": answer}
 
 
 def main(folder: Path = Path("examples")) -> int:
@@ -73,6 +106,8 @@ def main(folder: Path = Path("examples")) -> int:
         click.echo(f"Serving at {platform.endpoint} after {time.monotonic() - started:.1f} s\n")
         with closing(_client(platform.endpoint)) as client:
             wrong = [one.function for one in examples(folder) if not _show(client, one)]
+            wrong += [one.function for one in sent() if not _follow(client, platform, one)]
+        wrong += _show_dead_letters(platform.endpoint, "intake")
         status = platform.stop()
     if wrong or status:
         click.echo(f"Not as it should be: {', '.join(wrong) or f'exit status {status}'}", err=True)
@@ -116,6 +151,40 @@ def _invoke(client: Any, example: Example) -> Result:
     log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
     lines = log.replace("\r", "\n").splitlines()
     return Result(payload, "FunctionError" in answer, lines, milliseconds)
+
+
+def _follow(client: Any, platform: DevProcess, sent: Sent) -> bool:
+    """Send an event, wait for its end and print both; say whether it ended as it should."""
+    click.secho(f"── {sent.function}, asynchronously ", bold=True)
+    click.echo(f"sent  {json.dumps(sent.event)}")
+    printed = len(platform.lines)
+    answer = client.invoke(
+        FunctionName=sent.function, InvocationType="Event", Payload=json.dumps(sent.event)
+    )
+    request_id = answer["ResponseMetadata"]["RequestId"]
+    click.echo(f"got   {answer['StatusCode']}, accepted as {request_id}")
+    try:
+        line = platform.wait_for(sent.ends_with, after=printed, seconds=END_SECONDS)
+    except RuntimeError:
+        click.echo(f"then  nothing that says {sent.ends_with!r}\n")
+        return False
+    click.echo(f"then  {click.unstyle(line).strip()}\n")
+    return bool(answer["StatusCode"] == ACCEPTED)
+
+
+def _show_dead_letters(endpoint: str, function: str) -> list[str]:
+    """Show what `pilotlight dlq list` says; gives the function if it says nothing of it."""
+    command = ["-m", "pilotlight_cli", "dlq", "list", function]
+    click.secho(f"── pilotlight dlq list {function} ", bold=True)
+    listed = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, *command],
+        env=os.environ | {"AWS_ENDPOINT_URL": endpoint},
+        stdout=subprocess.PIPE,
+        check=False,
+        text=True,
+    )
+    click.echo(listed.stdout)
+    return [] if "RetriesExhausted" in listed.stdout else [function]
 
 
 def _short(text: str) -> str:
