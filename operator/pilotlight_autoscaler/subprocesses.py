@@ -156,17 +156,38 @@ async def _listening_port(started: _Process) -> int:
 
     The rest would be the same events that the gateway reads over HTTP.
     """
-    reader = asyncio.StreamReader()
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(started.announcement, "rb", 0)
-    )
     try:
-        line = await reader.readline()
+        line = await _first_line(started.announcement)
     finally:
-        transport.close()
+        os.close(started.announcement)
     if not line:
         raise RuntimeError(f"it exited with status {await started.process.wait()}")
     return int(json.loads(line)["port"])
+
+
+async def _first_line(descriptor: int) -> bytes:
+    """Read a line from a pipe, which stays the caller's to close.
+
+    uvloop closes the pipe of `connect_read_pipe` twice; in between another thread may have opened a
+    file of the same number, which is then closed under it.
+    """
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    os.set_blocking(descriptor, False)
+    loop.add_reader(descriptor, readable.set)
+    text = b""
+    try:
+        while b"\n" not in text:
+            await readable.wait()
+            readable.clear()
+            with contextlib.suppress(BlockingIOError):
+                piece = os.read(descriptor, 4096)
+                if not piece:
+                    break
+                text += piece
+    finally:
+        loop.remove_reader(descriptor)
+    return text.partition(b"\n")[0]
 
 
 async def _end(started: _Process) -> None:
