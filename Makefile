@@ -1,9 +1,11 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench simulate docs model clean
+.PHONY: help setup demo dev test e2e check format images bench soak simulate docs model clean
 
 PYTHON ?= python3
+KILLS ?= 100
+BACKLOG ?= 100000
 CLUSTER ?= ../shared/cluster/cluster
 READY := .venv/.ready
 FUNCTIONS := .venv/functions/.ready
@@ -72,6 +74,11 @@ images: ## Build operator, gateway, runtime and database images onto the cluster
 
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python benchmarks/run.py
+	@$(RUN)/python benchmarks/asynchronous.py
+
+soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
+	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/asynchronous/test_kills.py
+	@$(RUN)/python benchmarks/backlog.py --events $(BACKLOG)
 
 simulate: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python benchmarks/keep_alive.py

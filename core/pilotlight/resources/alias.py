@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from ..names import object_name
+from .asynchronous import AsyncConfig, check_not_itself
 from .meta import Condition, Model, Resource, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
@@ -69,6 +70,11 @@ class FunctionAliasSpec(Model):
     def _latest_has_no_weights(self) -> Self:
         if self.version == "$LATEST" and (self.weights or self.provisioned_concurrency):
             raise ValueError("$LATEST has neither weights nor provisioned concurrency")
+        return self
+
+    @model_validator(mode="after")
+    def _function_is_no_destination_of_its_own(self) -> Self:
+        check_not_itself(self.async_, lambda name: object_name(name) == self.function)
         return self
 
 

@@ -7,17 +7,22 @@ gateway's `pilotlight_gateway.asynchronous` acts on it.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ..arn import parse_function_reference
 from .meta import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "DEFAULT_EVENT_AGE",
     "DEFAULT_RETRIES",
     "AsyncConfig",
     "DestinationKind",
+    "check_not_itself",
     "destination_kind",
 ]
 
@@ -95,3 +100,17 @@ class AsyncConfig(Model):
     def event_age(self) -> int:
         """Seconds after which an event is not tried any more."""
         return self.maximum_event_age_in_seconds or DEFAULT_EVENT_AGE
+
+
+def check_not_itself(config: AsyncConfig | None, is_itself: Callable[[str], bool]) -> None:
+    """Refuse a function, told by its name, as a destination of its own; raises ValueError."""
+    if config is None:
+        return
+    for address in (config.on_success, config.on_failure):
+        if address is None or destination_kind(address) != "lambda":
+            continue
+        named = parse_function_reference(address)
+        if named is not None and is_itself(named.name):
+            raise ValueError(
+                f"async: {address}: You can't specify the function as a destination for itself."
+            )

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .asynchronous import AsyncConfig, check_not_itself
 from .meta import Condition, Model, Resource, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
@@ -283,6 +283,11 @@ class Function(Resource):
     kind: Literal["Function"] = "Function"
     spec: FunctionSpec
     status: FunctionStatus = Field(default_factory=FunctionStatus)
+
+    @model_validator(mode="after")
+    def _is_no_destination_of_its_own(self) -> Self:
+        check_not_itself(self.spec.async_, lambda name: name == self.function_name)
+        return self
 
     @property
     def function_name(self) -> str:
