@@ -27,6 +27,9 @@ __all__ = ["AccessKey", "AccessKeys"]
 
 LABEL = "pilotlight.dev/access-key"
 FRESH_SECONDS = 60.0
+"""How long a key that was deleted may still be taken for one."""
+RENEW_SECONDS = 30.0
+"""When keys are read again while there are calls, so that none of them waits for it."""
 MISS_SECONDS = 1.0
 """How soon an unknown key may make us read again."""
 
@@ -58,10 +61,11 @@ class AccessKeys:
     async def find(self, access_key: str) -> AccessKey | None:
         """Give a key; None where there is none of that id."""
         age = self.clock() - self._read_at
-        if access_key not in self._keys and (age > MISS_SECONDS or self._reading):
+        unknown = access_key not in self._keys
+        if age > FRESH_SECONDS or (unknown and (age > MISS_SECONDS or self._reading)):
             await asyncio.shield(self._read_once())
-        elif age > FRESH_SECONDS:
-            self._read_once()  # nobody waits: a key that went is refused from the next call on
+        elif age > RENEW_SECONDS:
+            self._read_once()  # nobody waits for it: what is known is still fresh
         return self._keys.get(access_key)
 
     def _read_once(self) -> asyncio.Task[None]:
