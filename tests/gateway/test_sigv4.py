@@ -31,7 +31,7 @@ from pilotlight_gateway.errors import (
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 REGION = "us-east-1"
 BODY = b'{"a": 1}'
@@ -93,26 +93,28 @@ async def test_no_signature_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "body", "error"),
+    ("made", "body", "error"),
     [
-        (sign(secret="wrong"), BODY, InvalidSignatureError),
-        (sign(), BODY + b" ", InvalidSignatureError),
-        (sign(key="AKIDNOBODY"), BODY, UnrecognizedClientError),
-        (sign(region="eu-west-1"), BODY, InvalidSignatureError),
-        (change(sign(), X_Amz_Invocation_Type="DryRun"), BODY, InvalidSignatureError),
-        (change(sign(), X_Amz_Date="today"), BODY, IncompleteSignatureError),
-        (change(sign(), X_Amz_Content_SHA256="UNSIGNED-PAYLOAD"), BODY, InvalidSignatureError),
-        (change(sign(), Authorization="AWS4-HMAC-SHA256 Credential=x"), BODY,
+        (lambda: sign(secret="wrong"), BODY, InvalidSignatureError),
+        (sign, BODY + b" ", InvalidSignatureError),
+        (lambda: sign(key="AKIDNOBODY"), BODY, UnrecognizedClientError),
+        (lambda: sign(region="eu-west-1"), BODY, InvalidSignatureError),
+        (lambda: change(sign(), X_Amz_Invocation_Type="DryRun"), BODY, InvalidSignatureError),
+        (lambda: change(sign(), X_Amz_Date="today"), BODY, IncompleteSignatureError),
+        (lambda: change(sign(), X_Amz_Content_SHA256="UNSIGNED-PAYLOAD"), BODY,
+         InvalidSignatureError),
+        (lambda: change(sign(), Authorization="AWS4-HMAC-SHA256 Credential=x"), BODY,
          IncompleteSignatureError),
-        (change(sign(), Authorization="Bearer token"), BODY, MissingTokenError),
+        (lambda: change(sign(), Authorization="Bearer token"), BODY, MissingTokenError),
     ],
 )  # fmt: skip
 async def test_what_is_wrong_is_refused(
-    head: RequestHead, body: bytes, error: type[ApiError]
+    made: Callable[[], RequestHead], body: bytes, error: type[ApiError]
 ) -> None:
+    """Signed when the test runs: signatures expire."""
     authenticator = await make_authenticator()
     with pytest.raises(error):
-        await authenticator.authenticate(head, body)
+        await authenticator.authenticate(made(), body)
 
 
 async def test_repeated_headers_are_refused() -> None:
