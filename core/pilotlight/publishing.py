@@ -9,9 +9,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from .claims import RevisionKey
 from .errors import AlreadyExistsError, ConflictError
 from .names import FUNCTION_LABEL, LAST_VERSION_ANNOTATION, label_value, version_object_name
 from .resources import (
+    PUBLISHED,
     Configuration,
     Function,
     FunctionVersion,
@@ -24,9 +26,18 @@ from .resources import (
 from .revision import revision_of_version
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .resources import FunctionAlias
     from .storage import ResourceStore
 
-__all__ = ["environment_secret_name", "publish", "versions_of"]
+__all__ = [
+    "environment_secret_name",
+    "meant_version",
+    "publish",
+    "version_revision",
+    "versions_of",
+]
 
 TRIES = 10
 
@@ -38,6 +49,20 @@ async def versions_of(resources: ResourceStore, function: Key) -> list[FunctionV
         (one for one in found if one.spec.function == function.name),
         key=lambda one: one.spec.version,
     )
+
+
+def version_revision(version: FunctionVersion) -> RevisionKey:
+    """Give the revision that a version is."""
+    return RevisionKey(version.metadata.namespace, version.spec.function, version.spec.revision)
+
+
+def meant_version(
+    alias: FunctionAlias, versions: Sequence[FunctionVersion]
+) -> FunctionVersion | None:
+    """Give the version of these that an alias means; `versions` are of one function, any order."""
+    if alias.spec.version == PUBLISHED:
+        return max(versions, key=lambda one: one.spec.version, default=None)
+    return next((one for one in versions if one.number == alias.spec.version), None)
 
 
 async def publish(

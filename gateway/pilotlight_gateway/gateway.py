@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from pilotlight.errors import PilotlightError
+from pilotlight.publishing import version_revision
 
 from . import errors
 from .asynchronous.dispatcher import AsynchronousDispatcher
@@ -33,7 +34,7 @@ from .identifiers import new_request_id
 from .metrics import Metrics
 from .paths import normalise
 from .platform.artifacts import get_artifact
-from .published import Published, version_revision
+from .published import Published
 from .responses import error_reply, write
 from .routes import find_endpoint
 from .scheduling.scheduler import Scheduler

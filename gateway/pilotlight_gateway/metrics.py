@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from pilotlight.resources import LATEST
+
 from .asynchronous.metrics import AsynchronousMetrics
 from .cold_starts import ColdStarts
 
@@ -104,7 +106,7 @@ class Metrics:
 
     def schedule_fired(self, namespace: str, function: str, version: str, lag: float) -> None:
         """Count a schedule's firing, `lag` seconds after its time."""
-        self._schedule_lag.labels(namespace, function, version or "$LATEST").observe(lag)
+        self._schedule_lag.labels(namespace, function, version or LATEST).observe(lag)
 
     def render(self) -> bytes:
         """Give the exposition text."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from pilotlight.claims import RevisionKey
 from pilotlight.resources import FunctionAlias, FunctionVersion, Key, Resource
 from pilotlight.storage import Mirror
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from pilotlight.storage import ResourceStore
 
-__all__ = ["Followed", "Published", "version_revision"]
+__all__ = ["Followed", "Published"]
 
 ABSENCE_SECONDS = 1.0
 
@@ -102,11 +101,6 @@ class Followed(Generic[R]):
     def _where(self, resource: R) -> tuple[Key, str]:
         function, name = self._name_of(resource)
         return Key(resource.metadata.namespace, function), name
-
-
-def version_revision(version: FunctionVersion) -> RevisionKey:
-    """Give the revision that a version is."""
-    return RevisionKey(version.metadata.namespace, version.spec.function, version.spec.revision)
 
 
 def _version_name(version: FunctionVersion) -> tuple[str, str]:

@@ -10,11 +10,11 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pilotlight.publishing import version_revision
 from pilotlight.resources import PUBLISHED
 
 from .api.reference import LATEST
 from .catalogue import revision_key
-from .published import version_revision
 
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey

@@ -3,7 +3,7 @@
 Every lease, busy or idle, counts against a cap (`caps`), so what runs never exceeds it. An idle
 lease never causes a throttle: before a claim is refused, an idle environment of the same revision
 is recalled from another gateway and handed over, or one of another revision under the same cap is
-ended to make room. Gateways give environments back after they idled, so nothing here has a clock.
+ended to make room. How long environments idle is the gateways' affair.
 """
 
 from __future__ import annotations
@@ -220,7 +220,8 @@ class Capacity:
                     self.stock.learn(lease)
 
     def measure(self) -> None:
-        """Say how many leases there are, as a metric."""
+        """Bring the gauges up to date, for who reads them now."""
+        self._pools.measure()
         counts = Counter(lease.revision.namespace for _, lease in self._leases.values())
         LEASES.clear()
         for namespace, count in counts.items():

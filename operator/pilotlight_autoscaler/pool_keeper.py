@@ -19,6 +19,7 @@ from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import Function
 
+from .metrics import POOL_PODS, POOL_STARTS_FAILED
 from .pools import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class PoolKeeper:
 
     def give_up(self) -> Pod | None:
         """Take a generic pod that nobody waits for out of the largest pool; None where none is."""
-        pool = max(self._pools.values(), key=lambda one: len(one.ready), default=None)
-        return pool.ready.pop() if pool and pool.ready else None
+        waiting = [kind for pool in self._pools.values() for kind in (pool.stale, pool.ready)]
+        largest = max(waiting, key=len, default=None)
+        return largest.pop() if largest else None
 
     def forget(self, pod: str) -> None:
         """Note that a pod went by itself."""
@@ -118,9 +120,19 @@ class PoolKeeper:
         """Name the pods that wait."""
         return {pod.name for pool in self._pools.values() for pod in (*pool.ready, *pool.stale)}
 
+    def measure(self) -> None:
+        """Bring the gauges up to date, for who reads them now."""
+        POOL_PODS.clear()
+        for key, (ready, starting) in self.sizes().items():
+            POOL_PODS.labels(*key, "ready").set(ready)
+            POOL_PODS.labels(*key, "starting").set(starting)
+
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
         """Give each pool's ready and starting pods."""
-        return {key: (len(pool.ready), pool.starting) for key, pool in self._pools.items()}
+        return {
+            key: (len(pool.ready) + len(pool.stale), pool.starting)
+            for key, pool in self._pools.items()
+        }
 
     @contextmanager
     def demand(self) -> Iterator[None]:
@@ -220,6 +232,7 @@ class PoolKeeper:
             pod = await self._compute.start(request, seconds=START_SECONDS)
         except PilotlightError as error:
             log.warning("generic pod not started", pool=str(key), error=str(error))
+            POOL_STARTS_FAILED.labels(*key).inc()
             pool.resting_until = self._clock() + FAILURE_SECONDS
         else:
             (pool.ready if recipe == pool.recipe else pool.stale).append(pod)

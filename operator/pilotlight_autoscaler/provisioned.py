@@ -51,11 +51,16 @@ class Stock:
         self._ready: dict[RevisionKey, deque[Lease]] = {}
         self._pods: dict[str, RevisionKey] = {}
 
-    def want(self, wanted: Mapping[RevisionKey, int]) -> None:
-        """Say how many environments of which revisions are wanted, and of no other."""
+    def want(self, wanted: Mapping[RevisionKey, int]) -> set[RevisionKey]:
+        """Say how many environments of which revisions are wanted, and of no other.
+
+        Gives those of which more are wanted than before.
+        """
+        before = self._wanted
         self._wanted = {revision: count for revision, count in wanted.items() if count > 0}
         for revision in self.failures.keys() - self._wanted.keys():
             del self.failures[revision]
+        return {one for one, count in self._wanted.items() if count > before.get(one, 0)}
 
     def revisions(self) -> set[RevisionKey]:
         """Give the revisions of which something is wanted or there."""

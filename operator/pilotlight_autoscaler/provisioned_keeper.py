@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.claims import RevisionKey
 from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.publishing import meant_version, version_revision
 from pilotlight.resources import (
-    PUBLISHED,
     FunctionAlias,
     FunctionVersion,
     Key,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
+    from pilotlight.claims import RevisionKey
     from pilotlight.storage import ResourceStore
 
     from .capacity import Capacity
@@ -96,7 +96,6 @@ class ProvisionedKeeper:
             self._needed.clear()
             await self._want()
             await self.adjust()
-            self._capacity.measure()
             try:
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._needed.wait()
@@ -108,10 +107,8 @@ class ProvisionedKeeper:
 
     async def _want(self) -> None:
         """Tell the stock what is wanted now, and take room for it."""
-        stock, before = self._capacity.stock, self._capacity.stock.revisions()
         wanted = _wanted(self._versions.held.values(), self._aliases.held.values())
-        stock.want(wanted)
-        for revision in wanted.keys() - before:
+        for revision in self._capacity.stock.want(wanted):
             await self._capacity.shed_under(revision)
 
     def _free_lanes(self, revision: RevisionKey) -> int:
@@ -142,30 +139,19 @@ def _wanted(
     versions: Iterable[FunctionVersion], aliases: Iterable[FunctionAlias]
 ) -> Counter[RevisionKey]:
     wanted: Counter[RevisionKey] = Counter()
-    of_function: dict[Key, dict[int, FunctionVersion]] = {}
+    of_function: defaultdict[Key, list[FunctionVersion]] = defaultdict(list)
     for version in versions:
-        function = _function_of(version, version.spec.function)
-        of_function.setdefault(function, {})[version.spec.version] = version
-        wanted[_revision(version)] += version.spec.provisioned_concurrency or 0
+        of_function[_function_of(version)].append(version)
+        wanted[version_revision(version)] += version.spec.provisioned_concurrency or 0
     for alias in aliases:
-        published = of_function.get(_function_of(alias, alias.spec.function), {})
-        number = alias.spec.version
-        meant = max(published, default=0) if number == PUBLISHED else _number(number)
-        if meant in published:
-            wanted[_revision(published[meant])] += alias.spec.provisioned_concurrency or 0
+        meant = meant_version(alias, of_function[_function_of(alias)])
+        if meant is not None:
+            wanted[version_revision(meant)] += alias.spec.provisioned_concurrency or 0
     return +wanted
 
 
-def _number(version: str) -> int:
-    return int(version) if version.isdecimal() else 0
-
-
-def _function_of(resource: Resource, function: str) -> Key:
-    return Key(resource.metadata.namespace, function)
-
-
-def _revision(version: FunctionVersion) -> RevisionKey:
-    return RevisionKey(version.metadata.namespace, version.spec.function, version.spec.revision)
+def _function_of(resource: FunctionVersion | FunctionAlias) -> Key:
+    return Key(resource.metadata.namespace, resource.spec.function)
 
 
 def _reason(error: PilotlightError) -> str:

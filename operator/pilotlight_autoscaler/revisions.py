@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from pilotlight.agent_protocol import CodeSource, FunctionFacts, Specialisation
 from pilotlight.arn import function_arn
 from pilotlight.compute import PodRequest
-from pilotlight.resources import Configuration, Key, Secret
+from pilotlight.resources import LATEST, Configuration, Key, Secret
 from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
 
-from .served import LATEST, Runnable, Served
+from .served import Runnable, Served
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pilotlight.claims import RevisionKey
 from pilotlight.errors import NotFoundError, RevisionGoneError
-from pilotlight.publishing import versions_of
+from pilotlight.publishing import version_revision, versions_of
 from pilotlight.resources import (
+    LATEST,
     Configuration,
     Function,
     FunctionVersion,
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
     from pilotlight.storage import ResourceStore
 
-__all__ = ["LATEST", "Runnable", "Served"]
-
-LATEST = "$LATEST"
+__all__ = ["Runnable", "Served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +113,4 @@ def _of_version(version: FunctionVersion | None) -> Known | None:
     spec = version.spec
     uid = owner_uid(version.metadata, Function.kind_name) or ""
     runnable = Runnable(spec.function_name, version.number, uid, spec.configuration)
-    return RevisionKey(version.metadata.namespace, spec.function, spec.revision), runnable
+    return version_revision(version), runnable

@@ -25,6 +25,7 @@ class OperationsServer:
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
         self._is_alive: Callable[[], bool] = lambda: True
+        self._measure: Callable[[], None] = lambda: None
         app = web.Application()
         app.router.add_get("/-/live", self._live)
         app.router.add_get("/-/ready", self._live)
@@ -39,16 +40,16 @@ class OperationsServer:
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
 
-    def lead(self, is_alive: Callable[[], bool]) -> None:
-        """Answer for a leader from now on."""
+    def lead(self, is_alive: Callable[[], bool], measure: Callable[[], None]) -> None:
+        """Answer for a leader from now on; `measure` brings its gauges up to date."""
         LEADING.set(1)
-        self._is_alive = is_alive
+        self._is_alive, self._measure = is_alive, measure
 
     async def _live(self, _: web.Request) -> web.Response:
         if self._is_alive():
             return web.json_response({"status": "ok"})
         return web.json_response({"status": "the controller makes no progress"}, status=503)
 
-    @staticmethod
-    async def _metrics(_: web.Request) -> web.Response:
+    async def _metrics(self, _: web.Request) -> web.Response:
+        self._measure()
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -128,7 +128,9 @@ async def _lead(
     # Last to start is first to stop: gateways keep their claims for the next leader from then on.
     await claims.start(ANYWHERE, settings.claims_port)
     stack.push_async_callback(claims.stop)
-    operations.lead(lambda: controller.is_progressing() and not pods.done())
+    operations.lead(
+        lambda: controller.is_progressing() and not pods.done(), measure=capacity.measure
+    )
 
 
 def _revisions(settings: ClusterOperator, resources: KubernetesResources) -> Revisions:

@@ -1,6 +1,6 @@
 """Pilotlight's resources, defined once; CRDs, API and operator all read these models."""
 
-from .alias import PUBLISHED, FunctionAlias, FunctionAliasSpec, FunctionAliasStatus
+from .alias import LATEST, PUBLISHED, FunctionAlias, FunctionAliasSpec, FunctionAliasStatus
 from .asynchronous import AsyncConfig, DestinationKind, destination_kind
 from .builtin import Namespace, Secret
 from .function import (
@@ -49,6 +49,7 @@ from .version import (
 __all__ = [
     "DEPRECATED_RUNTIMES",
     "GROUP",
+    "LATEST",
     "PUBLISHED",
     "RUNTIMES",
     "VERSION",

@@ -15,9 +15,18 @@ from .meta import Condition, Model, Resource, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
 
-__all__ = ["ALIAS_NAME", "PUBLISHED", "FunctionAlias", "FunctionAliasSpec", "FunctionAliasStatus"]
+__all__ = [
+    "ALIAS_NAME",
+    "LATEST",
+    "PUBLISHED",
+    "FunctionAlias",
+    "FunctionAliasSpec",
+    "FunctionAliasStatus",
+]
 
 ALIAS_NAME = r"^[a-zA-Z0-9-_]{1,128}$"
+LATEST = "$LATEST"
+"""The function itself, as it is now."""
 PUBLISHED = "$PUBLISHED"
 """The newest version, whichever it is."""
 _TARGET = r"^(\$LATEST|\$PUBLISHED|[1-9][0-9]*)$"
@@ -68,7 +77,7 @@ class FunctionAliasSpec(Model):
 
     @model_validator(mode="after")
     def _latest_has_no_weights(self) -> Self:
-        if self.version == "$LATEST" and (self.weights or self.provisioned_concurrency):
+        if self.version == LATEST and (self.weights or self.provisioned_concurrency):
             raise ValueError("$LATEST has neither weights nor provisioned concurrency")
         return self
 

@@ -27,13 +27,21 @@ from ..errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-__all__ = ["JSON_PATCH", "MERGE_PATCH", "Json", "KubernetesApi", "WatchExpiredError"]
+__all__ = [
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_MERGE_PATCH",
+    "Json",
+    "KubernetesApi",
+    "WatchExpiredError",
+]
 
 Json = dict[str, Any]
 
 JSON = "application/json"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 CONNECT_SECONDS = 5.0
 REQUEST_SECONDS = 15.0

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn, parse_function_reference
+from pilotlight.resources import LATEST
 from pilotlight_gateway.errors import (
     AccessDeniedError,
     FunctionNotFoundError,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LATEST", "LONGEST_NAME", "Reference", "resolve"]
 
-LATEST = "$LATEST"
 LONGEST_NAME = 64
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn
+from pilotlight.resources import LATEST
 
 if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import Event
@@ -25,7 +26,7 @@ LONGEST_MESSAGE = 1024
 
 def invoked_arn(event: Event, region: str) -> str:
     """Give the ARN that an event was meant for, always with a qualifier."""
-    return function_arn(region, event.account, event.function, event.qualifier or "$LATEST")
+    return function_arn(region, event.account, event.function, event.qualifier or LATEST)
 
 
 def record(event: Event, delivery: Delivery, region: str) -> dict[str, Any]:

@@ -68,11 +68,6 @@ class RouteTable:
                 return site, parameters
         return None
 
-    def covers(self, path: str) -> list[Site]:
-        """Give the sites of a path whatever the method is, the most exact first."""
-        segments = path.split("/")[1:]
-        return [site for pattern, site in self._entries if pattern.match(segments) is not None]
-
 
 def _rank(pattern: _Pattern) -> tuple[int, ...]:
     return tuple(kind for kind, _ in pattern.segments)

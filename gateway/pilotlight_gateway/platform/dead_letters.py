@@ -9,6 +9,7 @@ import base64
 import time
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.resources import LATEST
 from pilotlight.resources.asynchronous import DEFAULT_EVENT_AGE
 from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.event_queue.interface import Lane
@@ -91,7 +92,7 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": event.id,
         "function": event.function,
-        "qualifier": event.qualifier or "$LATEST",
+        "qualifier": event.qualifier or LATEST,
         "reason": letter.reason,
         "message": letter.message,
         "tries": event.tries,

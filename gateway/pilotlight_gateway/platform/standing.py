@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.publishing import version_revision
 from pilotlight_gateway.catalogue import revision_key
-from pilotlight_gateway.published import version_revision
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function, FunctionAlias, FunctionVersion, ProvisionedStatus

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.claims import RevisionKey
 from pilotlight.errors import ConflictError, NotFoundError
-from pilotlight.publishing import versions_of
+from pilotlight.publishing import meant_version, version_revision, versions_of
 from pilotlight.resources import (
+    LATEST,
     PUBLISHED,
     Function,
     FunctionAlias,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from .provisioning import Provisioning
 
 __all__ = ["AliasService"]
-
-LATEST = "$LATEST"
 
 
 class AliasService:
@@ -72,15 +70,12 @@ class AliasService:
 
     async def _status(self, alias: FunctionAlias) -> FunctionAliasStatus:
         versions = await versions_of(self._resources, _function_of(alias))
-        version = _meant(alias, versions)
+        version = meant_version(alias, versions)
         provisioned = None
         if version is not None:
-            revision = RevisionKey(
-                alias.metadata.namespace, alias.spec.function, version.spec.revision
-            )
             provisioned = await provisioned_status(
                 self._provisioning,
-                revision,
+                version_revision(version),
                 alias.spec.provisioned_concurrency,
                 alias.status.provisioned,
             )
@@ -97,12 +92,6 @@ class AliasService:
 
 def _function_of(alias: FunctionAlias) -> Key:
     return Key(alias.metadata.namespace, alias.spec.function)
-
-
-def _meant(alias: FunctionAlias, versions: list[FunctionVersion]) -> FunctionVersion | None:
-    if alias.spec.version == PUBLISHED:
-        return versions[-1] if versions else None
-    return next((one for one in versions if one.number == alias.spec.version), None)
 
 
 def _plain(alias: FunctionAlias) -> str | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.claims import RevisionKey
 from pilotlight.errors import NotFoundError
+from pilotlight.publishing import version_revision
 from pilotlight.resources import FunctionVersion, FunctionVersionStatus, now
 
 from .conditions import Said, condition
@@ -51,14 +51,11 @@ class VersionService:
             version.condition("Ready"), "Ready", await self._ready(version),
             generation=generation, at=now(),
         )  # fmt: skip
-        revision = RevisionKey(
-            version.metadata.namespace, version.spec.function, version.spec.revision
-        )
         return FunctionVersionStatus(
             observed_generation=generation,
             provisioned=await provisioned_status(
                 self._provisioning,
-                revision,
+                version_revision(version),
                 version.spec.provisioned_concurrency,
                 version.status.provisioned,
             ),

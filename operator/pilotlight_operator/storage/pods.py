@@ -25,6 +25,7 @@ from pilotlight.errors import (
     UnavailableError,
 )
 from pilotlight.resources import Key, Runtime
+from pilotlight.storage.kubernetes_api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes_watch import Collection, follow
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
@@ -114,7 +115,7 @@ class KubernetesCompute:
         """
         try:
             async with self._assigning:
-                await self._patch(pod, assignment(request), "application/merge-patch+json")
+                await self._patch(pod, assignment(request), MERGE_PATCH)
         except PilotlightError as error:
             log.warning("pod_not_assigned", pod=pod, error=str(error))
             return
@@ -129,7 +130,7 @@ class KubernetesCompute:
         try:
             runtime = await self._resources.get(Runtime, Key("", request.runtime))
             patch = narrowing(request, runtime, self._settings)
-            await self._patch(f"{pod}/resize", patch, "application/strategic-merge-patch+json")
+            await self._patch(f"{pod}/resize", patch, STRATEGIC_MERGE_PATCH)
         except PilotlightError as error:
             log.info("pod_not_narrowed", pod=pod, error=str(error))
 
