@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import ConflictError
 from pilotlight.resources import Function
-from pilotlight_gateway.errors import InvalidParameterValueError, ResourceConflictError
+from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .lookup import find
+from .writing import write_field
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 LEAST_UNRESERVED = 100
-TRIES = 5
+RESERVED = "reserved_concurrency"
 
 
 async def put_function_concurrency(services: Services, call: Call) -> Reply:
@@ -34,7 +34,7 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
     function = await _unqualified(services, call, "PutFunctionConcurrency")
     wanted = int(call.input["ReservedConcurrentExecutions"])
     await _check_unreserved(services, function, wanted)
-    await _write(services, function, wanted)
+    await write_field(services.resources, function, RESERVED, wanted)
     return json_reply({"ReservedConcurrentExecutions": wanted})
 
 
@@ -48,7 +48,7 @@ async def get_function_concurrency(services: Services, call: Call) -> Reply:
 async def delete_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve nothing any more."""
     function = await _unqualified(services, call, "DeleteFunctionConcurrency")
-    await _write(services, function, None)
+    await write_field(services.resources, function, RESERVED, None)
     return Reply(204)
 
 
@@ -72,16 +72,3 @@ async def _check_unreserved(services: Services, function: Function, wanted: int)
             "UnreservedConcurrentExecution below its minimum value of "
             f"[{LEAST_UNRESERVED}]."
         )
-
-
-async def _write(services: Services, function: Function, reserved: int | None) -> None:
-    """Write the one field, whatever else is being changed."""
-    for _ in range(TRIES):
-        spec = function.spec.model_copy(update={"reserved_concurrency": reserved})
-        try:
-            await services.resources.replace(function.model_copy(update={"spec": spec}))
-        except ConflictError:
-            function = await services.resources.get(Function, function.key)
-        else:
-            return
-    raise ResourceConflictError("The function is being changed by others; try again.")

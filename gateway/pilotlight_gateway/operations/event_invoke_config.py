@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn, parse_function_reference
-from pilotlight.errors import ConflictError, InvalidResourceError
+from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_model
 from pilotlight.resources import (
     AsyncConfig,
@@ -21,17 +21,14 @@ from pilotlight.resources import (
     now,
 )
 from pilotlight_gateway.api.reference import LATEST, Reference
-from pilotlight_gateway.errors import (
-    FunctionNotFoundError,
-    InvalidParameterValueError,
-    ResourceConflictError,
-)
+from pilotlight_gateway.errors import FunctionNotFoundError, InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .aliases import find_alias
 from .lookup import find_unqualified, reference_of
 from .paging import paged
 from .versions import find_version
+from .writing import write_field
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -48,7 +45,6 @@ __all__ = [
 MODIFIED = "pilotlight.dev/event-invoke-config-modified"
 """The annotation that says when the settings last changed."""
 PAGE = 50
-TRIES = 5
 Qualified = Function | FunctionVersion | FunctionAlias
 
 
@@ -181,20 +177,8 @@ def _settings(resource: Qualified, arn: str) -> AsyncConfig:
 
 
 async def _write(services: Services, resource: Qualified, config: AsyncConfig | None) -> Qualified:
-    """Write the one field, whatever else is being changed."""
-    for _ in range(TRIES):
-        metadata = resource.metadata.model_copy(
-            update={"annotations": resource.metadata.annotations | {MODIFIED: now()}}
-        )
-        spec = resource.spec.model_copy(update={"async_": config})
-        changed = resource.model_copy(update={"spec": spec, "metadata": metadata})
-        try:
-            written: Qualified = await services.resources.replace(changed)
-        except ConflictError:
-            resource = await services.resources.get(type(resource), resource.key)
-        else:
-            return written
-    raise ResourceConflictError("The function is being changed by others; try again.")
+    noted = {MODIFIED: now()}
+    return await write_field(services.resources, resource, "async_", config, annotations=noted)
 
 
 def _qualifier(resource: Qualified) -> str:

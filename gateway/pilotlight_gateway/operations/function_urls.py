@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pilotlight.arn import function_arn
-from pilotlight.errors import ConflictError, InvalidResourceError
+from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_model
 from pilotlight.resources import Function, FunctionAlias, FunctionUrl
 from pilotlight.resources.url import url_id
@@ -26,6 +26,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from .aliases import find_alias
 from .lookup import find_unqualified, reference_of
 from .paging import paged
+from .writing import write_field
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -43,7 +44,6 @@ CREATED = "pilotlight.dev/url-created"
 MODIFIED = "pilotlight.dev/url-modified"
 """Annotations: when the API made and last changed the address."""
 PAGE = 50
-TRIES = 5
 _CORS = {
     "AllowCredentials": "allowCredentials",
     "AllowHeaders": "allowHeaders",
@@ -65,7 +65,8 @@ async def create_function_url_config(services: Services, call: Call) -> Reply:
             "FunctionUrlConfig exists for this Lambda function"
         )
     url, at = _parse(_given(call.input)), _now()
-    holder = await _write(services, holder, url, {CREATED: at, MODIFIED: at})
+    noted = {CREATED: at, MODIFIED: at}
+    holder = await write_field(services.resources, holder, "url", url, annotations=noted)
     return json_reply(_document(services, call, function, holder), 201)
 
 
@@ -73,7 +74,9 @@ async def update_function_url_config(services: Services, call: Call) -> Reply:
     """Change what is named; `Cors` is changed as a whole."""
     function, holder = await _holder(services, call, "UpdateFunctionUrlConfig")
     url = _parse(_there(holder).to_json() | _given(call.input))
-    holder = await _write(services, holder, url, {MODIFIED: _now()})
+    holder = await write_field(
+        services.resources, holder, "url", url, annotations={MODIFIED: _now()}
+    )
     return json_reply(_document(services, call, function, holder))
 
 
@@ -88,7 +91,8 @@ async def delete_function_url_config(services: Services, call: Call) -> Reply:
     """Take the address away; the same one comes back if it is made again."""
     _, holder = await _holder(services, call, "DeleteFunctionUrlConfig")
     _there(holder)
-    await _write(services, holder, None, {CREATED: None, MODIFIED: None})
+    noted = {CREATED: None, MODIFIED: None}
+    await write_field(services.resources, holder, "url", None, annotations=noted)
     return Reply(204)
 
 
@@ -137,29 +141,6 @@ def _parse(url: dict[str, Any]) -> FunctionUrl:
         return parse_model(FunctionUrl, url)
     except InvalidResourceError as error:
         raise InvalidParameterValueError(str(error)) from error
-
-
-async def _write(
-    services: Services, holder: Holder, url: FunctionUrl | None, noted: dict[str, str | None]
-) -> Holder:
-    """Write the one field and the annotations, whatever else is being changed."""
-    for _ in range(TRIES):
-        annotations = {
-            name: value
-            for name, value in {**holder.metadata.annotations, **noted}.items()
-            if value is not None
-        }
-        changed = holder.model_copy(
-            update={
-                "spec": holder.spec.model_copy(update={"url": url}),
-                "metadata": holder.metadata.model_copy(update={"annotations": annotations}),
-            }
-        )
-        try:
-            return await services.resources.replace(changed)
-        except ConflictError:
-            holder = await services.resources.get(type(holder), holder.key)
-    raise ResourceConflictError("The function is being changed by others; try again.")
 
 
 def _document(services: Services, call: Call, function: Function, holder: Holder) -> dict[str, Any]:

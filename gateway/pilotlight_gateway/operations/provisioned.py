@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn
-from pilotlight.errors import ConflictError
 from pilotlight.resources import Function, FunctionAlias, FunctionVersion, ProvisionedStatus
 from pilotlight_gateway.api.reference import LATEST
 from pilotlight_gateway.errors import (
@@ -21,10 +20,11 @@ from pilotlight_gateway.errors import (
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .aliases import find_alias
-from .concurrency import LEAST_UNRESERVED, TRIES
+from .concurrency import LEAST_UNRESERVED
 from .lookup import find_unqualified, reference_of
 from .paging import paged
 from .versions import find_version
+from .writing import write_field
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 PAGE = 50
+PROVISIONED = "provisioned_concurrency"
 Qualified = FunctionVersion | FunctionAlias
 
 
@@ -51,7 +52,7 @@ async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     _refuse_twice(resource, others)
     _check_reserved(function, wanted, others)
     await _check_account(services, function, wanted)
-    resource = await _write(services, resource, wanted)
+    resource = await write_field(services.resources, resource, PROVISIONED, wanted)
     return json_reply(_document(resource), 202)
 
 
@@ -71,7 +72,7 @@ async def delete_provisioned_concurrency(services: Services, call: Call) -> Repl
     function = await find_unqualified(services, call, "DeleteProvisionedConcurrencyConfig")
     resource = await _qualified(services, call, function)
     if resource.spec.provisioned_concurrency is not None:
-        await _write(services, resource, None)
+        await write_field(services.resources, resource, PROVISIONED, None)
     return Reply(204)
 
 
@@ -152,18 +153,6 @@ async def _check_account(services: Services, function: Function, wanted: int) ->
             "Specified ConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{LEAST_UNRESERVED}]."
         )
-
-
-async def _write(services: Services, resource: Qualified, wanted: int | None) -> Qualified:
-    """Write the one field, whatever else is being changed."""
-    for _ in range(TRIES):
-        spec = resource.spec.model_copy(update={"provisioned_concurrency": wanted})
-        changed: Qualified = resource.model_copy(update={"spec": spec})
-        try:
-            return await services.resources.replace(changed)
-        except ConflictError:
-            resource = await services.resources.get(type(resource), resource.key)
-    raise ResourceConflictError("The qualifier is being changed by others; try again.")
 
 
 def _qualifier(resource: Qualified) -> str:

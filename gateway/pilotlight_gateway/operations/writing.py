@@ -1,0 +1,58 @@
+"""Writes one field of a resource, whatever else of it is being changed at the same time.
+
+For settings with an operation of their own: whoever changes another field of the same resource
+neither loses nor undoes one. What must be changed as a whole conflicts instead (`preconditions`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pilotlight.errors import ConflictError
+from pilotlight.resources import Function, FunctionAlias, FunctionVersion
+from pilotlight_gateway.errors import ResourceConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["write_field"]
+
+TRIES = 5
+R = TypeVar("R", bound=Function | FunctionVersion | FunctionAlias)
+
+
+async def write_field(
+    resources: ResourceStore,
+    resource: R,
+    name: str,
+    value: object,
+    *,
+    annotations: Mapping[str, str | None] | None = None,
+) -> R:
+    """Write a field of the spec, and annotations; one that is None goes. Gives what is stored.
+
+    Raises ResourceConflictException where others write the resource all the time.
+    """
+    for _ in range(TRIES):
+        try:
+            return await resources.replace(_changed(resource, {name: value}, annotations or {}))
+        except ConflictError:
+            resource = await resources.get(type(resource), resource.key)
+    raise ResourceConflictError("The function is being changed by others; try again.")
+
+
+def _changed(resource: R, spec: Mapping[str, Any], noted: Mapping[str, str | None]) -> R:
+    metadata = resource.metadata
+    annotations = {
+        name: value
+        for name, value in {**metadata.annotations, **noted}.items()
+        if value is not None
+    }
+    return resource.model_copy(  # type: ignore[return-value] # a copy is of its original's type
+        update={
+            "spec": resource.spec.model_copy(update=spec),
+            "metadata": metadata.model_copy(update={"annotations": annotations}),
+        }
+    )
