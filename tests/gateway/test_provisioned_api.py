@@ -155,9 +155,19 @@ def test_what_cannot_be_provisioned(
 
 
 def test_the_account_keeps_a_hundred(platform: GatewayHarness) -> None:
-    """Without a reservation, too."""
+    """What is provisioned without a reservation counts, of the function itself and of others."""
     client = published(platform, "greedy")
-    with pytest.raises(ClientError, match="below its minimum value"):
+    published(platform, "modest")
+    client.put_provisioned_concurrency_config(
+        FunctionName="modest", Qualifier="1", ProvisionedConcurrentExecutions=1
+    )
+    limit = client.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    with pytest.raises(ClientError, match=r"Specified ConcurrentExecutions .* below its minimum"):
         client.put_provisioned_concurrency_config(
-            FunctionName="greedy", Qualifier="1", ProvisionedConcurrentExecutions=901
+            FunctionName="greedy", Qualifier="1", ProvisionedConcurrentExecutions=limit - 100
         )
+    with pytest.raises(ClientError, match=r"ReservedConcurrentExecutions .* below its minimum"):
+        client.put_function_concurrency(
+            FunctionName="greedy", ReservedConcurrentExecutions=limit - 100
+        )
+    client.delete_provisioned_concurrency_config(FunctionName="modest", Qualifier="1")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Function
 from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .lookup import find
+from .unreserved import check_unreserved
 from .writing import write_field
 
 if TYPE_CHECKING:
+    from pilotlight.resources import Function
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
@@ -25,7 +26,6 @@ __all__ = [
     "put_function_concurrency",
 ]
 
-LEAST_UNRESERVED = 100
 RESERVED = "reserved_concurrency"
 
 
@@ -33,7 +33,7 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve; 0 switches the function off. At least 100 stay for functions that reserve none."""
     function = await _unqualified(services, call, "PutFunctionConcurrency")
     wanted = int(call.input["ReservedConcurrentExecutions"])
-    await _check_unreserved(services, function, wanted)
+    await check_unreserved(services, function.key, wanted, member="ReservedConcurrentExecutions")
     await write_field(services.resources, function, RESERVED, wanted)
     return json_reply({"ReservedConcurrentExecutions": wanted})
 
@@ -61,14 +61,3 @@ async def _unqualified(services: Services, call: Call, operation: str) -> Functi
             "function ARN."
         )
     return function
-
-
-async def _check_unreserved(services: Services, function: Function, wanted: int) -> None:
-    functions = await services.resources.list(Function, function.metadata.namespace)
-    others = sum(one.spec.reserved_concurrency or 0 for one in functions if one.key != function.key)
-    if services.settings.concurrency_limit - others - wanted < LEAST_UNRESERVED:
-        raise InvalidParameterValueError(
-            "Specified ReservedConcurrentExecutions for function decreases account's "
-            "UnreservedConcurrentExecution below its minimum value of "
-            f"[{LEAST_UNRESERVED}]."
-        )

@@ -20,9 +20,9 @@ from pilotlight_gateway.errors import (
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .aliases import find_alias
-from .concurrency import LEAST_UNRESERVED
 from .lookup import find_unqualified, reference_of
 from .paging import paged
+from .unreserved import check_unreserved
 from .versions import find_version
 from .writing import write_field
 
@@ -50,8 +50,8 @@ async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     everything = await _provisioned(services, function)
     others = [one for one in everything if _qualifier(one) != _qualifier(resource)]
     _refuse_twice(resource, others)
-    _check_reserved(function, wanted, others)
-    await _check_account(services, function, wanted)
+    total = wanted + sum(one.spec.provisioned_concurrency or 0 for one in others)
+    await _check_room(services, function, total)
     resource = await write_field(services.resources, resource, PROVISIONED, wanted)
     return json_reply(_document(resource), 202)
 
@@ -132,26 +132,15 @@ def _refuse_twice(resource: Qualified, others: list[Qualified]) -> None:
                 )
 
 
-def _check_reserved(function: Function, wanted: int, others: list[Qualified]) -> None:
+async def _check_room(services: Services, function: Function, total: int) -> None:
+    """Refuse more than the function reserves or, where it reserves nothing, its account has."""
     reserved = function.spec.reserved_concurrency
-    total = wanted + sum(one.spec.provisioned_concurrency or 0 for one in others)
-    if reserved is not None and total > reserved:
+    if reserved is None:
+        await check_unreserved(services, function.key, total, member="ConcurrentExecutions")
+    elif total > reserved:
         raise InvalidParameterValueError(
             "Requested Provisioned Concurrency should not be greater than the "
             "reservedConcurrentExecution for function"
-        )
-
-
-async def _check_account(services: Services, function: Function, wanted: int) -> None:
-    """What is provisioned without a reservation leaves 100 for everybody else, too."""
-    if function.spec.reserved_concurrency is not None:
-        return
-    functions = await services.resources.list(Function, function.metadata.namespace)
-    reserved = sum(one.spec.reserved_concurrency or 0 for one in functions)
-    if services.settings.concurrency_limit - reserved - wanted < LEAST_UNRESERVED:
-        raise InvalidParameterValueError(
-            "Specified ConcurrentExecutions for function decreases account's "
-            f"UnreservedConcurrentExecution below its minimum value of [{LEAST_UNRESERVED}]."
         )
 
 
