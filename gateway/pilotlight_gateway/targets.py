@@ -38,6 +38,13 @@ class Target:
     published: FunctionVersion | None = None
     """The version; None for `$LATEST`."""
 
+    @property
+    def timeout(self) -> int:
+        """Seconds that an invocation may take."""
+        if self.published is None:
+            return self.function.spec.timeout
+        return self.published.spec.configuration.timeout
+
     def described(self) -> Function:
         """Give the function, or what the version froze of it."""
         return self.function if self.published is None else self.published.as_function()

@@ -18,7 +18,6 @@ from pilotlight_gateway.targets import find_target
 from .policy import async_config
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function
     from pilotlight_gateway.api.reference import Reference
     from pilotlight_gateway.dispatch.invocation import Invocation
     from pilotlight_gateway.services import Services
@@ -60,7 +59,6 @@ async def keep(  # noqa: PLR0913  what is kept, and what it follows from, by nam
     request_id: str = "",
     trace_id: str = "",
     dedup_key: str = "",
-    due_at: float | None = None,
 ) -> str:
     """Put an event into the queue and give its request id; returns once it is on disk.
 
@@ -69,7 +67,6 @@ async def keep(  # noqa: PLR0913  what is kept, and what it follows from, by nam
     target = await find_target(services, reference)
     config = await async_config(services, reference, target)
     now = time.time()
-    due = now if due_at is None else due_at
     event = Event(
         id=request_id or new_request_id(),
         account=reference.account,
@@ -80,15 +77,15 @@ async def keep(  # noqa: PLR0913  what is kept, and what it follows from, by nam
         trace_id=trace_id or new_trace_id(),
         dedup_key=dedup_key,
         enqueued_at=now,
-        due_at=due,
-        expires_at=due + config.event_age,
-        hold_seconds=hold_seconds(target.described()),
+        due_at=now,
+        expires_at=now + config.event_age,
+        hold_seconds=hold_seconds(target.timeout),
     )
     await services.events.enqueue(event)
     services.metrics.asynchronous.received(event.namespace, event.function)
     return event.id
 
 
-def hold_seconds(function: Function) -> float:
-    """Say how long a lease must last: longer than the function may run."""
-    return START_SECONDS + function.spec.timeout + GRACE_SECONDS
+def hold_seconds(timeout: int) -> float:
+    """Say how long a lease must last: longer than a function of that timeout may run."""
+    return START_SECONDS + timeout + GRACE_SECONDS

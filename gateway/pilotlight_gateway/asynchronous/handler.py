@@ -126,7 +126,7 @@ class EventHandler:
 
     async def _hold(self, lease: Lease, target: InvocationTarget) -> Lease:
         """Hold an event as long as its function, as it is now, may run."""
-        needed = self._clock() + hold_seconds(target.described())
+        needed = self._clock() + hold_seconds(target.timeout)
         if lease.until >= needed - SLACK_SECONDS:
             return lease
         return await self._services.events.extend(lease, needed)

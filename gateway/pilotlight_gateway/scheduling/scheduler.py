@@ -149,7 +149,7 @@ class Scheduler:
         schedule = firing.schedule
         namespace = schedule.metadata.namespace
         function = self._catalogue.get(namespace, schedule.spec.function.partition(":")[0])
-        hold = hold_seconds(function) if function else LONGEST_HOLD
+        hold = hold_seconds(function.spec.timeout) if function else LONGEST_HOLD
         try:
             account = await self._accounts.account(namespace)
             event = event_of(firing, now, account=account, region=self._region, hold=hold)
