@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pilotlight.resources import Condition, ScheduleStatus
+from pilotlight.conditions import Said, condition
+from pilotlight.resources import ScheduleStatus
 from pilotlight.resources.schedule import format_time
 
 if TYPE_CHECKING:
@@ -31,15 +32,17 @@ def status_of(  # noqa: PLR0913  what is known of a schedule, each by name
     """
     last = format_time(fired) if fired else schedule.status.last_time
     following = None if problem else _following(schedule, now, done_until)
-    reason, message = _said(schedule, last, following, has_function=has_function)
-    if problem is not None:
-        reason, message = "Invalid", problem
+    said = _said(schedule, problem, last, following, has_function=has_function)
+    generation = schedule.metadata.generation
+    ready = condition(
+        schedule.condition("Ready"), "Ready", said, generation=generation, at=format_time(now)
+    )
     return ScheduleStatus(
-        observed_generation=schedule.metadata.generation,
+        observed_generation=generation,
         last_time=last,
         next_time=format_time(following) if following else None,
         done_until=format_time(done_until) if done_until else None,
-        conditions=[_ready(schedule, now, reason, message)],
+        conditions=[ready],
     )
 
 
@@ -52,30 +55,23 @@ def _following(schedule: Schedule, now: datetime, done_until: datetime | None) -
 
 
 def _said(
-    schedule: Schedule, last: str | None, following: datetime | None, *, has_function: bool
-) -> tuple[str, str]:
-    """Give the reason and the message of the condition Ready."""
+    schedule: Schedule,
+    problem: str | None,
+    last: str | None,
+    following: datetime | None,
+    *,
+    has_function: bool,
+) -> Said:
+    """Give what the condition Ready says."""
     spec = schedule.spec
+    if problem is not None:
+        return "False", "Invalid", problem
     if not spec.enabled:
-        return "Disabled", "spec.enabled is false"
+        return "False", "Disabled", "spec.enabled is false"
     if not has_function:
-        return "FunctionNotFound", f"there is no function {spec.function!r}"
+        return "False", "FunctionNotFound", f"there is no function {spec.function!r}"
     if following is None and last:
-        return "Completed", f"{spec.expression} does not fire any more"
+        return "False", "Completed", f"{spec.expression} does not fire any more"
     if following is None:
-        return "NeverFires", f"{spec.expression} has no time to come"
-    return "Scheduled", ""
-
-
-def _ready(schedule: Schedule, now: datetime, reason: str, message: str) -> Condition:
-    status: Literal["True", "False"] = "True" if reason == "Scheduled" else "False"
-    before = schedule.condition("Ready")
-    same = before is not None and before.status == status
-    return Condition(
-        type="Ready",
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation=schedule.metadata.generation,
-        last_transition_time=before.last_transition_time if before and same else format_time(now),
-    )
+        return "False", "NeverFires", f"{spec.expression} has no time to come"
+    return "True", "Scheduled", ""

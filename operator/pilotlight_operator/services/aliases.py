@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotlight.conditions import Said, condition
 from pilotlight.errors import ConflictError, NotFoundError
 from pilotlight.publishing import meant_version, version_revision, versions_of
 from pilotlight.resources import (
@@ -22,7 +23,6 @@ from pilotlight.resources import (
     owner_uid,
 )
 
-from .conditions import Said, condition
 from .provisioning import look_again, provisioned_status
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
+from pilotlight.conditions import Said, condition
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import Configuration, FunctionStatus
 from pilotlight.revision import digest_environment, revision_of
 
-from .conditions import Said, condition
 from .function_problems import find_problem
 
 if TYPE_CHECKING:

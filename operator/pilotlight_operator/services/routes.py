@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError, UnavailableError
 from pilotlight.openid import read_keys
-from pilotlight.resources import Condition, Function, Route, RouteStatus, find_rival, now
+from pilotlight.resources import Function, Route, RouteStatus, find_rival, now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -42,33 +43,23 @@ class RouteFacts:
 
 def decide(facts: RouteFacts, *, at: str) -> RouteStatus:
     """Give the status that a route should have; `at` is this moment in RFC 3339."""
-    generation = facts.route.metadata.generation
-    reason, message = _problem(facts) or ("Serving", "")
-    status = "True" if reason == "Serving" else "False"
-    before = facts.route.condition("Ready")
-    since = before.last_transition_time if before and before.status == status else at
-    ready = Condition(
-        type="Ready",
-        status=status,
-        reason=reason,
-        message=message,
-        observed_generation=generation,
-        last_transition_time=since,
-    )
+    route, generation = facts.route, facts.route.metadata.generation
+    said = _problem(facts) or ("True", "Serving", "")
+    ready = condition(route.condition("Ready"), "Ready", said, generation=generation, at=at)
     return RouteStatus(observed_generation=generation, conditions=[ready])
 
 
-def _problem(facts: RouteFacts) -> tuple[str, str] | None:
+def _problem(facts: RouteFacts) -> Said | None:
     spec = facts.route.spec
     if facts.rival is not None:
         same = facts.rival.metadata.namespace == facts.route.metadata.namespace
         # What other accounts have is not told.
         holder = f"route {facts.rival.metadata.name!r}" if same else "another account's route"
-        return "PathTaken", f"{spec.host}{spec.path}: {holder} was first"
+        return "False", "PathTaken", f"{spec.host}{spec.path}: {holder} was first"
     if facts.missing is not None:
-        return "FunctionNotFound", f"there is no function {facts.missing!r}"
+        return "False", "FunctionNotFound", f"there is no function {facts.missing!r}"
     if facts.unreadable is not None:
-        return "IssuerUnreadable", facts.unreadable
+        return "False", "IssuerUnreadable", facts.unreadable
     return None
 
 

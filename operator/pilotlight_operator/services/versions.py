@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError
 from pilotlight.publishing import version_revision
 from pilotlight.resources import FunctionVersion, FunctionVersionStatus, now
 
-from .conditions import Said, condition
 from .provisioning import look_again, provisioned_status
 
 if TYPE_CHECKING:

@@ -1,10 +1,13 @@
-"""Conditions of resources (Kubernetes API conventions): what is said, and since when it holds."""
+"""Conditions of resources (Kubernetes API conventions): what is said, and since when it holds.
+
+The one place that makes them: for the operator's services and for gateways' schedules.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pilotlight.resources import Condition
+from .resources import Condition
 
 __all__ = ["Said", "condition"]
 
