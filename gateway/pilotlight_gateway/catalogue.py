@@ -11,11 +11,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import structlog
-
 from pilotlight.claims import RevisionKey
 from pilotlight.names import object_name
 from pilotlight.resources import Function, Key
+from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,8 +25,6 @@ __all__ = ["Catalogue"]
 
 ABSENCE_SECONDS = 1.0
 
-log = structlog.get_logger()
-
 
 class Catalogue:
     """Functions by account and Lambda name."""
@@ -35,11 +32,12 @@ class Catalogue:
     def __init__(self, resources: ResourceStore) -> None:
         self._resources = resources
         self._functions: dict[tuple[str, str], Function] = {}
-        self._names: dict[Key, str] = {}
         self._absent: dict[tuple[str, str], float] = {}
         self._listeners: list[Callable[[Function | None, Function | None], None]] = []
-        self._changed = asyncio.Condition()
-        self.synced = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._mirror = Mirror(resources, Function, self._function_changed)
+        self.synced = self._mirror.synced
+        self.run = self._mirror.run
 
     def on_change(self, listener: Callable[[Function | None, Function | None], None]) -> None:
         """Call a listener with a function before and after each change."""
@@ -56,7 +54,7 @@ class Catalogue:
             return found
         for function in await self._resources.list(Function, namespace):
             if function.function_name == name and not _name_taken(function):
-                self._put(function)
+                self._mirror.note(function.key, function)
                 return function
         self._absent[namespace, name] = time.monotonic()
         return None
@@ -80,25 +78,10 @@ class Catalogue:
         """Wait until something holds of a function as it is by then; at most that long."""
         where = (function.metadata.namespace, function.function_name)
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds), self._changed:
-                await self._changed.wait_for(lambda: holds(self._functions.get(where)))
+            async with asyncio.timeout(seconds):
+                while not holds(self._functions.get(where)):
+                    await self._changed.wait()
         return self._functions.get(where)
-
-    async def run(self) -> None:
-        """Follow the store, for ever."""
-        told: set[Key] = set()
-        async for change in self._resources.watch(Function):
-            if change.kind == "synced":
-                self._forget_all_but(told)
-                self.synced.set()
-            elif change.resource is not None and change.kind == "present":
-                told.add(change.resource.key)
-                self._put(change.resource)
-            elif change.resource is not None:
-                told.discard(change.resource.key)
-                self._remove(change.resource.key)
-            async with self._changed:
-                self._changed.notify_all()
 
     def _known_absent(self, namespace: str, name: str) -> bool:
         since = self._absent.get((namespace, name))
@@ -109,28 +92,27 @@ class Catalogue:
         del self._absent[namespace, name]
         return False
 
-    def _put(self, function: Function) -> None:
-        if _name_taken(function):
+    def _function_changed(self, before: Function | None, after: Function | None) -> None:
+        """Follow an object; one whose name is another's is as if it were not there."""
+        told = after or before
+        if told is None:
             return
-        where = (function.metadata.namespace, function.function_name)
-        before = self._functions.get(where)
-        self._functions[where] = function
-        self._names[function.key] = function.function_name
-        self._absent.pop(where, None)
-        self._tell(before, function)
-
-    def _remove(self, key: Key) -> None:
-        name = self._names.pop(key, None)
-        if name is not None:
-            self._tell(self._functions.pop((key.namespace, name), None), None)
-
-    def _forget_all_but(self, told: set[Key]) -> None:
-        for key in self._names.keys() - told:
-            self._remove(key)
+        where = (told.metadata.namespace, told.function_name)
+        held = self._functions.pop(where, None)
+        now = None if after is None or _name_taken(after) else after
+        if held is not None and held.key != told.key and not (now and revision_key(now)):
+            now = held  # until the operator has decided whose the name is, it is not the newcomer's
+        if now is not None:
+            self._functions[where] = now
+            self._absent.pop(where, None)
+        if now is not held:
+            self._tell(held, now)
 
     def _tell(self, before: Function | None, after: Function | None) -> None:
         for listener in self._listeners:
             listener(before, after)
+        self._changed.set()  # who waits now; who comes later waits for the next change
+        self._changed = asyncio.Event()
 
 
 def revision_key(function: Function) -> RevisionKey | None:

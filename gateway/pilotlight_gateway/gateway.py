@@ -111,16 +111,16 @@ class Gateway:
         self._pace = Pace(lambda: self._requests)
         self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
         self.services.catalogue.on_change(self._function_changed)
-        self.services.published.versions.on_gone = self._version_gone
+        self.services.published.versions.on_change(self._version_changed)
         claims.bind(self.services.dispatcher)
         self._http = HttpEndpoint(self.services, authenticator)
         self._scheduler = Scheduler(
             resources=resources, catalogue=self.services.catalogue, accounts=accounts,
             queue=events, metrics=self.services.metrics, region=settings.region,
         )  # fmt: skip
-        published, sites = self.services.published, self._http.sites
+        published = self.services.published
         self._followed = (
-            self.services.catalogue, published.versions, published.aliases, sites, sites.urls,
+            self.services.catalogue, published.versions, published.aliases, self._http.sites,
         )  # fmt: skip
 
     @property
@@ -289,8 +289,11 @@ class Gateway:
             self._acknowledging.add(task)
             task.add_done_callback(self._acknowledging.discard)
 
-    def _version_gone(self, version: FunctionVersion) -> None:
-        self.services.dispatcher.retire(version_revision(version))
+    def _version_changed(
+        self, before: FunctionVersion | None, after: FunctionVersion | None
+    ) -> None:
+        if before is not None and after is None:
+            self.services.dispatcher.retire(version_revision(before))
 
     async def _acknowledge(self, function: Function, revision: str) -> None:
         with contextlib.suppress(PilotlightError):  # told again when the connection is back

@@ -52,15 +52,19 @@ class Followed(Generic[R]):
         self, resources: ResourceStore, kind: type[R], name_of: Callable[[R], tuple[str, str]]
     ) -> None:
         """`name_of` gives the function's object name and the resource's own name."""
-        self.on_gone: Callable[[R], None] = lambda _: None
         self._resources = resources
         self._kind = kind
         self._name_of = name_of
         self._mirror = Mirror(resources, kind, self._changed)
         self.synced = self._mirror.synced
         self.run = self._mirror.run
+        self._listeners: list[Callable[[R | None, R | None], None]] = []
         self._by_function: dict[Key, dict[str, R]] = {}
         self._absent: dict[tuple[Key, str], float] = {}
+
+    def on_change(self, listener: Callable[[R | None, R | None], None]) -> None:
+        """Call a listener with a resource before and after each change."""
+        self._listeners.append(listener)
 
     def of(self, function: Key) -> dict[str, R]:
         """Give what is known of a function."""
@@ -95,8 +99,8 @@ class Followed(Generic[R]):
             where, name = self._where(after)
             self._by_function.setdefault(where, {})[name] = after
             self._absent.pop((where, name), None)
-        elif before is not None:
-            self.on_gone(before)
+        for listener in self._listeners:
+            listener(before, after)
 
     def _where(self, resource: R) -> tuple[Key, str]:
         function, name = self._name_of(resource)

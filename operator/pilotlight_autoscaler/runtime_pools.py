@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Runtime
+from pilotlight.resources import Key, Runtime
+from pilotlight.storage import Mirror
 
 from .pools import PoolSpec
 
@@ -20,24 +20,13 @@ class RuntimePools:
     """Follows the `Runtime`s; a runtime without one has no pool."""
 
     def __init__(self, resources: ResourceStore) -> None:
-        self._resources = resources
-        self._specs: dict[str, PoolSpec] = {}
+        self._runtimes = Mirror(resources, Runtime)
+        self.run = self._runtimes.run
 
     async def spec_of(self, runtime: str) -> PoolSpec | None:
         """Give a runtime's bounds."""
-        return self._specs.get(runtime)
-
-    async def run(self) -> None:
-        """Follow the runtimes, for ever."""
-        async with aclosing(self._resources.watch(Runtime)) as changes:
-            async for change in changes:
-                found = change.resource
-                if found is None:
-                    continue
-                if change.kind == "present":
-                    self._specs[found.metadata.name] = _pool_spec(found.spec)
-                else:
-                    self._specs.pop(found.metadata.name, None)
+        found = self._runtimes.held.get(Key("", runtime))
+        return _pool_spec(found.spec) if found else None
 
 
 def _pool_spec(runtime: RuntimeSpec) -> PoolSpec:

@@ -52,10 +52,7 @@ class HttpEndpoint:
     """Answers requests to function URLs and routes."""
 
     def __init__(self, services: Services, authenticator: Authenticator) -> None:
-        settings = services.settings
-        self.sites = Sites(
-            services.resources, services.catalogue, settings.region, settings.url_domain
-        )
+        self.sites = Sites(services)
         self._services = services
         self._rates = RateLimiter()
         self._authorisation = Authorisation(authenticator, Issuers(), Authorizer(self._ask))

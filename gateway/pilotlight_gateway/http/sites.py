@@ -6,13 +6,13 @@ condition.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from pilotlight.resources import Route, find_rival
+from pilotlight.storage import Mirror
 
 from .errors import HttpError
 from .route_table import RouteTable
@@ -20,9 +20,9 @@ from .site import Meeting, Site, site_of_route
 from .urls import Urls, account_of
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Key
-    from pilotlight.storage import ResourceStore
-    from pilotlight_gateway.catalogue import Catalogue
+    from collections.abc import Sequence
+
+    from pilotlight_gateway.services import Services
 
     from .message import HttpRequest
 
@@ -39,18 +39,16 @@ class UnknownUrlError(Exception):
 class Sites:
     """All function URLs and routes."""
 
-    def __init__(
-        self, resources: ResourceStore, catalogue: Catalogue, region: str, domain: str
-    ) -> None:
-        self._resources = resources
-        self._catalogue = catalogue
-        self._region = region
-        self._suffix = f"{_MARK}{region}.{domain}"
-        self._routes: dict[Key, Route] = {}
-        self._hosts: dict[str, RouteTable] = {}
-        self.urls = Urls(resources)
-        self.synced = asyncio.Event()
-        catalogue.on_change(self.urls.function_changed)
+    def __init__(self, services: Services) -> None:
+        settings = services.settings
+        self._catalogue = services.catalogue
+        self._region = settings.region
+        self._suffix = f"{_MARK}{settings.region}.{settings.url_domain}"
+        self._urls = Urls(services.catalogue, services.published.aliases)
+        self._routes = Mirror(services.resources, Route, self._route_changed)
+        self.synced = self._routes.synced
+        self.run = self._routes.run
+        self._made: dict[str, RouteTable] | None = None
 
     def serves(self, host: str, target: str) -> bool:
         """Say whether a request is for a site and not for the Lambda API.
@@ -58,39 +56,22 @@ class Sites:
         `host` is the Host header, `target` the request target, both as they came.
         """
         name = host.partition(":")[0].lower()
-        return name in self._hosts or target.startswith(PREFIX) or _MARK in name
+        return name in self._tables or target.startswith(PREFIX) or _MARK in name
 
     def meet(self, request: HttpRequest, method: str) -> Meeting:
         """Find what a request is for; raises UnknownUrlError, and HttpError where no route fits.
 
         `method` is the request's own, or the one that a preflight asks for.
         """
-        table = self._hosts.get(request.host)
+        table = self._tables.get(request.host)
         if table is not None:
             return self._meet_route(table, request, method)
         if request.path.startswith(PREFIX):
             return self._meet_path(request)
-        site = self.urls.by_id.get(request.host.removesuffix(self._suffix))
+        site = self._urls.by_id.get(request.host.removesuffix(self._suffix))
         if site is None:
             raise UnknownUrlError(request.host)
         return Meeting(site, site.account, self._region, request, method)
-
-    async def run(self) -> None:
-        """Follow routes, for ever."""
-        told: set[Key] = set()
-        async for change in self._resources.watch(Route):
-            route = change.resource
-            if route is None:
-                self._routes = {key: self._routes[key] for key in told}
-                self.synced.set()
-            elif change.kind == "present":
-                told.add(route.key)
-                self._routes[route.key] = route
-            else:
-                told.discard(route.key)
-                self._routes.pop(route.key, None)
-            if self.synced.is_set():
-                self._rebuild()
 
     def _meet_route(self, table: RouteTable, request: HttpRequest, method: str) -> Meeting:
         found = table.find(method, request.path)
@@ -104,17 +85,26 @@ class Sites:
         account, _, rest = request.path.removeprefix(PREFIX).partition("/")
         reference, slash, path = rest.partition("/")
         reference = unquote(reference)
-        site = self.urls.by_reference.get((account, reference.removesuffix(":$LATEST")))
+        site = self._urls.by_reference.get((account, reference.removesuffix(":$LATEST")))
         if site is None:
             raise UnknownUrlError(reference)
         seen = replace(request, path=f"/{path}" if slash else "/")
         return Meeting(site, account, self._region, seen, request.method)
 
-    def _rebuild(self) -> None:
-        """Make the hosts' tables anew: routes change seldom, requests look them up often."""
-        routes = list(self._routes.values())
-        hosts: defaultdict[str, list[Site]] = defaultdict(list)
-        for route in routes:
-            if find_rival(route, routes) is None:
-                hosts[route.spec.host].append(site_of_route(route))
-        self._hosts = {host: RouteTable.of(sites) for host, sites in hosts.items()}
+    def _route_changed(self, _before: Route | None, _after: Route | None) -> None:
+        self._made = None
+
+    @property
+    def _tables(self) -> dict[str, RouteTable]:
+        """The hosts' tables; made once after a change, for every request looks here."""
+        if self._made is None:
+            self._made = _tables_of(list(self._routes.held.values()))
+        return self._made
+
+
+def _tables_of(routes: Sequence[Route]) -> dict[str, RouteTable]:
+    hosts: defaultdict[str, list[Site]] = defaultdict(list)
+    for route in routes:
+        if find_rival(route, routes) is None:
+            hosts[route.spec.host].append(site_of_route(route))
+    return {host: RouteTable.of(sites) for host, sites in hosts.items()}

@@ -1,4 +1,4 @@
-"""The function URLs that there are: of functions, and of aliases. Fed by the catalogue and a watch.
+"""The function URLs that there are: of functions, and of aliases, as the gateway knows both.
 
 A function's ARN, which the operator writes, says its account; until it is there nobody can be
 answered.
@@ -6,20 +6,19 @@ answered.
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import parse_function_reference
-from pilotlight.resources import FunctionAlias, Key
+from pilotlight.resources import Key
 
 from .site import site_of_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pilotlight.resources import Function
-    from pilotlight.storage import ResourceStore
+    from pilotlight.resources import Function, FunctionAlias
+    from pilotlight_gateway.catalogue import Catalogue
+    from pilotlight_gateway.published import Followed
 
     from .site import Site
 
@@ -29,18 +28,17 @@ __all__ = ["Urls", "account_of"]
 class Urls:
     """Sites by the id in their host, and by account and reference."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self._resources = resources
+    def __init__(self, catalogue: Catalogue, aliases: Followed[FunctionAlias]) -> None:
         self._functions: dict[Key, Function] = {}
-        self._aliases: defaultdict[Key, dict[str, FunctionAlias]] = defaultdict(dict)
+        self._aliases = aliases
         self._sites: dict[Key, list[Site]] = {}
         self.by_id: dict[str, Site] = {}
         self.by_reference: dict[tuple[str, str], Site] = {}
         """By account and `function` or `function:alias`."""
-        self.synced = asyncio.Event()
+        catalogue.on_change(self._function_changed)
+        aliases.on_change(self._alias_changed)
 
-    def function_changed(self, before: Function | None, after: Function | None) -> None:
-        """Follow a function (`Catalogue.on_change`)."""
+    def _function_changed(self, before: Function | None, after: Function | None) -> None:
         if before is not None:
             self._functions.pop(before.key, None)
             self._refresh(before.key)
@@ -48,28 +46,10 @@ class Urls:
             self._functions[after.key] = after
             self._refresh(after.key)
 
-    async def run(self) -> None:
-        """Follow aliases, for ever."""
-        told: set[Key] = set()
-        async for change in self._resources.watch(FunctionAlias):
-            alias = change.resource
-            if alias is None:
-                self._forget_all_but(told)
-                self.synced.set()
-                continue
-            where = Key(alias.metadata.namespace, alias.spec.function)
-            if change.kind == "present":
-                told.add(alias.key)
-                self._aliases[where][alias.spec.alias] = alias
-            else:
-                told.discard(alias.key)
-                self._aliases[where].pop(alias.spec.alias, None)
-            self._refresh(where)
-
-    def _forget_all_but(self, told: set[Key]) -> None:
-        for where, aliases in list(self._aliases.items()):
-            self._aliases[where] = {k: one for k, one in aliases.items() if one.key in told}
-            self._refresh(where)
+    def _alias_changed(self, before: FunctionAlias | None, after: FunctionAlias | None) -> None:
+        for alias in (before, after):
+            if alias is not None:
+                self._refresh(Key(alias.metadata.namespace, alias.spec.function))
 
     def _refresh(self, where: Key) -> None:
         for site in self._sites.pop(where, []):
@@ -86,7 +66,7 @@ class Urls:
         place = (where.namespace, account, function.function_name)
         if function.spec.url is not None:
             yield site_of_url(*place, None, function.spec.url)
-        for name, alias in self._aliases[where].items():
+        for name, alias in self._aliases.of(where).items():
             if alias.spec.url is not None:
                 yield site_of_url(*place, name, alias.spec.url)
 

@@ -16,6 +16,7 @@ import structlog
 from pilotlight.errors import NotFoundError, PilotlightError
 from pilotlight.resources import Schedule
 from pilotlight.resources.schedule import parse_time
+from pilotlight.storage import Mirror
 from pilotlight_gateway.asynchronous.acceptance import hold_seconds
 
 from .decide import decide
@@ -74,7 +75,7 @@ class Scheduler:
         self._metrics = metrics
         self._region = region
         self._clock = clock
-        self._schedules: dict[Key, Schedule] = {}
+        self.schedules = Mirror(resources, Schedule, self._schedule_changed)
         self._problems: dict[Key, str] = {}
         self._done_until: dict[str, datetime] = {}
         self._changed = asyncio.Event()
@@ -82,7 +83,7 @@ class Scheduler:
     async def run(self) -> None:
         """Fire, for ever."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._follow())
+            tasks.create_task(self.schedules.run())
             await self._catalogue.synced.wait()
             while True:
                 self._changed.clear()
@@ -90,12 +91,12 @@ class Scheduler:
 
     async def look(self, now: datetime) -> datetime | None:
         """Fire what is due, write what is known; gives when something will be due."""
-        sound = [one for key, one in self._schedules.items() if key not in self._problems]
+        sound = [one for key, one in self.schedules.held.items() if key not in self._problems]
         decision = decide(now, sound, self._done_until)
         failed = False
         for firing in decision.firings:
             failed |= not await self._fire(firing, now)
-        for schedule in list(self._schedules.values()):
+        for schedule in list(self.schedules.held.values()):
             await self._write(schedule, now)
         if failed:
             return now
@@ -110,10 +111,17 @@ class Scheduler:
             log.exception("schedules not looked at")
             return now
 
-    def know(self, schedule: Schedule) -> None:
+    def _schedule_changed(self, before: Schedule | None, after: Schedule | None) -> None:
+        if after is not None:
+            self._know(after)
+        elif before is not None:
+            self._problems.pop(before.key, None)
+            self._done_until.pop(before.metadata.uid, None)
+        self._changed.set()
+
+    def _know(self, schedule: Schedule) -> None:
         """Take note of a schedule as it is stored."""
         status, uid = schedule.status, schedule.metadata.uid
-        self._schedules[schedule.key] = schedule
         self._problems.pop(schedule.key, None)
         if (problem := schedule.problem()) is not None:
             self._problems[schedule.key] = problem
@@ -122,27 +130,6 @@ class Scheduler:
             known.append(self._clock())  # what its new spec would have meant earlier, is over
         if moments := [one for one in known if one is not None]:
             self._done_until[uid] = max(moments)
-
-    def forget(self, key: Key) -> None:
-        """A schedule is gone."""
-        gone = self._schedules.pop(key, None)
-        self._problems.pop(key, None)
-        if gone is not None:
-            self._done_until.pop(gone.metadata.uid, None)
-
-    async def _follow(self) -> None:
-        told: set[Key] = set()
-        async for change in self._resources.watch(Schedule):
-            if change.resource is None:
-                for key in self._schedules.keys() - told:
-                    self.forget(key)
-            elif change.kind == "present":
-                told.add(change.resource.key)
-                self.know(change.resource)
-            else:
-                told.discard(change.resource.key)
-                self.forget(change.resource.key)
-            self._changed.set()
 
     async def _fire(self, firing: Firing, now: datetime) -> bool:
         """Put a firing into the queue; False where it must be tried again."""
@@ -178,11 +165,11 @@ class Scheduler:
                 schedule.model_copy(update={"status": status})
             )
         except NotFoundError:
-            self.forget(schedule.key)
+            self.schedules.note(schedule.key, None)
         except PilotlightError as error:  # said again when it is looked at the next time
             log.warning("schedule's status not written", error=str(error))
         else:
-            self._schedules[schedule.key] = stored
+            self.schedules.note(schedule.key, stored)
 
     def _status(self, schedule: Schedule, now: datetime, fired: datetime | None) -> ScheduleStatus:
         name = schedule.spec.function.partition(":")[0]

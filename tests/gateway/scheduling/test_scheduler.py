@@ -101,7 +101,7 @@ class World:
             queue=self.queue, metrics=self.metrics, region="us-east-1", clock=self.clock,
         )  # fmt: skip
         for schedule in await self.resources.list(Schedule):
-            scheduler.know(schedule)
+            scheduler.schedules.note(schedule.key, schedule)
         return scheduler
 
     async def look(self, scheduler: Scheduler, minutes: float) -> datetime | None:
@@ -187,7 +187,7 @@ async def test_a_change_fires_nothing_of_the_past(world: World) -> None:
     scheduler = await world.scheduler()
     await world.look(scheduler, 13 * 60)
     world.clock.now = MADE + timedelta(hours=16)
-    scheduler.know(await world.put(expression="cron(0 15 * * ? *)"))
+    scheduler.schedules.note(KEY, await world.put(expression="cron(0 15 * * ? *)"))
     await world.look(scheduler, 16 * 60)
     await world.look(await world.scheduler(), 17 * 60)
     assert world.queue.keys == ["2026-01-01T12:00:00Z"]
@@ -200,7 +200,7 @@ async def test_what_was_due_while_disabled_stays_unfired(world: World) -> None:
     scheduler = await world.scheduler()
     await world.look(scheduler, 15)
     assert await world.reason() == "Disabled"
-    scheduler.know(await world.put(enabled=True))
+    scheduler.schedules.note(KEY, await world.put(enabled=True))
     await world.look(scheduler, 16)
     assert world.queue.events == []
     assert await world.reason() == "Scheduled"
@@ -217,7 +217,9 @@ async def test_statuses(world: World) -> None:
     status = (await world.stored()).status
     assert (status.last_time, status.next_time) == ("2026-01-01T00:30:00Z", None)
     assert await world.reason() == "Completed"
-    scheduler.know(await world.put(expression="at(2020-01-01T00:00:00)", function="nobody"))
+    scheduler.schedules.note(
+        KEY, await world.put(expression="at(2020-01-01T00:00:00)", function="nobody")
+    )
     await world.look(scheduler, 32)
     assert await world.reason() == "FunctionNotFound"
 
