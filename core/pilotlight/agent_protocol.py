@@ -28,19 +28,6 @@ __all__ = [
 AGENT_PORT = 8700
 """Where the agent of a pod listens; a free port in local mode."""
 
-LEASE_HEADER = "Pilotlight-Lease"
-ENVIRONMENT_HEADER = "Pilotlight-Environment"
-REQUEST_ID_HEADER = "Pilotlight-Request-Id"
-DEADLINE_HEADER = "Pilotlight-Deadline-Ms"
-FUNCTION_ARN_HEADER = "Pilotlight-Function-Arn"
-TRACE_ID_HEADER = "Pilotlight-Trace-Id"
-CLIENT_CONTEXT_HEADER = "Pilotlight-Client-Context"
-LOG_TAIL_HEADER = "Pilotlight-Log-Tail"
-FUNCTION_ERROR_HEADER = "Pilotlight-Function-Error"
-REPORT_HEADER = "Pilotlight-Report"
-FREE_HEADER = "Pilotlight-Free"
-STATE_HEADER = "Pilotlight-Environment-State"
-
 
 def pod_token(platform_key: bytes, pod: str) -> str:
     """Give the token that opens a pod's agent; `pod` is `namespace/name`.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FunctionReference", "function_arn", "parse_function_reference", "role_account"]
+__all__ = ["FunctionReference", "function_arn", "parse_function_reference"]
 
 _REFERENCE = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
@@ -19,7 +19,6 @@ _REFERENCE = re.compile(
     r"(?P<name>[a-zA-Z0-9-_]{1,140})"
     r"(?::(?P<qualifier>\$LATEST|[a-zA-Z0-9-_]{1,128}))?"
 )
-_ROLE = re.compile(r"arn:aws[a-zA-Z-]*:iam::(\d{12}):role/[a-zA-Z_0-9+=,.@\-_/]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,3 @@ def function_arn(region: str, account: str, name: str, qualifier: str | None = N
     """Build the ARN of a function, qualified if a qualifier is given."""
     arn = f"arn:aws:lambda:{region}:{account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn
-
-
-def role_account(role: str) -> str | None:
-    """Give the account of a role's ARN; None where it is no role's ARN."""
-    match = _ROLE.fullmatch(role)
-    return match.group(1) if match else None

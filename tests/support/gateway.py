@@ -38,13 +38,13 @@ from pilotlight_autoscaler.revisions import Revisions
 from pilotlight_autoscaler.subprocesses import SubprocessCompute
 from pilotlight_cli.local.reconciler import Reconciler, Service
 from pilotlight_gateway.auth.local import LocalAuthenticator
-from pilotlight_gateway.event_queue.memory import MemoryEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
 from pilotlight_operator.services.aliases import AliasService
 from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.versions import VersionService
 from tests.support.memory import MemoryArtifacts, MemoryResources
+from tests.support.memory_event_queue import MemoryEventQueue
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence

@@ -55,7 +55,6 @@ class Dispatcher:
         cold_starts: ColdStarts,
         *,
         gateway: str,
-        keep_alive: KeepAliveSpec | None = None,
         most_claims: int = MOST_CLAIMS,
     ) -> None:
         self.queues: dict[RevisionKey, RevisionQueue] = {}
@@ -63,7 +62,7 @@ class Dispatcher:
         self._platform_key = platform_key
         self._gateway = gateway
         self._ranking = GreedyDual()
-        self._idling = Idling(keep_alive or KeepAliveSpec())
+        self._idling = Idling(KeepAliveSpec())
         self._most_claims = most_claims
         self._sink = sink
         self._cold_starts = cold_starts

@@ -1,4 +1,4 @@
-"""What the queue of asynchronous events promises; `memory` is the specification of it.
+"""What the queue of asynchronous events promises; a queue in memory (tests) specifies it.
 
 An event is waiting, in flight under a lease, done (and forgotten) or dead (and kept). Who leases it
 gets an epoch; only the newest epoch may settle, so that a dispatcher that was late or cut off never

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pilotlight_gateway.event_queue.memory import MemoryEventQueue
 from tests.support.events import postgres_queue, sqlite_queue
+from tests.support.memory_event_queue import MemoryEventQueue
 from tests.support.postgres import running_postgres
 
 if TYPE_CHECKING:

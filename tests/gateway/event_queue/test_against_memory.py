@@ -36,8 +36,8 @@ from pilotlight_gateway.event_queue.interface import (
     StaleLeaseError,
     Verdict,
 )
-from pilotlight_gateway.event_queue.memory import MemoryEventQueue
 from tests.support.events import event, postgres_queue, sqlite_queue
+from tests.support.memory_event_queue import MemoryEventQueue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine

@@ -22,10 +22,10 @@ from pilotlight.resources import (
     ScheduleSpec,
 )
 from pilotlight_gateway.catalogue import Catalogue
-from pilotlight_gateway.event_queue.memory import MemoryEventQueue
 from pilotlight_gateway.metrics import Metrics
 from pilotlight_gateway.scheduling.scheduler import Scheduler
 from tests.support.memory import MemoryResources
+from tests.support.memory_event_queue import MemoryEventQueue
 
 if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import Event

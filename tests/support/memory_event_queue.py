@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pilotlight.errors import NotFoundError
-
-from .fairness import Turns
-from .interface import (
+from pilotlight_gateway.event_queue.fairness import Turns
+from pilotlight_gateway.event_queue.interface import (
     KEY_SECONDS,
     LARGEST_LANE,
     Again,
@@ -28,7 +27,7 @@ from .interface import (
     StaleLeaseError,
     Verdict,
 )
-from .writes import check_room
+from pilotlight_gateway.event_queue.writes import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
