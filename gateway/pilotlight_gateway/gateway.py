@@ -1,4 +1,4 @@
-"""The gateway: listens, and takes every request its way (`_serve` shows the whole of it).
+"""The gateway: listens, and takes every request its way (`_handle`, then `_serve`).
 
 Three listeners: clients', the pods' (artifacts, by ticket) and the operations' (live, ready,
 metrics). In local mode one port serves all three.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
 import structlog
@@ -175,10 +175,7 @@ class Gateway:
         await self._sink.flush()
 
     async def _serve(self, request: BaseRequest, request_id: str) -> Reply:
-        host = request.headers.get("Host", "")
-        if self._http.sites.serves(host, request.raw_path):
-            return await self._http.serve(request, request_id)
-        path, raw_query = normalise(request.raw_path, host)
+        path, raw_query = normalise(request.raw_path, request.headers.get("Host"))
         query = _query(raw_query)
         open_reply = await self._open_endpoint(request, path, query)
         if open_reply is not None:
@@ -212,7 +209,11 @@ class Gateway:
     async def _handle(self, request: BaseRequest) -> web.StreamResponse:
         self._requests += 1
         request_id = new_request_id()
-        reply = await _guarded(self._serve(request, request_id), request_id)
+        to_site = self._http.sites.serves(request.headers.get("Host", ""), request.raw_path)
+        serve = self._http.serve if to_site else self._serve
+        reply = await _guarded(serve(request, request_id), request_id)
+        handler: Literal["api", "site"] = "site" if to_site else "api"
+        self.services.metrics.answered_http(handler, request.method, reply.status)
         return await write(request, reply, request_id)
 
     async def _handle_internal(self, request: BaseRequest) -> web.StreamResponse:

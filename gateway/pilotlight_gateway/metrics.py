@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FunctionMetrics", "Metrics"]
 
 _LABELS = ("namespace", "function", "version")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 300, 900)
 
 
@@ -77,6 +78,10 @@ class Metrics:
         self._overhead = self._histogram("platform_overhead", "Time beside the function.")
         self._schedule_lag = self._histogram("schedule_lag", "From a time to its event.")
         self._init = self._histogram("init_duration", "Init phases of cold starts.")
+        self._http_requests = Counter(
+            "pilotlight_http_requests", "Requests of clients, by what answered and how.",
+            ("handler", "method", "status"), registry=self.registry,
+        )  # fmt: skip
         self.environments = Gauge(
             "pilotlight_environments", "Environments held, by state.",
             ("namespace", "function", "state"), registry=self.registry,
@@ -107,6 +112,15 @@ class Metrics:
     def schedule_fired(self, namespace: str, function: str, version: str, lag: float) -> None:
         """Count a schedule's firing, `lag` seconds after its time."""
         self._schedule_lag.labels(namespace, function, version or LATEST).observe(lag)
+
+    def answered_http(self, handler: Literal["api", "site"], method: str, status: int) -> None:
+        """Count a request: of the Lambda API and `/-/`, or of a function URL or a route."""
+        known = method if method in _METHODS else "other"
+        self._http_requests_of(handler, known, status // 100).inc()
+
+    @functools.lru_cache(maxsize=1_000)  # noqa: B019  lives as long as the gateway
+    def _http_requests_of(self, handler: str, method: str, hundreds: int) -> Counter:
+        return self._http_requests.labels(handler, method, f"{hundreds}xx")
 
     def render(self) -> bytes:
         """Give the exposition text."""
