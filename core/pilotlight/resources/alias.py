@@ -5,15 +5,18 @@ Gateways follow it (`pilotlight_gateway.published`); provisioned concurrency fol
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from ..names import object_name
-from .asynchronous import AsyncConfig, check_not_itself
+from .asynchronous import AsyncConfig, check_not_itself, own_destination
 from .meta import Condition, Model, Resource, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
+
+if TYPE_CHECKING:
+    from .function import Function
 
 __all__ = [
     "ALIAS_NAME",
@@ -112,3 +115,10 @@ class FunctionAlias(Resource):
     def condition(self, kind: str) -> Condition | None:
         """Give the condition of that type."""
         return find_condition(self.status.conditions, kind)
+
+    def own_destination(self, function: Function) -> str | None:
+        """Say that its function is a destination of its own; None where it is not.
+
+        The spec knows only the function's object, whose name may be another than Lambda's.
+        """
+        return own_destination(self.spec.async_, lambda name: name == function.function_name)

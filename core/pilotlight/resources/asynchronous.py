@@ -24,6 +24,7 @@ __all__ = [
     "DestinationKind",
     "check_not_itself",
     "destination_kind",
+    "own_destination",
 ]
 
 DEFAULT_RETRIES = 2
@@ -102,15 +103,19 @@ class AsyncConfig(Model):
         return self.maximum_event_age_in_seconds or DEFAULT_EVENT_AGE
 
 
-def check_not_itself(config: AsyncConfig | None, is_itself: Callable[[str], bool]) -> None:
-    """Refuse a function, told by its name, as a destination of its own; raises ValueError."""
-    if config is None:
-        return
-    for address in (config.on_success, config.on_failure):
+def own_destination(config: AsyncConfig | None, is_itself: Callable[[str], bool]) -> str | None:
+    """Say that a function, told by its name, is a destination of its own; None where it is not."""
+    for address in (config.on_success, config.on_failure) if config else ():
         if address is None or destination_kind(address) != "lambda":
             continue
         named = parse_function_reference(address)
         if named is not None and is_itself(named.name):
-            raise ValueError(
-                f"async: {address}: You can't specify the function as a destination for itself."
-            )
+            return f"async: {address}: You can't specify the function as a destination for itself."
+    return None
+
+
+def check_not_itself(config: AsyncConfig | None, is_itself: Callable[[str], bool]) -> None:
+    """Refuse a function, told by its name, as a destination of its own; raises ValueError."""
+    problem = own_destination(config, is_itself)
+    if problem is not None:
+        raise ValueError(problem)

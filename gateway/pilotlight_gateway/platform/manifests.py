@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
-from pilotlight.resources import Function, Resource, Route
+from pilotlight.resources import Function, FunctionAlias, Key, Resource, Route
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
 
@@ -45,6 +45,8 @@ async def apply(services: Services, call: Call) -> Reply:
     wanted.metadata.namespace = namespace
     if isinstance(wanted, Route):
         await _refuse_rival(services, wanted)
+    if isinstance(wanted, FunctionAlias):
+        await _refuse_own_destination(services, wanted)
     return json_reply((await _put(services, wanted)).to_json())
 
 
@@ -85,6 +87,18 @@ async def _refuse_rival(services: Services, wanted: Route) -> None:
             f"spec.path: {wanted.spec.host}{wanted.spec.path} is another route's already",
             field="spec.path",
         )
+
+
+async def _refuse_own_destination(services: Services, wanted: FunctionAlias) -> None:
+    """Refuse an alias whose events end at its own function, by whatever name."""
+    try:
+        key = Key(wanted.metadata.namespace, wanted.spec.function)
+        function = await services.resources.get(Function, key)
+    except NotFoundError:
+        return  # once it is there, the operator says it in the alias' condition
+    problem = wanted.own_destination(function)
+    if problem is not None:
+        raise InvalidResourceError(f"spec.{problem}", field="spec.async")
 
 
 def _refuse_renaming(present: Function, wanted: Function) -> None:

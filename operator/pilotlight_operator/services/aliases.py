@@ -44,8 +44,10 @@ class AliasService:
         """Bring one alias' status up to date; gives when to look again, or None."""
         try:
             alias = await self._resources.get(FunctionAlias, key)
-            await self._adopt(alias)
-            status = await self._status(alias)
+            function = await self._function(alias)
+            if function is not None:
+                await self._adopt(alias, function)
+            status = await self._status(alias, function)
             if status != alias.status:
                 await self._resources.write_status(alias.model_copy(update={"status": status}))
         except NotFoundError:
@@ -54,12 +56,14 @@ class AliasService:
         settled = ready and alias.spec.version != PUBLISHED
         return look_again(status.provisioned, settled=settled)
 
-    async def _adopt(self, alias: FunctionAlias) -> None:
-        """Have an alias that came by kubectl deleted with its function."""
+    async def _function(self, alias: FunctionAlias) -> Function | None:
         try:
-            function = await self._resources.get(Function, _function_of(alias))
+            return await self._resources.get(Function, _function_of(alias))
         except NotFoundError:
-            return
+            return None
+
+    async def _adopt(self, alias: FunctionAlias, function: Function) -> None:
+        """Have an alias that came by kubectl deleted with its function."""
         if owner_uid(alias.metadata, function.kind) == function.metadata.uid:
             return
         metadata = owned_by(alias.metadata, function)
@@ -68,7 +72,7 @@ class AliasService:
         except ConflictError:
             return  # somebody changed it; that change calls again
 
-    async def _status(self, alias: FunctionAlias) -> FunctionAliasStatus:
+    async def _status(self, alias: FunctionAlias, function: Function | None) -> FunctionAliasStatus:
         versions = await versions_of(self._resources, _function_of(alias))
         version = meant_version(alias, versions)
         provisioned = None
@@ -80,7 +84,7 @@ class AliasService:
                 alias.status.provisioned,
             )
         generation = alias.metadata.generation
-        said = _ready(alias, version)
+        said = _ready(alias, function, version)
         ready = condition(alias.condition("Ready"), "Ready", said, generation=generation, at=now())
         return FunctionAliasStatus(
             observed_generation=generation,
@@ -98,8 +102,13 @@ def _plain(alias: FunctionAlias) -> str | None:
     return LATEST if alias.spec.version == LATEST else None
 
 
-def _ready(alias: FunctionAlias, version: FunctionVersion | None) -> Said:
+def _ready(
+    alias: FunctionAlias, function: Function | None, version: FunctionVersion | None
+) -> Said:
     spec = alias.spec
+    problem = alias.own_destination(function) if function else None
+    if problem is not None:
+        return "False", "OwnDestination", problem
     if version is None and spec.version != LATEST:
         return "False", "VersionNotFound", f"{spec.function} has no version {spec.version}"
     return "True", "Serving", f"version {version.number if version else LATEST} is meant"

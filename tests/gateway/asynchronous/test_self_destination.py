@@ -10,7 +10,7 @@ import pytest
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_manifest
 from pilotlight.names import object_name
-from tests.support.http_client import fetch
+from tests.support.http_client import Response, fetch
 from tests.support.platform import manifest
 
 if TYPE_CHECKING:
@@ -55,11 +55,33 @@ def test_another_function_and_another_kind_of_the_same_name_are_taken() -> None:
     parse_manifest(alias("circle", **settings))
 
 
+def test_an_object_of_another_name_is_known_by_its_lambda_name(harness: GatewayHarness) -> None:
+    """The alias names the object; only the function there says what Lambda calls it."""
+    function = manifest("ring-1", functionName="Ring")
+    assert apply(harness, function).status == 200
+    refused = apply(harness, alias("ring-1", onSuccess=f"{FUNCTIONS}Ring:prod"))
+    assert (refused.status, ITSELF in refused.body.decode()) == (400, True)
+    other = apply(harness, alias("ring-1", onSuccess=f"{FUNCTIONS}Rings"))
+    assert other.status == 200
+
+
+def test_an_alias_may_come_before_its_function(harness: GatewayHarness) -> None:
+    early = alias("ring-2", onSuccess=f"{FUNCTIONS}Later")
+    early["metadata"]["name"] = "early"
+    assert apply(harness, early).status == 200
+
+
 def test_nothing_is_stored(harness: GatewayHarness) -> None:
-    document = manifest("circle", **{"async": {"onFailure": f"{FUNCTIONS}circle"}})
-    port = int(harness.url.rpartition(":")[2])
+    answer = apply(harness, manifest("circle", **{"async": {"onFailure": f"{FUNCTIONS}circle"}}))
+    assert (answer.status, ITSELF in answer.body.decode()) == (400, True)
+    assert fetch(_port(harness), "/-/functions/circle").status == 404
+
+
+def apply(harness: GatewayHarness, document: dict[str, Any]) -> Response:
     headers = {"Content-Type": "application/json"}
     body = json.dumps(document).encode()
-    answer = fetch(port, "/-/apply", method="POST", headers=headers, body=body)
-    assert (answer.status, ITSELF in answer.body.decode()) == (400, True)
-    assert fetch(port, "/-/functions/circle").status == 404
+    return fetch(_port(harness), "/-/apply", method="POST", headers=headers, body=body)
+
+
+def _port(harness: GatewayHarness) -> int:
+    return int(harness.url.rpartition(":")[2])
