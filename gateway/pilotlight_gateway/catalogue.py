@@ -53,11 +53,12 @@ class Catalogue:
         if found is not None or self._known_absent(namespace, name):
             return found
         for function in await self._resources.list(Function, namespace):
-            if function.function_name == name and not _name_taken(function):
+            if function.function_name == name:
                 self._mirror.note(function.key, function)
-                return function
-        self._absent[namespace, name] = time.monotonic()
-        return None
+        found = self._functions.get((namespace, name))
+        if found is None:
+            self._absent[namespace, name] = time.monotonic()
+        return found
 
     async def key_of(self, namespace: str, name: str) -> Key:
         """Give where a function of that name is, or would be made."""

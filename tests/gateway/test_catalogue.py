@@ -86,6 +86,16 @@ async def test_a_name_that_is_free_goes_to_the_next(world: World) -> None:
     assert await world.held() == "second"
 
 
+async def test_who_reads_before_the_watch_tells_finds_the_one_that_serves() -> None:
+    world = World()
+    await world.create("another")
+    await world.create("serving")
+    await world.say("serving", revision="r1")
+    found = await world.catalogue.find("default", "shared")
+    assert found is not None
+    assert found.metadata.name == "serving"
+
+
 async def test_everybody_who_waits_sees_a_change(world: World) -> None:
     function = await world.create("first")
     await world.held()
