@@ -28,19 +28,18 @@ from typing import TYPE_CHECKING, Any
 
 from targets import call, functions_framework
 
-from pilotlight_agent import isolation, tree
+from pilotlight_agent import isolation, managed_python, tree
 from pilotlight_agent.frames import FrameLink
 from pilotlight_agent.journal import Journal
 from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
-from pilotlight_agent.runtime_process import managed_python
-from pilotlight_agent.variables import LOG_STREAM, Places, defaults
+from pilotlight_agent.variables import LOG_STREAM, Places
 from pilotlight_agent.zygote_spawner import ZygoteSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-PROFILES = ROOT / "runtime-images" / "python" / "pilotlight_python" / "profiles.json"
+PROFILES = ROOT / "runtime-images" / "python" / "pilotlight_python" / "profile.json"
 NOOP = "def handler(event, context):\n    return event\n"
 TOKEN = "benchmark"
 
@@ -99,8 +98,9 @@ async def pairs(python: Path, count: int) -> tuple[list[float], list[float]]:
     plain = ExecSpawner(reaper)
     with function_folder() as folder:
         places = Places(folder, Path("/tmp"), folder / "opt", python)
-        variables = defaults(places, places.temporary)
-        zygotes = ZygoteSpawner(managed_python(python), variables, plain=plain, journal=Journal())
+        variables = managed_python.zygote_variables(places)
+        command = managed_python.command(python)
+        zygotes = ZygoteSpawner(command, variables, plain=plain, journal=Journal())
         zygotes.start()
         while not zygotes.ready:  # noqa: ASYNC110 -- nobody tells, and it is not measured
             await asyncio.sleep(0.01)
@@ -135,7 +135,7 @@ async def ready_after(
     link = FrameLink(heard)
     output = os.open(os.devnull, os.O_WRONLY)
     fd = link.runtime_socket.fileno()
-    command = (*managed_python(places.python), str(fd), str(places.layers_root))
+    command = (*managed_python.command(places.python), str(fd), str(places.layers_root))
     begun = time.perf_counter()
     pid = spawner.spawn(command, variables, places.task_root, (output, fd))
     await heard.future

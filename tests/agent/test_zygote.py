@@ -7,7 +7,9 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,7 @@ def handler(event, context):
 """
 
 
+THRICE = 3
 THREAD = """
 import threading, time
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
@@ -74,11 +77,11 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
         yield agent
 
 
-def profile_of(told: dict[str, list[str]]) -> str | None:
-    """Give the profile of the zygote that a function was forked from, None for none."""
-    if "--zygote" not in told["command"]:
+def loaded_for(told: dict[str, list[str]]) -> str | None:
+    """Give what a function had loaded before it began: None if it was not forked."""
+    if not {"--zygote", "--pod"} & set(told["command"]):
         return None
-    return "profile" if "botocore.session" in told["modules"] else "stdlib"
+    return "packages" if "botocore.session" in told["modules"] else "standard"
 
 
 def zygotes(agent: Agent) -> list[int]:
@@ -94,7 +97,7 @@ def zygotes(agent: Agent) -> list[int]:
 
 
 def only_zygote(agent: Agent) -> int:
-    """Give the zygote that is left once those that are not needed have ended."""
+    """Give the zygote, once nothing that it has just forked looks like one."""
     deadline = time.monotonic() + 5
     while len(found := zygotes(agent)) != 1:
         assert time.monotonic() < deadline, found
@@ -121,24 +124,44 @@ def more_environments(agent: Agent, count: int) -> list[str]:
     ]]  # fmt: skip
 
 
-def test_the_agent_is_ready_when_its_zygotes_are(tmp_path: Path) -> None:
+def test_an_agent_listens_once_its_zygote_is_loaded(tmp_path: Path) -> None:
     """Not before, so that a pod in a pool keeps its promise."""
-    with Agent(tmp_path, *FORKING, python=str(slow_python(tmp_path))) as agent:
-        assert agent.request("GET", "/live").status == 200
-        assert agent.request("GET", "/ready").status == 503
-        (tmp_path / "go").touch()
-        agent.wait_until_ready()
+    loading, go = tmp_path / "loading", tmp_path / "go"
+    os.mkfifo(loading)
+    os.mkfifo(go)
+    python = python_with(tmp_path, f"open({str(loading)!r}, 'w'); open({str(go)!r}).read()")
+    with ThreadPoolExecutor() as pool:
+        starting = pool.submit(Agent, tmp_path, *FORKING, python=str(python))
+        loading.read_text()
+        assert not starting.done()
+        go.write_text("")
+        with starting.result() as agent:
+            agent.wait_until_ready()
 
 
-def slow_python(folder: Path) -> Path:
-    """Give an interpreter that starts when the file `go` is there."""
-    return script(folder, f"until [ -e {folder}/go ]; do sleep 0.01; done", "")
+def test_an_agent_without_an_interpreter_for_functions_says_so(tmp_path: Path) -> None:
+    """By each function, whose affair it is; nothing is ever ready for them."""
+    with Agent(tmp_path, *FORKING, python=str(tmp_path / "nowhere")) as agent:
+        event = agent.journal.wait(lambda e: e.get("state") == "failed")
+        assert "nowhere" in event["reason"]
+        assert agent.specialise({"main.py": FUNCTION}).status == 200
+        reply = agent.invoke({})
+        assert reply.failed
+        assert "nowhere" in reply.json["errorMessage"]
 
 
-def script(folder: Path, before: str, variables: str) -> Path:
-    """Give an interpreter that does something before it is one."""
+def python_with(folder: Path, module: str) -> Path:
+    """Give an interpreter in which a module of the profile is this one."""
+    packages = folder / "packages"
+    packages.mkdir()
+    (packages / "requests.py").write_text(module)
+    return script(folder, f"PYTHONPATH={packages}")
+
+
+def script(folder: Path, variables: str) -> Path:
+    """Give an interpreter that has variables of its own."""
     path = folder / "python"
-    path.write_text(f'#!/bin/sh\n{before}\n{variables} exec {sys.executable} "$@"\n')
+    path.write_text(f'#!/bin/sh\n{variables} exec {sys.executable} "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
 
@@ -146,15 +169,14 @@ def script(folder: Path, before: str, variables: str) -> Path:
 def test_a_function_is_forked_from_the_profile(agent: Agent) -> None:
     """And restarts are forks, too; what it can see of its start is that of a plain one."""
     first = agent.invoke({}).json
-    assert profile_of(first) == "profile"
+    assert loaded_for(first) == "packages"
     assert first["original"][0] == "-u"
     assert first["TZ"] == "UTC"
     assert agent.invoke({"do": "exit"}).report["status"] == "crash"
     assert agent.invoke({"do": "sleep"}).report["status"] == "timeout"
     again = agent.invoke({}).json
-    assert profile_of(again) == "profile"
+    assert loaded_for(again) == "packages"
     assert again["pid"] != first["pid"]
-    only_zygote(agent)  # the other one is not needed any more
 
 
 def test_children_of_one_zygote_draw_different_numbers(agent: Agent) -> None:
@@ -211,7 +233,7 @@ def test_without_its_zygote_a_pod_goes_on(agent: Agent) -> None:
     assert not agent.invoke({}).failed
     wait_for_zygote(agent, told)
     agent.invoke({"do": "exit"})
-    assert profile_of(agent.invoke({}).json) == "profile"
+    assert loaded_for(agent.invoke({}).json) == "packages"
 
 
 def test_a_zygote_that_does_not_answer_is_replaced(agent: Agent) -> None:
@@ -225,12 +247,14 @@ def test_a_zygote_that_does_not_answer_is_replaced(agent: Agent) -> None:
     wait_for_zygote(agent, told)
     assert zygote not in zygotes(agent)
     agent.invoke({"do": "exit"})
-    assert profile_of(agent.invoke({}).json) == "profile"
+    assert loaded_for(agent.invoke({}).json) == "packages"
 
 
 def wait_for_zygote(agent: Agent, told: int) -> None:
     """Wait until one gets ready that was not when `told` events were."""
-    agent.journal.wait(lambda e: "zygote" in e and e["state"] == "ready" and e["seq"] > told)
+    agent.journal.wait(
+        lambda e: e["type"] == "zygote" and e["state"] == "ready" and e["seq"] > told
+    )
 
 
 @contextmanager
@@ -242,11 +266,11 @@ def forked(folder: Path, own: dict[str, str], **choices: dict[str, str]) -> Iter
 
 
 @pytest.mark.parametrize(
-    ("own", "profile"),
-    [("boto3.py", "stdlib"), ("urllib3/__init__.py", "stdlib"), ("asyncio.py", None)],
+    ("own", "loaded"),
+    [("boto3.py", "standard"), ("urllib3/__init__.py", "standard"), ("asyncio.py", None)],
 )
 def test_a_module_of_the_functions_own_comes_first(
-    tmp_path: Path, own: str, profile: str | None
+    tmp_path: Path, own: str, loaded: str | None
 ) -> None:
     """A zygote that has loaded another one by that name does not serve."""
     name = own.removesuffix("/__init__.py").removesuffix(".py")
@@ -254,7 +278,7 @@ def test_a_module_of_the_functions_own_comes_first(
     with forked(tmp_path, {"main.py": source, own: "MINE = True"}) as agent:
         reply = agent.invoke({})
         assert not reply.failed, reply.body
-        assert profile_of(reply.json) == profile
+        assert loaded_for(reply.json) == loaded
 
 
 def test_a_layer_comes_before_the_profile(tmp_path: Path) -> None:
@@ -264,14 +288,14 @@ def test_a_layer_comes_before_the_profile(tmp_path: Path) -> None:
     (layer / "jmespath.py").write_text("MINE = True")
     source = FUNCTION + "\nimport jmespath\nassert jmespath.MINE\n"
     with forked(tmp_path, {"main.py": source}) as agent:
-        assert profile_of(agent.invoke({}).json) == "stdlib"
+        assert loaded_for(agent.invoke({}).json) == "standard"
 
 
 def test_variables_that_an_interpreter_reads_at_its_start_are_heeded(tmp_path: Path) -> None:
     """By starting one."""
     with forked(tmp_path, {}, environment={"PYTHONHASHSEED": "7", "TZ": "UTC"}) as agent:
         told = agent.invoke({}).json
-        assert profile_of(told) is None
+        assert loaded_for(told) is None
         assert told["hash"] == "7"
 
 
@@ -280,22 +304,73 @@ def test_variables_that_an_interpreter_reads_at_its_start_are_heeded(tmp_path: P
     [
         (THREAD, "NotAloneError: 2 threads run"),
         ("import socket\nkept = socket.socket()", "NotAloneError: descriptors [3] are open"),
-        ("import os\nos._exit(3)", "it ended too often"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_profile_that_cannot_be_forked_is_given_up(
     tmp_path: Path, module: str, reason: str
 ) -> None:
-    """A thread or a socket before the fork, or an end: it is told, and functions run without."""
-    packages = tmp_path / "packages"
-    packages.mkdir()
-    (packages / "requests.py").write_text(module)
-    python = script(tmp_path, "", f"PYTHONPATH={packages}")
-    with Agent(tmp_path, *FORKING, python=str(python)) as agent:
+    """A thread or a socket before the fork, or an error: it is told, and functions run without."""
+    with Agent(tmp_path, *FORKING, python=str(python_with(tmp_path, module))) as agent:
         event = agent.journal.wait(lambda e: e.get("state") == "failed")
-        assert event["zygote"] == "profile"
         assert event["reason"] == reason
-        agent.journal.wait(lambda e: e.get("zygote") == "stdlib" and e["state"] == "ready")
         assert agent.request("GET", "/ready").status == 200
         assert agent.specialise({"main.py": FUNCTION}).status == 200
-        assert profile_of(agent.invoke({}).json) == "stdlib"
+        assert loaded_for(agent.invoke({}).json) is None
+
+
+def test_a_zygote_that_ends_too_often_is_given_up(tmp_path: Path) -> None:
+    """After three ends in a row; functions run without."""
+    with forked(tmp_path, {}) as agent:
+        for ends in range(1, THRICE + 1):
+            os.kill(only_zygote(agent), signal.SIGKILL)
+            agent.journal.wait_for_state("ended", ends, of="zygote")
+            if ends < THRICE:
+                agent.journal.wait_for_state("ready", ends + 1, of="zygote")
+        event = agent.journal.wait(lambda e: e.get("state") == "failed")
+        assert event["reason"] == "it ended too often"
+        agent.invoke({"do": "exit"})
+        assert loaded_for(agent.invoke({}).json) is None
+
+
+def test_a_function_that_brings_a_package_has_none_of_the_others_loaded(tmp_path: Path) -> None:
+    """Its own and those that it imports anew work together, as in an interpreter just started."""
+    source = (
+        FUNCTION
+        + """
+import six, boto3
+assert six.MINE
+assert [type(f).__module__ for f in sys.meta_path].count("botocore.vendored.six") == 1
+boto3.client("sqs", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+"""
+    )
+    six = find_spec("six")
+    assert six is not None and six.origin is not None  # noqa: PT018 -- one thought
+    own = Path(six.origin).read_text() + "\nMINE = True\n"
+    with forked(tmp_path, {"main.py": source, "six.py": own}) as agent:
+        reply = agent.invoke({})
+        assert not reply.failed, reply.body
+
+
+def test_the_agent_cannot_be_found_in_what_it_is_forked_with(agent: Agent) -> None:
+    """Though they were loaded in the same process."""
+    told = agent.invoke({}).json
+    assert loaded_for(told) == "packages"
+    assert [name for name in told["modules"] if name.startswith("pilotlight_agent")] == []
+
+
+def test_the_agent_loads_no_library_once_there_is_a_function(tmp_path: Path) -> None:
+    """It shares its search path for libraries with the function, who could put one in its way."""
+    with Agent(tmp_path, *FORKING) as agent:
+        agent.wait_until_ready()
+        before = libraries(agent.process.pid)
+        assert agent.specialise({"main.py": FUNCTION, "lib/any.so": b""}).status == 200
+        agent.invoke({"do": "exit"})
+        agent.invoke({"do": "random"})
+        assert libraries(agent.process.pid) == before
+
+
+def libraries(pid: int) -> set[str]:
+    """Give the files that a process has mapped."""
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return {line.split(maxsplit=5)[5] for line in lines if "/" in line}

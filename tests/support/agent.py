@@ -90,11 +90,11 @@ class Journal:
         self.wait(lambda e: e.get("requestId") == request_id and _is_report(e.get("line", "")))
         return [e["line"] for e in self.events if e.get("requestId") == request_id and "line" in e]
 
-    def wait_for_state(self, state: str, count: int = 1) -> None:
-        """Wait until a state was told `count` times."""
+    def wait_for_state(self, state: str, count: int = 1, *, of: str = "state") -> None:
+        """Wait until a state was told `count` times: of environments, or of the `zygote`."""
 
         def reached() -> bool:
-            return [e["state"] for e in self.events if e["type"] == "state"].count(state) >= count
+            return [e["state"] for e in self.events if e["type"] == of].count(state) >= count
 
         with self._changed:
             assert self._changed.wait_for(reached, _PATIENCE)
@@ -134,12 +134,9 @@ class Agent:
         self.stop()
 
     def wait_until_ready(self) -> None:
-        """Wait for the zygotes of an agent that was started with `--runtime`."""
-        for profile in ("stdlib", "profile"):
-            told = self.journal.wait(
-                lambda e, profile=profile: e.get("zygote") == profile and e["state"] != "ended"  # type: ignore[misc]  # mypy cannot infer a default's type
-            )
-            assert told["state"] == "ready", told
+        """Wait for the zygote of an agent that was started with `--runtime`."""
+        told = self.journal.wait(lambda e: e["type"] == "zygote" and e["state"] != "ended")
+        assert told["state"] == "ready", told
         assert self.request("GET", "/ready").status == 200
 
     def stop(self) -> int:

@@ -1,108 +1,45 @@
-"""The agent: `python -m pilotlight_agent`.
+"""Entry point: `python -m pilotlight_agent`; the way goes on in `agent`.
 
-Standard output carries JSON lines only. The first says where it listens; the rest is the journal.
+A pod that prepares for managed Python holds one interpreter, not two: this process becomes the
+runtime's interpreter, which loads what functions will want, leaves a fork of itself behind as the
+zygote, and then goes on as the agent (docs/decisions/0010-one-interpreter-a-pod.md). So agent,
+zygote and environments share the memory of everything that was loaded before.
 """
 
-import asyncio
-import gc
-import json
 import os
-import signal
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
-from pilotlight_agent import isolation, options, package, tree
-from pilotlight_agent.gateway_api import GatewayApi
-from pilotlight_agent.journal import Cursor, Journal
+from pilotlight_agent import isolation, managed_python, options
 from pilotlight_agent.options import Options
-from pilotlight_agent.pod import Pod
-from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
-from pilotlight_agent.runtime_process import managed_python
-from pilotlight_agent.standard_output import StandardOutput
-from pilotlight_agent.variables import defaults
-from pilotlight_agent.zygote_spawner import ZygoteSpawner
 
-_LINGER_SECONDS = 1.0
-
-
-async def serve(chosen: Options) -> None:
-    """Serve gateways until the pod is drained or the parent is gone."""
-    journal, output, reaper = Journal(), StandardOutput(), Reaper()
-    await output.open()
-    reaper.start()
-    spawner = _spawner(chosen, ExecSpawner(reaper), journal)
-    pod = Pod(chosen.places, spawner, journal)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
-    )
-    _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
-    if chosen.parent_stdin:
-        loop.add_reader(0, _watch_parent, pod)
-    port = server.sockets[0].getsockname()[1]
-    output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
-    output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
-    if isinstance(spawner, ZygoteSpawner):
-        spawner.start()
-    await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
-    gc.freeze()
-    await pod.finished.wait()
-    server.close()
-    journal.flush()
-    await output.close()
-
-
-def _reachable(host: str) -> str:
-    """Give an address at which a server that listens on `host` answers itself."""
-    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 -- compared, not listened on
-
-
-def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
-    """Give the spawner that suits the pod's runtime."""
-    if not chosen.runtime.startswith("python"):
-        return plain
-    places = chosen.places
-    variables = defaults(places, places.temporary)
-    command = managed_python(places.python)
-    return ZygoteSpawner(command, variables, plain=plain, journal=journal)
-
-
-def _stop_on_signals(pod: Pod, linger: float) -> None:
-    """Drain on SIGTERM and SIGINT.
-
-    A pod that was somebody's lingers and refuses: what a gateway sends before it knows goes
-    elsewhere, instead of being lost with the connection.
-    """
-    draining: list[asyncio.Task[None]] = []
-
-    async def drain() -> None:
-        await pod.drain()
-        if pod.specialised:
-            await asyncio.sleep(linger)
-        pod.finished.set()
-
-    def stop() -> None:
-        if not draining:
-            draining.append(asyncio.create_task(drain()))
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-def _watch_parent(pod: Pod) -> None:
-    """End at once when the parent's end of the pipe is closed."""
-    if not os.read(0, 4096):
-        asyncio.get_running_loop().remove_reader(0)
-        pod.end()
-        pod.finished.set()
+_POD = "--pod"
 
 
 def main() -> None:
     """Run the agent; exits 0 after draining."""
     chosen = options.read(sys.argv[1:])
-    isolation.isolate()
-    asyncio.run(serve(chosen))
-    for pid in tree.descendants(os.getpid()):
-        os.kill(pid, signal.SIGKILL)
+    if managed_python.is_managed(chosen.runtime):
+        isolation.isolate()  # the zygote inherits the limits
+        with suppress(OSError):  # no such interpreter: functions will say so, one by one
+            _become_runtime(chosen, os.environ)
+    from pilotlight_agent import agent  # noqa: PLC0415 -- costly, and lost in the other process
+
+    agent.run(chosen)
+
+
+def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
+    """Give this process to the runtime's interpreter; returns only by OSError."""
+    command = managed_python.command(chosen.places.python)
+    package = str(Path(__file__).parent)
+    own = {name: value for name, value in environ.items() if name.startswith(options.PREFIX)}
+    os.execve(  # noqa: S606 -- no shell is wanted
+        command[0],
+        [*command, _POD, package, *sys.argv[1:]],
+        managed_python.zygote_variables(chosen.places) | own,
+    )
 
 
 if __name__ == "__main__":

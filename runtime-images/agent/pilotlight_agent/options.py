@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pilotlight_agent.variables import Places
 
-_PREFIX = "PILOTLIGHT_AGENT_"
+PREFIX = "PILOTLIGHT_AGENT_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pilotlight_agent", description=__doc__)
 
     def add(name: str, kind: type | object, default: str | None, text: str) -> None:
-        variable = _PREFIX + name.upper().replace("-", "_")
+        variable = PREFIX + name.upper().replace("-", "_")
         value = environ.get(variable, default)
         parser.add_argument(
             f"--{name}",
@@ -64,8 +64,8 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--parent-stdin",
         action="store_true",
-        default=environ.get(_PREFIX + "PARENT_STDIN", "") not in {"", "0"},
-        help=f"end when standard input does [{_PREFIX}PARENT_STDIN]",
+        default=environ.get(PREFIX + "PARENT_STDIN", "") not in {"", "0"},
+        help=f"end when standard input does [{PREFIX}PARENT_STDIN]",
     )
     return parser
 

@@ -6,12 +6,9 @@ mean and when the next one begins.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Protocol
 
-from pilotlight_agent import isolation, tree
+from pilotlight_agent import isolation, managed_python, tree
 from pilotlight_agent.frames import FrameLink
 from pilotlight_agent.invocation import Invocation, Result
 from pilotlight_agent.link import Link, Listener
@@ -127,10 +124,10 @@ def _start_managed_python(
     link = FrameLink(supervisor)
     places = setting.places
     fd = link.runtime_socket.fileno()
-    command = (*managed_python(places.python), str(fd), str(places.layers_root))
     wrapper = setting.variables.get(_EXEC_WRAPPER)
-    argv = command if wrapper is None else (wrapper, *command)
     try:
+        command = (*managed_python.command(places.python), str(fd), str(places.layers_root))
+        argv = command if wrapper is None else (wrapper, *command)
         pid = spawner.spawn(argv, setting.variables, places.task_root, (output, fd))
     except OSError as error:
         link.close()
@@ -138,19 +135,6 @@ def _start_managed_python(
     finally:
         link.runtime_socket.close()
     return link, pid
-
-
-@cache
-def managed_python(python: Path) -> tuple[str, ...]:
-    """Give the command that runs the managed runtime; a descriptor and the layers' folder follow.
-
-    It is the package's folder, wherever this interpreter would import it from: it is run by its
-    path, by another interpreter perhaps, and never imported here.
-    """
-    found = find_spec("pilotlight_python")
-    if found is None or found.origin is None:
-        raise NotStartableError("the managed Python runtime is not installed")
-    return str(python), "-u", str(Path(found.origin).parent)
 
 
 def _start_bootstrap(

@@ -1,7 +1,7 @@
 """The agent's end of a zygote: a process that forks managed Python environments on request.
 
 The other end is `pilotlight_python.zygote`. Messages are datagrams of JSON; a request carries the
-descriptors of the new process. `zygote_spawner` decides which zygote serves a function.
+descriptors of the new process. `zygote_spawner` decides whether it serves a function.
 """
 
 import asyncio
@@ -9,8 +9,9 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pilotlight_agent.journal import Journal
@@ -21,71 +22,80 @@ _MESSAGE_LIMIT = 65_536
 _FORK_SECONDS = 2.0
 _MOST_FAILURES = 3
 _RESTART_SECONDS = 0.2
-_MARK_SIZE = 128
 
 
 class ForkError(Exception):
     """No process was forked, and none will be: another way of starting one is free."""
 
 
+@dataclass(frozen=True, slots=True)
+class Born:
+    """A zygote that is there already: its process, and the descriptor of the socket to it."""
+
+    pid: int
+    descriptor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Top-level names of what a zygote has loaded beyond a plain start."""
+
+    standard: frozenset[str]
+    """Of the standard library."""
+    packages: frozenset[str]
+    """Of packages, which an environment may forget."""
+
+
 class Zygote:
-    """One zygote, started anew when it ends; given up when it fails three times in a row.
+    """One zygote, started anew when it ends; given up when it fails three times in a row."""
 
-    `names` are the top-level modules that it has loaded beyond a plain start, None until then.
-    With a `parent` that is ready it is forked from that one, and shares its memory.
-    """
-
-    def __init__(  # noqa: PLR0913 -- what it runs and the parts of the agent it stands on
+    def __init__(
         self,
-        profile: str,
         command: Sequence[str],
         variables: Mapping[str, str],
         *,
         spawner: Spawner,
         journal: Journal,
-        parent: "Zygote | None" = None,
     ) -> None:
-        self.names: frozenset[str] | None = None
+        self.loaded: Loaded | None = None
+        """None while there is none."""
         self.settled = False
         """Whether it is ready, or will never be."""
         self.pid: int | None = None
-        self.on_settled: Callable[[], None] = lambda: None
-        """Called when it is settled for the first time."""
-        self._profile = profile
         self._command = command
-        # Room for the mark by which `tree` knows a forked process; a zygote is nobody's.
-        self._variables = {**variables, LOG_STREAM: "-" * _MARK_SIZE}
+        self._variables = variables
         self._spawner = spawner
         self._journal = journal
-        self._parent = parent
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
         self._failures = 0
 
+    def adopt(self, born: Born) -> None:
+        """Take the zygote that the agent's own process left behind in a fork."""
+        self._listen(born.pid, socket.socket(fileno=born.descriptor))
+
     def start(self) -> None:
-        """Start the process; `names` appear when it is ready."""
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket.settimeout(_FORK_SECONDS)
+        """Start the process; it is settled when it has loaded what it will have."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         null = os.open(os.devnull, os.O_WRONLY)
         try:
-            self.pid = self._bear(null, theirs.fileno())
+            command = (*self._command, "--zygote", str(theirs.fileno()))
+            fds = (null, theirs.fileno())
+            pid = self._spawner.spawn(command, self._variables, Path("/"), fds)
         except OSError as error:
-            self._close()
+            ours.close()
             self._give_up(str(error))
             return
         finally:
             os.close(null)
             theirs.close()
-        self._loop.add_reader(self._socket, self._read)
-        self._spawner.on_exit(self.pid, self._on_exit)
+        self._listen(pid, ours)
 
-    def _bear(self, output: int, control: int) -> int:
-        """Fork from the parent if that is possible, else start a process."""
-        if self._parent is not None:
-            with suppress(ForkError):
-                return self._parent.request({"profile": self._profile}, (output, control))
-        command = (*self._command, "--zygote", str(control), self._profile)
-        return self._spawner.spawn(command, self._variables, Path("/"), (output, control))
+    def _listen(self, pid: int, connection: socket.socket) -> None:
+        connection.settimeout(_FORK_SECONDS)
+        self.pid, self._socket = pid, connection
+        self._loop.add_reader(connection, self._read)
+        self._spawner.on_exit(pid, self._on_exit)
 
     def stop(self) -> None:
         """Let it end, for good."""
@@ -93,27 +103,28 @@ class Zygote:
         self._close()
 
     def fork(
-        self, variables: Mapping[str, str], folder: Path, layers_root: str, fds: Sequence[int]
+        self,
+        variables: Mapping[str, str],
+        folder: Path,
+        layers_root: str,
+        fds: Sequence[int],
+        *,
+        forget: bool,
     ) -> int:
         """Give the id of a new process with standard output `fds[0]` and channel `fds[1]`.
 
-        ForkError when there is none.
+        `forget`: it has none of the packages loaded. ForkError when there is no such process. The
+        answer is waited for: it comes sooner than an exec would.
         """
+        if self._socket is None or self.loaded is None:
+            raise ForkError("there is no zygote")
         request = {
             "variables": dict(variables),
             "mark": variables[LOG_STREAM],
             "folder": str(folder),
             "layersRoot": layers_root,
+            "forget": forget,
         }
-        return self.request(request, fds)
-
-    def request(self, request: Mapping[str, object], fds: Sequence[int]) -> int:
-        """Give the id of a process that is forked as requested; ForkError when there is none.
-
-        The answer is waited for: it comes sooner than an exec would.
-        """
-        if self._socket is None or self.names is None:
-            raise ForkError("there is no zygote")
         try:
             socket.send_fds(self._socket, [json.dumps(request).encode()], fds)
             answer = self._receive_answer(self._socket)
@@ -144,11 +155,11 @@ class Zygote:
             with suppress(OSError):
                 message = self._socket.recv(_MESSAGE_LIMIT, socket.MSG_DONTWAIT)
         said = _decode(message)
-        names = said.get("names")
-        if isinstance(names, list):
-            self.names = frozenset(names)
+        standard, packages = said.get("standard"), said.get("packages")
+        if isinstance(standard, list) and isinstance(packages, list):
+            self.loaded = Loaded(frozenset(standard), frozenset(packages))
             self._tell("ready", "")
-            self._settle()
+            self.settled = True
             return
         if "error" in said:
             self._give_up(str(said["error"]))
@@ -173,26 +184,21 @@ class Zygote:
     def _give_up(self, reason: str) -> None:
         self._failures = _MOST_FAILURES
         self._tell("failed", reason)
-        self._settle()
-
-    def _settle(self) -> None:
-        if not self.settled:
-            self.settled = True
-            self.on_settled()
+        self.settled = True
 
     def _close(self) -> None:
         if self._socket is not None:
             self._loop.remove_reader(self._socket)
             self._socket.close()
             self._socket = None
-        self.names = None
+        self.loaded = None
 
     def _kill(self) -> None:
         if self.pid is not None:
             os.kill(self.pid, signal.SIGKILL)  # ours until it is reaped
 
     def _tell(self, state: str, reason: str) -> None:
-        fields = {"zygote": self._profile, "state": state, "reason": reason}
+        fields = {"state": state, "reason": reason}
         self._journal.append("zygote", json.dumps(fields)[1:-1])
 
 

@@ -1,11 +1,11 @@
 """Starting managed Python by fork where nobody can tell the difference, else by exec.
 
 A difference would be: a variable that the interpreter or the loader reads at its start, a wrapper
-around the runtime, or a module of the function's that would stand in front of one that a zygote
-has loaded already. Such functions are started plainly.
+around the runtime, or a module of the function's that would stand in front of one of the standard
+library that the zygote has loaded already. Such functions are started plainly. One that brings a
+package which the zygote has loaded gets a process that has forgotten all of them.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,12 +14,11 @@ from pathlib import Path
 from pilotlight_agent.journal import Journal
 from pilotlight_agent.process import Exit, Spawner
 from pilotlight_agent.variables import LOG_STREAM
-from pilotlight_agent.zygote import ForkError, Zygote
+from pilotlight_agent.zygote import Born, ForkError, Zygote
 
 _READ_AT_START = re.compile("PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_")
 _MOST_VARIABLES = 65_536  # characters that surely fit into a datagram
 _LONGEST_LOG_STREAM = 128
-_LET_GO_SECONDS = 1.0
 
 
 class ZygoteSpawner:
@@ -39,38 +38,38 @@ class ZygoteSpawner:
         self._command = tuple(command)
         self._start_variables = _read_at_start(variables)
         self._plain = plain
-        stdlib = Zygote("stdlib", self._command, variables, spawner=plain, journal=journal)
-        profile = Zygote(
-            "profile", self._command, variables, spawner=plain, journal=journal, parent=stdlib
-        )
-        stdlib.on_settled = profile.start
-        self._smaller = stdlib
-        self._zygotes = [profile, stdlib]  # the better one first
-        self._chosen = False
+        self._zygote = Zygote(self._command, variables, spawner=plain, journal=journal)
+        self._own: frozenset[str] | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether all zygotes are ready or given up."""
-        return all(zygote.settled for zygote in self._zygotes)
+        """Whether the zygote is ready or given up."""
+        return self._zygote.settled
 
     @property
     def helpers(self) -> list[int]:
-        """The zygotes, and with them what they are forking at the moment."""
-        return [zygote.pid for zygote in self._zygotes if zygote.pid is not None]
+        """The zygote, and with it what it is forking at the moment."""
+        return [] if self._zygote.pid is None else [self._zygote.pid]
 
-    def start(self) -> None:
-        """Start the zygotes, the larger one as a fork of the smaller."""
-        self._smaller.start()
+    def start(self, born: Born | None = None) -> None:
+        """Start the zygote, unless it is there already."""
+        if born is None:
+            self._zygote.start()
+        else:
+            self._zygote.adopt(born)
 
     def spawn(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path, fds: Sequence[int]
     ) -> int:
         """Fork if that makes no difference, else start `argv`."""
-        if self._suits(argv, env):
+        loaded = self._zygote.loaded
+        if loaded is not None and self._suits(argv, env):
             layers_root = argv[-1]
-            for zygote in self._choose(cwd, layers_root):
+            own = self._names_of(cwd, layers_root)
+            if not own & loaded.standard:
+                forget = bool(own & loaded.packages)
                 with suppress(ForkError):
-                    return zygote.fork(env, cwd, layers_root, fds)
+                    return self._zygote.fork(env, cwd, layers_root, fds, forget=forget)
         return self._plain.spawn(argv, env, cwd, fds)
 
     def on_exit(self, pid: int, callback: Exit) -> None:
@@ -85,22 +84,11 @@ class ZygoteSpawner:
             and sum(map(len, (*env, *env.values()))) <= _MOST_VARIABLES
         )
 
-    def _choose(self, task_root: Path, layers_root: str) -> list[Zygote]:
-        """Give the zygote that serves this pod's code, once it is there; let the others go.
-
-        A pod has one code in its life, so this is decided once.
-        """
-        if not self._chosen and all(zygote.settled for zygote in self._zygotes):
-            self._chosen = True
-            own = _top_level_names(task_root, Path(layers_root))
-            suiting = (z for z in self._zygotes if z.names is not None and not z.names & own)
-            chosen = next(suiting, None)
-            for zygote in self._zygotes:
-                if zygote is not chosen:
-                    # Not at once: its end would take time from the environment that begins now.
-                    asyncio.get_running_loop().call_later(_LET_GO_SECONDS, zygote.stop)
-            self._zygotes = [] if chosen is None else [chosen]
-        return self._zygotes if self._chosen else []
+    def _names_of(self, task_root: Path, layers_root: str) -> frozenset[str]:
+        """Give what the function's code may put in front of others; a pod has one code for life."""
+        if self._own is None:
+            self._own = _top_level_names(task_root, Path(layers_root))
+        return self._own
 
 
 def _read_at_start(variables: Mapping[str, str]) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 The function must find the module search path that Lambda gives it, an empty `__main__`, and no
 module of ours that it could import by accident. So this file puts the path right, loads the
-package by its location, and goes on in `service`. With `--zygote FD PROFILE` the process first
-becomes a zygote, and each process that it forks goes on here as if it had just been started.
+package by its location, and goes on in `service`. With `--zygote FD` the process first
+becomes a zygote, and each process that it forks goes on here as if it had just been started. With
+`--pod AGENT OPTION…` a fork becomes the zygote, and the process itself the agent.
 """
 
 import importlib.util
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-_ZYGOTE = "--zygote"
+_ZYGOTE, _POD = "--zygote", "--pod"
 
 
 def _set_search_path(task_root: str, layers_root: str) -> None:
@@ -37,11 +38,18 @@ def _load_package() -> None:
     specification.loader.exec_module(package)
 
 
-def _become_zygote(descriptor: str, profile: str) -> list[str]:
+def _become_zygote(descriptor: str) -> list[str]:
     """Fork environments as the agent asks; gives the arguments of each, in its own process."""
     from pilotlight_python import zygote  # noqa: PLC0415 -- importable only from here on
 
-    return zygote.serve(int(descriptor), profile)
+    return zygote.serve(int(descriptor))
+
+
+def _become_pod(agent: str, *options: str) -> list[str]:
+    """Run the agent whose package is in this folder; gives each environment's arguments."""
+    from pilotlight_python import zygote  # noqa: PLC0415 -- importable only from here on
+
+    return zygote.part(Path(agent), list(options))
 
 
 def main() -> None:
@@ -52,6 +60,8 @@ def main() -> None:
     _load_package()
     if arguments[0] == _ZYGOTE:
         arguments = _become_zygote(*arguments[1:])
+    elif arguments[0] == _POD:
+        arguments = _become_pod(*arguments[1:])
     descriptor, layers_root = arguments
     _set_search_path(str(Path.cwd()), layers_root)
     from pilotlight_python.service import serve  # noqa: PLC0415 -- importable only from here on

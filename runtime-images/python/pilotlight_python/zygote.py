@@ -16,13 +16,15 @@ import select
 import socket
 import sys
 import time
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pilotlight_python import profile
 from pilotlight_python.mark import Mark
+from pilotlight_python.profile import Profile
 
-_PROFILES = Path(__file__).with_name("profiles.json")
 _REQUEST_LIMIT = 262_144
 _DESCRIPTORS = 2  # of a request: standard output, then the channel
 _REST_SECONDS = 0.5
@@ -34,40 +36,78 @@ class NotAloneError(Exception):
     """A fork would not be a whole copy: there is a thread or a descriptor that nobody expects."""
 
 
-def serve(descriptor: int, profile: str) -> list[str]:
-    """Load a profile and fork on request; returns in environments only, with their arguments.
+def serve(descriptor: int) -> list[str]:
+    """Load the profile and fork on request; returns in environments only, with their arguments.
 
-    The zygote itself ends when the agent closes the socket behind `descriptor`. A request may also
-    be for another zygote with a larger profile, which so shares what this one has loaded.
+    The zygote itself ends when the agent closes the socket behind `descriptor`.
     """
     control = socket.socket(fileno=descriptor)
+    plain = _prepare()
+    problem = _load({descriptor})
+    return _serve(control, Profile(plain), problem)
+
+
+def part(agent: Path, options: list[str]) -> list[str]:
+    """Load the profile and the agent, and fork: this process goes on as the agent.
+
+    The other one is a zygote as in `serve`, without the agent's modules in sight.
+    """
+    plain = _prepare()
+    sys.path.append(str(agent.parent))
+    module = importlib.import_module(f"{agent.name}.agent")
+    run: Callable[[int, int], None] = module.prepare(options)
+    problem = _load(set())
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if zygote := os.fork():
+        theirs.close()
+        gc.enable()
+        run(zygote, ours.detach())
+        sys.exit()
+    ours.close()
+    sys.path.pop()
+    profile.forget({agent.name})
+    _leave()
+    return _serve(theirs, Profile(plain), problem)
+
+
+def _prepare() -> list[str]:
+    """Load what every environment has; gives the modules that a plain start has by then."""
     gc.disable()  # a collection would leave holes, and every process would fill its own
     importlib.import_module("pilotlight_python.service")
-    plain = _top_level()
-    while True:
-        try:
-            mark = Mark()
-            _load(profile)
-            _check_alone(control.fileno())
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the agent tells and does without
-            control.send(_encode({"error": f"{type(error).__name__}: {error}"}))
-            os._exit(1)
-        control.send(_encode({"names": sorted(_top_level() - plain)}))
-        request, output, channel = _wait(control)
-        _detach(output)
-        if "profile" not in request:
-            return _start(mark, request, channel)
-        profile, control = request["profile"], socket.socket(fileno=channel)
+    return list(sys.modules)
 
 
-def _load(profile: str) -> None:
-    """Import a profile's modules, as far as they are installed."""
-    lists: dict[str, list[str]] = json.loads(_PROFILES.read_bytes())
-    for name in (*lists["stdlib"], *(lists[profile] if profile != "stdlib" else ())):
-        if find_spec(name.partition(".")[0]) is not None:
-            importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+def _load(expected: set[int]) -> str:
+    """Load the profile; gives the reason why nothing can be forked, empty if it can be."""
+    try:
+        profile.load()
+        _check_alone(expected)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the agent tells and does without
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _serve(control: socket.socket, loaded: Profile, problem: str) -> list[str]:
+    mark = Mark()
+    if problem:
+        control.send(_encode({"error": problem}))
+        os._exit(1)
+    names = {"standard": sorted(loaded.standard), "packages": sorted(loaded.packages)}
+    control.send(_encode(names))
+    request, output, channel = _wait(control)
+    _detach(output)
+    if request["forget"]:
+        loaded.forget()
+    return _start(mark, request, channel)
+
+
+def _leave() -> None:
+    """Leave the agent's session, input and output, and its first place before the OOM killer."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    _detach(null)
+    with suppress(OSError):  # when memory is short the kernel is to choose the function
+        Path("/proc/self/oom_score_adj").write_bytes(b"1000")
 
 
 def _wait(control: socket.socket) -> tuple[dict[str, Any], int, int]:
@@ -104,17 +144,13 @@ def _answer(control: socket.socket) -> tuple[dict[str, Any], int, int]:
     return json.loads(message), output, channel
 
 
-def _top_level() -> set[str]:
-    return {name.partition(".")[0] for name in sys.modules}
-
-
-def _check_alone(descriptor: int) -> None:
-    """Find one thread, and no descriptor but the standard ones and the agent's."""
+def _check_alone(expected: set[int]) -> None:
+    """Find one thread, and no descriptor but the standard ones and those expected."""
     threads = len(list(Path("/proc/self/task").iterdir()))
     if threads > 1:
         raise NotAloneError(f"{threads} threads run")
     open_files = [int(each.name) for each in Path("/proc/self/fd").iterdir()]
-    strangers = {fd for fd in open_files if _is_open(fd)} - {0, 1, 2, descriptor}
+    strangers = {fd for fd in open_files if _is_open(fd)} - {0, 1, 2} - expected
     if strangers:
         raise NotAloneError(f"descriptors {sorted(strangers)} are open")
 
@@ -167,5 +203,5 @@ def _reseed() -> None:
         importlib.import_module("numpy.random").seed()
 
 
-def _encode(message: dict[str, object]) -> bytes:
+def _encode(message: Mapping[str, object]) -> bytes:
     return json.dumps(message).encode()

@@ -1,0 +1,113 @@
+"""The agent's life: serve gateways until the pod is drained or the parent is gone.
+
+Standard output carries JSON lines only. The first says where it listens; the rest is the journal.
+What gateways may ask is `gateway_api`, what there is to ask for `pod`.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from pilotlight_agent import isolation, managed_python, options, package, tree
+from pilotlight_agent.gateway_api import GatewayApi
+from pilotlight_agent.journal import Cursor, Journal
+from pilotlight_agent.options import Options
+from pilotlight_agent.pod import Pod
+from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
+from pilotlight_agent.standard_output import StandardOutput
+from pilotlight_agent.zygote import Born
+from pilotlight_agent.zygote_spawner import ZygoteSpawner
+
+_LINGER_SECONDS = 1.0
+
+
+async def serve(chosen: Options, zygote: Born | None) -> None:
+    """Serve gateways until the pod is drained or the parent is gone."""
+    journal, output, reaper = Journal(), StandardOutput(), Reaper()
+    await output.open()
+    reaper.start()
+    spawner = _spawner(chosen, ExecSpawner(reaper), journal)
+    pod = Pod(chosen.places, spawner, journal)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
+    )
+    _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
+    if chosen.parent_stdin:
+        loop.add_reader(0, _watch_parent, pod)
+    port = server.sockets[0].getsockname()[1]
+    output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
+    output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
+    if isinstance(spawner, ZygoteSpawner):
+        spawner.start(zygote)
+        reaper.reap()  # the zygote that was there before may have ended before
+    await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
+    gc.freeze()
+    await pod.finished.wait()
+    server.close()
+    journal.flush()
+    await output.close()
+
+
+def _reachable(host: str) -> str:
+    """Give an address at which a server that listens on `host` answers itself."""
+    return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 -- compared, not listened on
+
+
+def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
+    """Give the spawner that suits the pod's runtime."""
+    if not managed_python.is_managed(chosen.runtime):
+        return plain
+    command = managed_python.command(chosen.places.python)
+    variables = managed_python.zygote_variables(chosen.places)
+    return ZygoteSpawner(command, variables, plain=plain, journal=journal)
+
+
+def _stop_on_signals(pod: Pod, linger: float) -> None:
+    """Drain on SIGTERM and SIGINT.
+
+    A pod that was somebody's lingers and refuses: what a gateway sends before it knows goes
+    elsewhere, instead of being lost with the connection.
+    """
+    draining: list[asyncio.Task[None]] = []
+
+    async def drain() -> None:
+        await pod.drain()
+        if pod.specialised:
+            await asyncio.sleep(linger)
+        pod.finished.set()
+
+    def stop() -> None:
+        if not draining:
+            draining.append(asyncio.create_task(drain()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _watch_parent(pod: Pod) -> None:
+    """End at once when the parent's end of the pipe is closed."""
+    if not os.read(0, 4096):
+        asyncio.get_running_loop().remove_reader(0)
+        pod.end()
+        pod.finished.set()
+
+
+def prepare(arguments: Sequence[str]) -> Callable[[int, int], None]:
+    """Read options and give what runs the agent beside a zygote: its id, a descriptor to it.
+
+    What is done here is done before the fork, and its memory shared.
+    """
+    chosen = options.read(arguments)
+    return lambda zygote, descriptor: run(chosen, Born(zygote, descriptor))
+
+
+def run(chosen: Options, zygote: Born | None = None) -> None:
+    """Run the agent; returns after draining."""
+    isolation.isolate()
+    asyncio.run(serve(chosen, zygote))
+    for pid in tree.descendants(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
