@@ -73,6 +73,13 @@ class Compute(Protocol):
         """Name every pod that is there, whoever started it."""
         ...
 
+    async def generic(self) -> list[tuple[str, Pod]]:
+        """Give the runtime and the place of each pod that is nobody's yet, whoever started it.
+
+        By what is written down: its agent knows better.
+        """
+        ...
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Ask to be told that a pod which starts finds no room, so that something may go."""
         ...

@@ -59,6 +59,14 @@ class Agents:
                 reason="FunctionError",
             )
 
+    async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
+        """Tell whether a pod has never had a function; what does not answer is not to be had."""
+        try:
+            answer = await self._ask("GET", pod, "/v1/status", seconds=seconds)
+        except StartFailedError:
+            return False
+        return answer.get("revision") == "" and not answer.get("draining")
+
     async def _look(self, pod: Pod, environment: str, seconds: float) -> EnvironmentState:
         answer = await self._ask("GET", pod, "/v1/status", seconds=seconds)
         states = Specialised.model_validate(answer).environments

@@ -123,6 +123,7 @@ class ClaimsServer:
 
     async def _begin(self) -> None:
         await asyncio.sleep(COLLECT_SECONDS)
+        await self._capacity.adopt()
         await self._caps.synced.wait()
         self._collected.set()
         await asyncio.sleep(ORPHAN_SECONDS)

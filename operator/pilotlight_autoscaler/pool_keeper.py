@@ -102,6 +102,14 @@ class PoolKeeper:
         self._pool(key).last_interest = self._clock()
         self._needed.set()
 
+    def adopt(self, key: PoolKey, pod: Pod) -> None:
+        """Let a pod serve that an earlier leader started, until there is one of ours in its place.
+
+        What its runtime was when it was made, nobody knows.
+        """
+        self._pool(key).stale.append(pod)
+        self._needed.set()
+
     def give_up(self) -> Pod | None:
         """Take a generic pod that nobody waits for out of the largest pool; None where none is."""
         waiting = [kind for pool in self._pools.values() for kind in (pool.stale, pool.ready)]

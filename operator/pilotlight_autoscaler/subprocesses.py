@@ -102,6 +102,10 @@ class SubprocessCompute:
         """Name the agents that run."""
         return list(self._running)
 
+    async def generic(self) -> list[tuple[str, Pod]]:
+        """Give none: agents end with the process that started them."""
+        return []
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Nobody is asked: a machine says nothing of room before it has none."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight.compute import Pod
 from pilotlight.errors import StartFailedError
 from pilotlight_autoscaler.pool_keeper import HOLD_SECONDS, LONGEST_HOLD_SECONDS, TICK_SECONDS
 from pilotlight_autoscaler.pools import PoolKey, PoolSpec
@@ -158,6 +159,35 @@ async def test_generic_pods_are_no_orphans(stage: Stage) -> None:
     await warm.table.stop_orphans()
     await settled()
     assert len(warm.pools.pods()) == 3
+
+
+async def test_a_new_leader_takes_generic_pods_over(stage: Stage) -> None:
+    """But not one that has had a function, even if nobody has written that down yet."""
+    old = await filled(stage)
+    used = await old.table.claim(REVISION, gateway="g", seconds=5)
+    stage.compute.assigned.clear()
+    waiting = old.pools.pods()
+    new = stage.capacity(generation=2)
+    await new.adopt()
+    assert stage.pools.pods() == waiting
+    granted = await new.claim(REVISION, gateway="g", seconds=5)
+    assert granted.pod in waiting
+    assert granted.pod != used.pod
+
+
+async def test_what_was_taken_over_goes_for_what_is_new(stage: Stage) -> None:
+    """A pool is never empty meanwhile."""
+    old = await filled(stage)
+    waiting = old.pools.pods()
+    stage.capacity(generation=2)
+    for pod in waiting:
+        stage.pools.adopt(PYTHON, Pod(pod, "127.0.0.1", 1))
+    stage.pools.interest(PYTHON)
+    task = asyncio.create_task(stage.pools.run())
+    await settled(2 * TICK_SECONDS)
+    task.cancel()
+    assert len(stage.pools.pods()) == 3
+    assert not waiting & stage.pools.pods()
 
 
 async def test_closing_leaves_nothing(stage: Stage) -> None:

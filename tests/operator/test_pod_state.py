@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from pilotlight.errors import StartFailedError, ThrottledError
-from pilotlight_operator.storage.pod_state import address, failure, has_ended, why_waiting
+from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
+from pilotlight_operator.storage.pod_state import (
+    address,
+    failure,
+    generic_runtime,
+    has_ended,
+    node,
+    why_waiting,
+)
 
 
 def _pod(state: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
@@ -19,6 +27,16 @@ def test_a_running_container_has_an_address() -> None:
     assert address(_pod({"running": {}}, podIP="10.0.0.7", phase="Running")) == "10.0.0.7"
     assert address(_pod({"waiting": {"reason": "ContainerCreating"}}, podIP="10.0.0.7")) is None
     assert address({"metadata": {}}) is None
+
+
+def test_a_pod_waits_for_a_function_until_it_has_the_labels_of_one() -> None:
+    pod = _pod({"running": {}}, podIP="10.0.0.7")
+    assert generic_runtime(pod) is None
+    assert node(pod) == ""
+    pod["metadata"]["labels"] = {RUNTIME_LABEL: "python3.13"}
+    assert generic_runtime(pod) == "python3.13"
+    pod["metadata"]["labels"][FUNCTION_LABEL] = "f"
+    assert generic_runtime(pod) is None
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,14 @@ class FakeCompute:
         """Name the pods."""
         return sorted(self.pods)
 
+    async def generic(self) -> list[tuple[str, Pod]]:
+        """Give the pods that were started for nobody, and were not assigned."""
+        return [
+            ("python3.13", Pod(name, "127.0.0.1", 1))
+            for name in sorted(self.pods - self.assigned.keys())
+            if "/generic-" in name
+        ]
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Keep whom to ask for space."""
         self.make_space = make_space
@@ -80,6 +88,8 @@ class FakeAgents:
         self.gate = asyncio.Event()
         self.gate.set()
         self.specialised: list[Specialisation] = []
+        self.pods: set[str] = set()
+        """Those that were specialised."""
         self._numbers = itertools.count(1)
 
     async def specialise(
@@ -92,6 +102,7 @@ class FakeAgents:
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")
         self.specialised.append(specialisation)
+        self.pods.add(pod.name)
         identities = (f"{pod.name}-e{number}" for number in range(specialisation.environments))
         return Specialised(
             environments=[EnvironmentState(id=one, state="starting") for one in identities]
@@ -104,6 +115,11 @@ class FakeAgents:
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the pod is full", reason="InternalError")
         return EnvironmentState(id=f"{pod.name}-f{next(self._numbers)}", state="starting")
+
+    async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
+        """Tell whether nothing was specialised in the pod."""
+        del seconds
+        return pod.name not in self.pods
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for nothing, or fail."""

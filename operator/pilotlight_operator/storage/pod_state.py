@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
 
 if TYPE_CHECKING:
     from pilotlight.storage.kubernetes_api import Json
 
-__all__ = ["address", "failure", "has_ended", "no_room", "pod_key", "why_waiting"]
+__all__ = [
+    "address",
+    "failure",
+    "generic_runtime",
+    "has_ended",
+    "no_room",
+    "node",
+    "pod_key",
+    "why_waiting",
+]
 
 _HOPELESS = {
     "ErrImageNeverPull": "InvalidImage",
@@ -35,6 +45,18 @@ def address(pod: Json) -> str | None:
     status = pod.get("status", {})
     running = any("running" in state for state in _states(pod))
     return status.get("podIP") if running else None
+
+
+def node(pod: Json) -> str:
+    """Give the node that a pod is on, empty before it is on one."""
+    name: str = pod.get("spec", {}).get("nodeName", "")
+    return name
+
+
+def generic_runtime(pod: Json) -> str | None:
+    """Give the runtime that a pod waits for functions of, None for one that is a function's."""
+    labels = pod["metadata"].get("labels", {})
+    return None if FUNCTION_LABEL in labels else labels.get(RUNTIME_LABEL)
 
 
 def has_ended(pod: Json) -> bool:

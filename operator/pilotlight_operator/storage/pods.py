@@ -29,7 +29,16 @@ from pilotlight.storage.kubernetes_api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes_watch import Collection, follow
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
-from .pod_state import address, failure, has_ended, no_room, pod_key, why_waiting
+from .pod_state import (
+    address,
+    failure,
+    generic_runtime,
+    has_ended,
+    no_room,
+    node,
+    pod_key,
+    why_waiting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -76,6 +85,7 @@ class KubernetesCompute:
         self._platform_key = platform_key
         self._settings = settings
         self._known: set[str] = set()
+        self._generic: dict[str, tuple[str, Pod]] = {}
         self._stopping: set[str] = set()
         self._starting: dict[str, _Starting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,8 +115,7 @@ class KubernetesCompute:
             raise
         finally:
             del self._starting[key]
-        node = starting.pod.get("spec", {}).get("nodeName", "")
-        return Pod(key, host, AGENT_PORT, node)
+        return Pod(key, host, AGENT_PORT, node(starting.pod))
 
     async def assign(self, pod: str, request: PodRequest) -> None:
         """Give a generic pod its function's labels and owner; later its function's size.
@@ -148,6 +157,11 @@ class KubernetesCompute:
         """Name the pods that are there, but for those that go already or just start."""
         return sorted(self._known - self._stopping - self._starting.keys())
 
+    async def generic(self) -> list[tuple[str, Pod]]:
+        """Give the generic pods that run, but for those that go already or just start."""
+        gone = self._stopping | self._starting.keys()
+        return [found for key, found in self._generic.items() if key not in gone]
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Ask for space once for each start that somebody waits for and no node has room for."""
         self._make_space = make_space
@@ -182,6 +196,14 @@ class KubernetesCompute:
             await self._ended(key)
         else:
             self._known.add(key)
+            self._note_generic(key, change.object)
+
+    def _note_generic(self, key: str, pod: Json) -> None:
+        runtime, host = generic_runtime(pod), address(pod)
+        if runtime is None or host is None:
+            self._generic.pop(key, None)
+        else:
+            self._generic[key] = runtime, Pod(key, host, AGENT_PORT, node(pod))
 
     async def _ended(self, key: str) -> None:
         """Take a pod away whose container ended by itself."""
@@ -191,6 +213,7 @@ class KubernetesCompute:
     async def _gone(self, key: str) -> None:
         known, stopped = key in self._known, key in self._stopping
         self._known.discard(key)
+        self._generic.pop(key, None)
         self._stopping.discard(key)
         if known and not stopped and key not in self._starting:
             log.warning("pod_gone", pod=key)
