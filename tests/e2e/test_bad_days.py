@@ -7,19 +7,16 @@ import json
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cluster import kubectl, wait_until
+from tests.support.cluster import kubectl, no_room, wait_until
 from tests.support.load import Load
 from tests.support.node_processes import kill_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.support.cluster import Installation
 
 ECHO = "def handler(event, context):\n    return event\n"
@@ -81,7 +78,7 @@ def test_a_full_node_throttles(platform: Installation) -> None:
     """A pod that finds no node is a throttle with the scheduler's reason, not a hang."""
     platform.apply("crowded", ECHO, memory=OWN_POD)
     platform.wait_ready("crowded")
-    with _no_room():
+    with no_room():
         began = time.monotonic()
         error = _error(platform, "crowded")
         waited = time.monotonic() - began
@@ -187,6 +184,19 @@ def test_a_changed_runtime_replaces_generic_pods(platform: Installation) -> None
         kubectl("delete", "runtime", "python3.12")
 
 
+def test_a_new_leader_has_the_old_ones_pool(platform: Installation) -> None:
+    """A function's first call is answered from it, though no pod can be started."""
+    runtime = _runtime("python3.13")
+    platform.apply("inherited", ECHO)
+    platform.wait_ready("inherited")
+    wait_until(lambda: bool(_generic(platform, runtime)), "a generic pod waits")
+    before = platform.leader()
+    with no_room():
+        platform.kill_operator(before)
+        wait_until(lambda: platform.leader() not in {"", before}, "another operator leads")
+        assert platform.invoke("inherited", {"n": 5}) == {"n": 5}
+
+
 def test_reserved_concurrency_holds_over_both_gateways(platform: Installation) -> None:
     """Fifty callers, each on a connection of its own: never six run, the rest is throttled."""
     platform.apply("capped", SLOW, reservedConcurrency=5, timeout=20)
@@ -219,19 +229,6 @@ def test_without_operator_warm_calls_go_on(platform: Installation) -> None:
     platform.apply("fresh-after", ECHO)
     platform.wait_ready("fresh-after")
     assert platform.invoke("fresh-after", {"n": 4}) == {"n": 4}
-
-
-@contextmanager
-def _no_room() -> Iterator[None]:
-    """Let no pod be scheduled anywhere."""
-    nodes = kubectl("get", "nodes", "-o", "name").split()
-    try:
-        for node in nodes:
-            kubectl("cordon", node)
-        yield
-    finally:
-        for node in nodes:
-            kubectl("uncordon", node)
 
 
 def _create(platform: Installation, name: str) -> None:

@@ -58,11 +58,11 @@ def test_a_killed_operator_loses_no_call(platform: Installation) -> None:
     """Warm traffic never asks the operator, and a standby takes over."""
     _prepare(platform, "orphaned")
     client = platform.client()
-    before = _leader(platform)
+    before = platform.leader()
     with Load(lambda _: _invoke(client, "orphaned", {}), per_second=PER_SECOND) as load:
         load.wait_for(PER_SECOND)
-        _kill(platform, before)
-        wait_until(lambda: _leader(platform) not in {"", before}, "another operator leads")
+        platform.kill_operator(before)
+        wait_until(lambda: platform.leader() not in {"", before}, "another operator leads")
         load.wait_for(2 * PER_SECOND)
     assert not load.failed, load.failed[:3]
     platform.apply("orphaned", SOURCE.format(version="new"))
@@ -121,16 +121,3 @@ def _is_lambdas(outcome: Any) -> bool:
     if "errorType" in outcome:
         return str(outcome["errorType"]).startswith(("Runtime.", "Sandbox."))
     return bool(outcome["Error"]["Code"]) and bool(outcome["ResponseMetadata"]["RequestId"])
-
-
-def _leader(platform: Installation) -> str:
-    path = "jsonpath={.spec.holderIdentity}"
-    return kubectl("get", "lease", platform.release, "-n", platform.namespace, "-o", path)
-
-
-def _kill(platform: Installation, leader: str) -> None:
-    """Kill the operator at an address; the standby lives."""
-    address = leader.partition(":")[0]
-    path = f"jsonpath={{.items[?(@.status.podIP=='{address}')].metadata.name}}"
-    name = kubectl("get", "pods", "-n", platform.namespace, "-o", path)
-    kubectl("delete", "pod", name, "-n", platform.namespace, "--force", "--grace-period=0")

@@ -43,6 +43,19 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+@contextmanager
+def no_room() -> Iterator[None]:
+    """Let no pod be scheduled anywhere."""
+    nodes = kubectl("get", "nodes", "-o", "name").split()
+    try:
+        for node in nodes:
+            kubectl("cordon", node)
+        yield
+    finally:
+        for node in nodes:
+            kubectl("uncordon", node)
+
+
 def helm(*arguments: str) -> str:
     """Run helm and give what it prints."""
     program = find_helm()
@@ -116,6 +129,18 @@ class Installation:
         """Read a function with kubectl."""
         found: Json = json.loads(kubectl("get", "fn", name, "-n", self.account, "-o", "json"))
         return found
+
+    def leader(self) -> str:
+        """Give the address of the operator that leads, empty where none does."""
+        path = "jsonpath={.spec.holderIdentity}"
+        return kubectl("get", "lease", self.release, "-n", self.namespace, "-o", path)
+
+    def kill_operator(self, address: str) -> None:
+        """Kill the operator at an address; the standby lives."""
+        host = address.partition(":")[0]
+        path = f"jsonpath={{.items[?(@.status.podIP=='{host}')].metadata.name}}"
+        name = kubectl("get", "pods", "-n", self.namespace, "-o", path)
+        kubectl("delete", "pod", name, "-n", self.namespace, "--force", "--grace-period=0")
 
     def delete(self, name: str) -> None:
         """Delete a function with kubectl."""
