@@ -77,6 +77,13 @@ class UnavailableError(PilotlightError):
     retryable = True
 
 
+class QuotaExceededError(UnavailableError):
+    """The namespace's quota allows no more of what was asked for, until something of it goes."""
+
+    code = "QuotaExceeded"
+    status = 429
+
+
 class ThrottledError(PilotlightError):
     """No environment may be started now.
 

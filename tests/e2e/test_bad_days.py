@@ -7,6 +7,7 @@ import json
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,8 @@ from tests.support.load import Load
 from tests.support.node_processes import kill_together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.cluster import Installation
 
 ECHO = "def handler(event, context):\n    return event\n"
@@ -87,6 +90,18 @@ def test_a_full_node_throttles(platform: Installation) -> None:
     assert "cannot be scheduled" in error["Error"]["Message"]
     assert waited < 25
     assert platform.invoke("crowded", {"n": 1}) == {"n": 1}
+
+
+def test_a_full_quota_throttles(platform: Installation) -> None:
+    """As a full node does, with the quota's name."""
+    platform.apply("measured", ECHO, memory=OWN_POD)
+    platform.wait_ready("measured")
+    with _quota(platform, pods=0):
+        error = _error(platform, "measured")
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 429
+    assert error["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert "exceeded quota: tight" in error["Error"]["Message"]
+    assert platform.invoke("measured", {"n": 6}) == {"n": 6}
 
 
 @pytest.mark.parametrize(
@@ -229,6 +244,23 @@ def test_without_operator_warm_calls_go_on(platform: Installation) -> None:
     platform.apply("fresh-after", ECHO)
     platform.wait_ready("fresh-after")
     assert platform.invoke("fresh-after", {"n": 4}) == {"n": 4}
+
+
+@contextmanager
+def _quota(platform: Installation, pods: int) -> Iterator[None]:
+    """Let the account have so many pods at most."""
+    kubectl("create", "quota", "tight", f"--hard=pods={pods}", "-n", platform.account)
+    try:
+        path = "jsonpath={.status.hard.pods}"
+        wait_until(
+            lambda: (
+                kubectl("get", "quota", "tight", "-n", platform.account, "-o", path) == str(pods)
+            ),
+            "the quota holds",
+        )
+        yield
+    finally:
+        kubectl("delete", "quota", "tight", "-n", platform.account)
 
 
 def _create(platform: Installation, name: str) -> None:

@@ -21,6 +21,7 @@ from ..errors import (
     InvalidResourceError,
     NotFoundError,
     PilotlightError,
+    QuotaExceededError,
     UnavailableError,
 )
 
@@ -164,6 +165,8 @@ def _translate(status: int, answer: Json, what: str) -> PilotlightError:
     if status == 409:  # noqa: PLR2004  HTTP's Conflict, which Kubernetes uses for two things
         taken = answer.get("reason") == "AlreadyExists"
         return AlreadyExistsError(message) if taken else ConflictError(message)
+    if status == 403 and "exceeded quota" in message:  # noqa: PLR2004  Forbidden
+        return QuotaExceededError(message)
     return _ERRORS.get(status, UnavailableError)(message)
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.errors import (
+    PilotlightError,
+    QuotaExceededError,
+    StartFailedError,
+    ThrottledError,
+)
 from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
 
 if TYPE_CHECKING:
@@ -17,6 +22,7 @@ __all__ = [
     "has_ended",
     "no_room",
     "node",
+    "over_quota",
     "pod_key",
     "why_waiting",
 ]
@@ -81,12 +87,21 @@ def no_room(pod: Json) -> ThrottledError | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition.get("reason") == "Unschedulable":
             said = condition.get("message", "no reason given")
-            return ThrottledError(
-                f"Rate Exceeded: pod {pod_key(pod)} cannot be scheduled: {said}",
-                reason="ConcurrentInvocationLimitExceeded",
-                retry_after=NO_ROOM_RETRY_SECONDS,
-            )
+            return _throttled(f"pod {pod_key(pod)} cannot be scheduled: {said}")
     return None
+
+
+def over_quota(error: QuotaExceededError) -> ThrottledError:
+    """Give what the namespace's ResourceQuota means to a caller."""
+    return _throttled(str(error))
+
+
+def _throttled(said: str) -> ThrottledError:
+    return ThrottledError(
+        f"Rate Exceeded: {said}",
+        reason="ConcurrentInvocationLimitExceeded",
+        retry_after=NO_ROOM_RETRY_SECONDS,
+    )
 
 
 def why_waiting(pod: Json) -> PilotlightError:

@@ -21,6 +21,7 @@ from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import (
     NotFoundError,
     PilotlightError,
+    QuotaExceededError,
     StartFailedError,
     UnavailableError,
 )
@@ -36,6 +37,7 @@ from .pod_state import (
     has_ended,
     no_room,
     node,
+    over_quota,
     pod_key,
     why_waiting,
 )
@@ -97,7 +99,7 @@ class KubernetesCompute:
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Create a pod and wait for its agent; a start that fails leaves nothing behind.
 
-        Raises ThrottledError where no node has room, else StartFailedError.
+        Raises ThrottledError where no node or quota has room, else StartFailedError.
         """
         key = self._name(request)
         body = await self._manifest(key, request)
@@ -112,6 +114,8 @@ class KubernetesCompute:
             self._remove(key)
             if isinstance(error, TimeoutError):
                 raise why_waiting(starting.pod) from error
+            if isinstance(error, QuotaExceededError):
+                raise over_quota(error) from error
             raise
         finally:
             del self._starting[key]
