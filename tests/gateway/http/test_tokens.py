@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -55,7 +54,7 @@ async def test_a_good_token(issuer: Issuer) -> None:
         {"iss": None},
         {"aud": "other"},
         {"aud": None},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": 2**40},
     ],
     ids=str,
 )
