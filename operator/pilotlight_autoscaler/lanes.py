@@ -1,9 +1,11 @@
-"""Turns of starts: few at once on each node, and never all of them for one function.
+"""Turns of starts: few at once on each node, and one that is left for functions that come new.
 
 A start is work for a node's processors. Twenty at once take each as long as all together; a
-function that needs one would wait for the twenty of another. So they queue, who waits is served by
-function, not by order, and one turn is always left for the function that comes next. Decides on its
-state; `starts` takes a turn for as long as a start keeps processors busy.
+function that needs one would wait for the twenty of another. So they queue, and who waits is served
+by function, not by order. A function's first start may take the last turn; further ones leave it
+free, and so wait while another function's first has it. Each function is first once until the node
+rests: nobody is passed over for ever. Decides on its state; `starts` takes a turn for as long as a
+start keeps processors busy.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ STARTS_PER_NODE = 2
 @dataclass(slots=True)
 class _Node:
     running: Counter[Key] = field(default_factory=Counter)
+    served: set[Key] = field(default_factory=set)
+    """Functions that had a turn since the node rested."""
     waiting: OrderedDict[Key, deque[asyncio.Future[None]]] = field(default_factory=OrderedDict)
     """The function that waits longest for a turn comes first."""
 
@@ -37,8 +41,8 @@ class Lanes:
 
     def __init__(self, per_node: int = STARTS_PER_NODE) -> None:
         self._per_node = per_node
-        self._share = max(1, per_node - 1)
-        """Turns on a node that one function may have at once."""
+        self._further = max(1, per_node - 1)
+        """Turns on a node among which a function's further starts are."""
         self._nodes: dict[str, _Node] = {}
 
     def running(self, node: str, function: Key | None = None) -> int:
@@ -53,7 +57,7 @@ class Lanes:
         """Wait for a turn of a function on a node, and hold it."""
         state = self._nodes.setdefault(node, _Node())
         if self._may_start(state, function):
-            state.running[function] += 1
+            self._take(state, function)
         else:
             await self._wait(node, state, function)
         try:
@@ -62,8 +66,13 @@ class Lanes:
             self._end(node, state, function)
 
     def _may_start(self, state: _Node, function: Key) -> bool:
-        free = state.running.total() < self._per_node
-        return free and state.running[function] < self._share
+        limit = self._further if function in state.served else self._per_node
+        return state.running.total() < limit
+
+    @staticmethod
+    def _take(state: _Node, function: Key) -> None:
+        state.running[function] += 1
+        state.served.add(function)
 
     async def _wait(self, node: str, state: _Node, function: Key) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -94,6 +103,6 @@ class Lanes:
             del state.waiting[function]
             if turns:
                 turns.popleft().set_result(None)
-                state.running[function] += 1
+                self._take(state, function)
                 state.waiting[function] = turns
                 return

@@ -40,6 +40,28 @@ async def test_who_comes_next_finds_a_turn_free() -> None:
     assert (done.count(A), lanes.running("n")) == (20, 0)
 
 
+async def test_further_starts_wait_while_another_function_comes_new() -> None:
+    """On two processors the other one is then free for what belongs to that start."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(5)]
+    await asyncio.sleep(0.5)
+    new = asyncio.create_task(start(lanes, B, done))
+    await asyncio.sleep(0.75)
+    assert (lanes.running("n", A), lanes.running("n", B)) == (0, 1)
+    await new
+    await asyncio.sleep(0)
+    assert lanes.running("n", A) == 1
+    await asyncio.gather(*many)
+
+
+async def test_functions_that_all_come_new_have_all_turns() -> None:
+    lanes, done = Lanes(2), _nothing()
+    starts = [asyncio.create_task(start(lanes, one, done)) for one in (A, B, C)]
+    await asyncio.sleep(1.5)
+    assert (len(done), lanes.running("n")) == (2, 1)
+    await asyncio.gather(*starts)
+
+
 async def test_functions_take_turns() -> None:
     """Where all are taken, who comes last waits for two of each at most, not for all of them."""
     lanes, done = Lanes(2), _nothing()
