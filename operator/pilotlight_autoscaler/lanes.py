@@ -1,14 +1,17 @@
-"""Turns of starts: few at once on each node, functions by turns.
+"""Turns of starts: few at once on each node, and one that is left for functions that come new.
 
 A start is work for a node's processors. Twenty at once take each as long as all together; a
 function that needs one would wait for the twenty of another. So they queue, and who waits is served
-by function, not by order. Decides on its state; `starts` takes a turn around each specialisation.
+by function, not by order. A function's first start may take the last turn; further ones leave it
+free, and so wait while another function's first has it. Each function is first once until the node
+rests: nobody is passed over for ever. Decides on its state; `starts` takes a turn for as long as a
+start keeps processors busy.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -26,8 +29,11 @@ STARTS_PER_NODE = 2
 
 @dataclass(slots=True)
 class _Node:
-    running: int = 0
+    running: Counter[Key] = field(default_factory=Counter)
+    served: set[Key] = field(default_factory=set)
+    """Functions that had a turn since the node rested."""
     waiting: OrderedDict[Key, deque[asyncio.Future[None]]] = field(default_factory=OrderedDict)
+    """The function that waits longest for a turn comes first."""
 
 
 class Lanes:
@@ -35,24 +41,38 @@ class Lanes:
 
     def __init__(self, per_node: int = STARTS_PER_NODE) -> None:
         self._per_node = per_node
+        self._further = max(1, per_node - 1)
+        """Turns on a node among which a function's further starts are."""
         self._nodes: dict[str, _Node] = {}
 
-    def running(self, node: str) -> int:
-        """Count the turns that are taken on a node."""
-        return self._nodes[node].running if node in self._nodes else 0
+    def running(self, node: str, function: Key | None = None) -> int:
+        """Count the turns that are taken on a node, by one function or by all."""
+        if node not in self._nodes:
+            return 0
+        taken = self._nodes[node].running
+        return taken.total() if function is None else taken[function]
 
     @asynccontextmanager
     async def turn(self, node: str, function: Key) -> AsyncIterator[None]:
         """Wait for a turn of a function on a node, and hold it."""
         state = self._nodes.setdefault(node, _Node())
-        if state.running < self._per_node:
-            state.running += 1
+        if self._may_start(state, function):
+            self._take(state, function)
         else:
             await self._wait(node, state, function)
         try:
             yield
         finally:
-            self._pass_on(node, state)
+            self._end(node, state, function)
+
+    def _may_start(self, state: _Node, function: Key) -> bool:
+        limit = self._further if function in state.served else self._per_node
+        return state.running.total() < limit
+
+    @staticmethod
+    def _take(state: _Node, function: Key) -> None:
+        state.running[function] += 1
+        state.served.add(function)
 
     async def _wait(self, node: str, state: _Node, function: Key) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -61,19 +81,28 @@ class Lanes:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():  # it had just come
-                self._pass_on(node, state)
+                self._end(node, state, function)
             raise
 
-    def _pass_on(self, node: str, state: _Node) -> None:
-        """Give a turn that ended to the function that waits longest for one."""
-        while state.waiting:
-            function, turns = state.waiting.popitem(last=False)
-            turn = turns.popleft()
-            if turns:
-                state.waiting[function] = turns
-            if not turn.done():
-                turn.set_result(None)
-                return
-        state.running -= 1
+    def _end(self, node: str, state: _Node, function: Key) -> None:
+        """Take a turn back, and give it to whoever waits for it."""
+        state.running[function] -= 1
+        if not state.running[function]:
+            del state.running[function]
+        self._grant(state)
         if not state.running:
             self._nodes.pop(node, None)
+
+    def _grant(self, state: _Node) -> None:
+        """Give a turn to the function that waits longest and may have one."""
+        for function, turns in list(state.waiting.items()):
+            while turns and turns[0].done():  # who waited has gone
+                turns.popleft()
+            if turns and not self._may_start(state, function):
+                continue
+            del state.waiting[function]
+            if turns:
+                turns.popleft().set_result(None)
+                self._take(state, function)
+                state.waiting[function] = turns
+                return

@@ -1,8 +1,8 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
 `pools.decide` says how many; this carries it out, in a lane that gives way: nothing is refilled
-while somebody waits for a pod of his own, nor right after a claim, whose environment starts on the
-same cores. A pod is handed out once and never comes back.
+while somebody waits for a pod of his own, nor while environments start on the same cores (`calm`).
+A pod is handed out once and never comes back.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import Function
 
+from .calm import CLOCK_STEP, LONGEST_SECONDS, Calm
 from .metrics import POOL_PODS, POOL_STARTS_FAILED
 from .pools import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 
@@ -36,12 +37,6 @@ REFILLS = 4
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
-HOLD_SECONDS = 0.3
-"""For how long after a claim nothing is refilled: first answers take a fraction of it."""
-LONGEST_HOLD_SECONDS = 1.5
-"""For how long claims that follow each other hold refills back."""
-CLOCK_STEP = 0.001
-"""Added to a wait that ends a hold, so that it does."""
 SMOOTHING = 0.3
 FAILURE_SECONDS = 10.0
 """How long a pool rests after a start that failed."""
@@ -79,9 +74,9 @@ class PoolKeeper:
         self._compute = compute
         self._spec_of = spec_of
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self.calm = Calm(self._clock)
         self._pools: dict[PoolKey, _Pool] = {}
         self._demand = 0
-        self._held_until = 0.0
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
@@ -92,7 +87,7 @@ class PoolKeeper:
         now = self._clock()
         pool.rate.add(now)
         pool.last_interest = now
-        self._hold(now)
+        self._owing_since = now if self._owing_since is None else self._owing_since
         self._needed.set()
         waiting = pool.ready or pool.stale
         return waiting.popleft() if waiting else None
@@ -207,19 +202,19 @@ class PoolKeeper:
         while len(pool.stale) > missing:
             await self._compute.stop(pool.stale.popleft().name)
 
-    def _hold(self, now: float) -> None:
-        if self._owing_since is None:
-            self._owing_since = now
-        self._held_until = min(now + HOLD_SECONDS, self._owing_since + LONGEST_HOLD_SECONDS)
+    def _held(self) -> float:
+        """Give how long refills are held back, in seconds, but for a demand."""
+        now = self._clock()
+        owing_since = now if self._owing_since is None else self._owing_since
+        return min(self.calm.left(), owing_since + LONGEST_SECONDS - now)
 
     def _patience(self) -> float:
         """Give how long nothing changes by itself."""
-        held = self._held_until - self._clock()
-        return min(held + CLOCK_STEP, TICK_SECONDS) if held > 0 else TICK_SECONDS
+        held = self._held()
+        return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
     def _free_lanes(self) -> int:
-        held = self._demand or self._clock() < self._held_until
-        return 0 if held else REFILLS - len(self._starts)
+        return 0 if self._demand or self._held() > 0 else REFILLS - len(self._starts)
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from .pools import PoolKey
 from .rooms import Room, Rooms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pilotlight.agent_protocol import Specialisation, Specialised
     from pilotlight.compute import Compute, Pod, PodRequest
@@ -124,7 +125,8 @@ class Starts:
             return _Started(pod, [room.spare.pop()], start)
         room.taken += 1
         try:
-            environment = await self._agents.fork(pod, seconds=seconds)
+            async with self._turn(pod, placement):
+                environment = await self._agents.fork(pod, seconds=seconds)
         except BaseException:
             room.taken -= 1
             raise
@@ -158,13 +160,17 @@ class Starts:
             except StartFailedError as error:
                 log.warning("generic pod discarded", pod=generic.name, error=str(error))
             else:
-                self.spawn(self._compute.assign(generic.name, placement.pod))
+                self.spawn(self._assign(generic, placement))
                 return started
         began = time.monotonic()
         with self._pools.demand():
             pod = await self._compute.start(placement.pod, seconds=seconds)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
+
+    async def _assign(self, pod: Pod, placement: Placement) -> None:
+        await self._pools.calm.wait()
+        await self._compute.assign(pod.name, placement.pod)
 
     def _take_generic(self, request: PodRequest) -> Pod | None:
         if not request.fits_generic:
@@ -179,11 +185,9 @@ class Starts:
         start: Start,
         count: Callable[[], int],
     ) -> _Started:
-        revision = placement.pod.revision
-        function = Key(revision.namespace, revision.function) if revision else Key("", "")
         self.preparing.add(pod.name)
         try:
-            async with self._lanes.turn(pod.node, function):
+            async with self._turn(pod, placement):
                 specialisation = placement.specialisation.model_copy(
                     update={"environments": count()}
                 )
@@ -192,6 +196,15 @@ class Starts:
             # A pod that was half specialised is burnt, whoever asked for it.
             self.stop(pod.name)
             raise
+
+    @asynccontextmanager
+    async def _turn(self, pod: Pod, placement: Placement) -> AsyncIterator[None]:
+        """Keep the processors of a pod's node busy for a function, when it is its turn."""
+        revision = placement.pod.revision
+        function = Key(revision.namespace, revision.function) if revision else Key("", "")
+        with self._pools.calm.start():
+            async with self._lanes.turn(pod.node, function):
+                yield
 
     async def _specialise(
         self, specialisation: Specialisation, pod: Pod, seconds: float, start: Start

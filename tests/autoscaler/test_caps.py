@@ -160,7 +160,7 @@ async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:
     generic = stage.pools.pods()
     held = await claim(capacity, OTHER._replace(namespace="default"))
     assert {held.pod} == generic
-    stage.pools._held_until = 0.0  # refills wait a moment after a claim
+    await stage.pools.calm.wait()  # as refills do
     await stage.pools._adjust(PoolKey("default", "python3.13"))
     await settled()
     gateways.idle.add(held.id)

@@ -9,7 +9,8 @@ import pytest
 
 from pilotlight.compute import Pod
 from pilotlight.errors import StartFailedError
-from pilotlight_autoscaler.pool_keeper import HOLD_SECONDS, LONGEST_HOLD_SECONDS, TICK_SECONDS
+from pilotlight_autoscaler.calm import LONGEST_SECONDS, REST_SECONDS
+from pilotlight_autoscaler.pool_keeper import TICK_SECONDS
 from pilotlight_autoscaler.pools import PoolKey, PoolSpec
 
 from .conftest import OTHER, REVISION
@@ -23,7 +24,7 @@ _running: set[asyncio.Task[None]] = set()
 """Kept from the garbage collector."""
 
 
-async def settled(seconds: float = 2 * HOLD_SECONDS) -> None:
+async def settled(seconds: float = 2 * REST_SECONDS) -> None:
     """Let virtual time pass, and everything that is due in it happen."""
     await asyncio.sleep(seconds)
 
@@ -106,7 +107,7 @@ async def test_a_claim_has_the_cores_for_itself(stage: Stage) -> None:
     warm = await filled(stage)
     started = warm.compute.started
     await warm.table.claim(REVISION, gateway="g", seconds=5)
-    await settled(0.9 * HOLD_SECONDS)
+    await settled(0.9 * REST_SECONDS)
     assert warm.compute.started == started, "the claimed environment starts, nothing else does"
     await settled()
     assert warm.compute.started == started + 1
@@ -115,9 +116,9 @@ async def test_a_claim_has_the_cores_for_itself(stage: Stage) -> None:
 async def test_claims_without_end_do_not_hold_refills_for_ever(stage: Stage) -> None:
     warm = await filled(stage)
     started = warm.compute.started
-    for _ in range(int(2 * LONGEST_HOLD_SECONDS / HOLD_SECONDS) + 1):
+    for _ in range(int(2 * LONGEST_SECONDS / REST_SECONDS) + 1):
         warm.pools.take(PYTHON)
-        await asyncio.sleep(HOLD_SECONDS / 2)
+        await asyncio.sleep(REST_SECONDS / 2)
     assert warm.compute.started > started
 
 

@@ -32,6 +32,16 @@ _TOUCH = """
 UPDATE artifacts SET used_at = now()
 WHERE sha256 = $1 AND used_at < now() - make_interval(secs => $2)
 """
+_FIND = """
+WITH touched AS (
+    UPDATE artifacts SET used_at = now()
+    WHERE sha256 = $1 AND used_at < now() - make_interval(secs => $2)
+)
+SELECT upload, size, content FROM artifacts
+LEFT JOIN artifact_chunks USING (upload)
+WHERE sha256 = $1 AND coalesce(number, 0) = 0
+"""
+"""With the first chunk: most packages have no other, and somebody's first call waits for it."""
 _COLLECT = """
 DELETE FROM artifacts
 WHERE sha256 <> ALL ($1::text[]) AND used_at < now() - make_interval(secs => $2)
@@ -73,13 +83,12 @@ class PostgresArtifacts:
     async def read(self, sha256: str) -> AsyncIterator[bytes]:
         """Stream an artifact; raises NotFoundError."""
         async with self._database.connection() as connection:
-            found = await connection.fetchrow(
-                "SELECT upload, size FROM artifacts WHERE sha256 = $1", sha256
-            )
-            await connection.execute(_TOUCH, sha256, TOUCH_SECONDS)
+            found = await connection.fetchrow(_FIND, sha256, TOUCH_SECONDS)
         if found is None:
             raise NotFoundError(f"no artifact {sha256}")
-        for number in range(-(-found["size"] // CHUNK)):
+        if found["size"]:
+            yield found["content"]
+        for number in range(1, -(-found["size"] // CHUNK)):
             yield await self._chunk(sha256, found["upload"], number)
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:

@@ -56,6 +56,17 @@ COMMAND_SECONDS = 15.0
 CONNECTIONS = 8
 
 
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """A connection that is lent again without a round trip to clean it.
+
+    Whoever borrows one leaves nothing behind: locks and settings end with their transaction.
+    """
+
+    def get_reset_query(self) -> str:
+        """Give nothing to run; an open transaction is rolled back all the same (asyncpg)."""
+        return ""
+
+
 class PostgresDatabase:
     """A pool of connections; close it when done."""
 
@@ -95,6 +106,7 @@ class PostgresDatabase:
                     max_size=CONNECTIONS,
                     timeout=CONNECT_SECONDS,
                     command_timeout=COMMAND_SECONDS,
+                    connection_class=_Connection,
                 )
                 try:
                     await _prepare_schema(pool)

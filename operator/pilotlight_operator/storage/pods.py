@@ -128,6 +128,8 @@ class KubernetesCompute:
         """
         try:
             async with self._assigning:
+                if pod in self._stopping:
+                    return
                 await self._patch(pod, assignment(request), MERGE_PATCH)
         except PilotlightError as error:
             log.warning("pod_not_assigned", pod=pod, error=str(error))

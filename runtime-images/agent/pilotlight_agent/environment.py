@@ -76,6 +76,8 @@ class Environment:
         self.state = State.STARTING
         self.epoch = 0
         self.holder = ""
+        self.settled = asyncio.Event()
+        """Set when the first init phase is over, whatever came of it."""
         self._function = function
         self._setting = setting
         self._api = api
@@ -135,6 +137,7 @@ class Environment:
             return
         invocation, self._invocation = self._invocation, None
         self._become(State.ENDED)
+        self.settled.set()
         self._timer.clear()
         self._kill()
         self._api.shut()
@@ -156,6 +159,7 @@ class Environment:
         process.ready = True
         self._init_timer.clear()
         process.settle()
+        self.settled.set()
         if self._phase is Phase.FIRST:
             self._init_duration = self._since(self._launched)
         if self._invocation is not None:
@@ -241,6 +245,7 @@ class Environment:
         if self._process is not None:
             self._process.settle()
         self._report_init(problem)
+        self.settled.set()
         if invocation is not None and phase is not Phase.FIRST:
             self._break_off(invocation, problem, then=State.IDLE)
             return

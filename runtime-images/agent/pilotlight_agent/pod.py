@@ -7,6 +7,7 @@ and `gateway_api` is how gateways reach all this.
 import asyncio
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pilotlight_agent import package, variables
@@ -18,6 +19,9 @@ from pilotlight_agent.runtime_api import RuntimeApi
 from pilotlight_agent.runtime_process import Setting
 from pilotlight_agent.specification import Specification
 from pilotlight_agent.variables import Places
+
+_SETTLING_SECONDS = 0.1
+"""How long who asked for an environment waits for its init phase: it has its turn for that long."""
 
 
 class AlreadySpecialisedError(Exception):
@@ -87,6 +91,10 @@ class Pod:
         started = [await self._create(specification, shares=shares) for _ in range(count)]
         for environment in started:
             environment.start()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLING_SECONDS):
+                for environment in started:
+                    await environment.settled.wait()
         return started
 
     async def drain(self) -> None:
