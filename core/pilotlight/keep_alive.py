@@ -1,115 +1,95 @@
 """How long an idle environment waits for its function's next call: `decide`, pure, per function.
 
-The hybrid histogram of Shahrad et al., "Serverless in the Wild" (USENIX ATC 2020): a function's
-idle times, in bins of a minute, say when its next call is likely. Where they say nothing yet, or
-nothing sharp, a fixed time holds. `greedy_dual` has the other half: who goes when memory is short.
+After the hybrid histogram of Shahrad et al., "Serverless in the Wild" (USENIX ATC 2020): a
+function's idle times, in bins of a minute, say when its next call is likely, and the last ones out
+of the histogram's range when a seldom call is. Where they say nothing yet, a fixed time holds.
+`greedy_dual` has the other half: who goes when memory is short.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
-from typing import Any
 
 __all__ = ["BINS", "BIN_SECONDS", "IdleTimes", "KeepAlive", "KeepAliveSpec", "decide"]
 
 BINS = 240
 """Four hours; a longer idle time is out of range."""
 BIN_SECONDS = 60.0
+LAST = 4
+"""Idle times out of range that are remembered one by one."""
 
 
 @dataclass(slots=True)
 class IdleTimes:
-    """How long a function idled between its calls: a histogram."""
+    """How long a function idled between its calls: a histogram, and the last ones beyond it."""
 
     bins: list[int] = field(default_factory=lambda: [0] * BINS)
+    count: int = 0
+    """Idle times seen, in range or not."""
     beyond: int = 0
     """Idle times out of range."""
-    _within: int = field(init=False, repr=False)
-    _squares: int = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if len(self.bins) != BINS or min(self.bins) < 0 or self.beyond < 0:
-            raise ValueError(f"a histogram of idle times has {BINS} counts, none negative")
-        self._within = sum(self.bins)
-        self._squares = sum(count * count for count in self.bins)
-
-    @property
-    def count(self) -> int:
-        """Idle times seen."""
-        return self._within + self.beyond
+    total: float = 0.0
+    """Their sum in seconds."""
+    last_beyond: tuple[float, ...] = ()
+    """The last `LAST` of them in seconds, oldest first."""
 
     def add(self, seconds: float) -> None:
         """Count an idle time."""
         if seconds < 0:
             raise ValueError("an idle time is not negative")
-        if seconds >= BINS * BIN_SECONDS:
+        self.count += 1
+        self.total += seconds
+        if seconds < BINS * BIN_SECONDS:
+            self.bins[int(seconds / BIN_SECONDS)] += 1
+        else:
             self.beyond += 1
-            return
-        index = int(seconds / BIN_SECONDS)
-        # (n + 1)² - n²: kept along, because `decide` runs once a call.
-        self._squares += 2 * self.bins[index] + 1
-        self.bins[index] += 1
-        self._within += 1
+            self.last_beyond = (*self.last_beyond, seconds)[-LAST:]
 
-    def merged(self, other: IdleTimes) -> IdleTimes:
-        """Give what two gateways saw of one function as one histogram."""
-        bins = [one + two for one, two in zip(self.bins, other.bins, strict=True)]
-        return IdleTimes(bins, self.beyond + other.beyond)
+    def best_stretch(self, worth: float) -> tuple[float, float] | None:
+        """Give the seconds from and to which waiting would have been worth most, if any was.
 
-    def variation(self) -> float:
-        """Give the coefficient of variation of the bins' counts; 0 without data or when flat."""
-        if not self._within:
-            return 0.0
-        return math.sqrt(max(0.0, BINS * self._squares / self._within**2 - 1))
-
-    def percentiles(self, low: float, high: float) -> tuple[float, float]:
-        """Give two percentiles in seconds: `low` rounded down to its bin, `high` up to its end.
-
-        Of the idle times within range; there must be some.
+        A call met is worth so many seconds of waiting. A minute's gain is what it met, less what
+        all that still idled in it would have waited; the best stretch of minutes is the contiguous
+        one with the greatest sum (Bentley, "Programming Pearls", column 8), found in one pass.
         """
-        seen = 0
-        first: int | None = None
-        for index, count in enumerate(self.bins):
-            seen += count
-            if first is None and count and seen >= low * self._within:
-                first = index
-            if count and seen >= high * self._within:
-                return (first or 0) * BIN_SECONDS, (index + 1) * BIN_SECONDS
-        raise ValueError("no idle time within range")
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the histogram as JSON: the bins that have a count, by their index."""
-        bins = {str(index): count for index, count in enumerate(self.bins) if count}
-        return {"bins": bins, "beyond": self.beyond}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> IdleTimes:
-        """Read what `to_json` wrote; raises ValueError or KeyError for anything else."""
-        bins = [0] * BINS
-        for index, count in document["bins"].items():
-            if not 0 <= int(index) < BINS:
-                raise ValueError(f"no bin {index}")
-            bins[int(index)] = count
-        return cls(bins, document["beyond"])
+        best = gain = 0.0
+        stretch: tuple[int, int] | None = None
+        since = 0
+        left = self.count
+        for index, met in enumerate(self.bins):
+            if left == self.beyond:
+                break
+            if gain <= 0:
+                gain, since = 0.0, index
+            # Those that were met waited for half of their minute on average.
+            gain += met * worth - (left - met / 2) * BIN_SECONDS
+            left -= met
+            if gain > best:
+                best, stretch = gain, (since, index + 1)
+        return stretch and (stretch[0] * BIN_SECONDS, stretch[1] * BIN_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class KeepAliveSpec:
-    """The policy's constants; the defaults are the paper's, but for `extra_seconds`."""
+    """The policy's constants; the paper's, where nothing else is said."""
 
     fixed_seconds: float = 600.0
-    """How long an environment waits while the histogram says nothing."""
+    """How long an environment waits while too few idle times are known."""
     extra_seconds: float = 300.0
-    """How long an environment waits while its function has others. The histogram knows when the
-    next call comes, not whether two come at once; half the fixed time pays for what it keeps."""
+    """How long an environment waits while its function has others. Idle times know when the next
+    call comes, not whether two come at once; half the fixed time pays for what they keep. Ours."""
+    hopeless_seconds: float = BIN_SECONDS
+    """How long one waits where idle times say that no wait is worth it. Ours."""
     minimum_samples: int = 10
-    minimum_variation: float = 2.0
-    """Below it the histogram is too flat to tell one idle time from another."""
+    worth_seconds: float = 1800.0
+    """Seconds of waiting that meeting a call is worth, at least; for a function that idles longer
+    on average, as long as that. Ours: the paper waits for all idle times from the 5th to the 99th
+    percentile, whatever the last few of them cost."""
     most_beyond: float = 0.5
-    """Share of idle times out of range above which the histogram is not asked."""
-    head: float = 0.05
-    tail: float = 0.99
+    """Share of idle times out of range above which the last of those say when the next call is
+    expected, where the paper fits a model of the time series (ARIMA)."""
+    longest_wait: float = 86_400.0
+    """How far those may lie apart, margins included: seconds of waiting for a seldom call. Ours."""
     margin: float = 0.1
     refill_seconds: float = 3.0
     """How long an environment takes to start: a shorter absence saves nothing."""
@@ -132,18 +112,23 @@ def decide(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -
     """
     if others:
         return KeepAlive(0.0, spec.extra_seconds)
-    if history is None or not _telling(history, spec):
+    if history is None:
         return KeepAlive(0.0, spec.fixed_seconds)
-    head, tail = history.percentiles(spec.head, spec.tail)
-    prewarm = head * (1 - spec.margin)
-    if prewarm <= spec.refill_seconds:
-        prewarm = 0.0
-    return KeepAlive(prewarm, tail * (1 + spec.margin) - prewarm)
+    if history.beyond > spec.most_beyond * history.count:
+        low, high = min(history.last_beyond), max(history.last_beyond)
+        together = high * (1 + spec.margin) - low * (1 - spec.margin) <= spec.longest_wait
+        return _between((low, high) if together else None, spec)
+    if history.count < spec.minimum_samples:
+        return KeepAlive(0.0, spec.fixed_seconds)
+    worth = max(spec.worth_seconds, history.total / history.count)
+    return _between(history.best_stretch(worth), spec)
 
 
-def _telling(history: IdleTimes, spec: KeepAliveSpec) -> bool:
-    return (
-        history.count >= spec.minimum_samples
-        and history.beyond <= spec.most_beyond * history.count
-        and history.variation() >= spec.minimum_variation
-    )
+def _between(stretch: tuple[float, float] | None, spec: KeepAliveSpec) -> KeepAlive:
+    """Be there in a stretch of idle time, with a margin on both sides."""
+    if stretch is None:
+        return KeepAlive(0.0, spec.hopeless_seconds)
+    since, until = stretch[0] * (1 - spec.margin), stretch[1] * (1 + spec.margin)
+    if since <= spec.refill_seconds:
+        since = 0.0
+    return KeepAlive(since, until - since)

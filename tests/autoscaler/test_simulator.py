@@ -8,10 +8,10 @@ import pytest
 
 from pilotlight_autoscaler.simulator.outcome import Outcome, percentile
 from pilotlight_autoscaler.simulator.policies import (
+    CLAIRVOYANT,
     FIXED,
     GREEDY_DUAL,
     HYBRID,
-    KPA,
     LRU,
     Policy,
 )
@@ -46,9 +46,10 @@ def test_the_histogram_pre_warms_for_an_hourly_call() -> None:
     assert outcome.wasted_gigabyte_seconds == pytest.approx(24 * (3599 - 0.9 * 59 * 60), rel=0.1)
 
 
-def test_a_first_call_without_a_pool_waits_for_tick_pod_and_init() -> None:
-    outcome = play(KPA, [HOURLY])
-    assert all(3.05 <= wait <= 5.05 for wait in outcome.waits)
+def test_a_daily_call_is_expected_once_it_was_seen_twice() -> None:
+    daily = replace(HOURLY, calls_per_day=1)
+    outcome = play(HYBRID, [daily], days=6)
+    assert (outcome.calls, outcome.cold_rate) == (6, 2 / 6)
 
 
 def test_a_pool_answers_once_it_is_there() -> None:
@@ -66,7 +67,9 @@ def test_memory_is_never_exceeded_and_calls_wait_for_it() -> None:
     assert len(outcome.waits) == outcome.calls
 
 
-@pytest.mark.parametrize("policy", [FIXED, HYBRID, LRU, GREEDY_DUAL, KPA], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "policy", [FIXED, HYBRID, LRU, GREEDY_DUAL, CLAIRVOYANT], ids=lambda one: one.name
+)
 def test_one_seed_one_outcome(policy: Policy) -> None:
     profiles = generate(APPS, 30, seed=4)
     small = Cluster(1, 3000.0)
@@ -78,7 +81,7 @@ def test_one_seed_one_outcome(policy: Policy) -> None:
 def test_every_call_is_counted_once_whatever_the_policy() -> None:
     profiles = generate(APPS, 40, seed=5)
     expected = sum(len(list(one.calls(seconds=DAY / 4, most_per_day=1440))) for one in profiles)
-    for policy in (FIXED, HYBRID, LRU, KPA):
+    for policy in (FIXED, HYBRID, LRU):
         assert play(policy, profiles, days=0.25).calls == expected
 
 

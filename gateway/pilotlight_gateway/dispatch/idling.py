@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilotlight.keep_alive import IdleTimes, KeepAliveSpec, decide
+from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,23 @@ class Rest:
     """When to have an environment again though nobody calls."""
     prewarmed: bool = False
     """Whether the environment that idles was started for a call that is expected."""
+    _verdict: KeepAlive | None = None
+    """On the last environment; holds for a whole rest, and is asked for every few seconds."""
 
     def called(self, now: float) -> None:
         """Note a call, the first one after a rest."""
         if self.since is not None:
             self.history.add(now - self.since)
+            self._verdict = None
         self.since = self.prewarm_at = None
         self.prewarmed = False
+
+    def verdict(self, spec: KeepAliveSpec, *, others: int) -> KeepAlive:
+        """Say how long an environment waits whose function has so many others."""
+        if others:
+            return decide(self.history, spec, others=others)
+        self._verdict = self._verdict or decide(self.history, spec)
+        return self._verdict
 
 
 class Idling:
@@ -91,7 +101,7 @@ class Idling:
         now: float,
     ) -> bool:
         rest = queue.rest
-        verdict = decide(rest.history, self._spec, others=others)
+        verdict = rest.verdict(self._spec, others=others)
         idle = now - environment.idle_since
         if others or rest.prewarmed or not verdict.prewarm_after:
             return idle >= verdict.keep_for

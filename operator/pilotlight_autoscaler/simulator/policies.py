@@ -16,14 +16,14 @@ from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FIXED", "GREEDY_DUAL", "HYBRID", "KPA", "LRU", "Eviction", "Policy"]
+__all__ = ["CLAIRVOYANT", "FIXED", "GREEDY_DUAL", "HYBRID", "LRU", "Eviction", "Policy"]
 
 
 class Eviction(Protocol):
     """Who goes first when memory is short: the lowest priority."""
 
-    def priority(self, now: float, candidate: Candidate) -> float:
-        """Rank an environment as it becomes idle."""
+    def priority(self, now: float, next_use: float, candidate: Candidate) -> float:
+        """Rank an environment as it becomes idle; when it is used next only an oracle may ask."""
 
     def evicted(self, priority: float) -> None:
         """Note what went."""
@@ -32,13 +32,25 @@ class Eviction(Protocol):
 class LeastRecentlyUsed:
     """Whoever idles longest goes first."""
 
-    def priority(self, now: float, candidate: Candidate) -> float:
+    def priority(self, now: float, next_use: float, candidate: Candidate) -> float:
         """Rank by the time of the last use alone."""
-        del candidate
+        del next_use, candidate
         return now
 
     def evicted(self, priority: float) -> None:
         """Forget it: recency does not age."""
+
+
+class FarthestNextUse:
+    """Whoever is needed last goes first (Belady, 1966): an oracle, to tell what order can do."""
+
+    def priority(self, now: float, next_use: float, candidate: Candidate) -> float:
+        """Rank by the next use alone; a spare environment's is not known, and last."""
+        del now, candidate
+        return -next_use
+
+    def evicted(self, priority: float) -> None:
+        """Forget it."""
 
 
 class Greedy:
@@ -47,9 +59,9 @@ class Greedy:
     def __init__(self) -> None:
         self._order = GreedyDual()
 
-    def priority(self, now: float, candidate: Candidate) -> float:
+    def priority(self, now: float, next_use: float, candidate: Candidate) -> float:
         """Rank by what missing it costs."""
-        del now
+        del now, next_use
         return self._order.priority(candidate)
 
     def evicted(self, priority: float) -> None:
@@ -65,10 +77,6 @@ class Policy:
     keep: Callable[[IdleTimes, int], KeepAlive]
     """Asked with the function's idle times and how many other environments it has."""
     eviction: Callable[[], Eviction] = LeastRecentlyUsed
-    pooled: bool = True
-    """Whether generic pods wait, which take a function's code in milliseconds."""
-    tick_seconds: float = 0.0
-    """How often starts are decided; 0: at once."""
 
 
 SPEC = KeepAliveSpec()
@@ -82,8 +90,4 @@ LRU = Policy("LRU", lambda _history, _others: KeepAlive(0.0, math.inf))
 GREEDY_DUAL = Policy(
     "greedy-dual (ours)", lambda _history, _others: KeepAlive(0.0, math.inf), Greedy
 )
-KPA = Policy(
-    "Knative KPA", lambda _history, _others: KeepAlive(0.0, 90.0), pooled=False, tick_seconds=2.0
-)
-"""Knative's autoscaler for one call at a time: a 2 s tick, and to zero once the stable window of
-60 s is empty and the grace of 30 s is over (knative/serving, config-autoscaler)."""
+CLAIRVOYANT = Policy("next calls known, histogram", HYBRID.keep, FarthestNextUse)

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.greedy_dual import Candidate
 from pilotlight.keep_alive import IdleTimes
 
+from .clock import VirtualClock
 from .outcome import Outcome, Tally
 from .pool import GenericPool, Timing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from .policies import Policy
     from .trace import Call, Profile
@@ -66,6 +67,7 @@ class _Function:
     history: IdleTimes = field(default_factory=IdleTimes)
     quiet_since: float | None = None
     """When it last stopped running; None: it runs, or never ran."""
+    next_call: float = math.inf
     turn: int = 0
     """Counts quiet times, so that a pre-warming knows whether it is late."""
 
@@ -81,14 +83,13 @@ class Simulation:
         self._eviction = policy.eviction()
         self._cluster = cluster
         self._timing = timing
-        self._events: list[tuple[float, int, Callable[[Any], None], Any]] = []
+        self._clock = VirtualClock()
         self._order = itertools.count()
         self._pools: dict[str, GenericPool] = {}
         self._used = 0.0
         self._evictable: list[tuple[float, int, _Environment]] = []
         self._waiting: deque[tuple[_Function, Call]] = deque()
         self._outcome = Outcome(policy.name, counted_from)
-        self.now = 0.0
 
     def run(
         self, profiles: list[Profile], *, seconds: float, most_per_day: float = math.inf
@@ -97,26 +98,21 @@ class Simulation:
         for profile in profiles:
             calls = profile.calls(seconds=seconds, most_per_day=most_per_day)
             self._next_call(_Function(profile, calls, self._outcome.tally()))
-        while self._events and self._events[0][0] < seconds:
-            self.now, _, action, subject = heapq.heappop(self._events)
-            action(subject)
-        self._close(seconds)
+        self._clock.run_until(seconds)
+        self._close()
         return self._outcome
-
-    def at(self, when: float, action: Callable[[Any], None], subject: Any) -> None:
-        """Let something happen later."""
-        heapq.heappush(self._events, (when, next(self._order), action, subject))
 
     def _next_call(self, function: _Function) -> None:
         call = next(function.calls, None)
+        function.next_call = call.at if call else math.inf
         if call is not None:
-            self.at(call.at, self._arrive, (function, call))
+            self._clock.at(call.at, self._arrive, (function, call))
 
     def _arrive(self, subject: tuple[_Function, Call]) -> None:
         function, call = subject
         self._next_call(function)
         if function.quiet_since is not None:
-            function.history.add(self.now - function.quiet_since)
+            function.history.add(self._clock.now - function.quiet_since)
             function.quiet_since = None
             function.turn += 1
         if function.idle:
@@ -135,34 +131,32 @@ class Simulation:
         environment.uses += 1
         self._outcome.warm(function.tally, call.at)
         function.running += 1
-        self.at(self.now + call.seconds, self._finish, environment)
+        self._clock.at(self._clock.now + call.seconds, self._finish, environment)
 
     def _start(self, function: _Function, call: Call) -> None:
         self._used += function.profile.megabytes
         function.running += 1
         delay = self._start_delay(function.profile)
-        self._outcome.started(self.now)
-        self._outcome.cold(function.tally, call.at, self.now + delay - call.at)
-        environment = _Environment(function, self.now)
-        self.at(self.now + delay + call.seconds, self._finish, environment)
+        self._outcome.started(self._clock.now)
+        self._outcome.cold(function.tally, call.at, self._clock.now + delay - call.at)
+        environment = _Environment(function, self._clock.now)
+        self._clock.at(self._clock.now + delay + call.seconds, self._finish, environment)
 
     def _start_delay(self, profile: Profile) -> float:
-        tick = self._policy.tick_seconds
-        until_tick = math.ceil(self.now / tick) * tick - self.now if tick else 0.0
-        pooled = self._policy.pooled and self._pool(profile.runtime).take()
+        pooled = self._pool(profile.runtime).take()
         pod = self._timing.specialise_seconds if pooled else self._timing.pod_seconds
-        return until_tick + pod + profile.init_seconds
+        return pod + profile.init_seconds
 
     def _pool(self, runtime: str) -> GenericPool:
         if runtime not in self._pools:
-            self._pools[runtime] = GenericPool(self, self._timing, self._outcome)
+            self._pools[runtime] = GenericPool(self._clock, self._timing, self._outcome)
         return self._pools[runtime]
 
     def _finish(self, environment: _Environment) -> None:
         function = environment.function
         function.running -= 1
         if not function.running:
-            function.quiet_since = self.now
+            function.quiet_since = self._clock.now
         self._idle(environment)
         self._serve_waiting()
 
@@ -172,7 +166,9 @@ class Simulation:
         others = function.running + len(function.idle)
         keep = self._policy.keep(function.history, others)
         if keep.prewarm_after:
-            self.at(self.now + keep.prewarm_after, self._prewarm, (function, function.turn, keep))
+            self._clock.at(
+                self._clock.now + keep.prewarm_after, self._prewarm, (function, function.turn, keep)
+            )
             self._stop(environment)
             return
         self._keep(environment, keep.keep_for)
@@ -180,9 +176,12 @@ class Simulation:
     def _keep(self, environment: _Environment, seconds: float) -> None:
         function = environment.function
         environment.idle = True
-        environment.since = self.now
-        environment.until = self.now + seconds
-        environment.priority = self._eviction.priority(self.now, _candidate(environment))
+        environment.since = self._clock.now
+        environment.until = self._clock.now + seconds
+        next_use = math.inf if function.idle else function.next_call
+        environment.priority = self._eviction.priority(
+            self._clock.now, next_use, _candidate(environment)
+        )
         function.idle.append(environment)
         entry = (environment.priority, next(self._order), environment)
         heapq.heappush(self._evictable, entry)
@@ -191,13 +190,13 @@ class Simulation:
     def _watch(self, environment: _Environment) -> None:
         if not environment.watched and environment.until < math.inf:
             environment.watched = True
-            self.at(environment.until, self._expire, environment)
+            self._clock.at(environment.until, self._expire, environment)
 
     def _expire(self, environment: _Environment) -> None:
         environment.watched = False
         if not environment.idle:
             return
-        if environment.until > self.now:
+        if environment.until > self._clock.now:
             self._watch(environment)
             return
         self._discard(environment)
@@ -211,9 +210,9 @@ class Simulation:
         ):
             return
         self._used += function.profile.megabytes
-        self._outcome.started(self.now)
+        self._outcome.started(self._clock.now)
         self._start_delay(function.profile)
-        self._keep(_Environment(function, self.now), keep.keep_for)
+        self._keep(_Environment(function, self._clock.now), keep.keep_for)
 
     def _make_room(self, megabytes: float) -> bool:
         """End idle environments until so much is free; tells whether it is."""
@@ -243,10 +242,9 @@ class Simulation:
 
     def _waste(self, environment: _Environment) -> None:
         megabytes = environment.function.profile.megabytes
-        self._outcome.wasted(megabytes, environment.since, self.now)
+        self._outcome.wasted(megabytes, environment.since, self._clock.now)
 
-    def _close(self, seconds: float) -> None:
-        self.now = seconds
+    def _close(self) -> None:
         for environment in {entry[2] for entry in self._evictable if entry[2].idle}:
             self._waste(environment)
         for pool in self._pools.values():
