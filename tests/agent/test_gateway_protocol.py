@@ -122,6 +122,15 @@ def test_only_the_first_invocation_reports_the_initialisation(tmp_path: Path) ->
         assert "initDurationMs" not in second.report
 
 
+def test_whoever_asks_for_an_environment_does_not_wait_for_a_slow_one(tmp_path: Path) -> None:
+    """It is leased while it initialises: only what others can wait for is waited for."""
+    slow = "import time; time.sleep(0.5)\ndef handler(e, c): return e"
+    with specialised(tmp_path, {"main.py": slow}) as agent:
+        status = agent.request("GET", "/v1/status").json["environments"][0]
+        assert (status["state"], status["initialised"]) == ("starting", False)
+        assert agent.invoke(1).json == 1
+
+
 def test_large_events_and_answers(agent: Agent) -> None:
     """Six megabytes either way, in chunks or not; more is refused."""
     event = "x" * 6_291_400

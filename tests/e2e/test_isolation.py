@@ -77,7 +77,7 @@ def _event(platform: Installation) -> dict[str, Any]:
             "public": [gateway, 8080],
             "packages": [gateway, 8081],
             "database": [_address(release, _component("postgresql")), 5432],
-            "neighbour": [_address(platform.account, "pilotlight.dev/function=neighbour"), 8700],
+            "neighbour": [platform.first_pods("neighbour")[0]["status"]["podIP"], 8700],
         },
     }
 
@@ -87,7 +87,7 @@ def test_nobody_else_reaches_an_agent(platform: Installation) -> None:
     platform.apply("guarded", "def handler(event, context):\n    return 1\n")
     platform.wait_ready("guarded")
     platform.invoke("guarded")
-    address = _address(platform.account, "pilotlight.dev/function=guarded")
+    address = platform.first_pods("guarded")[0]["status"]["podIP"]
     assert _connect_from(platform.namespace, _component("gateway"), address) == "open"
     assert _connect_from(platform.namespace, _component("stranger"), address) != "open"
 

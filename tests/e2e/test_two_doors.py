@@ -82,7 +82,7 @@ def test_deleting_leaves_nothing(platform: Installation) -> None:
     platform.apply("fleeting", ECHO)
     platform.wait_ready("fleeting")
     platform.invoke("fleeting", 1)
-    assert platform.pods("fleeting")
+    assert platform.first_pods("fleeting")
     platform.delete("fleeting")
     wait_until(lambda: not platform.pods("fleeting"), "no pod is left")
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
@@ -109,7 +109,7 @@ def test_a_pod_of_the_pool_becomes_as_small_as_its_function(platform: Installati
     assert platform.invoke("narrowed", 1) == 1
 
     def is_narrow() -> bool:
-        (pod,) = platform.pods("narrowed")
+        (pod,) = platform.first_pods("narrowed")
         state = pod["status"]["containerStatuses"][0]
         return bool(state["resources"]["limits"]["memory"] == "320Mi" and not state["restartCount"])
 

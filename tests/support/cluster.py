@@ -153,6 +153,11 @@ class Installation:
         pods: list[Json] = json.loads(found)["items"]
         return pods
 
+    def first_pods(self, function: str) -> list[Json]:
+        """Wait for a function's pods: whose they are is written down after the first answer."""
+        wait_until(lambda: bool(self.pods(function)), f"a pod is {function}'s")
+        return self.pods(function)
+
     def logs(self) -> str:
         """Give what operator and gateway said, for a test that failed."""
         selector = "app.kubernetes.io/component in (operator,gateway)"

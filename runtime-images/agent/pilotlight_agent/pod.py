@@ -20,7 +20,7 @@ from pilotlight_agent.runtime_process import Setting
 from pilotlight_agent.specification import Specification
 from pilotlight_agent.variables import Places
 
-_SETTLING_SECONDS = 0.1
+_SETTLING_SECONDS = 0.05
 """How long who asked for an environment waits for its init phase: it has its turn for that long."""
 
 
