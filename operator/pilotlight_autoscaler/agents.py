@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -58,6 +59,11 @@ class Agents:
                 f"an environment of pod {pod.name} did not initialise: it is {found.state}",
                 reason="FunctionError",
             )
+
+    async def settle(self, pod: Pod, *, seconds: float) -> None:
+        """Wait until no environment of a pod initialises, for so long at most."""
+        with suppress(StartFailedError):
+            await self._ask("GET", pod, "/v1/settled", seconds=seconds)
 
     async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
         """Tell whether a pod has never had a function; what does not answer is not to be had."""

@@ -53,15 +53,16 @@ class Lanes:
         return taken.total() if function is None else taken[function]
 
     @asynccontextmanager
-    async def turn(self, node: str, function: Key) -> AsyncIterator[None]:
-        """Wait for a turn of a function on a node, and hold it."""
+    async def turn(self, node: str, function: Key) -> AsyncIterator[bool]:
+        """Wait for a turn of a function on a node, and hold it; gives whether it is its first."""
         state = self._nodes.setdefault(node, _Node())
+        first = function not in state.served and function not in state.waiting
         if self._may_start(state, function):
             self._take(state, function)
         else:
             await self._wait(node, state, function)
         try:
-            yield
+            yield first
         finally:
             self._end(node, state, function)
 

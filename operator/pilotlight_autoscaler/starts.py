@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from .revisions import Placement, Revisions
 
 __all__ = ["Starts"]
+
+SETTLING_SECONDS = 0.05
+"""How long an environment that initialises keeps its turn: what takes longer, others need not
+wait for."""
 
 log = structlog.get_logger()
 
@@ -199,12 +203,26 @@ class Starts:
 
     @asynccontextmanager
     async def _turn(self, pod: Pod, placement: Placement) -> AsyncIterator[None]:
-        """Keep the processors of a pod's node busy for a function, when it is its turn."""
+        """Keep the processors of a pod's node busy for a function, when it is its turn.
+
+        After the block, too, while what it started initialises. A function's first start does not
+        wait for that; further ones do, so that their calls are no burden on other functions' first.
+        """
         revision = placement.pod.revision
         function = Key(revision.namespace, revision.function) if revision else Key("", "")
-        with self._pools.calm.start():
-            async with self._lanes.turn(pod.node, function):
-                yield
+        async with AsyncExitStack() as turn:
+            turn.enter_context(self._pools.calm.start())
+            first = await turn.enter_async_context(self._lanes.turn(pod.node, function))
+            yield
+            settling = self._settle(pod, turn.pop_all())
+            if first:
+                self.spawn(settling)
+            else:
+                await settling
+
+    async def _settle(self, pod: Pod, turn: AsyncExitStack) -> None:
+        async with turn:
+            await self._agents.settle(pod, seconds=SETTLING_SECONDS)
 
     async def _specialise(
         self, specialisation: Specialisation, pod: Pod, seconds: float, start: Start

@@ -128,6 +128,9 @@ def test_whoever_asks_for_an_environment_does_not_wait_for_a_slow_one(tmp_path: 
     with specialised(tmp_path, {"main.py": slow}) as agent:
         status = agent.request("GET", "/v1/status").json["environments"][0]
         assert (status["state"], status["initialised"]) == ("starting", False)
+        assert agent.request("GET", "/v1/settled").status == 200
+        status = agent.request("GET", "/v1/status").json["environments"][0]
+        assert (status["state"], status["initialised"]) == ("idle", True)
         assert agent.invoke(1).json == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
 
-from .conftest import REVISION
+from .conftest import OTHER, REVISION
 
 if TYPE_CHECKING:
     from pilotlight_autoscaler.capacity import Capacity
@@ -132,6 +132,20 @@ async def test_orphans_are_stopped(stage: Stage) -> None:
     await new.stop_orphans()
     await settled()
     assert stage.compute.pods == {held[0].pod}
+
+
+async def test_a_start_keeps_its_turn_while_its_environment_initialises(stage: Stage) -> None:
+    """A function's first is granted meanwhile; its further ones are so gentle as to wait."""
+    capacity = stage.capacity()
+    stage.agents.settling.clear()
+    await claim(capacity)
+    further = asyncio.create_task(claim(capacity))
+    await settled()
+    assert not further.done()
+    await capacity.claim(OTHER, gateway="g1", seconds=5)
+    assert not further.done()
+    stage.agents.settling.set()
+    await further
 
 
 async def test_a_pod_that_is_being_prepared_is_no_orphan(stage: Stage) -> None:

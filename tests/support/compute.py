@@ -87,6 +87,8 @@ class FakeAgents:
         self.uninitialisable = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.settling = asyncio.Event()
+        self.settling.set()
         self.specialised: list[Specialisation] = []
         self.pods: set[str] = set()
         """Those that were specialised."""
@@ -115,6 +117,11 @@ class FakeAgents:
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the pod is full", reason="InternalError")
         return EnvironmentState(id=f"{pod.name}-f{next(self._numbers)}", state="starting")
+
+    async def settle(self, pod: Pod, *, seconds: float) -> None:
+        """Wait for what initialises."""
+        del pod, seconds
+        await self.settling.wait()
 
     async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
         """Tell whether nothing was specialised in the pod."""

@@ -52,6 +52,7 @@ class GatewayApi:
         self._routes: dict[tuple[bytes, bytes], _Route] = {
             (b"POST", b"/v1/invoke"): self._invoke,
             (b"GET", b"/v1/status"): self._status,
+            (b"GET", b"/v1/settled"): self._in_task(self._settled),
             (b"GET", b"/v1/events"): self._events,
             (b"POST", b"/v1/specialise"): self._in_task(self._specialise),
             (b"POST", b"/v1/environments"): self._in_task(self._start_environments),
@@ -150,6 +151,10 @@ class GatewayApi:
     async def _start_environments(self, request: Request) -> dict[str, object]:
         started = await self._pod.start_environments(_read_count(request.body))
         return {"environments": [_summary(each) for each in started]}
+
+    async def _settled(self, _request: Request) -> dict[str, object]:
+        await self._pod.settle()
+        return {"environments": [_summary(each) for each in self._pod.environments.values()]}
 
     async def _drain(self, _request: Request) -> dict[str, object]:
         await self._pod.drain()

@@ -7,7 +7,6 @@ and `gateway_api` is how gateways reach all this.
 import asyncio
 import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from pilotlight_agent import package, variables
@@ -19,9 +18,6 @@ from pilotlight_agent.runtime_api import RuntimeApi
 from pilotlight_agent.runtime_process import Setting
 from pilotlight_agent.specification import Specification
 from pilotlight_agent.variables import Places
-
-_SETTLING_SECONDS = 0.05
-"""How long who asked for an environment waits for its init phase: it has its turn for that long."""
 
 
 class AlreadySpecialisedError(Exception):
@@ -91,11 +87,12 @@ class Pod:
         started = [await self._create(specification, shares=shares) for _ in range(count)]
         for environment in started:
             environment.start()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_SETTLING_SECONDS):
-                for environment in started:
-                    await environment.settled.wait()
         return started
+
+    async def settle(self) -> None:
+        """Wait until no environment is in its first init phase."""
+        for environment in list(self.environments.values()):
+            await environment.settled.wait()
 
     async def drain(self) -> None:
         """Take nothing new, let what runs finish, end everything."""
