@@ -25,7 +25,6 @@ from pilotlight.resources import Key
 
 from .burst import Burst
 from .metrics import CLAIMS_REFUSED, LEASES
-from .pools import PoolKey
 from .provisioned import Stock
 from .starts import Starts
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
-    from pilotlight.compute import Compute, Pod
+    from pilotlight.compute import Compute
 
     from .agents import Agents
     from .caps import Cap, CapKey, Caps
@@ -44,8 +43,6 @@ __all__ = ["Capacity"]
 
 NOBODY = ""
 """Holds what a gateway that ended left for others; sorts, and so is asked, before any gateway."""
-ADOPT_SECONDS = 2.0
-"""How long an agent may take to say that its pod is generic."""
 PARKED_SECONDS = 30.0
 """How long that waits for a claim."""
 
@@ -69,7 +66,6 @@ class Capacity:
         self.stock = Stock()
         self._compute = compute
         self._caps = caps
-        self._agents = agents
         self._pools = pools
         self._clock = clock
         self._starts = Starts(compute, revisions, agents, pools)
@@ -237,14 +233,7 @@ class Capacity:
 
     async def adopt(self) -> None:
         """Take over the generic pods that an earlier leader left, so that no pool begins empty."""
-        found = await self._compute.generic()
-        waiting = self._pools.pods()
-        await asyncio.gather(*(self._adopt(*one) for one in found if one[1].name not in waiting))
-
-    async def _adopt(self, runtime: str, pod: Pod) -> None:
-        if await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
-            log.info("generic pod adopted", pod=pod.name)
-            self._pools.adopt(PoolKey(pod.name.partition("/")[0], runtime), pod)
+        await self._starts.adopt()
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""

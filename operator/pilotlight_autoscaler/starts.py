@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Starts"]
 
+ADOPT_SECONDS = 2.0
+"""How long an agent may take to say that its pod is generic."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
@@ -104,6 +106,17 @@ class Starts:
         self.preparing.discard(pod)
         self.rooms.close(pod)
         self.spawn(self._compute.stop(pod))
+
+    async def adopt(self) -> None:
+        """Let generic pods of an earlier leader wait in our pools, if they are what they seem."""
+        found = await self._compute.generic()
+        waiting = self._pools.pods()
+        await asyncio.gather(*(self._adopt(*one) for one in found if one[1].name not in waiting))
+
+    async def _adopt(self, runtime: str, pod: Pod) -> None:
+        if await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
+            log.info("generic pod adopted", pod=pod.name)
+            self._pools.adopt(PoolKey(pod.name.partition("/")[0], runtime), pod)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about pods that nobody waits for."""

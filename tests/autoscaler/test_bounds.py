@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_autoscaler.simulator.bounds import Bounds, Frontier, bounds
+from pilotlight_autoscaler.simulator.bounds import (
+    PRICES,
+    Bounds,
+    Frontier,
+    best_window,
+    bounds,
+)
 from pilotlight_autoscaler.simulator.trace import Profile
 
 DAY = 86_400.0
@@ -43,12 +49,15 @@ def test_fewer_cold_starts_take_no_less(times: list[float], one: float, other: f
     assert frontier.seconds(1.0) == 0.0
 
 
-@given(IDLE_TIMES, st.floats(0, 1e5), st.floats(0, 1e5))
-def test_no_window_does_better(times: list[float], one: float, other: float) -> None:
+@given(IDLE_TIMES, st.floats(0, 1e5), st.floats(0, 1e5), st.sampled_from(PRICES))
+def test_no_window_does_better_at_its_price(
+    times: list[float], one: float, other: float, price: float
+) -> None:
     since, until = sorted((one, other))
     waited = sum(max(0.0, min(time, until) - since) for time in times) / len(times)
     cold = 1 - sum(since <= time <= until for time in times) / len(times)
-    assert Frontier.of(times).seconds(cold) <= waited * (1 + 1e-6) + 1.0
+    seconds, missed = best_window(sorted(times), price)
+    assert seconds + price * missed <= (waited + price * cold) * (1 + 1e-6) + 1e-6
 
 
 def test_only_a_first_call_surprises_who_knows_the_next() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .trace import Profile
 
-__all__ = ["Bounds", "Frontier", "bounds"]
+__all__ = ["PRICES", "Bounds", "Frontier", "best_window", "bounds"]
 
 SHARE = 0.75
 """The percentile that is bounded."""
@@ -44,7 +44,7 @@ class Frontier:
         ordered = sorted(idle_times)
         points = [(0.0, 1.0)]
         for price in PRICES:
-            seconds, cold = _best_window(ordered, price)
+            seconds, cold = best_window(ordered, price)
             if cold < points[-1][1]:
                 points.append((seconds, cold))
         return cls(tuple(points))
@@ -57,7 +57,7 @@ class Frontier:
         return self.points[-1][0]
 
 
-def _best_window(ordered: list[float], price: float) -> tuple[float, float]:
+def best_window(ordered: list[float], price: float) -> tuple[float, float]:
     """Give what the best window costs in seconds, and misses, both per idle time.
 
     The window ends where an idle time does, or could wait less; so it begins. One pass, as
