@@ -1,6 +1,6 @@
 """Knocks at a pod's agent until it answers that it may be given something to do.
 
-Both computes wait like this: a subprocess announces its port before its zygotes are loaded, and the
+Both computes wait like this: a subprocess announces its port before its zygote is ready, and the
 kubelet's own probe is up to seconds behind.
 """
 

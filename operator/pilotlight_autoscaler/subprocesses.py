@@ -69,7 +69,7 @@ class SubprocessCompute:
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
-                    if request.revision is None:  # a demand does not wait for zygotes
+                    if request.revision is None:  # a demand does not wait for a zygote
                         await wait_until_ready("127.0.0.1", port)
             except BaseException as error:
                 await _end(started)

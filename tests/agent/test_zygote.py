@@ -98,11 +98,16 @@ def zygotes(agent: Agent) -> list[int]:
 
 def only_zygote(agent: Agent) -> int:
     """Give the zygote, once nothing that it has just forked looks like one."""
+    return wait_for_zygotes(agent, 1)[0]
+
+
+def wait_for_zygotes(agent: Agent, count: int) -> list[int]:
+    """Give the zygotes once there are so many."""
     deadline = time.monotonic() + 5
-    while len(found := zygotes(agent)) != 1:
+    while len(found := zygotes(agent)) != count:
         assert time.monotonic() < deadline, found
         time.sleep(0.02)
-    return found[0]
+    return found
 
 
 def children(pid: int) -> list[int]:
@@ -279,6 +284,13 @@ def test_a_module_of_the_functions_own_comes_first(
         reply = agent.invoke({})
         assert not reply.failed, reply.body
         assert loaded_for(reply.json) == loaded
+
+
+def test_a_zygote_that_cannot_serve_its_function_goes(tmp_path: Path) -> None:
+    """What it holds in memory would be of no use to anybody."""
+    with forked(tmp_path, {"asyncio.py": "MINE = True"}) as agent:
+        assert loaded_for(agent.invoke({}).json) is None
+        wait_for_zygotes(agent, 0)
 
 
 def test_a_layer_comes_before_the_profile(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def normalise(text: str, agent: Agent) -> str:
 
 
 def start_pair(folder: Path, *, forked: bool, timeout: int = 10, **choices: Any) -> Pair:
-    """Start both agents with all cases; `forked`: ours has zygotes."""
+    """Start both agents with all cases; `forked`: ours has a zygote."""
     files = {**read_folder(CASES), "bootstrap": BOOTSTRAP.encode()}
 
     def start(name: str, runtime: str) -> Agent:

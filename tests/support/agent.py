@@ -25,7 +25,7 @@ from typing import Any, Self
 TOKEN = "a-token-that-only-tests-know"
 ACCOUNT = "123456789012"
 FORKING = ("--runtime", "python3.13")
-"""Options of an agent that has zygotes."""
+"""Options of an agent that has a zygote."""
 _PATIENCE = 20.0
 
 Files = Mapping[str, str | bytes]

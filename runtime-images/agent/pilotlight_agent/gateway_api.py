@@ -85,7 +85,7 @@ class GatewayApi:
 
     def _health(self, of_readiness: bool, connection: Connection) -> None:  # noqa: FBT001 -- which of two paths
         if of_readiness and not self._pod.ready:
-            _refuse(connection, 503, "NotReady", "the pod drains, or its zygotes are starting")
+            _refuse(connection, 503, "NotReady", "the pod drains, or its zygote is starting")
         else:
             connection.respond(200, b"ok\n", b"Content-Type: text/plain\r\n")
 

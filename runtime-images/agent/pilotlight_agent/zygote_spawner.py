@@ -6,6 +6,7 @@ library that the zygote has loaded already. Such functions are started plainly. 
 package which the zygote has loaded gets a process that has forgotten all of them.
 """
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from pilotlight_agent.zygote import Born, ForkError, Zygote
 _READ_AT_START = re.compile("PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_")
 _MOST_VARIABLES = 65_536  # characters that surely fit into a datagram
 _LONGEST_LOG_STREAM = 128
+_LET_GO_SECONDS = 1.0
 
 
 class ZygoteSpawner:
@@ -66,10 +68,13 @@ class ZygoteSpawner:
         if loaded is not None and self._suits(argv, env):
             layers_root = argv[-1]
             own = self._names_of(cwd, layers_root)
-            if not own & loaded.standard:
-                forget = bool(own & loaded.packages)
-                with suppress(ForkError):
-                    return self._zygote.fork(env, cwd, layers_root, fds, forget=forget)
+            if own & loaded.standard:
+                # Not at once: its end would take time from the process that begins now.
+                asyncio.get_running_loop().call_later(_LET_GO_SECONDS, self._zygote.stop)
+                return self._plain.spawn(argv, env, cwd, fds)
+            forget = bool(own & loaded.packages)
+            with suppress(ForkError):
+                return self._zygote.fork(env, cwd, layers_root, fds, forget=forget)
         return self._plain.spawn(argv, env, cwd, fds)
 
     def on_exit(self, pid: int, callback: Exit) -> None:

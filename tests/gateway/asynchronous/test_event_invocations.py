@@ -16,6 +16,8 @@ from pilotlight_gateway.event_queue.interface import Lane
 from .conftest import Events, until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.gateway import GatewayHarness
 
 FLAKY = """
@@ -94,17 +96,24 @@ def test_a_function_that_is_switched_off_gets_its_events_as_dead_letters(events:
     assert events.runs("off") == []
 
 
-def test_a_throttle_is_no_try(events: Events) -> None:
-    source = "import time\ndef handler(e, c):\n    time.sleep(e['seconds'])\n"
-    events.harness.create("narrow", source, Timeout=20)
+def test_a_throttle_is_no_try(events: Events, tmp_path: Path) -> None:
+    source = (
+        "import os, time\n"
+        "def handler(e, c):\n"
+        "    while not os.path.exists(e['until']):\n"
+        "        time.sleep(0.01)\n"
+    )
+    events.harness.create("narrow", source, Timeout=60)
     client = events.harness.client()
     client.put_function_event_invoke_config(FunctionName="narrow", MaximumRetryAttempts=0)
     client.put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=1)
-    first = events.send("narrow", b'{"seconds": 2}')
+    let_go = tmp_path / "let-go"
+    payload = json.dumps({"until": str(let_go)}).encode()
+    first = events.send("narrow", payload)
     until(lambda: events.runs("narrow") == [first])
-    second = events.send("narrow", b'{"seconds": 0}')
+    second = events.send("narrow", payload)
     events.wait("narrow", waiting=1, in_flight=1)
-    events.wait("narrow", in_flight=0, waiting=1)
+    let_go.touch()
     events.pass_time(5)
     events.wait("narrow", done=2)
     until(lambda: events.runs("narrow") == [first, second])
