@@ -175,6 +175,7 @@ def test_pods_deleted_behind_our_back(platform: Installation) -> None:
     platform.apply("swept", ECHO)
     platform.wait_ready("swept")
     platform.invoke("swept", {})
+    platform.first_pods("swept")
     selector = "pilotlight.dev/function=swept"
     kubectl("delete", "pods", "-n", platform.account, "-l", selector, "--force", "--grace-period=0")
     assert platform.invoke("swept", {"n": 2}) == {"n": 2}

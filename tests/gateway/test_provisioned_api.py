@@ -154,6 +154,24 @@ def test_what_cannot_be_provisioned(
     assert [one["FunctionArn"][-2:] for one in listed["ProvisionedConcurrencyConfigs"]] == [":1"]
 
 
+def test_a_reservation_contains_what_is_provisioned(platform: GatewayHarness) -> None:
+    """What is guaranteed to start initialised may run."""
+    client = published(platform, "contained")
+    client.put_provisioned_concurrency_config(
+        FunctionName="contained", Qualifier="live", ProvisionedConcurrentExecutions=2
+    )
+    with pytest.raises(ClientError, match="should not be lower than .* \\[2\\]") as refused:
+        client.put_function_concurrency(FunctionName="contained", ReservedConcurrentExecutions=1)
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
+    assert (
+        client.get_function_concurrency(FunctionName="contained").get(
+            "ReservedConcurrentExecutions"
+        )
+        is None
+    )
+    client.put_function_concurrency(FunctionName="contained", ReservedConcurrentExecutions=2)
+
+
 def test_the_account_keeps_a_hundred(platform: GatewayHarness) -> None:
     """What is provisioned without a reservation counts, of the function itself and of others."""
     client = published(platform, "greedy")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pilotlight.resources import Key
     from pilotlight_gateway.services import Services
 
-__all__ = ["check_unreserved"]
+__all__ = ["check_provisioned", "check_unreserved"]
 
 LEAST_UNRESERVED = 100
 
@@ -37,16 +37,32 @@ async def check_unreserved(services: Services, function: Key, wanted: int, *, me
         )
 
 
+async def check_provisioned(services: Services, function: Key, reserved: int) -> None:
+    """Refuse a reservation that does not contain what is provisioned of its function."""
+    provisioned = (await _provisioned(services, function.namespace))[function.name]
+    if reserved < provisioned:
+        raise InvalidParameterValueError(
+            f"ReservedConcurrentExecutions {reserved} should not be lower than function's total "
+            f"provisioned concurrency [{provisioned}]."
+        )
+
+
 async def _taken(services: Services, namespace: str) -> Counter[str]:
     """Give what each function of an account takes, by its object's name."""
-    published: list[FunctionVersion | FunctionAlias] = [
-        *await services.resources.list(FunctionVersion, namespace),
-        *await services.resources.list(FunctionAlias, namespace),
-    ]
-    taken: Counter[str] = Counter()
-    for one in published:
-        taken[one.spec.function] += one.spec.provisioned_concurrency or 0
+    taken = await _provisioned(services, namespace)
     for function in await services.resources.list(Function, namespace):
         if function.spec.reserved_concurrency is not None:
             taken[function.metadata.name] = function.spec.reserved_concurrency
     return taken
+
+
+async def _provisioned(services: Services, namespace: str) -> Counter[str]:
+    """Give what is provisioned of each function, by its object's name."""
+    published: list[FunctionVersion | FunctionAlias] = [
+        *await services.resources.list(FunctionVersion, namespace),
+        *await services.resources.list(FunctionAlias, namespace),
+    ]
+    provisioned: Counter[str] = Counter()
+    for one in published:
+        provisioned[one.spec.function] += one.spec.provisioned_concurrency or 0
+    return provisioned
