@@ -160,7 +160,7 @@ def test_a_reservation_contains_what_is_provisioned(platform: GatewayHarness) ->
     client.put_provisioned_concurrency_config(
         FunctionName="contained", Qualifier="live", ProvisionedConcurrentExecutions=2
     )
-    with pytest.raises(ClientError, match="should not be lower than .* \\[2\\]") as refused:
+    with pytest.raises(ClientError, match=r"should not be lower than .* \[2\]") as refused:
         client.put_function_concurrency(FunctionName="contained", ReservedConcurrentExecutions=1)
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
     assert (

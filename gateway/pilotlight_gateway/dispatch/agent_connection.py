@@ -8,6 +8,7 @@ come; reading pauses while more than a window of them waits.
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -49,11 +50,16 @@ class AgentConnection(asyncio.Protocol):
         self._paused = False
         self._answer: asyncio.Future[AgentAnswer] | None = None
         self._wakener: asyncio.Future[None] | None = None
+        self._arrivals = select.poll()
 
     @property
     def open(self) -> bool:
-        """Whether the agent is still there, as far as this side knows."""
-        return self._transport is not None
+        """Whether the agent is still there; meant for a connection that idles.
+
+        An agent says nothing unasked, so that what has arrived is its end. The kernel knows of it
+        before the loop has looked, and a call that is sent then would look as if it had run.
+        """
+        return self._transport is not None and not self._arrivals.poll(0)
 
     async def exchange(self, head: bytes, body: bytes) -> AgentAnswer:
         """Send a request and wait for the head of its answer; raises ConnectionLostError."""
@@ -95,6 +101,7 @@ class AgentConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport (asyncio.Protocol)."""
         self._transport = cast("asyncio.Transport", transport)
+        self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of a head or a body (asyncio.Protocol)."""
