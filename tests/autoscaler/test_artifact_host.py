@@ -15,15 +15,15 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Answer every question with one address; gives the names that were asked for."""
+    """Answer every question with the next address; gives the names that were asked for."""
     names: list[str] = []
 
     async def getaddrinfo(self: object, host: str, port: int) -> list[Any]:
         del self
         names.append(host)
-        if host == "unknown":
+        if host == "unknown" or (host == "lost" and names.count(host) > 1):
             raise socket.gaierror("no such name")
-        address = "fd00::7" if host == "six" else "10.0.0.7"
+        address = "fd00::7" if host == "six" else f"10.0.0.{6 + names.count(host)}"
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
 
     monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", getaddrinfo)
@@ -43,8 +43,21 @@ async def test_an_address_is_asked_for_again_after_a_while(asked: list[str]) -> 
     host = ArtifactHost()
     await host.reachable("http://gateway:80/a")
     await asyncio.sleep(KEPT_SECONDS)
+    assert await host.reachable("http://gateway:80/a") == "http://10.0.0.7:80/a"  # nobody waits
     await host.reachable("http://gateway:80/a")
+    await asyncio.sleep(0)
     assert asked == ["gateway", "gateway"]
+    assert await host.reachable("http://gateway:80/a") == "http://10.0.0.8:80/a"
+
+
+async def test_a_name_that_is_lost_is_forgotten(asked: list[str]) -> None:
+    host = ArtifactHost()
+    await host.reachable("http://lost:80/a")
+    await asyncio.sleep(KEPT_SECONDS)
+    assert await host.reachable("http://lost:80/a") == "http://10.0.0.7:80/a"
+    await asyncio.sleep(1)
+    assert await host.reachable("http://lost:80/a") == "http://lost:80/a"
+    assert asked == ["lost", "lost", "lost"]
 
 
 @pytest.mark.parametrize("url", ["https://gateway/a", "file:///a/b", "http://unknown:80/a"])

@@ -49,8 +49,10 @@ async def test_what_was_put_is_read_in_chunks(store: DirectoryArtifacts) -> None
     assert await store.put(SHA256, chunks(CONTENT, 1_000)) == len(CONTENT)
     assert await store.size(SHA256) == len(CONTENT)
 
-    read = [chunk async for chunk in store.read(SHA256)]
+    found = await store.read(SHA256)
+    read = [chunk async for chunk in found.content]
 
+    assert found.size == len(CONTENT)
     assert b"".join(read) == CONTENT
     assert len(read) > 1
 
@@ -80,7 +82,7 @@ async def test_what_is_not_there_is_not_found(
     (tmp_path.parent / "resources.sqlite").touch()
     assert await store.size(name) is None
     with pytest.raises(NotFoundError):
-        await anext(aiter(store.read(name)))
+        await store.read(name)
 
 
 async def test_only_what_is_old_and_unreferenced_is_collected(
@@ -97,7 +99,8 @@ async def test_only_what_is_old_and_unreferenced_is_collected(
         os.utime(tmp_path / names[label], (long_ago, long_ago))
     (tmp_path / ".partial-of-a-crash").touch()
     os.utime(tmp_path / ".partial-of-a-crash", (long_ago, long_ago))
-    assert [chunk async for chunk in store.read(names["read"])] == [b"read"]
+    found = await store.read(names["read"])
+    assert [chunk async for chunk in found.content] == [b"read"]
 
     collected = await store.collect([names["referenced"]], unused_seconds=86_400)
 

@@ -59,19 +59,25 @@ async def _put(artifacts: PostgresArtifacts, content: bytes) -> str:
     return sha256
 
 
+async def _read(artifacts: PostgresArtifacts, sha256: str) -> bytes:
+    found = await artifacts.read(sha256)
+    return b"".join([chunk async for chunk in found.content])
+
+
 @pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7])
 async def test_an_artifact_comes_back_as_it_was(artifacts: PostgresArtifacts, size: int) -> None:
     content = bytes(i % 251 for i in range(size))
     sha256 = await _put(artifacts, content)
     assert await artifacts.size(sha256) == size
-    assert b"".join([chunk async for chunk in artifacts.read(sha256)]) == content
+    assert (await artifacts.read(sha256)).size == size
+    assert await _read(artifacts, sha256) == content
 
 
 async def test_an_artifact_may_come_twice_at_once(artifacts: PostgresArtifacts) -> None:
     content = b"same" * 1_000_000
     first, second = await asyncio.gather(_put(artifacts, content), _put(artifacts, content))
     assert first == second
-    assert b"".join([chunk async for chunk in artifacts.read(first)]) == content
+    assert await _read(artifacts, first) == content
 
 
 async def test_a_mismatch_keeps_nothing(
@@ -86,7 +92,7 @@ async def test_a_mismatch_keeps_nothing(
 
 async def test_an_unknown_artifact_is_not_found(artifacts: PostgresArtifacts) -> None:
     with pytest.raises(NotFoundError):
-        await anext(artifacts.read("0" * 64))
+        await artifacts.read("0" * 64)
 
 
 async def test_only_what_is_unused_and_old_is_collected(
@@ -108,7 +114,7 @@ async def test_reading_counts_as_use(
     sha256 = await _put(artifacts, b"x")
     async with database.connection() as connection:
         await connection.execute("UPDATE artifacts SET used_at = now() - interval '2 days'")
-    assert [chunk async for chunk in artifacts.read(sha256)] == [b"x"]
+    assert await _read(artifacts, sha256) == b"x"
     assert await artifacts.collect(set(), unused_seconds=86_400) == 0
 
 

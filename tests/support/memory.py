@@ -14,7 +14,7 @@ from pilotlight.errors import (
     NotFoundError,
 )
 from pilotlight.resources import Key, Resource
-from pilotlight.storage import Change
+from pilotlight.storage import Artifact, Change
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
@@ -149,11 +149,14 @@ class MemoryArtifacts:
         """Give an artifact's size."""
         return len(self.held[sha256]) if sha256 in self.held else None
 
-    async def read(self, sha256: str) -> AsyncIterator[bytes]:
-        """Stream an artifact."""
+    async def read(self, sha256: str) -> Artifact:
+        """Begin to read an artifact."""
         if sha256 not in self.held:
             raise NotFoundError(f"no artifact {sha256}")
-        yield self.held[sha256]
+        return Artifact(len(self.held[sha256]), self._content(self.held[sha256]))
+
+    async def _content(self, held: bytes) -> AsyncIterator[bytes]:
+        yield held
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to, whatever its age."""

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import ArtifactMismatchError, NotFoundError, UnavailableError
+from .interfaces import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -64,11 +65,16 @@ class DirectoryArtifacts:
             raise NotFoundError(f"{sha256!r} is no artifact: 64 hex digits are expected")
         return self._directory / sha256
 
-    async def read(self, sha256: str) -> AsyncIterator[bytes]:
-        """Stream an artifact; raises NotFoundError."""
-        path = self.path(sha256)
+    async def read(self, sha256: str) -> Artifact:
+        """Begin to read an artifact; raises NotFoundError."""
+        size = await self.size(sha256)
+        if size is None:
+            raise NotFoundError(f"there is no artifact {sha256}")
+        return Artifact(size, self._content(sha256))
+
+    async def _content(self, sha256: str) -> AsyncIterator[bytes]:
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            file = await asyncio.to_thread(self.path(sha256).open, "rb")
         except FileNotFoundError as error:
             raise NotFoundError(f"there is no artifact {sha256}") from error
         with file:

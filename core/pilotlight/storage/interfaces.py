@@ -14,7 +14,15 @@ if TYPE_CHECKING:
 
 from ..resources import Key, Resource
 
-__all__ = ["ArtifactStore", "Change", "LogLine", "LogQuery", "LogStore", "ResourceStore"]
+__all__ = [
+    "Artifact",
+    "ArtifactStore",
+    "Change",
+    "LogLine",
+    "LogQuery",
+    "LogStore",
+    "ResourceStore",
+]
 
 R = TypeVar("R", bound=Resource)
 
@@ -63,6 +71,16 @@ class ResourceStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A package that is being read."""
+
+    size: int
+    """In bytes."""
+    content: AsyncIterator[bytes]
+    """In pieces; raises NotFoundError where the artifact is collected meanwhile."""
+
+
 class ArtifactStore(Protocol):
     """Deployment packages, addressed by the sha256 (hex) of their bytes."""
 
@@ -74,8 +92,8 @@ class ArtifactStore(Protocol):
         """Give an artifact's size in bytes, or None where it is not there."""
         ...
 
-    def read(self, sha256: str) -> AsyncIterator[bytes]:
-        """Stream an artifact; raises NotFoundError."""
+    async def read(self, sha256: str) -> Artifact:
+        """Begin to read an artifact; raises NotFoundError."""
         ...
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:

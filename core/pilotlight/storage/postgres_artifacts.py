@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from ..errors import ArtifactMismatchError, NotFoundError
+from .interfaces import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
@@ -80,12 +81,15 @@ class PostgresArtifacts:
             )
         return size
 
-    async def read(self, sha256: str) -> AsyncIterator[bytes]:
-        """Stream an artifact; raises NotFoundError."""
+    async def read(self, sha256: str) -> Artifact:
+        """Begin to read an artifact, in one round trip; raises NotFoundError."""
         async with self._database.connection() as connection:
             found = await connection.fetchrow(_FIND, sha256, TOUCH_SECONDS)
         if found is None:
             raise NotFoundError(f"no artifact {sha256}")
+        return Artifact(found["size"], self._content(sha256, found))
+
+    async def _content(self, sha256: str, found: asyncpg.Record) -> AsyncIterator[bytes]:
         if found["size"]:
             yield found["content"]
         for number in range(1, -(-found["size"] // CHUNK)):

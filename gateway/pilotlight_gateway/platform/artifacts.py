@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pilotlight.errors import NotFoundError
 from pilotlight.tickets import ticket_opens
 from pilotlight_gateway.errors import (
     AccessDeniedError,
@@ -45,7 +46,8 @@ async def get_artifact(
     ticket = query.get("ticket") or headers.get("Authorization", "").removeprefix("Bearer ")
     if not ticket_opens(services.settings.platform_key, ticket, sha256):
         raise AccessDeniedError("the ticket does not open this artifact, or it has expired")
-    size = await services.artifacts.size(sha256)
-    if size is None:
-        raise FunctionNotFoundError(f"no artifact {sha256}")
-    return Reply(200, services.artifacts.read(sha256), length=size, content_type="application/zip")
+    try:
+        artifact = await services.artifacts.read(sha256)
+    except NotFoundError as error:
+        raise FunctionNotFoundError(f"no artifact {sha256}") from error
+    return Reply(200, artifact.content, length=artifact.size, content_type="application/zip")
