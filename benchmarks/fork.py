@@ -62,7 +62,7 @@ def main() -> None:
     print(row("the same, started plainly", starts))
     print(f"| plain against forked, median of {given.pairs} pairs | {ratio:.1f} times | |")
     print(row("specialise to first answer, whole agent over HTTP", first))
-    print(f"| idle generic agent and its zygotes, PSS | {idle:.1f} MB | |")
+    print(f"| idle generic agent and its zygote, PSS | {idle:.1f} MB | |")
     print(f"| idle forked environment, PSS | {environment:.1f} MB | |")
     print(f"| one functions-framework process tree, PSS | {framework:.1f} MB | |")
 
@@ -100,14 +100,14 @@ async def pairs(python: Path, count: int) -> tuple[list[float], list[float]]:
         places = Places(folder, Path("/tmp"), folder / "opt", python)
         variables = managed_python.zygote_variables(places)
         command = managed_python.command(python)
-        zygotes = ZygoteSpawner(command, variables, plain=plain, journal=Journal())
-        zygotes.start()
-        while not zygotes.ready:  # noqa: ASYNC110 -- nobody tells, and it is not measured
+        zygote = ZygoteSpawner(command, variables, plain=plain, journal=Journal())
+        zygote.start()
+        while not zygote.ready:  # noqa: ASYNC110 -- nobody tells, and it is not measured
             await asyncio.sleep(0.01)
         variables |= {"_HANDLER": "function.handler", LOG_STREAM: "x"}
         forks, starts = [], []
         for _ in range(count):
-            forks.append(await ready_after(zygotes, places, variables, forked=True))
+            forks.append(await ready_after(zygote, places, variables, forked=True))
             starts.append(await ready_after(plain, places, variables, forked=False))
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
         return forks, starts
@@ -156,7 +156,7 @@ def is_forked(pid: int) -> bool:
 
 
 class Agent:
-    """A generic agent with zygotes, and requests to it."""
+    """A generic agent with a zygote, and requests to it."""
 
     def __init__(self, folder: Path, python: Path) -> None:
         self.folder = folder
@@ -247,7 +247,7 @@ def first_answer(python: Path) -> float:
 
 
 def idle_memory(python: Path) -> tuple[float, float]:
-    """Give the megabytes of a generic agent with its zygotes, and of an environment forked then."""
+    """Give the megabytes of a generic agent with its zygote, and of an environment forked then."""
     with agent(python) as started:
         pid = started.process.pid
         idle = megabytes(pid, *tree.descendants(pid))
