@@ -124,10 +124,16 @@ def test_only_the_first_invocation_reports_the_initialisation(tmp_path: Path) ->
 
 def test_whoever_asks_for_an_environment_does_not_wait_for_a_slow_one(tmp_path: Path) -> None:
     """It is leased while it initialises: only what others can wait for is waited for."""
-    slow = "import time; time.sleep(0.5)\ndef handler(e, c): return e"
+    go = tmp_path / "go"
+    slow = (
+        "import os, time\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        "def handler(e, c): return e"
+    )
     with specialised(tmp_path, {"main.py": slow}) as agent:
         status = agent.request("GET", "/v1/status").json["environments"][0]
         assert (status["state"], status["initialised"]) == ("starting", False)
+        go.touch()
         assert agent.request("GET", "/v1/settled").status == 200
         status = agent.request("GET", "/v1/status").json["environments"][0]
         assert (status["state"], status["initialised"]) == ("idle", True)

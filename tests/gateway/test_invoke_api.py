@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import concurrent.futures
 import http.client
+import itertools
 import json
 import re
 import time
@@ -17,6 +18,7 @@ from tests.support.gateway import ACCOUNT, GatewayHarness, package
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 ECHO = """
 import json, os
@@ -253,11 +255,22 @@ def test_metrics_bill_and_logs(platform: GatewayHarness) -> None:
     )
 
 
-def test_concurrent_calls_get_an_environment_each(platform: GatewayHarness) -> None:
-    source = "import os, time\ndef handler(e, c):\n    time.sleep(0.5)\n    return os.getpid()\n"
-    platform.create("parallel", source, Timeout=20)
+MEETING = """
+import os, time
+def handler(event, context):
+    open(os.path.join(event["folder"], context.aws_request_id), "w").close()
+    while len(os.listdir(event["folder"])) < event["callers"]:
+        time.sleep(0.01)
+    return os.getpid()
+"""
+"""Ends once so many have begun."""
+
+
+def test_concurrent_calls_get_an_environment_each(platform: GatewayHarness, tmp_path: Path) -> None:
+    platform.create("parallel", MEETING, Timeout=20)
+    meet = {"folder": str(tmp_path), "callers": 4}
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda n: invoke(platform, "parallel", n), range(4)))
+        answers = list(pool.map(lambda _: invoke(platform, "parallel", meet), range(4)))
     assert len({answer["Payload"].read() for answer in answers}) == 4
 
 
@@ -269,10 +282,17 @@ def limited(tmp_path: Any) -> Iterator[GatewayHarness]:
     harness.close()
 
 
-def test_the_account_limit_throttles_with_its_reason(limited: GatewayHarness) -> None:
-    limited.create("held", "import time\ndef handler(e, c):\n    time.sleep(1.5)\n", Timeout=20)
+def test_the_account_limit_throttles_with_its_reason(
+    limited: GatewayHarness, tmp_path: Path
+) -> None:
+    (folder := tmp_path / "running").mkdir()
+    limited.create("held", MEETING, Timeout=20)
+    event = json.dumps({"folder": str(folder), "callers": 3}).encode()
     with concurrent.futures.ThreadPoolExecutor(5) as pool:
-        calls = [pool.submit(raw, limited, "held", b"{}") for _ in range(5)]
+        calls = [pool.submit(raw, limited, "held", event) for _ in range(5)]
+        refused = itertools.islice(concurrent.futures.as_completed(calls, timeout=15), 3)
+        assert [call.result()[0] for call in refused] == [429] * 3
+        (folder / "the test").touch()
         answers = [call.result() for call in calls]
     statuses = sorted(status for status, _, _ in answers)
     assert statuses == [200, 200, 429, 429, 429]
