@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
+
+DEATH_SECONDS = 10.0
 
 
 def processes(pod_uid: str) -> list[int]:
@@ -17,14 +20,30 @@ def processes(pod_uid: str) -> list[int]:
 def kill_together(pod_uid: str) -> int:
     """Kill agent and children as cgroup v2 does when a container's memory is full; gives how many.
 
-    The kernel signals all of them before any of them runs again, so that nobody can report.
+    The kernel signals all of them before any of them runs again, so that nobody can report. It ends
+    when all have ended: a pod that has used up its share of a processor takes a while to die, and a
+    call sent to it meanwhile ends with it.
     """
     victims = processes(pod_uid)
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in victims:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
+    deadline = time.monotonic() + DEATH_SECONDS
+    while alive := [pid for pid in victims if not _has_ended(pid)]:
+        assert time.monotonic() < deadline, f"killed, and still there: {alive}"
+        time.sleep(0.01)
     return len(victims)
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell whether its connections are closed: a zombie's are, once its last thread has gone."""
+    state = _read(pid, "stat").rpartition(")")[2].split()[:1]
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return True
+    return state in ([], ["Z"], ["X"]) and len(threads) <= 1
 
 
 def _is_of(pid: int, pod_uid: str) -> bool:
