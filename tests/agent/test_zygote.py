@@ -63,6 +63,18 @@ def handler(event, context):
 
 
 THRICE = 3
+ZYGOTE_AND_NEXT = 2
+REFUSING = """
+import os
+fork = os.fork
+
+def refuse():
+    if os.path.exists({full!r}):
+        raise BlockingIOError("no more processes")
+    return fork()
+
+os.fork = refuse
+"""
 THREAD = """
 import threading, time
 threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
@@ -85,7 +97,7 @@ def loaded_for(told: dict[str, list[str]]) -> str | None:
 
 
 def zygotes(agent: Agent) -> list[int]:
-    """Give the zygotes that run below an agent; unlike what they fork they carry no log stream."""
+    """Give zygotes and what they have forked ahead, which have no log stream yet."""
     found = []
     for pid in children(agent.process.pid):
         variables = b""
@@ -97,8 +109,13 @@ def zygotes(agent: Agent) -> list[int]:
 
 
 def only_zygote(agent: Agent) -> int:
-    """Give the zygote, once nothing that it has just forked looks like one."""
-    return wait_for_zygotes(agent, 1)[0]
+    """Give the zygote, once the process that it forks ahead is there."""
+    return min(wait_for_zygotes(agent, ZYGOTE_AND_NEXT))
+
+
+def next_environment(agent: Agent) -> int:
+    """Give the process that a zygote has forked ahead."""
+    return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT))
 
 
 def wait_for_zygotes(agent: Agent, count: int) -> list[int]:
@@ -223,10 +240,49 @@ def test_fifty_forks_leave_nothing(agent: Agent) -> None:
         agent.invoke({"do": "exit"})
     after = agent.invoke({}).json
     assert after["descriptors"] == before["descriptors"]
+    assert only_zygote(agent) == zygote
     assert len(list(Path(f"/proc/{zygote}/fd").iterdir())) == descriptors
     assert children(zygote) == []
     assert len(children(agent.process.pid)) == processes
     assert not any(map(has_run_out, children(agent.process.pid)))
+
+
+def test_an_environment_is_forked_before_it_is_asked_for(agent: Agent) -> None:
+    """A fork takes milliseconds; that it was early shows neither in its session nor its random."""
+    ahead = next_environment(agent)
+    agent.invoke({"do": "exit"})
+    assert agent.invoke({}).json["pid"] == ahead
+    assert os.getsid(ahead) == ahead
+    assert next_environment(agent) != ahead
+
+
+def test_a_process_ahead_that_ends_is_replaced(agent: Agent) -> None:
+    """A function may kill it, as may the kernel."""
+    ahead = next_environment(agent)
+    os.kill(ahead, signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while next_environment(agent) == ahead:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    agent.invoke({"do": "exit"})
+    assert loaded_for(agent.invoke({}).json) == "packages"
+
+
+def test_functions_start_plainly_while_nothing_can_be_forked(tmp_path: Path) -> None:
+    """And are forked again when it can be."""
+    full = tmp_path / "full"
+    python = python_with(tmp_path, REFUSING.format(full=str(full)))
+    with Agent(tmp_path, *FORKING, python=str(python)) as agent:
+        agent.wait_until_ready()
+        full.touch()
+        assert agent.specialise({"main.py": FUNCTION}).status == 200
+        assert loaded_for(agent.invoke({}).json) == "packages"
+        agent.invoke({"do": "exit"})
+        assert loaded_for(agent.invoke({}).json) is None
+        full.unlink()
+        next_environment(agent)
+        agent.invoke({"do": "exit"})
+        assert loaded_for(agent.invoke({}).json) == "packages"
 
 
 def test_without_its_zygote_a_pod_goes_on(agent: Agent) -> None:

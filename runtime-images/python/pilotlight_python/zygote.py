@@ -1,10 +1,11 @@
 """The zygote: an interpreter with everything loaded but the function, which forks environments.
 
 Its other end is the agent's `zygote`. One datagram is one message: first the zygote says what it
-holds, then each request is answered by the process that was forked for it, with its id. That
-process is a grandchild whose parent has ended, so that it belongs to the agent, the nearest
-subreaper, as if the agent had started it; and it answers before it does anything else, so that no
-answer means no process. Nothing here starts a thread or opens a socket, and the zygote looks.
+holds, then each request is answered by the process that serves it, with its id. That process was
+forked ahead, since a fork takes milliseconds, and its parent has ended, so that it belongs to the
+agent, the nearest subreaper, as if the agent had started it; and it answers before it does anything
+else, so that no answer means no process. Nothing here starts a thread or opens a socket, and the
+zygote looks.
 """
 
 import gc
@@ -28,7 +29,7 @@ from pilotlight_python.profile import Profile
 _REQUEST_LIMIT = 262_144
 _DESCRIPTORS = 2  # of a request: standard output, then the channel
 _REST_SECONDS = 0.5
-_CLOSED = 3  # exit code: the agent has closed the socket
+_CLOSED = b"closed"  # what the zygote is told when the agent has closed the socket
 _COERCED = "LC_CTYPE"  # the one variable that the interpreter itself sets, PEP 538
 
 
@@ -92,56 +93,93 @@ def _serve(control: socket.socket, loaded: Profile, problem: str) -> list[str]:
     if problem:
         control.send(_encode({"error": problem}))
         os._exit(1)
-    names = {"standard": sorted(loaded.standard), "packages": sorted(loaded.packages)}
-    control.send(_encode(names))
+    _tell(control, loaded)
     request, output, channel = _wait(control)
-    _detach(output)
+    _redirect(output)
     if request["forget"]:
         loaded.forget()
     return _start(mark, request, channel)
+
+
+def _tell(control: socket.socket, loaded: Profile) -> None:
+    names = {"standard": sorted(loaded.standard), "packages": sorted(loaded.packages)}
+    control.send(_encode(names))
 
 
 def _leave() -> None:
     """Leave the agent's session, input and output, and its first place before the OOM killer."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
-    _detach(null)
+    os.setsid()
+    _redirect(null)
     with suppress(OSError):  # when memory is short the kernel is to choose the function
         Path("/proc/self/oom_score_adj").write_bytes(b"1000")
 
 
 def _wait(control: socket.socket) -> tuple[dict[str, Any], int, int]:
-    """Keep one process waiting for the next request; returns in what it forks, with its request.
+    """Keep one process ahead that will be the next environment; returns in it, with its request.
 
-    So a request costs one fork, though two lie between the zygote and the environment. After a
-    request the new environment has the processor for itself first.
+    After a request the new environment has the processor for itself first.
     """
     while True:
-        child = os.fork()
-        if not child:
-            return _answer(control)
-        _, status = os.waitpid(child, 0)
-        if os.waitstatus_to_exitcode(status) == _CLOSED:
+        reader, writer = os.pipe()
+        try:
+            if _fork_orphan():
+                os.close(reader)
+                return _become_environment(control, writer)
+        except OSError as error:
+            _refuse(control, error)
+        os.close(writer)
+        if os.read(reader, len(_CLOSED)) == _CLOSED:
             os._exit(0)
+        os.close(reader)
         select.select([control], [], [], _REST_SECONDS)
 
 
-def _answer(control: socket.socket) -> tuple[dict[str, Any], int, int]:
-    """Fork for one request and end; returns in the forked process, once it has told its id."""
+def _fork_orphan() -> bool:
+    """Fork a process whose parent has ended: True in it. OSError when there is none."""
+    if parent := os.fork():
+        if os.waitpid(parent, 0)[1]:
+            raise BlockingIOError("the second fork failed")
+        return False
+    try:
+        orphan = os.fork()
+    except OSError:
+        os._exit(1)
+    if orphan:
+        os._exit(0)
+    return True
+
+
+def _become_environment(control: socket.socket, writer: int) -> tuple[dict[str, Any], int, int]:
+    """Wait for a request and tell this process's id; its end of the pipe tells the zygote."""
+    _get_ready()
     message, descriptors, _, _ = socket.recv_fds(control, _REQUEST_LIMIT, _DESCRIPTORS)
     if not message:
-        os._exit(_CLOSED)
-    try:
-        environment = os.fork()
-    except OSError as error:
-        control.send(_encode({"error": str(error)}))
-        os._exit(0)
-    if environment:
+        os.write(writer, _CLOSED)
         os._exit(0)
     control.send(_encode({"pid": os.getpid()}))
     control.close()
+    os.close(writer)
     output, channel = descriptors
     return json.loads(message), output, channel
+
+
+def _get_ready() -> None:
+    """Do for an environment what does not depend on its request."""
+    os.setsid()
+    _reseed()
+    _clear_variables()
+    gc.enable()
+
+
+def _refuse(control: socket.socket, error: OSError) -> None:
+    """Answer the request that waits for a process, if one does."""
+    if select.select([control], [], [], 0)[0]:
+        _, descriptors, _, _ = socket.recv_fds(control, _REQUEST_LIMIT, _DESCRIPTORS)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        control.send(_encode({"error": str(error)}))
 
 
 def _check_alone(expected: set[int]) -> None:
@@ -164,9 +202,8 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _detach(output: int) -> None:
-    """Give this process a session and an output of its own."""
-    os.setsid()
+def _redirect(output: int) -> None:
+    """Give this process an output of its own."""
     for standard in (1, 2):
         os.dup2(output, standard)
     os.close(output)
@@ -175,22 +212,20 @@ def _detach(output: int) -> None:
 def _start(mark: Mark, request: dict[str, Any], channel: int) -> list[str]:
     """Make this process what starting it with the request's variables would have made it."""
     os.chdir(request["folder"])
-    _set_variables(request["variables"])
+    for name, value in request["variables"].items():
+        os.environ[name] = value
+    time.tzset()
     mark.write(request["mark"])
-    _reseed()
-    gc.enable()
     arguments = [str(channel), request["layersRoot"]]
     sys.orig_argv[3:] = arguments  # as python -u FOLDER … was called
     return arguments
 
 
-def _set_variables(variables: dict[str, str]) -> None:
+def _clear_variables() -> None:
     coerced = os.environ.get(_COERCED)
     os.environ.clear()
-    os.environ.update(variables)
     if coerced is not None:
-        os.environ.setdefault(_COERCED, coerced)
-    time.tzset()
+        os.environ[_COERCED] = coerced
 
 
 def _reseed() -> None:
