@@ -37,6 +37,8 @@ OWN_POD = 1770
 """Megabytes beyond the generic size class."""
 SLOW = "import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
 STEP = 50
+SHARED = 10
+"""Environments that share a pod where a function lets them."""
 Row = tuple[str, str]
 
 
@@ -51,6 +53,13 @@ class Capacity:
         self.options = options
         self.pools.resize(0)
         self.platform.make(1, runtime=RUNTIME)  # a pool fills where a function may need it
+
+    def quiet(self) -> list[Row]:
+        """First calls from the pool while nothing else starts on the cluster."""
+        self.pools.resize(4)
+        self._first(128)  # connections between the platform's parts
+        calls = [self._first(128) for _ in range(self.options.count)]
+        return [(f"first call on an idle cluster, {len(calls)} calls", spread(calls))]
 
     def cold(self) -> list[Row]:
         """First calls from the pool and in pods of their own, by turns."""
@@ -125,13 +134,16 @@ class Capacity:
         """From nothing to fifty calls at once, ten environments a pod."""
         self.pools.resize(8)
         (name,) = self.platform.make(1, runtime=RUNTIME, source=SLOW)
-        self._share(name, 10)
+        self._share(name, SHARED)
         calls = self._call([name] * STEP)
         pods = len(self.installation.pods(name))
         self.platform.delete([name])
         waited = [one.ms - 1000 for one in calls]
         return [
-            (f"step from 0 to {STEP} calls of 1 s each, 10 environments a pod", outcome(calls)),
+            (
+                f"step from 0 to {STEP} calls of 1 s each, {SHARED} environments a pod",
+                outcome(calls),
+            ),
             ("until each had its environment", f"{spread(waited)}, {pods} pods"),
         ]
 
@@ -172,14 +184,28 @@ class Capacity:
         (pod,) = self.installation.pods(name)
         special = megabytes(processes(pod["metadata"]["uid"]))
         self.platform.delete([name])
+        shared = self._shared_megabytes() / SHARED
         framework = framework_megabytes()
         return [
             ("idle generic pod, one of ten, PSS", f"{median(generic):.1f} MB"),
             ("pod with one idle environment, PSS", f"{special:.1f} MB"),
+            (f"one of {SHARED} idle environments that share a pod, PSS", f"{shared:.1f} MB"),
             ("one functions-framework, PSS", f"{framework:.1f} MB"),
             ("functions-framework ÷ generic pod", f"{framework / median(generic):.2f}"),
             ("functions-framework ÷ pod with an environment", f"{framework / special:.2f}"),
+            ("functions-framework ÷ shared environment", f"{framework / shared:.2f}"),
         ]
+
+    def _shared_megabytes(self) -> float:
+        """Give the memory of a pod with as many idle environments as may share it."""
+        (name,) = self.platform.make(1, runtime=RUNTIME, source=SLOW)
+        self._share(name, SHARED)
+        self._call([name] * SHARED)
+        time.sleep(self.options.quiet)
+        (pod,) = self.installation.pods(name)
+        shared = megabytes(processes(pod["metadata"]["uid"]))
+        self.platform.delete([name])
+        return shared
 
     def _first(self, memory: int) -> float:
         (first,) = self._fresh(1, memory=memory)
@@ -272,6 +298,7 @@ def told(rows: list[Row]) -> list[Row]:
 
 
 PARTS: dict[str, Callable[[Capacity], list[Row]]] = {
+    "quiet": Capacity.quiet,
     "cold": Capacity.cold,
     "bursts": Capacity.bursts,
     "emptied": Capacity.emptied,
