@@ -28,7 +28,8 @@ from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from typing import Any
 
 __all__ = ["ClusterGateway", "run"]
 
@@ -65,9 +66,14 @@ async def run(settings: ClusterGateway) -> None:
         platform_key=settings.platform_key,
         gateway=f"{settings.name}-{uuid.uuid4().hex[:8]}",
     )
-    gateway = _gateway(settings, api, database, claims)
+    resources = KubernetesResources(
+        api, settings.namespaces, release_namespace=settings.release_namespace
+    )
+    keys = AccessKeys(resources, Accounts(resources), settings.release_namespace)
+    gateway = _gateway(settings, resources, database, claims, keys)
     try:
-        await _serve(settings, gateway, claims)
+        async with _running(claims.run(), keys.run()):
+            await _serve(settings, gateway)
     finally:
         # It listens on a connection, which the database would wait for.
         await gateway.services.events.close()
@@ -75,14 +81,25 @@ async def run(settings: ClusterGateway) -> None:
         await api.close()
 
 
+@contextlib.asynccontextmanager
+async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what never ends beside the block."""
+    tasks = [asyncio.create_task(one) for one in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 def _gateway(
-    settings: ClusterGateway, api: KubernetesApi, database: PostgresDatabase, claims: ClaimsClient
+    settings: ClusterGateway,
+    resources: KubernetesResources,
+    database: PostgresDatabase,
+    claims: ClaimsClient,
+    keys: AccessKeys,
 ) -> Gateway:
-    resources = KubernetesResources(
-        api, settings.namespaces, release_namespace=settings.release_namespace
-    )
-    accounts = Accounts(resources)
-    keys = AccessKeys(resources, accounts, settings.release_namespace)
     return Gateway(
         Settings(
             settings.region,
@@ -94,18 +111,17 @@ def _gateway(
         resources=resources,
         artifacts=PostgresArtifacts(database),
         logs=PostgresLogs(database),
-        accounts=accounts,
+        accounts=keys.accounts,
         claims=claims,
         events=PostgresEventQueue(database),
         authenticator=SigV4Authenticator(keys, settings.region),
     )
 
 
-async def _serve(settings: ClusterGateway, gateway: Gateway, claims: ClaimsClient) -> None:
+async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    connection = asyncio.create_task(claims.run())
     await gateway.listen_operations("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
     starting = asyncio.create_task(gateway.start())
     await asyncio.wait(
@@ -120,9 +136,6 @@ async def _serve(settings: ClusterGateway, gateway: Gateway, claims: ClaimsClien
         await asyncio.sleep(ENDPOINT_SECONDS)
     starting.cancel()
     await gateway.stop()
-    connection.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await connection
 
 
 def _leader_finder(

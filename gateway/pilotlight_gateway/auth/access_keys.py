@@ -1,8 +1,9 @@
 """Access keys of the cluster: Secrets of the release's namespace that carry a label.
 
 `accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for. Keys are
-read again when an unknown one comes and when they are older than a minute, so that a new key works
-at once and a deleted one soon does not; while the API server is away the last ones count.
+read again twice a minute, also while there are no calls, since the first one would wait for it; and
+when an unknown one comes. So a new key works at once and a deleted one soon does not; while the API
+server is away the last ones count.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LABEL = "pilotlight.dev/access-key"
 FRESH_SECONDS = 60.0
 """How long a key that was deleted may still be taken for one."""
 RENEW_SECONDS = 30.0
-"""When keys are read again while there are calls, so that none of them waits for it."""
+"""How often keys are read again, so that no call waits for it."""
 MISS_SECONDS = 1.0
 """How soon an unknown key may make us read again."""
 
@@ -64,9 +65,13 @@ class AccessKeys:
         unknown = access_key not in self._keys
         if age > FRESH_SECONDS or (unknown and (age > MISS_SECONDS or self._reading)):
             await asyncio.shield(self._read_once())
-        elif age > RENEW_SECONDS:
-            self._read_once()  # nobody waits for it: what is known is still fresh
         return self._keys.get(access_key)
+
+    async def run(self) -> None:
+        """Keep what is known fresh, for ever."""
+        while True:
+            await self._read_once()
+            await asyncio.sleep(RENEW_SECONDS)
 
     def _read_once(self) -> asyncio.Task[None]:
         """Read, or join whoever reads already."""
