@@ -28,6 +28,9 @@ __all__ = ["EventReader", "LogSink"]
 
 FLUSH_SECONDS = 0.05
 MOST_WAITING = 50_000
+FIRST_CALL_SECONDS = 0.02
+"""How long a new environment's events wait in its agent: the call that it was claimed for goes
+first."""
 LAST_WORDS_SECONDS = 2.0
 """How long a released environment's reader goes on, so that its last lines arrive."""
 LONGEST_LINE = 1 << 20
@@ -99,6 +102,7 @@ class EventReader:
 
     async def _run(self) -> None:
         try:
+            await asyncio.sleep(FIRST_CALL_SECONDS)
             await self._read()
         except (OSError, ValueError, EOFError) as error:
             log.debug("events ended", pod=self._environment.lease.pod, error=str(error))
