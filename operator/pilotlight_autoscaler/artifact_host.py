@@ -63,5 +63,5 @@ class ArtifactHost:
 
     def _looked(self, host: str, port: int, task: asyncio.Task[str]) -> None:
         del self._looking[host, port]
-        if not task.cancelled() and isinstance(task.exception(), OSError):
+        if not task.cancelled() and task.exception() is not None:
             del self._known[host, port]  # the name is gone: the next start asks by itself

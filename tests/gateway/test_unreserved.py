@@ -20,7 +20,7 @@ from pilotlight.resources import (
     ObjectMeta,
 )
 from pilotlight_gateway.errors import InvalidParameterValueError
-from pilotlight_gateway.operations.unreserved import check_unreserved
+from pilotlight_gateway.operations.unreserved import check_provision, check_reservation
 from pilotlight_gateway.settings import Settings
 from tests.support.memory import MemoryResources
 
@@ -57,13 +57,16 @@ class Account:
         await self.resources.create(FunctionAlias(metadata=_named(f"{name}-live"), spec=alias))
 
     async def allows(self, name: str, wanted: int) -> bool:
-        try:
-            await check_unreserved(
-                self.services, Key("default", name), wanted, member="ConcurrentExecutions"
-            )
-        except InvalidParameterValueError:
-            return False
-        return True
+        """Whether a function may take so much, reserved or provisioned, which is alike."""
+        key = Key("default", name)
+        refusals = 0
+        for check in (check_provision, check_reservation):
+            try:
+                await check(self.services, key, wanted)
+            except InvalidParameterValueError:
+                refusals += 1
+        assert refusals in {0, 2}
+        return refusals == 0
 
 
 def _named(name: str) -> ObjectMeta:
@@ -113,9 +116,7 @@ async def test_the_text_is_lambdas() -> None:
     account = Account()
     await account.add("greedy")
     with pytest.raises(InvalidParameterValueError) as refused:
-        await check_unreserved(
-            account.services, Key("default", "greedy"), 901, member="ReservedConcurrentExecutions"
-        )
+        await check_reservation(account.services, Key("default", "greedy"), 901)
     assert refused.value.message == (
         "Specified ReservedConcurrentExecutions for function decreases account's "
         "UnreservedConcurrentExecution below its minimum value of [100]."

@@ -12,7 +12,7 @@ from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .lookup import find
-from .unreserved import check_provisioned, check_unreserved
+from .unreserved import check_reservation
 from .writing import write_field
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve; 0 switches the function off. At least 100 stay for functions that reserve none."""
     function = await _unqualified(services, call, "PutFunctionConcurrency")
     wanted = int(call.input["ReservedConcurrentExecutions"])
-    await check_provisioned(services, function.key, wanted)
-    await check_unreserved(services, function.key, wanted, member="ReservedConcurrentExecutions")
+    await check_reservation(services, function.key, wanted)
     await write_field(services.resources, function, RESERVED, wanted)
     return json_reply({"ReservedConcurrentExecutions": wanted})
 

@@ -22,7 +22,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from .aliases import find_alias
 from .lookup import find_unqualified, reference_of
 from .paging import paged
-from .unreserved import check_unreserved
+from .unreserved import check_provision
 from .versions import find_version
 from .writing import write_field
 
@@ -136,7 +136,7 @@ async def _check_room(services: Services, function: Function, total: int) -> Non
     """Refuse more than the function reserves or, where it reserves nothing, its account has."""
     reserved = function.spec.reserved_concurrency
     if reserved is None:
-        await check_unreserved(services, function.key, total, member="ConcurrentExecutions")
+        await check_provision(services, function.key, total)
     elif total > reserved:
         raise InvalidParameterValueError(
             "Requested Provisioned Concurrency should not be greater than the "

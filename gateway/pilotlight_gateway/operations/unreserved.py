@@ -1,8 +1,8 @@
 """The concurrency of an account that no function has for itself: at least 100 of it stay.
 
 A reservation is taken from it, and so is provisioned concurrency; but a function's reservation
-contains what is provisioned of it (AWS Lambda Developer Guide, "Configuring provisioned
-concurrency"). Texts: lambda.md 1.2 and AWS's own answers.
+contains what is provisioned of it, and may not be less (AWS Lambda Developer Guide, "Configuring
+provisioned concurrency"). Texts: lambda.md 1.2 and AWS's own answers.
 """
 
 from __future__ import annotations
@@ -17,17 +17,36 @@ if TYPE_CHECKING:
     from pilotlight.resources import Key
     from pilotlight_gateway.services import Services
 
-__all__ = ["check_provisioned", "check_unreserved"]
+__all__ = ["check_provision", "check_reservation"]
 
 LEAST_UNRESERVED = 100
 
 
-async def check_unreserved(services: Services, function: Key, wanted: int, *, member: str) -> None:
-    """Refuse that a function takes more of its account than may be taken; it may always take less.
+async def check_provision(services: Services, function: Key, wanted: int) -> None:
+    """Refuse that so much is provisioned of a function that its account has too little left."""
+    provisioned = await _provisioned(services, function.namespace)
+    reserved = await _reserved(services, function.namespace)
+    taken = Counter({**provisioned, **reserved})
+    _check_left(services, taken, function, wanted, member="ConcurrentExecutions")
 
-    `wanted` is what it is to take in all, `member` what the text calls that.
-    """
-    taken = await _taken(services, function.namespace)
+
+async def check_reservation(services: Services, function: Key, wanted: int) -> None:
+    """Refuse a reservation that takes too much of its account, or less than is provisioned."""
+    provisioned = await _provisioned(services, function.namespace)
+    if wanted < provisioned[function.name]:
+        raise InvalidParameterValueError(
+            f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
+            f"provisioned concurrency [{provisioned[function.name]}]."
+        )
+    reserved = await _reserved(services, function.namespace)
+    taken = Counter({**provisioned, **reserved})
+    _check_left(services, taken, function, wanted, member="ReservedConcurrentExecutions")
+
+
+def _check_left(
+    services: Services, taken: Counter[str], function: Key, wanted: int, *, member: str
+) -> None:
+    """Refuse that a function takes `wanted` in all; it may always take less than it does."""
     more = wanted - taken[function.name]
     left = services.settings.concurrency_limit - taken.total() - more
     if more > 0 and left < LEAST_UNRESERVED:
@@ -37,23 +56,13 @@ async def check_unreserved(services: Services, function: Key, wanted: int, *, me
         )
 
 
-async def check_provisioned(services: Services, function: Key, reserved: int) -> None:
-    """Refuse a reservation that does not contain what is provisioned of its function."""
-    provisioned = (await _provisioned(services, function.namespace))[function.name]
-    if reserved < provisioned:
-        raise InvalidParameterValueError(
-            f"ReservedConcurrentExecutions {reserved} should not be lower than function's total "
-            f"provisioned concurrency [{provisioned}]."
-        )
-
-
-async def _taken(services: Services, namespace: str) -> Counter[str]:
-    """Give what each function of an account takes, by its object's name."""
-    taken = await _provisioned(services, namespace)
-    for function in await services.resources.list(Function, namespace):
-        if function.spec.reserved_concurrency is not None:
-            taken[function.metadata.name] = function.spec.reserved_concurrency
-    return taken
+async def _reserved(services: Services, namespace: str) -> dict[str, int]:
+    """Give what functions have reserved, by their objects' names."""
+    return {
+        function.metadata.name: function.spec.reserved_concurrency
+        for function in await services.resources.list(Function, namespace)
+        if function.spec.reserved_concurrency is not None
+    }
 
 
 async def _provisioned(services: Services, namespace: str) -> Counter[str]:

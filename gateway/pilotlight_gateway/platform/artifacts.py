@@ -8,13 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import NotFoundError
 from pilotlight.tickets import ticket_opens
-from pilotlight_gateway.errors import (
-    AccessDeniedError,
-    FunctionNotFoundError,
-    InvalidParameterValueError,
-)
+from pilotlight_gateway.errors import AccessDeniedError, InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.operations.function_code import check_package, one_piece
 
@@ -46,8 +41,5 @@ async def get_artifact(
     ticket = query.get("ticket") or headers.get("Authorization", "").removeprefix("Bearer ")
     if not ticket_opens(services.settings.platform_key, ticket, sha256):
         raise AccessDeniedError("the ticket does not open this artifact, or it has expired")
-    try:
-        artifact = await services.artifacts.read(sha256)
-    except NotFoundError as error:
-        raise FunctionNotFoundError(f"no artifact {sha256}") from error
+    artifact = await services.artifacts.read(sha256)
     return Reply(200, artifact.content, length=artifact.size, content_type="application/zip")

@@ -80,9 +80,9 @@ def kill(root: int, mark: bytes, others: Iterable[int]) -> None:
     """Kill the environment of the runtime process `root`, whose variables hold `mark`.
 
     `others` are processes of the pod that are spared, with their offspring: the runtimes of other
-    environments, the zygote. It ends when nobody is found
-    who was not signalled: a process with SIGKILL pending starts no child any more. One look is not
-    enough, because the kernel's lists of children may skip one while another exits.
+    environments, the zygote. It ends when nobody is found who was not signalled: a process with
+    SIGKILL pending starts no child any more. One look is not enough, because the kernel's lists of
+    children may skip one while another exits.
     """
     if is_crowded():
         _kill_all()
