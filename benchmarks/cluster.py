@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.fresh import First, Platform
-from benchmarks.nodes import RUNTIME, Pools, cpu_seconds, megabytes
+from benchmarks.fresh import ECHO, First, Platform
+from benchmarks.nodes import COMPILED_RUNTIME, RUNTIME, Pools, cpu_seconds, megabytes
 from benchmarks.targets import call, functions_framework
 from tests.support.cluster import Installation, installed, kubectl, wait_until
 from tests.support.node_processes import processes
@@ -36,6 +36,15 @@ MARKER = "<!-- cluster -->"
 OWN_POD = 1770
 """Megabytes beyond the generic size class."""
 SLOW = "import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
+LIBRARY = "".join(
+    f"def function_{number}(a, b):\n    return [a, b, {number}, 'text {number}']\n"
+    for number in range(6_000)
+)
+"""As much source as a few dependencies have: 400 kB."""
+COMPILED = """
+with open(__cached__, "rb") as bytecode:
+    assert bytecode.read(8)[4:] == b"\\1\\0\\0\\0", "compiled by this environment"
+"""
 STEP = 50
 SHARED = 10
 """Environments that share a pod where a function lets them."""
@@ -130,6 +139,23 @@ class Capacity:
             ("with A ÷ alone, p50", f"{median(beside) / median(alone):.2f}"),
         ]
 
+    def packages(self) -> list[Row]:
+        """First calls of a function with much source, compiled by the operator or in its pod."""
+        self.pools.resize(4)
+        plain, compiled = [], []
+        for _ in range(self.options.rounds):
+            plain += [one.ms for one in self._fresh(1, source=ECHO + LIBRARY)]
+            own = self._fresh(1, source=COMPILED + ECHO + LIBRARY, runtime=COMPILED_RUNTIME)
+            compiled += [one.ms for one in own if not one.problem]
+        return [
+            (f"first call with {len(LIBRARY) // 1000} kB of source", spread(plain)),
+            ("the same, compiled when it was deployed", spread(compiled)),
+            (
+                "compiled at the first call ÷ when deployed",
+                f"{median(plain) / median(compiled):.1f}",
+            ),
+        ]
+
     def step(self) -> list[Row]:
         """From nothing to fifty calls at once, ten environments a pod."""
         self.pools.resize(8)
@@ -212,9 +238,11 @@ class Capacity:
         self.pools.wait(4)
         return first.ms
 
-    def _fresh(self, count: int, *, memory: int = 128) -> list[First]:
+    def _fresh(
+        self, count: int, *, memory: int = 128, source: str = ECHO, runtime: str = RUNTIME
+    ) -> list[First]:
         """Make so many functions, call all at once, delete them; all must be honest."""
-        names = self.platform.make(count, memory=memory, runtime=RUNTIME)
+        names = self.platform.make(count, memory=memory, runtime=runtime, source=source)
         firsts = self._call(names)
         self.platform.delete(names)
         if any(first.problem is None and first.init_ms is None for first in firsts):
@@ -303,6 +331,7 @@ PARTS: dict[str, Callable[[Capacity], list[Row]]] = {
     "bursts": Capacity.bursts,
     "emptied": Capacity.emptied,
     "starvation": Capacity.starvation,
+    "packages": Capacity.packages,
     "step": Capacity.step,
     "idle": Capacity.idle,
     "memory": Capacity.memory,

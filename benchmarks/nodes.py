@@ -16,6 +16,9 @@ from pilotlight_agent import tree
 RUNTIME = "python3.12"
 """A runtime of the benchmark's own: the operator leaves its `Runtime` alone."""
 
+COMPILED_RUNTIME = "python3.13"
+"""The chart's own, whose Python the operator has, too; not so the benchmark's."""
+
 
 @dataclass(frozen=True)
 class Pools:

@@ -19,9 +19,14 @@ from pilotlight.tickets import ticket_for
 from .served import Runnable, Served
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+    from typing import Any
+
     from pilotlight.accounts import Accounts
     from pilotlight.claims import RevisionKey
     from pilotlight.storage import ResourceStore
+
+    from .compiled_packages import CompiledPackages
 
 __all__ = ["Placement", "Revisions"]
 
@@ -53,13 +58,19 @@ class Revisions:
     """Where agents fetch packages, `{sha256}` standing for the address."""
     environment: dict[str, str]
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
+    packages: CompiledPackages
 
     served: Served = field(init=False)
     _account_ids: dict[str, str] = field(default_factory=dict, init=False)
     _secrets: dict[tuple[Key, str], dict[str, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.served = Served(self.resources)
+        self.served = Served(self.resources, self.packages.want)
+
+    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        """Give the work that keeps it up to date, for ever."""
+        yield from self.served.background()
+        yield self.packages.run()
 
     async def place(self, revision: RevisionKey, *, provisioned: bool = False) -> Placement:
         """Say what the revision needs; raises RevisionGoneError where it is not served any more."""
@@ -74,7 +85,7 @@ class Revisions:
         self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
     ) -> Specialisation:
         account = await self._account(revision.namespace)
-        sha256 = runnable.configuration.code_sha256
+        sha256 = self.packages.of(runnable.configuration)
         return Specialisation(
             revision=revision.revision,
             function=self._facts(runnable, account, provisioned=provisioned),

@@ -23,7 +23,7 @@ from pilotlight.resources import (
 from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
     from typing import Any
 
     from pilotlight.storage import ResourceStore
@@ -48,8 +48,14 @@ Known = tuple[RevisionKey, Runnable]
 class Served:
     """The revisions that may be run."""
 
-    def __init__(self, resources: ResourceStore) -> None:
+    def __init__(
+        self,
+        resources: ResourceStore,
+        appeared: Callable[[Configuration], None] = lambda _configuration: None,
+    ) -> None:
+        """Call `appeared` with the configuration of whatever may be run from now on."""
         self._resources = resources
+        self._appeared = appeared
         self._known: dict[RevisionKey, Runnable] = {}
         self._functions = Mirror(resources, Function, self._function_changed)
         self._versions = Mirror(resources, FunctionVersion, self._version_changed)
@@ -95,6 +101,7 @@ class Served:
             self._known.pop(before[0], None)
         if after is not None:
             self._known[after[0]] = after[1]
+            self._appeared(after[1].configuration)
 
 
 def _of_function(function: Function | None) -> Known | None:

@@ -21,10 +21,11 @@ from pilotlight.resources import (
 )
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
+from pilotlight_autoscaler.compiled_packages import CompiledPackages
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.revisions import Revisions
 from tests.support.compute import FakeAgents, FakeCompute
-from tests.support.memory import MemoryResources
+from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight_autoscaler.agents import Agents
@@ -40,6 +41,7 @@ class Stage:
     """A lease table and what stands around it."""
 
     resources: MemoryResources = field(default_factory=MemoryResources)
+    artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
     caps: Caps = field(init=False)
@@ -60,12 +62,17 @@ class Stage:
         """Make what knows the functions' revisions."""
         return Revisions(
             self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
-            {"AWS_ENDPOINT_URL": "http://aws"},
+            {"AWS_ENDPOINT_URL": "http://aws"}, CompiledPackages(self.artifacts, runs=_always),
         )  # fmt: skip
 
     async def _pool_spec(self, runtime: str) -> PoolSpec | None:
         del runtime
         return self.pool
+
+
+def _always(runtime: str) -> bool:
+    del runtime
+    return True
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight.agent_protocol import CodeSource
 from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
+from pilotlight.tickets import ticket_for
 
 from .conftest import OTHER, REVISION
 
@@ -178,3 +181,18 @@ async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> Non
         "AWS_ENDPOINT_URL": "http://aws", "COLOUR": "green",
     }  # fmt: skip
     assert placement.specialisation.code.url == f"http://g/{'a' * 64}"
+
+
+async def test_agents_fetch_what_was_compiled_of_a_package(stage: Stage) -> None:
+    """With a ticket for it; until then, and for another Python, the package itself."""
+    stage.artifacts.held = {"a" * 64: b"package", "c" * 64: b"compiled"}
+    await stage.artifacts.note_compiled("a" * 64, sys.implementation.cache_tag or "", "c" * 64)
+    revisions = stage.revisions()
+    compiling = asyncio.create_task(revisions.packages.run())
+    assert (await revisions.place(REVISION)).specialisation.code.sha256 == "a" * 64
+    await settled()
+    code = (await revisions.place(REVISION)).specialisation.code
+    assert code == CodeSource(
+        sha256="c" * 64, url=f"http://g/{'c' * 64}", ticket=ticket_for(b"key", "c" * 64)
+    )
+    compiling.cancel()

@@ -106,3 +106,56 @@ async def test_only_what_is_old_and_unreferenced_is_collected(
 
     assert collected == 1
     assert names_in(tmp_path) == {names["young"], names["referenced"], names["read"]}
+
+
+TAG = "cpython-313"
+
+
+async def put(store: DirectoryArtifacts, content: bytes) -> str:
+    """Keep an artifact; gives its address."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    await store.put(sha256, chunks(content))
+    return sha256
+
+
+def grow_old(folder: Path) -> None:
+    """Let everything be unused for two days."""
+    for path in folder.iterdir():
+        os.utime(path, (time.time() - 172_800,) * 2)
+
+
+async def test_what_was_compiled_is_kept_with_its_package(
+    store: DirectoryArtifacts, tmp_path: Path
+) -> None:
+    """And goes after it."""
+    used, old, plain = [await put(store, content) for content in (b"u", b"o", b"p")]
+    of_used, of_old = [await put(store, content) for content in (b"cu", b"co")]
+    for package, compiled in ((used, of_used), (old, of_old), (plain, plain)):
+        await store.note_compiled(package, TAG, compiled)
+    grow_old(tmp_path)
+    assert await store.compiled(used, TAG) == of_used
+    assert await store.compiled(used, "cpython-314") is None
+    assert await store.collect({used}, unused_seconds=86_400) == 2
+    assert await store.compiled(old, TAG) is None
+    assert await store.collect({used}, unused_seconds=86_400) == 1
+    assert names_in(tmp_path) == {used, of_used, f"{used}.{TAG}"}
+
+
+async def test_to_read_what_was_compiled_is_to_use_its_package(
+    store: DirectoryArtifacts, tmp_path: Path
+) -> None:
+    """An update's old package stays for a rollback."""
+    package, compiled = [await put(store, content) for content in (b"p", b"c")]
+    await store.note_compiled(package, TAG, compiled)
+    grow_old(tmp_path)
+    assert [chunk async for chunk in (await store.read(compiled)).content] == [b"c"]
+    assert await store.collect([], unused_seconds=86_400) == 0
+    assert await store.size(package) == 1
+
+
+async def test_nothing_is_noted_of_packages_that_are_gone(store: DirectoryArtifacts) -> None:
+    """Neither of the one nor of the other."""
+    there = await put(store, b"x")
+    for package, compiled in (("0" * 64, there), (there, "0" * 64)):
+        with pytest.raises(NotFoundError):
+            await store.note_compiled(package, TAG, compiled)

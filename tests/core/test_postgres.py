@@ -118,6 +118,43 @@ async def test_reading_counts_as_use(
     assert await artifacts.collect(set(), unused_seconds=86_400) == 0
 
 
+async def test_what_was_compiled_is_kept_with_its_package(
+    artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    """And is no package of its own: it goes when the package has gone."""
+    used, old, plain = [await _put(artifacts, content) for content in (b"u", b"o", b"p")]
+    of_used, of_old = [await _put(artifacts, content) for content in (b"cu", b"co")]
+    for package, compiled in ((used, of_used), (old, old), (old, of_old), (plain, plain)):
+        await artifacts.note_compiled(package, "cpython-313", compiled)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE artifacts SET used_at = now() - interval '2 days'")
+    assert await artifacts.compiled(used, "cpython-313") == of_used
+    assert await artifacts.compiled(used, "cpython-314") is None
+    assert await artifacts.collect({used}, unused_seconds=86_400) == 2
+    assert await artifacts.compiled(old, "cpython-313") is None
+    assert await artifacts.collect({used}, unused_seconds=86_400) == 1
+    sizes = [await artifacts.size(sha256) for sha256 in (used, of_used, old, of_old, plain)]
+    assert sizes == [1, 2, None, None, None]
+
+
+async def test_to_read_what_was_compiled_is_to_use_its_package(
+    artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    package, compiled = [await _put(artifacts, content) for content in (b"p", b"c")]
+    await artifacts.note_compiled(package, "cpython-313", compiled)
+    async with database.connection() as connection:
+        await connection.execute("UPDATE artifacts SET used_at = now() - interval '2 days'")
+    assert await _read(artifacts, compiled) == b"c"
+    assert await artifacts.collect(set(), unused_seconds=86_400) == 0
+
+
+async def test_nothing_is_noted_of_packages_that_are_gone(artifacts: PostgresArtifacts) -> None:
+    there = await _put(artifacts, b"x")
+    for package, compiled in (("0" * 64, there), (there, "0" * 64)):
+        with pytest.raises(NotFoundError):
+            await artifacts.note_compiled(package, "cpython-313", compiled)
+
+
 def _line(message: str, request_id: str = "r", time: float = 1.0) -> LogLine:
     return LogLine(
         time=time,
@@ -166,6 +203,19 @@ async def test_large_days_go_but_today(database: PostgresDatabase) -> None:
         await logs.append([_line(str(day))])
     kept = await logs.query(LogQuery("team", "hello"))
     assert _messages(kept) == ["2026-01-02"]
+
+
+async def test_an_older_schema_is_brought_up_to_date(
+    server: Postgres, artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    """With what is in it."""
+    sha256 = await _put(artifacts, b"x")
+    async with database.connection() as connection:
+        await connection.execute("DROP TABLE compiled_artifacts")
+        await connection.execute("DELETE FROM pilotlight_schema WHERE version > 1")
+    newer = PostgresDatabase(server.url)
+    assert await _read(PostgresArtifacts(newer), sha256) == b"x"
+    await newer.close()
 
 
 async def test_a_newer_schema_is_refused(server: Postgres, database: PostgresDatabase) -> None:

@@ -31,6 +31,7 @@ from pilotlight.resources import (
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
+from pilotlight_autoscaler.compiled_packages import CompiledPackages
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
@@ -172,7 +173,8 @@ class GatewayHarness:
             Namespace(metadata=ObjectMeta(name="default", labels={ACCOUNT_LABEL: ACCOUNT}))
         )
         accounts = Accounts(self.resources)
-        revisions = Revisions(self.resources, accounts, KEY, REGION, "", {})
+        packages = CompiledPackages(self.artifacts)
+        revisions = Revisions(self.resources, accounts, KEY, REGION, "", {}, packages)
         agents = Agents(KEY)
         compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
         caps = Caps(self.resources, account_limit=self._limit)
@@ -212,7 +214,7 @@ class GatewayHarness:
             asyncio.create_task(work)
             for work in (
                 *(Reconciler(self.resources, one, kind).run() for kind, one in services.items()),
-                *(caps.run(), *revisions.served.background(), *provisioned.background()),
+                *(caps.run(), *revisions.background(), *provisioned.background()),
             )
         ]
         self._ready.set()

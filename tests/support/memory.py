@@ -135,6 +135,7 @@ class MemoryArtifacts:
     def __init__(self, writes: Writes | None = None) -> None:
         self.writes = writes or Writes()
         self.held: dict[str, bytes] = {}
+        self.noted: dict[tuple[str, str], str] = {}
 
     async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
         """Keep an artifact."""
@@ -157,6 +158,16 @@ class MemoryArtifacts:
 
     async def _content(self, held: bytes) -> AsyncIterator[bytes]:
         yield held
+
+    async def compiled(self, sha256: str, tag: str) -> str | None:
+        """Name what was compiled of a package."""
+        return self.noted.get((sha256, tag))
+
+    async def note_compiled(self, sha256: str, tag: str, compiled: str) -> None:
+        """Keep that name."""
+        if not {sha256, compiled} <= self.held.keys():
+            raise NotFoundError(f"no artifact {sha256}, or none {compiled}")
+        self.noted[sha256, tag] = compiled
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to, whatever its age."""

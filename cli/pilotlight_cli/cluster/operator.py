@@ -18,11 +18,14 @@ from pilotlight.accounts import Accounts
 from pilotlight.storage.kubernetes_api import KubernetesApi
 from pilotlight.storage.kubernetes_lease import KubernetesLease
 from pilotlight.storage.kubernetes_resources import KubernetesResources
+from pilotlight.storage.postgres_artifacts import PostgresArtifacts
+from pilotlight.storage.postgres_database import PostgresDatabase
 from pilotlight_autoscaler.acknowledgements import Acknowledgements
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.claims_server import ClaimsServer
+from pilotlight_autoscaler.compiled_packages import CompiledPackages
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
 from pilotlight_autoscaler.revisions import Revisions
@@ -108,14 +111,16 @@ async def _lead(
     stack.push_async_callback(agents.close)
     caps, runtimes = Caps(resources), RuntimePools(resources)
     pools = PoolKeeper(compute, runtimes.spec_of)
-    revisions = _revisions(settings, resources)
+    database = PostgresDatabase(settings.controller.postgresql_url)
+    stack.push_async_callback(database.close)
+    revisions = _revisions(settings, resources, CompiledPackages(PostgresArtifacts(database)))
     capacity = Capacity(compute, revisions, agents, caps, pools, generation=generation)
     acknowledgements = Acknowledgements()
     claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
     provisioned = ProvisionedKeeper(capacity, resources)
     for work in (
         *(caps.run(), runtimes.run(), pools.follow(resources), pools.run()),
-        *(*revisions.served.background(), *provisioned.background()),
+        *(*revisions.background(), *provisioned.background()),
     ):
         task = asyncio.create_task(work)
         stack.callback(task.cancel)
@@ -133,7 +138,9 @@ async def _lead(
     )
 
 
-def _revisions(settings: ClusterOperator, resources: KubernetesResources) -> Revisions:
+def _revisions(
+    settings: ClusterOperator, resources: KubernetesResources, packages: CompiledPackages
+) -> Revisions:
     return Revisions(
         resources=resources,
         accounts=Accounts(resources),
@@ -141,6 +148,7 @@ def _revisions(settings: ClusterOperator, resources: KubernetesResources) -> Rev
         region=settings.controller.region,
         artifact_url=settings.artifact_url,
         environment=settings.environment,
+        packages=packages,
     )
 
 

@@ -24,6 +24,7 @@ from pilotlight.storage.sqlite_resources import SqliteResources
 from pilotlight_autoscaler.agents import Agents
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
+from pilotlight_autoscaler.compiled_packages import CompiledPackages
 from pilotlight_autoscaler.local_claims import LocalClaims
 from pilotlight_autoscaler.pool_keeper import PoolKeeper
 from pilotlight_autoscaler.pools import PoolSpec
@@ -143,7 +144,7 @@ class LocalPlatform:
 
     def _background(self, reconcilers: Iterable[Reconciler]) -> Iterable[Coroutine[Any, Any, None]]:
         yield from (reconciler.run() for reconciler in reconcilers)
-        yield from self._revisions.served.background()
+        yield from self._revisions.background()
         yield from self._provisioned.background()
         yield self._caps.run()
         yield self._pools.follow(self.resources)
@@ -154,7 +155,7 @@ class LocalPlatform:
         pods = self._folder.path / "pods"
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
-        endpoint = self.settings.aws_endpoint_url
+        endpoint, python = self.settings.aws_endpoint_url, find_functions_python().path
         self._revisions = Revisions(
             resources=self.resources,
             accounts=Accounts(self.resources),
@@ -162,8 +163,9 @@ class LocalPlatform:
             region=self.settings.region,
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
+            packages=CompiledPackages(self._artifacts, python=python, runs=_is_python),
         )
-        compute = SubprocessCompute(pods, self._platform_key, find_functions_python().path)
+        compute = SubprocessCompute(pods, self._platform_key, python)
         self._pools = PoolKeeper(compute, _pool_spec)
         return Capacity(compute, self._revisions, self._agents, self._caps, self._pools)
 
@@ -196,9 +198,13 @@ class LocalPlatform:
 
 async def _pool_spec(runtime: str) -> PoolSpec | None:
     """Give a laptop's pools: a few Pythons wait, nothing else."""
-    return PoolSpec(minimum=2, maximum=8) if runtime.startswith("python3.") else None
+    return PoolSpec(minimum=2, maximum=8) if _is_python(runtime) else None
+
+
+def _is_python(runtime: str) -> bool:
+    return runtime.startswith("python3.")
 
 
 async def _runnable(runtime: str) -> bool:
     """Say what a machine runs without an image: Python, and what brings its own bootstrap."""
-    return runtime.startswith(("python3.", "provided"))
+    return _is_python(runtime) or runtime.startswith("provided")

@@ -1,7 +1,8 @@
 """Deployment packages in a directory: one file each, named by the sha256 of its bytes.
 
 A file appears under its name only when it is whole, on the disk and what it was announced as; a
-write that was cut off leaves a partial file that `collect` sweeps up.
+write that was cut off leaves a partial file that `collect` sweeps up. A file with a suffix names
+what was compiled of a package for the interpreter of that tag.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import re
 import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArtifactMismatchError, NotFoundError, UnavailableError
@@ -19,7 +21,6 @@ from .interfaces import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
-    from pathlib import Path
 
 __all__ = ["DirectoryArtifacts"]
 
@@ -69,18 +70,37 @@ class DirectoryArtifacts:
         """Begin to read an artifact; raises NotFoundError."""
         size = await self.size(sha256)
         if size is None:
-            raise NotFoundError(f"there is no artifact {sha256}")
+            raise _missing(sha256)
         return Artifact(size, self._content(sha256))
 
     async def _content(self, sha256: str) -> AsyncIterator[bytes]:
         try:
             file = await asyncio.to_thread(self.path(sha256).open, "rb")
         except FileNotFoundError as error:
-            raise NotFoundError(f"there is no artifact {sha256}") from error
+            raise _missing(sha256) from error
         with file:
             os.utime(file.fileno())  # what was read is in use: `collect` goes by this time
             while chunk := await asyncio.to_thread(file.read, _CHUNK):
                 yield chunk
+
+    async def compiled(self, sha256: str, tag: str) -> str | None:
+        """Name the artifact that stands for a package where an interpreter runs it."""
+        try:
+            return self._note(sha256, tag).read_text()
+        except FileNotFoundError:
+            return None
+
+    async def note_compiled(self, sha256: str, tag: str, compiled: str) -> None:
+        """Keep that name, and the artifact as long as the package; raises NotFoundError."""
+        for one in (sha256, compiled):
+            if await self.size(one) is None:
+                raise _missing(one)
+        partial = self._directory / f"{_PARTIAL}{secrets.token_hex(8)}"
+        partial.write_text(compiled)
+        _publish(partial, self._note(sha256, tag))
+
+    def _note(self, sha256: str, tag: str) -> Path:
+        return self.path(sha256).with_suffix(f".{tag}")
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many."""
@@ -88,14 +108,22 @@ class DirectoryArtifacts:
         return await asyncio.to_thread(self._collect, frozenset(referenced), before)
 
     def _collect(self, referenced: frozenset[str], before: float) -> int:
-        old = [
-            path
-            for path in self._directory.iterdir()
-            if path.name not in referenced and path.stat().st_mtime <= before
-        ]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return sum(not path.name.startswith(_PARTIAL) for path in old)
+        used = {path.name: path.stat().st_mtime for path in self._directory.iterdir()}
+        notes = [name for name in used if Path(name).suffix]
+        kept = set(referenced)
+        for note in notes:
+            package, made = Path(note).stem, (self._directory / note).read_text()
+            used[package] = max(used.get(package, 0.0), used.get(made, 0.0))
+            kept |= {made} - {package}
+        old = {name for name, at in used.items() if name not in kept and at <= before}
+        old -= {note for note in notes if Path(note).stem not in old}
+        for name in old:
+            (self._directory / name).unlink(missing_ok=True)
+        return sum(_SHA256.fullmatch(name) is not None for name in old)
+
+
+def _missing(sha256: str) -> NotFoundError:
+    return NotFoundError(f"there is no artifact {sha256}")
 
 
 async def _spool(partial: Path, content: AsyncIterator[bytes]) -> tuple[str, int]:

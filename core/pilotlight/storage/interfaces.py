@@ -96,8 +96,23 @@ class ArtifactStore(Protocol):
         """Begin to read an artifact; raises NotFoundError."""
         ...
 
+    async def compiled(self, sha256: str, tag: str) -> str | None:
+        """Name the artifact that stands for a package where an interpreter runs it.
+
+        `tag` is the interpreter's (PEP 3147). The package itself stands where compiling it is not
+        worth it or was not possible; None where nobody has tried.
+        """
+        ...
+
+    async def note_compiled(self, sha256: str, tag: str, compiled: str) -> None:
+        """Keep that name, and the artifact as long as the package; raises NotFoundError."""
+        ...
+
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
-        """Delete what nobody refers to and nobody wrote or read for that long; give how many."""
+        """Delete what nobody refers to and nobody wrote or read for that long; give how many.
+
+        To read what was compiled of a package is to read the package.
+        """
         ...
 
 

@@ -10,13 +10,13 @@ import hashlib
 import uuid
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from ..errors import ArtifactMismatchError, NotFoundError
 from .interfaces import Artifact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
-
-    import asyncpg
 
     from .postgres_database import PostgresDatabase
 
@@ -36,16 +36,25 @@ WHERE sha256 = $1 AND used_at < now() - make_interval(secs => $2)
 _FIND = """
 WITH touched AS (
     UPDATE artifacts SET used_at = now()
-    WHERE sha256 = $1 AND used_at < now() - make_interval(secs => $2)
+    WHERE (sha256 = $1 OR sha256 IN (SELECT sha256 FROM compiled_artifacts WHERE compiled = $1))
+    AND used_at < now() - make_interval(secs => $2)
 )
 SELECT upload, size, content FROM artifacts
 LEFT JOIN artifact_chunks USING (upload)
 WHERE sha256 = $1 AND coalesce(number, 0) = 0
 """
 """With the first chunk: most packages have no other, and somebody's first call waits for it."""
+_NOTE_COMPILED = """
+INSERT INTO compiled_artifacts (sha256, tag, compiled) VALUES ($1, $2, $3)
+ON CONFLICT (sha256, tag) DO UPDATE SET compiled = excluded.compiled
+"""
 _COLLECT = """
 DELETE FROM artifacts
 WHERE sha256 <> ALL ($1::text[]) AND used_at < now() - make_interval(secs => $2)
+AND NOT EXISTS (
+    SELECT FROM compiled_artifacts made
+    WHERE made.compiled = artifacts.sha256 AND made.sha256 <> made.compiled
+)
 """
 
 
@@ -94,6 +103,24 @@ class PostgresArtifacts:
             yield found["content"]
         for number in range(1, -(-found["size"] // CHUNK)):
             yield await self._chunk(sha256, found["upload"], number)
+
+    async def compiled(self, sha256: str, tag: str) -> str | None:
+        """Name the artifact that stands for a package where an interpreter runs it."""
+        async with self._database.connection() as connection:
+            compiled: str | None = await connection.fetchval(
+                "SELECT compiled FROM compiled_artifacts WHERE sha256 = $1 AND tag = $2",
+                sha256,
+                tag,
+            )
+        return compiled
+
+    async def note_compiled(self, sha256: str, tag: str, compiled: str) -> None:
+        """Keep that name, and the artifact as long as the package; raises NotFoundError."""
+        async with self._database.connection() as connection:
+            try:
+                await connection.execute(_NOTE_COMPILED, sha256, tag, compiled)
+            except asyncpg.ForeignKeyViolationError as error:
+                raise NotFoundError(f"no artifact {sha256}, or none {compiled}") from error
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many."""

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PostgresDatabase"]
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+FIRST_SCHEMA = """
 CREATE TABLE artifacts (
     sha256 text PRIMARY KEY,
     upload uuid NOT NULL UNIQUE,
@@ -48,6 +47,17 @@ CREATE TABLE log_lines (
 ) PARTITION BY LIST (day);
 CREATE INDEX ON log_lines (namespace, function, id);
 """
+COMPILED_ARTIFACTS = """
+CREATE TABLE compiled_artifacts (
+    sha256 text NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    tag text NOT NULL,
+    compiled text NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    PRIMARY KEY (sha256, tag)
+);
+CREATE INDEX ON compiled_artifacts (compiled);
+"""
+MIGRATIONS = (FIRST_SCHEMA, COMPILED_ARTIFACTS)
+"""What makes each version of the schema out of the one before."""
 LOCK = 0x70696C6F74
 """The advisory lock under which the schema and the days of the log are made."""
 
@@ -121,14 +131,14 @@ async def _prepare_schema(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         version = await _schema_version(connection)
-        if version > SCHEMA_VERSION:
+        if version > len(MIGRATIONS):
             raise StateVersionError(
                 f"the database has schema version {version} of a newer Pilotlight, "
-                f"at most {SCHEMA_VERSION} is expected"
+                f"at most {len(MIGRATIONS)} is expected"
             )
-        if version == 0:
-            await connection.execute(SCHEMA)
-            await connection.execute("INSERT INTO pilotlight_schema VALUES ($1)", SCHEMA_VERSION)
+        for number, statements in enumerate(MIGRATIONS[version:], version + 1):
+            await connection.execute(statements)
+            await connection.execute("INSERT INTO pilotlight_schema VALUES ($1)", number)
 
 
 async def _schema_version(connection: asyncpg.Connection) -> int:

@@ -1,0 +1,94 @@
+"""Compile a package's Python: `python -I compile_package.py PACKAGE COMPILED`.
+
+What an interpreter imports without bytecode it compiles first, in every pod anew: half a second for
+each megabyte of source. Here it is done once, and the bytecode added to a copy of the package, as
+the interpreter that runs this file would have cached it. It is not compared with its source later
+(PEP 552, "unchecked"), for both come from one archive.
+
+`compiled_packages` runs this as a process of its own, with little memory and time: whose source it
+is, nobody knows. COMPILED is not written where it is not worth it. Stands alone, so that any Python
+can run it.
+"""
+
+import importlib.util
+import marshal
+import os
+import resource
+import shutil
+import sys
+import zipfile
+from pathlib import Path
+
+LEAST_SOURCE = 8_192
+"""Bytes of source that compile in about the time in which their bytecode is fetched."""
+PACKED_LIMIT = 52_428_800
+UNPACKED_LIMIT = 262_144_000
+ENTRY_LIMIT = 100_000
+"""What a package may be; AWS Lambda Developer Guide, "Lambda quotas" and `archive`."""
+MEMORY_BYTES = 268_435_456
+CPU_SECONDS = 60
+_UNCHECKED = (0b01).to_bytes(4, "little")
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def compile_package(package: Path, target: Path) -> bool:
+    """Write the package with its bytecode to `target`; False where it is as good without."""
+    with zipfile.ZipFile(package) as content:
+        entries = content.infolist()
+        sources = _sources(entries)
+        if sum(source.file_size for source in sources) < LEAST_SOURCE:
+            return False
+        made = {_place(one): _bytecode(one.filename, content.read(one)) for one in sources}
+    added = {place: code for place, code in made.items() if code is not None}
+    unpacked = sum(entry.file_size for entry in entries) + sum(map(len, added.values()))
+    if not added or unpacked > UNPACKED_LIMIT or len(entries) + len(added) >= ENTRY_LIMIT:
+        return False
+    _add(package, target, added)
+    return target.stat().st_size <= PACKED_LIMIT
+
+
+def _sources(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Give the modules that bring no bytecode of their own."""
+    names = {entry.filename for entry in entries}
+    modules = (entry for entry in entries if entry.filename.endswith(".py"))
+    return [module for module in modules if _place(module) not in names]
+
+
+def _place(source: zipfile.ZipInfo) -> str:
+    """Say where the interpreter looks for a module's bytecode (PEP 3147)."""
+    return importlib.util.cache_from_source(source.filename)
+
+
+def _bytecode(name: str, source: bytes) -> bytes | None:
+    """Give what a .pyc file holds; None for what is no Python of this version."""
+    try:
+        code = compile(source, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    digest = importlib.util.source_hash(source)
+    return importlib.util.MAGIC_NUMBER + _UNCHECKED + digest + marshal.dumps(code)
+
+
+def _add(package: Path, target: Path, added: dict[str, bytes]) -> None:
+    """Copy a package and add files; the same package gives the same bytes."""
+    shutil.copyfile(package, target)
+    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
+        for place, content in added.items():
+            entry = zipfile.ZipInfo(place, _DATE)
+            entry.external_attr = 0o644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, content)
+
+
+def main() -> None:
+    """Compile within limits."""
+    os.nice(10)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    package, target = map(Path, sys.argv[1:])
+    if not compile_package(package, target):
+        target.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
