@@ -107,6 +107,8 @@ class Specialised(_Wire):
     environments: list[EnvironmentState]
     fetch_milliseconds: float = 0.0
     unpack_milliseconds: float = 0.0
+    processors: int = 0
+    """Of the node; 0 where the agent does not say."""
 
 
 class Report(_Wire):

@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 
     from pilotlight.resources import Key
 
-__all__ = ["STARTS_PER_NODE", "Lanes"]
+__all__ = ["LEAST_STARTS", "Lanes"]
 
-STARTS_PER_NODE = 2
-"""A start takes about 20 ms of a processor: two at once are a hundred a second, on any node."""
+LEAST_STARTS = 2
+"""Starts at once on a node, however small. One takes a processor for about 20 ms: as many at once
+as a node has processors are fifty a second from each."""
 
 
 @dataclass(slots=True)
 class _Node:
+    turns: int
+    """How many there are."""
     running: Counter[Key] = field(default_factory=Counter)
     served: set[Key] = field(default_factory=set)
     """Functions that had a turn since the node rested."""
@@ -39,11 +42,19 @@ class _Node:
 class Lanes:
     """The turns on all nodes."""
 
-    def __init__(self, per_node: int = STARTS_PER_NODE) -> None:
-        self._per_node = per_node
-        self._further = max(1, per_node - 1)
-        """Turns on a node among which a function's further starts are."""
+    def __init__(self, least: int = LEAST_STARTS) -> None:
+        self._least = least
+        self._processors: dict[str, int] = {}
         self._nodes: dict[str, _Node] = {}
+
+    def learn(self, node: str, processors: int) -> None:
+        """Note how many processors a node has; until then it has the fewest turns."""
+        if self._processors.get(node) == processors:
+            return
+        self._processors[node] = processors
+        if node in self._nodes:
+            self._nodes[node].turns = self._turns(node)
+            self._grant_all(self._nodes[node])
 
     def running(self, node: str, function: Key | None = None) -> int:
         """Count the turns that are taken on a node, by one function or by all."""
@@ -55,7 +66,7 @@ class Lanes:
     @asynccontextmanager
     async def turn(self, node: str, function: Key) -> AsyncIterator[bool]:
         """Wait for a turn of a function on a node, and hold it; gives whether it is its first."""
-        state = self._nodes.setdefault(node, _Node())
+        state = self._nodes.setdefault(node, _Node(self._turns(node)))
         first = function not in state.served and function not in state.waiting
         if self._may_start(state, function):
             self._take(state, function)
@@ -66,9 +77,14 @@ class Lanes:
         finally:
             self._end(node, state, function)
 
-    def _may_start(self, state: _Node, function: Key) -> bool:
-        limit = self._further if function in state.served else self._per_node
-        return state.running.total() < limit
+    def _turns(self, node: str) -> int:
+        return max(self._least, self._processors.get(node, 0))
+
+    @staticmethod
+    def _may_start(state: _Node, function: Key) -> bool:
+        """Whether a turn is free; a function's further starts leave the last one to others."""
+        turns = max(1, state.turns - 1) if function in state.served else state.turns
+        return state.running.total() < turns
 
     @staticmethod
     def _take(state: _Node, function: Key) -> None:
@@ -90,11 +106,16 @@ class Lanes:
         state.running[function] -= 1
         if not state.running[function]:
             del state.running[function]
-        self._grant(state)
+        self._grant_all(state)
         if not state.running:
             self._nodes.pop(node, None)
 
-    def _grant(self, state: _Node) -> None:
+    def _grant_all(self, state: _Node) -> None:
+        """Give the turns that are free to whoever waits for them."""
+        while self._grant(state):
+            pass
+
+    def _grant(self, state: _Node) -> bool:
         """Give a turn to the function that waits longest and may have one."""
         for function, turns in list(state.waiting.items()):
             while turns and turns[0].done():  # who waited has gone
@@ -106,4 +127,5 @@ class Lanes:
                 turns.popleft().set_result(None)
                 self._take(state, function)
                 state.waiting[function] = turns
-                return
+                return True
+        return False

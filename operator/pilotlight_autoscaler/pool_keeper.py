@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["PoolKeeper"]
 
 TICK_SECONDS = 5.0
-REFILLS = 4
-"""Generic pods that may start at once."""
+REFILLS_PER_NODE = 4
+"""Generic pods that may start at once, for each node that has been seen to run one."""
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
@@ -80,6 +80,7 @@ class PoolKeeper:
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
+        self._nodes: set[str] = set()
 
     def take(self, key: PoolKey) -> Pod | None:
         """Hand out a generic pod, the one that waited longest; None where none is ready."""
@@ -214,7 +215,11 @@ class PoolKeeper:
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
     def _free_lanes(self) -> int:
-        return 0 if self._demand or self._held() > 0 else REFILLS - len(self._starts)
+        if self._demand or self._held() > 0:
+            return 0
+        # Not by the tasks: one that has just ended tells so before it is out of their set.
+        starting = sum(pool.starting for pool in self._pools.values())
+        return REFILLS_PER_NODE * max(1, len(self._nodes)) - starting
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1
@@ -239,6 +244,7 @@ class PoolKeeper:
             pool.resting_until = self._clock() + FAILURE_SECONDS
         else:
             (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
+            self._nodes.add(pod.node)
             took = self._clock() - began
             pool.refill_seconds += SMOOTHING * (took - pool.refill_seconds)
         finally:

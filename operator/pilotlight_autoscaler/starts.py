@@ -242,6 +242,7 @@ class Starts:
     ) -> _Started:
         began = time.monotonic()
         specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
+        self._lanes.learn(pod.node, specialised.processors)
         steps = replace(
             start,
             specialise=time.monotonic() - began,

@@ -125,3 +125,18 @@ async def test_a_node_with_one_turn_gives_it_to_everybody() -> None:
     lanes, done = Lanes(1), _nothing()
     await asyncio.gather(*(start(lanes, function, done) for function in (A, A, B)))
     assert sorted(done) == [A, A, B]
+
+
+async def test_a_node_has_as_many_turns_as_processors() -> None:
+    """From when its first agent has told; others keep the fewest."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(20)]
+    await asyncio.sleep(0.5)
+    assert lanes.running("n") == 1
+    lanes.learn("n", 8)
+    await asyncio.sleep(0.25)
+    assert lanes.running("n") == 7, "the last one is left to functions that come new"
+    small = [asyncio.create_task(start(lanes, B, done, "small")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert lanes.running("small") == 1
+    await asyncio.gather(*many, *small)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from pilotlight.compute import Pod
 from pilotlight.errors import StartFailedError
 from pilotlight_autoscaler.calm import LONGEST_SECONDS, REST_SECONDS
-from pilotlight_autoscaler.pool_keeper import TICK_SECONDS
+from pilotlight_autoscaler.pool_keeper import REFILLS_PER_NODE, TICK_SECONDS
 from pilotlight_autoscaler.pools import PoolKey, PoolSpec
 
 from .conftest import OTHER, REVISION
@@ -82,6 +83,21 @@ async def test_two_failures_are_told(stage: Stage) -> None:
     warm.agents.failing = True
     with pytest.raises(StartFailedError):
         await warm.table.claim(REVISION, gateway="g", seconds=5)
+
+
+async def test_as_many_pods_start_at_once_as_nodes_can_take(stage: Stage) -> None:
+    """Nodes are those that run a generic pod; before the first there is one."""
+    stage.pool = PoolSpec(minimum=40, maximum=40)
+    stage.compute.nodes = itertools.cycle(["one", "two", "three"])
+    stage.compute.gate.clear()
+    stage.table = stage.capacity()
+    for work in (stage.pools.run(), stage.pools.follow(stage.resources)):
+        _running.add(asyncio.create_task(work))
+    for started in (REFILLS_PER_NODE, REFILLS_PER_NODE + 3 * REFILLS_PER_NODE):
+        await settled()
+        assert stage.compute.started == started
+        stage.compute.gate.set()
+        stage.compute.gate.clear()
 
 
 async def test_demand_goes_first(stage: Stage) -> None:

@@ -28,6 +28,8 @@ class FakeCompute:
         self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
         self.make_space: Callable[[], Awaitable[None]]
+        self.nodes = itertools.cycle([""])
+        """Where pods start, one after the other."""
         self._numbers = itertools.count(1)
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
@@ -40,7 +42,7 @@ class FakeCompute:
         kind = "pod" if request.revision else "generic"
         name = f"{request.namespace}/{kind}-{next(self._numbers)}"
         self.pods.add(name)
-        return Pod(name, "127.0.0.1", 1)
+        return Pod(name, "127.0.0.1", 1, next(self.nodes))
 
     async def assign(self, pod: str, request: PodRequest) -> None:
         """Note whose a pod is."""

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import time
 from collections.abc import Callable, Coroutine
 from urllib.parse import parse_qs, urlsplit
@@ -146,6 +147,7 @@ class GatewayApi:
             "environments": [_summary(each) for each in self._pod.environments.values()],
             "fetchMilliseconds": round(installation.fetch, 3),
             "unpackMilliseconds": round(installation.unpack, 3),
+            "processors": os.cpu_count() or 1,
         }
 
     async def _start_environments(self, request: Request) -> dict[str, object]:
