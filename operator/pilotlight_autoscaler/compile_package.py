@@ -32,19 +32,25 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 
 
 def compile_package(package: Path, target: Path) -> bool:
-    """Write the package with its bytecode to `target`; False where it is as good without."""
+    """Write the package with its bytecode to `target`; False where that is worth nothing."""
     with zipfile.ZipFile(package) as content:
         entries = content.infolist()
         sources = _sources(entries)
         if sum(source.file_size for source in sources) < LEAST_SOURCE:
             return False
-        made = {_place(one): _bytecode(one.filename, content.read(one)) for one in sources}
-    added = {place: code for place, code in made.items() if code is not None}
-    unpacked = sum(entry.file_size for entry in entries) + sum(map(len, added.values()))
-    if not added or unpacked > UNPACKED_LIMIT or len(entries) + len(added) >= ENTRY_LIMIT:
-        return False
-    _add(package, target, added)
-    return target.stat().st_size <= PACKED_LIMIT
+        shutil.copyfile(package, target)
+        room = UNPACKED_LIMIT - sum(entry.file_size for entry in entries)
+        with zipfile.ZipFile(target, "a") as archive:
+            made = 0
+            for source in sources:
+                bytecode = _bytecode(source.filename, content.read(source))
+                if bytecode is not None:
+                    _add(archive, _place(source), bytecode)
+                    made += 1
+                    room -= len(bytecode)
+                if room < 0 or archive.start_dir > PACKED_LIMIT:
+                    return False
+    return 0 < made < ENTRY_LIMIT - len(entries) and target.stat().st_size <= PACKED_LIMIT
 
 
 def _sources(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
@@ -69,15 +75,12 @@ def _bytecode(name: str, source: bytes) -> bytes | None:
     return importlib.util.MAGIC_NUMBER + _UNCHECKED + digest + marshal.dumps(code)
 
 
-def _add(package: Path, target: Path, added: dict[str, bytes]) -> None:
-    """Copy a package and add files; the same package gives the same bytes."""
-    shutil.copyfile(package, target)
-    with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive:
-        for place, content in added.items():
-            entry = zipfile.ZipInfo(place, _DATE)
-            entry.external_attr = 0o644 << 16
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, content)
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    """Add a file; the same content gives the same bytes at any time."""
+    entry = zipfile.ZipInfo(name, _DATE)
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content)
 
 
 def main() -> None:

@@ -113,9 +113,12 @@ class CompiledPackages:
 
     async def _compile(self, source: Path, target: Path) -> bool:
         """Compile in a process of its own; whether `target` is worth something then."""
-        command = [str(self._python), "-I", compile_package.__file__, str(source), str(target)]
+        script = compile_package.__file__
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+            *(self._python, "-I", "-Wignore", script, source, target),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env={},  # what the platform is told is no affair of a compiler's
         )
         try:
             async with asyncio.timeout(LONGEST_SECONDS):

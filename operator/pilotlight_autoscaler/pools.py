@@ -66,8 +66,8 @@ def decide(now: float, observed: PoolObserved, spec: PoolSpec) -> PoolDecision:
     if wanted >= have:
         return PoolDecision(start=wanted - have)
     # One more than wanted is no reason to stop a pod that the next claim would start anew.
-    surplus = observed.ready - wanted - (1 if wanted else 0)
-    return PoolDecision(stop=max(0, surplus))
+    kept = min(spec.maximum, wanted + 1) if wanted else 0
+    return PoolDecision(stop=max(0, observed.ready - kept))
 
 
 def _wanted(now: float, observed: PoolObserved, spec: PoolSpec) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pilotlight import archive
+from pilotlight_autoscaler import compile_package as compile_package_module
 from pilotlight_autoscaler.compile_package import LEAST_SOURCE, compile_package
 
 if TYPE_CHECKING:
@@ -92,3 +93,14 @@ def test_the_same_package_gives_the_same_bytes(tmp_path: Path) -> None:
     for target in made:
         assert compile_package(source, target)
     assert made[0].read_bytes() == made[1].read_bytes()
+
+
+@pytest.mark.parametrize("limit", ["PACKED_LIMIT", "UNPACKED_LIMIT", "ENTRY_LIMIT"])
+def test_what_no_pod_would_unpack_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    """A package may be as large as it is without bytecode."""
+    source = package(tmp_path, {"main.py": LARGE, "other.py": LARGE})
+    least = {"PACKED_LIMIT": source.stat().st_size, "UNPACKED_LIMIT": 2 * len(LARGE)}
+    monkeypatch.setattr(compile_package_module, limit, least.get(limit, 4))
+    assert not compile_package(source, tmp_path / "compiled.zip")

@@ -35,6 +35,7 @@ def observe(
         (1, observe(ready=2, rate=100.0), PoolDecision(start=8), "never above the maximum"),
         (9, observe(ready=3), PoolDecision(), "one too many may stay"),
         (9, observe(ready=9), PoolDecision(stop=6), "the rest goes"),
+        (1, observe(ready=11, rate=100.0), PoolDecision(stop=1), "the maximum is one"),
         (9, observe(ready=9, starting=2), PoolDecision(stop=6), "what starts cannot be stopped"),
         (3599, observe(ready=2), PoolDecision(), "still within the hour"),
         (3600, observe(ready=2), PoolDecision(stop=2), "nothing called: to zero"),
@@ -55,6 +56,7 @@ def test_decisions_stay_within_bounds(
     decision = decide(since, observed, SPEC)
     assert decision.start >= 0
     assert 0 <= decision.stop <= ready
+    assert ready - decision.stop <= SPEC.maximum
     assert not (decision.start and decision.stop)
     assert ready + starting + decision.start <= max(SPEC.maximum, ready + starting)
     if decision.stop:
