@@ -31,13 +31,21 @@ _UNCHECKED = (0b01).to_bytes(4, "little")
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
+def has_enough_source(package: Path) -> bool:
+    """Whether it is worth a process to compile a package; False for what is none, too."""
+    try:
+        with zipfile.ZipFile(package) as content:
+            sources = _sources(content.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        return False
+    return sum(source.file_size for source in sources) >= LEAST_SOURCE
+
+
 def compile_package(package: Path, target: Path) -> bool:
     """Write the package with its bytecode to `target`; False where that is worth nothing."""
     with zipfile.ZipFile(package) as content:
         entries = content.infolist()
         sources = _sources(entries)
-        if sum(source.file_size for source in sources) < LEAST_SOURCE:
-            return False
         shutil.copyfile(package, target)
         room = UNPACKED_LIMIT - sum(entry.file_size for entry in entries)
         with zipfile.ZipFile(target, "a") as archive:

@@ -23,7 +23,7 @@ from pilotlight.errors import NotFoundError, PilotlightError
 from . import compile_package
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pilotlight.resources import Configuration
     from pilotlight.storage import ArtifactStore
@@ -51,11 +51,16 @@ class CompiledPackages:
         self,
         artifacts: ArtifactStore,
         *,
+        calm: Callable[[], Awaitable[None]],
         python: Path | None = None,
         runs: Callable[[str], bool] = runs_own_python,
     ) -> None:
-        """Compile with `python`, else the Python that runs this, for the runtimes that run it."""
+        """Compile with `python`, else the Python that runs this, for the runtimes that run it.
+
+        `calm` waits until no environment starts: processors are theirs first.
+        """
         self._artifacts = artifacts
+        self._calm = calm
         self._python = python or Path(sys.executable)
         self._runs = runs
         self._tag = sys.implementation.cache_tag or ""
@@ -98,6 +103,9 @@ class CompiledPackages:
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "package"), Path(folder, "compiled")
             await self._fetch(package, source)
+            if not await asyncio.to_thread(compile_package.has_enough_source, source):
+                return package
+            await self._calm()
             if not await self._compile(source, target):
                 return package
             compiled = await asyncio.to_thread(_sha256, target)

@@ -19,6 +19,7 @@ from pilotlight.resources import (
     Namespace,
     ObjectMeta,
 )
+from pilotlight_autoscaler.calm import Calm
 from pilotlight_autoscaler.capacity import Capacity
 from pilotlight_autoscaler.caps import Caps
 from pilotlight_autoscaler.compiled_packages import CompiledPackages
@@ -60,9 +61,10 @@ class Stage:
 
     def revisions(self) -> Revisions:
         """Make what knows the functions' revisions."""
+        packages = CompiledPackages(self.artifacts, calm=Calm().wait, runs=_always)
         return Revisions(
             self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
-            {"AWS_ENDPOINT_URL": "http://aws"}, CompiledPackages(self.artifacts, runs=_always),
+            {"AWS_ENDPOINT_URL": "http://aws"}, packages,
         )  # fmt: skip
 
     async def _pool_spec(self, runtime: str) -> PoolSpec | None:

@@ -11,7 +11,7 @@ import pytest
 
 from pilotlight import archive
 from pilotlight_autoscaler import compile_package as compile_package_module
-from pilotlight_autoscaler.compile_package import LEAST_SOURCE, compile_package
+from pilotlight_autoscaler.compile_package import LEAST_SOURCE, compile_package, has_enough_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,10 +81,21 @@ def test_what_cannot_be_compiled_has_none(tmp_path: Path, broken: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "files", [{"main.py": "A = 1"}, {"index.js": LARGE}, {"main.py": "def f(:" + LARGE}]
+    ("files", "enough"),
+    [({"main.py": "A = 1"}, False), ({"index.js": LARGE}, False), ({"main.py": LARGE}, True)],
 )
-def test_a_package_that_gains_nothing_stays_as_it_is(tmp_path: Path, files: dict[str, str]) -> None:
-    assert not compile_package(package(tmp_path, files), tmp_path / "compiled.zip")
+def test_little_source_is_not_worth_it(tmp_path: Path, files: dict[str, str], enough: bool) -> None:  # noqa: FBT001  a table's column
+    assert has_enough_source(package(tmp_path, files)) == enough
+
+
+def test_what_is_no_package_is_not_worth_it(tmp_path: Path) -> None:
+    (tmp_path / "package.zip").write_bytes(b"no package")
+    assert not has_enough_source(tmp_path / "package.zip")
+
+
+def test_a_package_of_which_nothing_compiles_stays_as_it_is(tmp_path: Path) -> None:
+    source = package(tmp_path, {"main.py": "def f(:" + LARGE})
+    assert not compile_package(source, tmp_path / "compiled.zip")
 
 
 def test_the_same_package_gives_the_same_bytes(tmp_path: Path) -> None:

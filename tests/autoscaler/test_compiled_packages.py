@@ -14,7 +14,9 @@ import pytest
 
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Configuration
+from pilotlight_autoscaler import calm as calm_module
 from pilotlight_autoscaler import compile_package, compiled_packages
+from pilotlight_autoscaler.calm import Calm
 from pilotlight_autoscaler.compiled_packages import CompiledPackages, runs_own_python
 from tests.support.memory import MemoryArtifacts
 
@@ -56,6 +58,11 @@ def served(sha256: str, runtime: str = OWN) -> Configuration:
     )  # fmt: skip
 
 
+def compiling(artifacts: MemoryArtifacts) -> CompiledPackages:
+    """Give what compiles, on a platform where nothing starts."""
+    return CompiledPackages(artifacts, calm=Calm().wait)
+
+
 @asynccontextmanager
 async def running(packages: CompiledPackages) -> AsyncIterator[CompiledPackages]:
     """Compile in the background."""
@@ -77,7 +84,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_a_package_serves_until_it_is_compiled() -> None:
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         assert packages.of(served(sha256)) == sha256
         await until(lambda: packages.of(served(sha256)) != sha256)
@@ -89,11 +96,11 @@ async def test_a_package_serves_until_it_is_compiled() -> None:
 async def test_the_next_leader_finds_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         await until(lambda: packages.of(served(sha256)) != sha256)
     monkeypatch.setattr(compile_package, "__file__", "/nowhere")
-    async with running(CompiledPackages(artifacts)) as later:
+    async with running(compiling(artifacts)) as later:
         later.want(served(sha256))
         await until(lambda: later.of(served(sha256)) == packages.of(served(sha256)))
 
@@ -102,7 +109,7 @@ async def test_the_next_leader_finds_it_made(monkeypatch: pytest.MonkeyPatch) ->
 async def test_what_gains_nothing_is_tried_once(content: bytes) -> None:
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, content)
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         await until(lambda: (sha256, TAG) in artifacts.noted)
     assert artifacts.noted == {(sha256, TAG): sha256}
@@ -119,7 +126,7 @@ async def test_an_endless_compilation_is_ended(
     monkeypatch.setattr(compiled_packages, "LONGEST_SECONDS", 0.2)
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         await until(lambda: artifacts.noted == {(sha256, TAG): sha256})
     assert packages.of(served(sha256)) == sha256
@@ -128,7 +135,7 @@ async def test_an_endless_compilation_is_ended(
 async def test_a_package_that_is_gone_is_nobodys_trouble() -> None:
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served("0" * 64))
         packages.want(served(sha256))
         await until(lambda: packages.of(served(sha256)) != sha256)
@@ -152,7 +159,7 @@ async def test_a_store_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compiled_packages, "RETRY_SECONDS", 0.0)
     artifacts = Away()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         await until(lambda: packages.of(served(sha256)) != sha256)
 
@@ -160,8 +167,20 @@ async def test_a_store_that_is_away_is_asked_again(monkeypatch: pytest.MonkeyPat
 async def test_only_the_runtime_of_this_python_gets_its_bytecode() -> None:
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts)) as packages:
+    async with running(compiling(artifacts)) as packages:
         packages.want(served(sha256))
         await until(lambda: packages.of(served(sha256)) != sha256)
     assert packages.of(served(sha256, "nodejs22.x")) == sha256
     assert [runs_own_python(name) for name in (OWN, f"{OWN}1", "python2.7")] == [True, False, False]
+
+
+async def test_a_compilation_waits_until_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calm_module, "LONGEST_SECONDS", 60.0)
+    artifacts, calm = MemoryArtifacts(), Calm()
+    sha256 = await stored(artifacts, zipped(SOURCE))
+    async with running(CompiledPackages(artifacts, calm=calm.wait)) as packages:
+        with calm.start():
+            packages.want(served(sha256))
+            await asyncio.sleep(0.5)
+            assert not artifacts.noted
+        await until(lambda: packages.of(served(sha256)) != sha256)

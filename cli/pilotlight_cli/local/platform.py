@@ -156,6 +156,9 @@ class LocalPlatform:
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
         endpoint, python = self.settings.aws_endpoint_url, find_functions_python().path
+        compute = SubprocessCompute(pods, self._platform_key, python)
+        self._pools = PoolKeeper(compute, _pool_spec)
+        calm = self._pools.calm.wait
         self._revisions = Revisions(
             resources=self.resources,
             accounts=Accounts(self.resources),
@@ -163,10 +166,8 @@ class LocalPlatform:
             region=self.settings.region,
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
-            packages=CompiledPackages(self._artifacts, python=python, runs=_is_python),
+            packages=CompiledPackages(self._artifacts, calm=calm, python=python, runs=_is_python),
         )
-        compute = SubprocessCompute(pods, self._platform_key, python)
-        self._pools = PoolKeeper(compute, _pool_spec)
         return Capacity(compute, self._revisions, self._agents, self._caps, self._pools)
 
     def _make_gateway(self) -> Gateway:
