@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agent import Agent, is_running, specialised
+from tests.support.agent import Agent, is_in_reserve, is_running, specialised
 
 FUNCTION = """
 import ctypes, os, signal, subprocess, sys, tempfile, threading, time
@@ -154,11 +154,10 @@ def test_a_timeout_kills_what_has_hidden(agent: Agent, kind: str) -> None:
     """A daemon of a session of its own dies too, even with an empty environment."""
     daemon = agent.folder / "notes" / "daemon"
     daemon.unlink(missing_ok=True)
-    bystanders = {*family(agent)} - {agent.invoke({}).json["pid"]}
     assert agent.invoke({"do": kind}).report["status"] == "timeout"
     assert not is_running(int(daemon.read_text()))
     pid = agent.invoke({}).json["pid"]
-    assert [each for each in family(agent) if is_running(each) and each not in bystanders] == [pid]
+    assert [each for each in family(agent) if not is_in_reserve(each) and is_running(each)] == [pid]
 
 
 def test_the_kernel_would_rather_kill_the_function(agent: Agent) -> None:

@@ -17,7 +17,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -211,6 +211,14 @@ def specialised(
         reply = agent.specialise(files, **choices)
         assert reply.status == 200, reply.body
         yield agent
+
+
+def is_in_reserve(pid: int) -> bool:
+    """Whether a process is a zygote or what one has forked ahead: neither has a log stream yet."""
+    variables = b""
+    with suppress(OSError):  # it may have ended since
+        variables = Path(f"/proc/{pid}/environ").read_bytes()
+    return b"AWS_LAMBDA_LOG_STREAM_NAME=" + b"-" * 128 in variables.split(b"\0")
 
 
 def is_running(pid: int) -> bool:
