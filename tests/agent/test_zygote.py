@@ -64,6 +64,7 @@ def handler(event, context):
 
 THRICE = 3
 ZYGOTE_AND_NEXT = 2
+START_TIME = 19  # proc_pid_stat(5): field 22, counted from the third
 REFUSING = """
 import os
 fork = os.fork
@@ -103,12 +104,18 @@ def zygotes(agent: Agent) -> list[int]:
 
 def only_zygote(agent: Agent) -> int:
     """Give the zygote, once the process that it forks ahead is there."""
-    return min(wait_for_zygotes(agent, ZYGOTE_AND_NEXT))
+    return min(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=started)
 
 
 def next_environment(agent: Agent) -> int:
     """Give the process that a zygote has forked ahead."""
-    return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT))
+    return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=started)
+
+
+def started(pid: int) -> int:
+    """Give when a process was started; a higher id is no sign of it, since ids come round."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[START_TIME])
 
 
 def wait_for_zygotes(agent: Agent, count: int) -> list[int]:
