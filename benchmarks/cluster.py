@@ -146,7 +146,9 @@ class Capacity:
         for _ in range(self.options.rounds):
             plain += [one.ms for one in self._fresh(1, source=ECHO + LIBRARY)]
             own = self._fresh(1, source=COMPILED + ECHO + LIBRARY, runtime=COMPILED_RUNTIME)
-            compiled += [one.ms for one in own if not one.problem]
+            if any(one.problem for one in own):
+                sys.exit("not compiled when it was deployed")
+            compiled += [one.ms for one in own]
         return [
             (f"first call with {len(LIBRARY) // 1000} kB of source", spread(plain)),
             ("the same, compiled when it was deployed", spread(compiled)),

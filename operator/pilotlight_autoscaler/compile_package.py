@@ -21,10 +21,8 @@ from pathlib import Path
 
 LEAST_SOURCE = 8_192
 """Bytes of source that compile in about the time in which their bytecode is fetched."""
-PACKED_LIMIT = 52_428_800
-UNPACKED_LIMIT = 262_144_000
-ENTRY_LIMIT = 100_000
-"""What a package may be; AWS Lambda Developer Guide, "Lambda quotas" and `archive`."""
+OUTPUT_BYTES = 52_428_800
+"""What agents take; AWS Lambda Developer Guide, "Lambda quotas"."""
 MEMORY_BYTES = 268_435_456
 CPU_SECONDS = 60
 _UNCHECKED = (0b01).to_bytes(4, "little")
@@ -42,60 +40,50 @@ def has_enough_source(package: Path) -> bool:
 
 
 def compile_package(package: Path, target: Path) -> bool:
-    """Write the package with its bytecode to `target`; False where that is worth nothing."""
+    """Write the package with its bytecode to `target`; whether there is any."""
     with zipfile.ZipFile(package) as content:
-        entries = content.infolist()
-        sources = _sources(entries)
+        sources = _sources(content.infolist())
         shutil.copyfile(package, target)
-        room = UNPACKED_LIMIT - sum(entry.file_size for entry in entries)
         with zipfile.ZipFile(target, "a") as archive:
-            made = 0
-            for source in sources:
-                bytecode = _bytecode(source.filename, content.read(source))
-                if bytecode is not None:
-                    _add(archive, _place(source), bytecode)
-                    made += 1
-                    room -= len(bytecode)
-                if room < 0 or archive.start_dir > PACKED_LIMIT:
-                    return False
-    return 0 < made < ENTRY_LIMIT - len(entries) and target.stat().st_size <= PACKED_LIMIT
+            added = [_add(archive, one.filename, content.read(one)) for one in sources]
+    return any(added)
 
 
 def _sources(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     """Give the modules that bring no bytecode of their own."""
     names = {entry.filename for entry in entries}
     modules = (entry for entry in entries if entry.filename.endswith(".py"))
-    return [module for module in modules if _place(module) not in names]
+    return [module for module in modules if _place(module.filename) not in names]
 
 
-def _place(source: zipfile.ZipInfo) -> str:
+def _place(name: str) -> str:
     """Say where the interpreter looks for a module's bytecode (PEP 3147)."""
-    return importlib.util.cache_from_source(source.filename)
+    return importlib.util.cache_from_source(name)
 
 
-def _bytecode(name: str, source: bytes) -> bytes | None:
-    """Give what a .pyc file holds; None for what is no Python of this version."""
+def _add(archive: zipfile.ZipFile, name: str, source: bytes) -> bool:
+    """Add a module's bytecode, the same bytes at any time; False for what does not compile."""
     try:
         code = compile(source, name, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    digest = importlib.util.source_hash(source)
-    return importlib.util.MAGIC_NUMBER + _UNCHECKED + digest + marshal.dumps(code)
-
-
-def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Add a file; the same content gives the same bytes at any time."""
-    entry = zipfile.ZipInfo(name, _DATE)
+        return False
+    head = importlib.util.MAGIC_NUMBER + _UNCHECKED + importlib.util.source_hash(source)
+    entry = zipfile.ZipInfo(_place(name), _DATE)
     entry.external_attr = 0o644 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
-    archive.writestr(entry, content)
+    archive.writestr(entry, head + marshal.dumps(code))
+    return True
 
 
 def main() -> None:
     """Compile within limits."""
     os.nice(10)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    for kind, most in (
+        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_FSIZE, OUTPUT_BYTES),
+    ):
+        resource.setrlimit(kind, (most, most))
     package, target = map(Path, sys.argv[1:])
     if not compile_package(package, target):
         target.unlink(missing_ok=True)

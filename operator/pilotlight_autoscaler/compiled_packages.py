@@ -1,9 +1,10 @@
 """Which artifact agents fetch for a package: the one with bytecode, once it has been made.
 
 A package is compiled when a function first serves it, beside everything else: no deployment and no
-call waits for it, and until it is done the package itself serves. Who made it and what it is stays
-written in the artifact store, so the next leader does not make it again. `compile_package` does the
-work; `revisions` asks here on the way of each start, and is answered from memory.
+call waits for it, and until it is done the package itself serves. What was made of which package
+is written down in the artifact store, so that the next leader need not make it again.
+`compile_package` does the work; `revisions` asks here on the way of each start, and is answered
+from memory.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight import archive
 from pilotlight.errors import NotFoundError, PilotlightError
 
 from . import compile_package
@@ -63,6 +65,7 @@ class CompiledPackages:
         self._calm = calm
         self._python = python or Path(sys.executable)
         self._runs = runs
+        # Local mode's `python` is of this version, too; bytecode of another would be ignored.
         self._tag = sys.implementation.cache_tag or ""
         self._known: dict[str, str] = {}
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
@@ -91,6 +94,8 @@ class CompiledPackages:
                 log.warning("package not compiled", package=package, error=str(error))
                 self._wanted.put_nowait(package)
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("package not compiled", package=package)
 
     async def _find_or_make(self, package: str) -> str:
         found = await self._artifacts.compiled(package, self._tag)
@@ -120,7 +125,7 @@ class CompiledPackages:
                 await asyncio.to_thread(file.write, piece)
 
     async def _compile(self, source: Path, target: Path) -> bool:
-        """Compile in a process of its own; whether `target` is worth something then."""
+        """Compile in a process of its own; whether `target` is a package then."""
         script = compile_package.__file__
         process = await asyncio.create_subprocess_exec(
             *(self._python, "-I", "-Wignore", script, source, target),
@@ -141,7 +146,16 @@ class CompiledPackages:
         if process.returncode != 0:
             log.warning("package cannot be compiled", reason=said.decode(errors="replace")[-200:])
             return False
-        return await asyncio.to_thread(target.exists)
+        return await asyncio.to_thread(_is_package, target)
+
+
+def _is_package(path: Path) -> bool:
+    """Whether agents will take it: there may be too much of it with its bytecode, or nothing."""
+    try:
+        archive.check_entries(path)
+    except archive.ArchiveError:
+        return False
+    return True
 
 
 def _sha256(path: Path) -> str:

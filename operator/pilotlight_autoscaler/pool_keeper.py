@@ -104,6 +104,7 @@ class PoolKeeper:
         What its runtime was when it was made, nobody knows.
         """
         self._pool(key).stale.append(pod)
+        self._nodes.add(pod.node)
         self._needed.set()
 
     def give_up(self) -> Pod | None:

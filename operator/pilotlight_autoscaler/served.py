@@ -48,11 +48,7 @@ Known = tuple[RevisionKey, Runnable]
 class Served:
     """The revisions that may be run."""
 
-    def __init__(
-        self,
-        resources: ResourceStore,
-        appeared: Callable[[Configuration], None] = lambda _configuration: None,
-    ) -> None:
+    def __init__(self, resources: ResourceStore, appeared: Callable[[Configuration], None]) -> None:
         """Call `appeared` with the configuration of whatever may be run from now on."""
         self._resources = resources
         self._appeared = appeared

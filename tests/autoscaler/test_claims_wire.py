@@ -106,8 +106,8 @@ async def client(leader: Leader) -> AsyncIterator[ClaimsClient]:
         await running
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110  the other side is a real socket
             await asyncio.sleep(0.01)
 

@@ -12,6 +12,7 @@ import pytest
 from pilotlight import archive
 from pilotlight_autoscaler import compile_package as compile_package_module
 from pilotlight_autoscaler.compile_package import LEAST_SOURCE, compile_package, has_enough_source
+from tests.support.agent import pack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +24,7 @@ LARGE = "VALUE = 1\n" + "#" * LEAST_SOURCE + "\n"
 def package(folder: Path, files: dict[str, str]) -> Path:
     """Make a package."""
     path = folder / "package.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as content:
-        for name, text in files.items():
-            content.writestr(zipfile.ZipInfo(name), text)
+    path.write_bytes(pack(files))
     return path
 
 
@@ -106,12 +105,16 @@ def test_the_same_package_gives_the_same_bytes(tmp_path: Path) -> None:
     assert made[0].read_bytes() == made[1].read_bytes()
 
 
-@pytest.mark.parametrize("limit", ["PACKED_LIMIT", "UNPACKED_LIMIT", "ENTRY_LIMIT"])
-def test_what_no_pod_would_unpack_is_not_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    """A package may be as large as it is without bytecode."""
-    source = package(tmp_path, {"main.py": LARGE, "other.py": LARGE})
-    least = {"PACKED_LIMIT": source.stat().st_size, "UNPACKED_LIMIT": 2 * len(LARGE)}
-    monkeypatch.setattr(compile_package_module, limit, least.get(limit, 4))
-    assert not compile_package(source, tmp_path / "compiled.zip")
+def test_the_process_writes_no_more_than_agents_take(tmp_path: Path) -> None:
+    """It fails, and who started it sees that."""
+    source, target = package(tmp_path, {"main.py": LARGE}), tmp_path / "compiled.zip"
+    less = (
+        "import runpy, sys; main = runpy.run_path(sys.argv.pop(1))['main'];"
+        f"main.__globals__['OUTPUT_BYTES'] = {source.stat().st_size + 10}; main()"
+    )
+    told = subprocess.run(
+        [sys.executable, "-Ic", less, compile_package_module.__file__, source, target],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode != 0
+    assert "File too large" in told.stderr

@@ -8,35 +8,38 @@ import io
 import sys
 import zipfile
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight import archive
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Configuration
-from pilotlight_autoscaler import calm as calm_module
 from pilotlight_autoscaler import compile_package, compiled_packages
 from pilotlight_autoscaler.calm import Calm
 from pilotlight_autoscaler.compiled_packages import CompiledPackages, runs_own_python
+from tests.support.agent import pack
 from tests.support.memory import MemoryArtifacts
 
+from .test_claims_wire import eventually
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from pilotlight.storage import Artifact
 
 OWN = f"python{sys.version_info.major}.{sys.version_info.minor}"
 TAG = str(sys.implementation.cache_tag)
+until = partial(eventually, seconds=20)
+"""A process starts and compiles meanwhile."""
 SOURCE = "VALUE = 1\n" + "#" * 10_000
 
 
 def zipped(source: str) -> bytes:
     """Give a package with one module."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as package:
-        package.writestr(zipfile.ZipInfo("main.py"), source)
-    return buffer.getvalue()
+    return pack({"main.py": source})
 
 
 async def stored(artifacts: MemoryArtifacts, content: bytes) -> str:
@@ -72,13 +75,6 @@ async def running(packages: CompiledPackages) -> AsyncIterator[CompiledPackages]
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110  another process makes it so
-            await asyncio.sleep(0.01)
 
 
 async def test_a_package_serves_until_it_is_compiled() -> None:
@@ -174,13 +170,27 @@ async def test_only_the_runtime_of_this_python_gets_its_bytecode() -> None:
     assert [runs_own_python(name) for name in (OWN, f"{OWN}1", "python2.7")] == [True, False, False]
 
 
-async def test_a_compilation_waits_until_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calm_module, "LONGEST_SECONDS", 60.0)
-    artifacts, calm = MemoryArtifacts(), Calm()
+async def test_a_compilation_waits_until_nothing_starts() -> None:
+    artifacts, asked, calm = MemoryArtifacts(), asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        asked.set()
+        await calm.wait()
+
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts, calm=calm.wait)) as packages:
-        with calm.start():
-            packages.want(served(sha256))
-            await asyncio.sleep(0.5)
-            assert not artifacts.noted
+    async with running(CompiledPackages(artifacts, calm=wait)) as packages:
+        packages.want(served(sha256))
+        await asked.wait()
+        assert packages.of(served(sha256)) == sha256
+        calm.set()
         await until(lambda: packages.of(served(sha256)) != sha256)
+
+
+async def test_what_no_pod_would_unpack_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package may be as large as it is without bytecode."""
+    monkeypatch.setattr(archive, "ENTRY_LIMIT", 2)
+    artifacts = MemoryArtifacts()
+    sha256 = await stored(artifacts, zipped(SOURCE))
+    async with running(compiling(artifacts)) as packages:
+        packages.want(served(sha256))
+        await until(lambda: artifacts.noted == {(sha256, TAG): sha256})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
+from .agent import pack
 
 __all__ = ["COMPILED", "package"]
 
@@ -23,8 +22,4 @@ DEPENDENCY = "".join(f"def function_{number}(): return {number}\n" for number in
 
 def package() -> bytes:
     """Give a package that is worth compiling, the same each time."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as content:
-        content.writestr(zipfile.ZipInfo("main.py"), MAIN)
-        content.writestr(zipfile.ZipInfo("dependency.py"), DEPENDENCY)
-    return buffer.getvalue()
+    return pack({"main.py": MAIN, "dependency.py": DEPENDENCY})

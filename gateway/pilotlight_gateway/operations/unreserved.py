@@ -25,9 +25,7 @@ LEAST_UNRESERVED = 100
 async def check_provision(services: Services, function: Key, wanted: int) -> None:
     """Refuse that so much is provisioned of a function that its account has too little left."""
     provisioned = await _provisioned(services, function.namespace)
-    reserved = await _reserved(services, function.namespace)
-    taken = Counter({**provisioned, **reserved})
-    _check_left(services, taken, function, wanted, member="ConcurrentExecutions")
+    await _check_left(services, provisioned, function, wanted, member="ConcurrentExecutions")
 
 
 async def check_reservation(services: Services, function: Key, wanted: int) -> None:
@@ -38,15 +36,18 @@ async def check_reservation(services: Services, function: Key, wanted: int) -> N
             f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
             f"provisioned concurrency [{provisioned[function.name]}]."
         )
-    reserved = await _reserved(services, function.namespace)
-    taken = Counter({**provisioned, **reserved})
-    _check_left(services, taken, function, wanted, member="ReservedConcurrentExecutions")
+    member = "ReservedConcurrentExecutions"
+    await _check_left(services, provisioned, function, wanted, member=member)
 
 
-def _check_left(
-    services: Services, taken: Counter[str], function: Key, wanted: int, *, member: str
+async def _check_left(
+    services: Services, provisioned: Counter[str], function: Key, wanted: int, *, member: str
 ) -> None:
     """Refuse that a function takes `wanted` in all; it may always take less than it does."""
+    taken = provisioned.copy()
+    for one in await services.resources.list(Function, function.namespace):
+        if one.spec.reserved_concurrency is not None:
+            taken[one.metadata.name] = one.spec.reserved_concurrency
     more = wanted - taken[function.name]
     left = services.settings.concurrency_limit - taken.total() - more
     if more > 0 and left < LEAST_UNRESERVED:
@@ -54,15 +55,6 @@ def _check_left(
             f"Specified {member} for function decreases account's UnreservedConcurrentExecution "
             f"below its minimum value of [{LEAST_UNRESERVED}]."
         )
-
-
-async def _reserved(services: Services, namespace: str) -> dict[str, int]:
-    """Give what functions have reserved, by their objects' names."""
-    return {
-        function.metadata.name: function.spec.reserved_concurrency
-        for function in await services.resources.list(Function, namespace)
-        if function.spec.reserved_concurrency is not None
-    }
 
 
 async def _provisioned(services: Services, namespace: str) -> Counter[str]:
