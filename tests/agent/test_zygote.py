@@ -161,6 +161,14 @@ def test_an_agent_listens_once_its_zygote_is_loaded(tmp_path: Path) -> None:
             agent.wait_until_ready()
 
 
+def test_an_agent_forks_whatever_its_parent_left_open(tmp_path: Path) -> None:
+    """As uvloop does."""
+    with (tmp_path / "left open").open("w") as left, Agent(
+        tmp_path, *FORKING, descriptors=[left.fileno()]
+    ) as agent:  # fmt: skip
+        agent.wait_until_ready()
+
+
 def test_an_agent_without_an_interpreter_for_functions_says_so(tmp_path: Path) -> None:
     """By each function, whose affair it is; nothing is ever ready for them."""
     with Agent(tmp_path, *FORKING, python=str(tmp_path / "nowhere")) as agent:

@@ -16,7 +16,7 @@ import sys
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,13 @@ class Journal:
 class Agent:
     """One agent process on a free port."""
 
-    def __init__(self, folder: Path, *options: str, python: str = sys.executable) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        python: str = sys.executable,
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self.folder = folder
         self.task_root = folder / "task"
         self.temporary = folder / "tmp"
@@ -121,6 +127,7 @@ class Agent:
             ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            pass_fds=descriptors,
             env={"PATH": "/usr/bin:/bin", "SECRET_OF_THE_AGENT": "never seen by functions"},
         )
         self._reader = threading.Thread(target=self.journal.read, args=(self.process.stdout,))

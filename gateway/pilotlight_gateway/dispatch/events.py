@@ -134,8 +134,13 @@ class EventReader:
                 self._take(event)
 
     def _take(self, event: dict[str, Any]) -> None:
-        if "line" not in event:
-            return
+        if "line" in event:
+            self._add_line(event)
+        elif event["type"] == "zygote" and event["state"] == "failed":
+            pod = self._environment.lease.pod
+            log.warning("environments start plainly", pod=pod, reason=event["reason"])
+
+    def _add_line(self, event: dict[str, Any]) -> None:
         revision = self._environment.lease.revision
         self._sink.add(
             LogLine(

@@ -16,10 +16,12 @@ from pilotlight_agent import isolation, managed_python, options
 from pilotlight_agent.options import Options
 
 _POD = "--pod"
+_FIRST_INHERITED = 3
 
 
 def main() -> None:
     """Run the agent; exits 0 after draining."""
+    _close_inherited()
     chosen = options.read(sys.argv[1:])
     if managed_python.is_managed(chosen.runtime):
         isolation.isolate()  # the zygote inherits the limits
@@ -28,6 +30,14 @@ def main() -> None:
     from pilotlight_agent import agent  # noqa: PLC0415 -- costly, and lost in the other process
 
     agent.run(chosen)
+
+
+def _close_inherited() -> None:
+    """Keep the standard streams only: a zygote forks nobody while strangers' descriptors are open.
+
+    uvloop, on which local mode runs, leaves copies of the streams open in what it starts.
+    """
+    os.closerange(_FIRST_INHERITED, os.sysconf("SC_OPEN_MAX"))
 
 
 def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
