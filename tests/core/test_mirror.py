@@ -19,7 +19,9 @@ class Script:
         self._changes = changes
         self.told = asyncio.Event()
 
-    async def watch(self, _kind: type[Namespace]) -> AsyncGenerator[Change[Namespace], None]:
+    async def watch(
+        self, _kind: type[Namespace], _namespace: str | None
+    ) -> AsyncGenerator[Change[Namespace], None]:
         for change in self._changes:
             yield change
         self.told.set()

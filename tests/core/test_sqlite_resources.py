@@ -222,6 +222,25 @@ async def test_a_watch_tells_what_is_there_then_every_change(store: SqliteResour
         ]
 
 
+async def test_a_watch_of_one_namespace_tells_of_no_other(store: SqliteResources) -> None:
+    for name in ("team", "other"):
+        await store.create(_in_namespace(function("before"), name))
+    async with aclosing(store.watch(Function, "team")) as changes:
+        first = await take(changes, 2)
+        for name in ("other", "team"):
+            await store.create(_in_namespace(function("after"), name))
+        assert [told(change) for change in [*first, *await take(changes, 1)]] == [
+            ("present", "before"), ("synced", None), ("present", "after"),
+        ]  # fmt: skip
+        assert first[0].resource is not None
+        assert first[0].resource.metadata.namespace == "team"
+
+
+def _in_namespace(resource: Function, namespace: str) -> Function:
+    resource.metadata.namespace = namespace
+    return resource
+
+
 async def test_owned_secrets_are_told_gone(store: SqliteResources) -> None:
     """A cascade is told to those who watch the owned kind."""
     owner = await store.create(function())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from multidict import CIMultiDict
 
 from pilotlight.accounts import Accounts
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import Namespace, ObjectMeta, Secret
+from pilotlight.resources import Key, Namespace, ObjectMeta, Secret
 from pilotlight_gateway.auth.access_keys import LABEL, AccessKeys
 from pilotlight_gateway.auth.caller import Caller, RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
@@ -31,21 +32,27 @@ from pilotlight_gateway.errors import (
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 REGION = "us-east-1"
 BODY = b'{"a": 1}'
 ALICE = Caller("123456789012", "team-a", "AKIDALICE")
 
 
-async def make_authenticator(resources: MemoryResources | None = None) -> SigV4Authenticator:
+@asynccontextmanager
+async def trusting(resources: MemoryResources | None = None) -> AsyncIterator[SigV4Authenticator]:
     resources = resources or MemoryResources()
     await resources.create(
         Namespace(metadata=ObjectMeta(name="team-a", labels={ACCOUNT_LABEL: "123456789012"}))
     )
     await resources.create(access_key("AKIDALICE"))
     keys = AccessKeys(resources, Accounts(resources), "pilotlight")
-    return SigV4Authenticator(keys, REGION)
+    following = asyncio.create_task(keys.run())
+    try:
+        yield SigV4Authenticator(keys, REGION)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def access_key(name: str) -> Secret:
@@ -80,16 +87,16 @@ def change(head: RequestHead, **headers: str) -> RequestHead:
 
 
 async def test_what_botocore_signs_is_believed() -> None:
-    authenticator = await make_authenticator()
-    head = sign(headers={"X-Amz-Log-Type": "Tail", "X-Amz-Client-Context": " e30= "})
-    assert await authenticator.authenticate(head, BODY) == ALICE
+    async with trusting() as authenticator:
+        head = sign(headers={"X-Amz-Log-Type": "Tail", "X-Amz-Client-Context": " e30= "})
+        assert await authenticator.authenticate(head, BODY) == ALICE
 
 
 async def test_no_signature_is_refused() -> None:
-    authenticator = await make_authenticator()
-    head = RequestHead("POST", "/", "", CIMultiDict({"Host": "x"}))
-    with pytest.raises(MissingTokenError):
-        await authenticator.authenticate(head, b"")
+    async with trusting() as authenticator:
+        head = RequestHead("POST", "/", "", CIMultiDict({"Host": "x"}))
+        with pytest.raises(MissingTokenError):
+            await authenticator.authenticate(head, b"")
 
 
 @pytest.mark.parametrize(
@@ -112,19 +119,19 @@ async def test_what_is_wrong_is_refused(
     made: Callable[[], RequestHead], body: bytes, error: type[ApiError]
 ) -> None:
     """Signed when the test runs: signatures expire."""
-    authenticator = await make_authenticator()
-    with pytest.raises(error):
-        await authenticator.authenticate(made(), body)
+    async with trusting() as authenticator:
+        with pytest.raises(error):
+            await authenticator.authenticate(made(), body)
 
 
 async def test_repeated_headers_are_refused() -> None:
-    authenticator = await make_authenticator()
-    head = sign()
-    repeated = CIMultiDict(head.headers)
-    repeated.add("Host", "elsewhere")
-    twice = RequestHead(head.method, head.path, head.query, repeated)
-    with pytest.raises(InvalidSignatureError, match="repeated: host"):
-        await authenticator.authenticate(twice, BODY)
+    async with trusting() as authenticator:
+        head = sign()
+        repeated = CIMultiDict(head.headers)
+        repeated.add("Host", "elsewhere")
+        twice = RequestHead(head.method, head.path, head.query, repeated)
+        with pytest.raises(InvalidSignatureError, match="repeated: host"):
+            await authenticator.authenticate(twice, BODY)
 
 
 @pytest.mark.parametrize(
@@ -132,34 +139,34 @@ async def test_repeated_headers_are_refused() -> None:
     [(timedelta(minutes=6), "Signature expired: "), (-timedelta(minutes=6), "not yet current: ")],
 )
 async def test_skew_is_named(late: timedelta, text: str) -> None:
-    authenticator = await make_authenticator()
-    skewed = SigV4Authenticator(authenticator.keys, REGION, lambda: datetime.now(UTC) + late)
-    with pytest.raises(InvalidSignatureError, match=text):
-        await skewed.authenticate(sign(), BODY)
+    async with trusting() as authenticator:
+        skewed = SigV4Authenticator(authenticator.keys, REGION, lambda: datetime.now(UTC) + late)
+        with pytest.raises(InvalidSignatureError, match=text):
+            await skewed.authenticate(sign(), BODY)
 
 
 @given(st.data())
 @settings(max_examples=300, deadline=None)
 async def test_one_changed_byte_is_refused(data: st.DataObject) -> None:
-    authenticator = await make_authenticator()
-    head = sign()
-    place = data.draw(st.sampled_from(["path", "query", "body", "Authorization", "X-Amz-Date"]))
-    path, query, body = head.path, head.query, BODY
-    headers = CIMultiDict(head.headers)
-    match place:
-        case "path":
-            path = _flip(data, path)
-        case "query":
-            query = _flip(data, query)
-        case "body":
-            body = _flip(data, body.decode()).encode()
-        case _:
-            headers[place] = _flip(data, headers[place])
-    changed = RequestHead(head.method, path, query, headers)
-    if _same(head, changed) and body == BODY:
-        return
-    with pytest.raises(ApiError):
-        await authenticator.authenticate(changed, body)
+    async with trusting() as authenticator:
+        head = sign()
+        place = data.draw(st.sampled_from(["path", "query", "body", "Authorization", "X-Amz-Date"]))
+        path, query, body = head.path, head.query, BODY
+        headers = CIMultiDict(head.headers)
+        match place:
+            case "path":
+                path = _flip(data, path)
+            case "query":
+                query = _flip(data, query)
+            case "body":
+                body = _flip(data, body.decode()).encode()
+            case _:
+                headers[place] = _flip(data, headers[place])
+        changed = RequestHead(head.method, path, query, headers)
+        if _same(head, changed) and body == BODY:
+            return
+        with pytest.raises(ApiError):
+            await authenticator.authenticate(changed, body)
 
 
 def _flip(data: st.DataObject, text: str) -> str:
@@ -184,43 +191,54 @@ def _canonical(query: str) -> str:
     return query.replace("+", "%20").upper() if query.lower() == query else query
 
 
-async def test_a_new_key_works_at_once_and_a_deleted_one_soon_does_not() -> None:
+async def test_a_new_key_works_at_once_and_a_deleted_one_no_longer() -> None:
     resources = MemoryResources()
-    authenticator = await make_authenticator(resources)
-    now = 1000.0
-    keys = AccessKeys(resources, authenticator.keys.accounts, "pilotlight", clock=lambda: now)
-    assert await keys.find("AKIDBOB") is None
-    made = await resources.create(access_key("AKIDBOB"))
-    assert await keys.find("AKIDBOB") is None  # looked a moment ago
-    now += 1.5
-    assert await keys.find("AKIDBOB") is not None
-    await resources.delete(Secret, made.key)
-    now += 61
-    assert await keys.find("AKIDBOB") is None
+    async with trusting(resources) as authenticator:
+        keys = authenticator.keys
+        assert await keys.find("AKIDBOB") is None
+        made = await resources.create(access_key("AKIDBOB"))
+        await asyncio.sleep(0)
+        assert await keys.find("AKIDBOB") is not None
+        await resources.delete(Secret, made.key)
+        await asyncio.sleep(0)
+        assert await keys.find("AKIDBOB") is None
 
 
-@pytest.mark.looptime
-async def test_no_call_waits_for_keys_that_are_read_again() -> None:
-    """However long nobody called: they were read meanwhile, and a deleted one is gone."""
+async def test_a_secret_without_the_label_is_no_key() -> None:
     resources = MemoryResources()
-    authenticator = await make_authenticator(resources)
-    clock = asyncio.get_running_loop().time
-    keys = AccessKeys(resources, authenticator.keys.accounts, "pilotlight", clock=clock)
-    made = await resources.create(access_key("AKIDBOB"))
-    renewal = asyncio.create_task(keys.run())
-    await asyncio.sleep(610)
-    await resources.delete(Secret, made.key)
-    assert await keys.find("AKIDBOB") is not None  # from memory
-    await asyncio.sleep(30)
-    assert await keys.find("AKIDBOB") is None
-    renewal.cancel()
+    plain = access_key("AKIDPLAIN")
+    plain.metadata.labels.clear()
+    elsewhere = access_key("AKIDELSEWHERE")
+    elsewhere.metadata.namespace = "team-a"
+    for secret in (plain, elsewhere):
+        await resources.create(secret)
+    async with trusting(resources) as authenticator:
+        assert await authenticator.keys.find("AKIDPLAIN") is None
+        assert await authenticator.keys.find("AKIDELSEWHERE") is None
+
+
+async def test_a_key_follows_its_account() -> None:
+    """Which is asked for once, not by every call."""
+    resources = MemoryResources()
+    async with trusting(resources) as authenticator:
+        keys = authenticator.keys
+        first = await keys.find("AKIDALICE")
+        assert first is not None
+        assert await keys.find("AKIDALICE") is first
+        namespace = await resources.get(Namespace, Key("", "team-a"))
+        namespace.metadata.labels[ACCOUNT_LABEL] = "210987654321"
+        await resources.replace(namespace)
+        await asyncio.sleep(0)
+        moved = await keys.find("AKIDALICE")
+        assert moved is not None
+        assert moved.account == "210987654321"
 
 
 async def test_a_key_without_its_parts_is_ignored() -> None:
     resources = MemoryResources()
-    authenticator = await make_authenticator(resources)
-    broken = access_key("AKIDBROKEN")
-    del broken.string_data["namespace"]
-    await resources.create(broken)
-    assert await authenticator.keys.find("AKIDBROKEN") is None
-    assert await authenticator.keys.find("AKIDALICE") is not None
+    async with trusting(resources) as authenticator:
+        broken = access_key("AKIDBROKEN")
+        del broken.string_data["namespace"]
+        await resources.create(broken)
+        assert await authenticator.keys.find("AKIDBROKEN") is None
+        assert await authenticator.keys.find("AKIDALICE") is not None

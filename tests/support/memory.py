@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 
 R = TypeVar("R", bound=Resource)
+_Watcher = tuple[type[Resource], str | None, asyncio.Queue[Change[Resource]]]
 
 
 class KilledError(BaseException):
@@ -46,7 +47,7 @@ class MemoryResources:
     def __init__(self, writes: Writes | None = None) -> None:
         self.writes = writes or Writes()
         self._held: dict[tuple[type[Resource], Key], Resource] = {}
-        self._watchers: list[tuple[type[Resource], asyncio.Queue[Change[Resource]]]] = []
+        self._watchers: list[_Watcher] = []
         self._versions = itertools.count(1)
 
     async def get(self, kind: type[R], key: Key) -> R:
@@ -100,11 +101,13 @@ class MemoryResources:
         self._tell("gone", gone)
         self.writes.note()
 
-    async def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
+    async def watch(
+        self, kind: type[R], namespace: str | None = None
+    ) -> AsyncGenerator[Change[R], None]:
         """Tell what is there, then `synced`, then every change."""
         queue: asyncio.Queue[Change[R]] = asyncio.Queue()
-        self._watchers.append((kind, queue))  # type: ignore[arg-type] # only `kind` is told it
-        for found in await self.list(kind):
+        self._watchers.append((kind, namespace, queue))  # type: ignore[arg-type] # told its own
+        for found in await self.list(kind, namespace):
             yield Change("present", found)
         yield Change("synced")
         while True:
@@ -124,8 +127,8 @@ class MemoryResources:
         return stored.model_copy(deep=True)
 
     def _tell(self, what: Literal["present", "gone"], resource: Resource) -> None:
-        for kind, queue in self._watchers:
-            if isinstance(resource, kind):
+        for kind, namespace, queue in self._watchers:
+            if isinstance(resource, kind) and namespace in {None, resource.metadata.namespace}:
                 queue.put_nowait(Change(what, resource.model_copy(deep=True)))
 
 

@@ -66,8 +66,11 @@ class ResourceStore(Protocol):
         """Delete one and what it owns; raises NotFoundError."""
         ...
 
-    def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
-        """Tell what is there, then `synced`, then every change; for ever, through disconnects."""
+    def watch(self, kind: type[R], namespace: str | None = None) -> AsyncGenerator[Change[R], None]:
+        """Tell what is there, then `synced`, then every change; for ever, through disconnects.
+
+        Of one namespace, or of all.
+        """
         ...
 
 

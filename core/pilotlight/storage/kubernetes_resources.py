@@ -93,9 +93,11 @@ class KubernetesResources:
         query = {"propagationPolicy": "Background"}
         await self._api.request("DELETE", object_path(kind, key), query=query)
 
-    async def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
+    async def watch(
+        self, kind: type[R], namespace: str | None = None
+    ) -> AsyncGenerator[Change[R], None]:
         """Tell what is there, then `synced`, then every change; for ever, through disconnects."""
-        collections = self._collections(kind, None)
+        collections = self._collections(kind, namespace)
         unsynced = len(collections)
         async with aclosing(_merge(self._api, collections)) as changes:
             async for change in changes:

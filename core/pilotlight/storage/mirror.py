@@ -1,4 +1,4 @@
-"""All resources of a kind in memory, kept up by the store's watch.
+"""The resources of a kind in memory, kept up by the store's watch.
 
 For whoever must answer without asking a store: gateways' catalogues, the autoscaler's caps. What
 went while a watch was broken is found when it is synced again.
@@ -30,18 +30,24 @@ class Mirror(Generic[R]):
         resources: ResourceStore,
         kind: type[R],
         changed: Callable[[R | None, R | None], None] = lambda _before, _after: None,
+        *,
+        namespace: str | None = None,
     ) -> None:
-        """Call `changed` with a resource before and after each change; None where it is not."""
+        """Call `changed` with a resource before and after each change; None where it is not.
+
+        Of one namespace, or of all.
+        """
         self.held: dict[Key, R] = {}
         self.synced = asyncio.Event()
         self._resources = resources
         self._kind = kind
         self._changed = changed
+        self._namespace = namespace
 
     async def run(self) -> None:
         """Follow the store, for ever."""
         told: set[Key] = set()
-        async with aclosing(self._resources.watch(self._kind)) as changes:
+        async with aclosing(self._resources.watch(self._kind, self._namespace)) as changes:
             async for change in changes:
                 if change.resource is None:
                     for key in self.held.keys() - told:

@@ -89,10 +89,12 @@ class SqliteResources:
         """Delete one and what it owns; raises NotFoundError."""
         await self._database.run(partial(_delete, kind, key), committed=self._tell_gone)
 
-    async def watch(self, kind: type[R]) -> AsyncGenerator[Change[R], None]:
+    async def watch(
+        self, kind: type[R], namespace: str | None = None
+    ) -> AsyncGenerator[Change[R], None]:
         """Tell what is there, then `synced`, then every change."""
-        with self._watchers.subscribe(kind) as feed:
-            bodies, seen = await self._database.run(partial(_snapshot, kind, None))
+        with self._watchers.subscribe(kind, namespace) as feed:
+            bodies, seen = await self._database.run(partial(_snapshot, kind, namespace))
             for body in bodies:
                 yield Change("present", kind.model_validate(body))
             yield Change("synced")

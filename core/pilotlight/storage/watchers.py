@@ -34,16 +34,19 @@ class Commit:
 class Feed(Generic[R]):
     """What one watcher has not seen yet."""
 
-    def __init__(self, kind: type[R]) -> None:
+    def __init__(self, kind: type[R], namespace: str | None) -> None:
         self._kind = kind
+        self._namespace = namespace
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Queue[tuple[int, Change[R]]] = asyncio.Queue()
 
     def tell(self, commit: Commit) -> None:
-        """Add a commit, if it is of the watcher's kind; from any thread."""
-        if isinstance(commit.resource, self._kind):
+        """Add a commit, if it is one that is watched; from any thread."""
+        resource = commit.resource
+        wanted = self._namespace in {None, resource.metadata.namespace}
+        if isinstance(resource, self._kind) and wanted:
             # A copy, since each watcher may do with its resource what it likes.
-            change = Change(commit.kind, commit.resource.model_copy(deep=True))
+            change = Change(commit.kind, resource.model_copy(deep=True))
             self._loop.call_soon_threadsafe(self._waiting.put_nowait, (commit.number, change))
 
     async def follow(self, *, after: int) -> AsyncGenerator[Change[R], None]:
@@ -61,9 +64,9 @@ class Watchers:
         self._feeds: tuple[Feed[Any], ...] = ()
 
     @contextmanager
-    def subscribe(self, kind: type[R]) -> Iterator[Feed[R]]:
-        """Collect the changes of a kind while the block runs."""
-        feed = Feed(kind)
+    def subscribe(self, kind: type[R], namespace: str | None) -> Iterator[Feed[R]]:
+        """Collect the changes of a kind, in one namespace or all, while the block runs."""
+        feed = Feed(kind, namespace)
         # Replaced, never changed in place: the writer's thread may be walking the old tuple.
         self._feeds = (*self._feeds, feed)
         try:
