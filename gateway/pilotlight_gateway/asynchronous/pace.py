@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["LEAST", "REST_SECONDS", "Pace"]
 
 SAMPLE_SECONDS = 0.05
+RESTING_SECONDS = 0.5
+"""How often the loop is looked at while no requests come: to look wakes an idle process up."""
 LATE_SECONDS = 0.002
 LEAST = 4
 """Events that are begun at a time even so, so that none waits for ever."""
@@ -35,10 +37,13 @@ class Pace:
     async def run(self) -> None:
         """Watch, for ever."""
         loop = asyncio.get_running_loop()
+        seconds = SAMPLE_SECONDS
         while True:
-            came, began = self._requests(), loop.time()
-            await asyncio.sleep(SAMPLE_SECONDS)
-            self.sample(loop.time() - began - SAMPLE_SECONDS, self._requests() - came)
+            before, began = self._requests(), loop.time()
+            await asyncio.sleep(seconds)
+            came = self._requests() - before
+            self.sample(loop.time() - began - seconds, came)
+            seconds = SAMPLE_SECONDS if came else RESTING_SECONDS
 
     def sample(self, late: float, requests: int) -> None:
         """Take note of how late a timer was, in seconds, and how many requests came meanwhile."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import TYPE_CHECKING
 
-from pilotlight_gateway.asynchronous.pace import SAMPLE_SECONDS, Pace
+import pytest
+
+from pilotlight_gateway.asynchronous.pace import RESTING_SECONDS, SAMPLE_SECONDS, Pace
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 
 def test_it_is_busy_only_while_requests_come_and_timers_are_late() -> None:
@@ -33,3 +36,22 @@ async def test_it_watches_the_loop_that_it_runs_in(monkeypatch: pytest.MonkeyPat
     watching.cancel()
     assert came == 1
     assert -SAMPLE_SECONDS < late < 10
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("requests", "period"),
+    [(itertools.count(), SAMPLE_SECONDS), (itertools.repeat(7), RESTING_SECONDS)],
+    ids=["called", "idle"],
+)
+async def test_it_rarely_wakes_a_process_that_nobody_calls(
+    monkeypatch: pytest.MonkeyPatch, requests: Iterator[int], period: float
+) -> None:
+    times: list[float] = []
+    pace = Pace(lambda: next(requests))
+    now = asyncio.get_running_loop().time
+    monkeypatch.setattr(pace, "sample", lambda _late, _came: times.append(now()))
+    watching = asyncio.create_task(pace.run())
+    await asyncio.sleep(10.01)
+    watching.cancel()
+    assert len(times) == pytest.approx(10 / period, rel=0.1)
