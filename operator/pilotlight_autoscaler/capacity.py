@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.claims import Start
-from pilotlight.errors import PilotlightError, ThrottledError
+from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
 from pilotlight.resources import Key
 
 from .burst import Burst
+from .caps import no_place
 from .metrics import CLAIMS_REFUSED, LEASES
 from .provisioned import Stock
 from .starts import Starts
@@ -110,17 +111,19 @@ class Capacity:
         """Start one provisioned environment; it stands in the stock.
 
         Raises ThrottledError while others still run in its place, RevisionGoneError,
-        StartFailedError.
+        StartFailedError: also where neither cap nor nodes allow it.
         """
         cap = self._caps.of(revision)
         while self._running(cap.key) >= cap.limit:
             lease = await self._recall_of(self._on_demand(cap.key))
             if lease is None:
-                raise ThrottledError("Rate Exceeded.", reason=cap.reason)
+                raise no_place(cap, others=self._plain(cap.key))
             self._vacate(lease)
         self.stock.starting[revision] += 1
         try:
             lease = await self._starts.start(revision, seconds, provisioned=True)
+        except ThrottledError as error:
+            raise StartFailedError(str(error), reason="InsufficientCapacity") from error
         finally:
             self.stock.starting[revision] -= 1
         self.stock.add(lease)

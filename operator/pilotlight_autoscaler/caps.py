@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from pilotlight.errors import StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight.storage import Mirror
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.claims import RevisionKey
+    from pilotlight.errors import PilotlightError
     from pilotlight.storage import ResourceStore
 
-__all__ = ["ACCOUNT_LIMIT", "Cap", "CapKey", "Caps"]
+__all__ = ["ACCOUNT_LIMIT", "Cap", "CapKey", "Caps", "no_place"]
 
 ACCOUNT_LIMIT = 1000
 """Environments of an account, busy or idle (AWS Lambda Developer Guide, "Lambda quotas")."""
@@ -39,6 +41,17 @@ class Cap:
     key: CapKey
     limit: int
     reason: str
+
+
+def no_place(cap: Cap, *, others: int) -> PilotlightError:
+    """Say why one more cannot be provisioned: others run in its place, or the cap is too low."""
+    if others:
+        return ThrottledError("Rate Exceeded.", reason=cap.reason)
+    whose = f"function {cap.key.function} reserves" if cap.key.function else "are unreserved"
+    return StartFailedError(
+        f"more is to be provisioned than the {cap.limit} concurrent executions that {whose}",
+        reason="InsufficientCapacity",
+    )
 
 
 class Caps:

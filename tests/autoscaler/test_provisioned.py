@@ -17,6 +17,7 @@ from pilotlight.resources import Function, FunctionAlias, FunctionAliasSpec, Key
 from pilotlight_autoscaler.burst import BURST, Burst
 from pilotlight_autoscaler.provisioned import decide
 from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
+from tests.support.compute import NO_ROOM
 
 from .conftest import REVISION
 from .test_caps import claim, settled
@@ -126,7 +127,7 @@ async def version(stage: Stage) -> FunctionVersion:
 async def keeping(stage: Stage, capacity: Capacity) -> AsyncIterator[ProvisionedKeeper]:
     """Run a keeper in virtual time."""
     keeper = ProvisionedKeeper(capacity, stage.resources, clock=asyncio.get_running_loop().time)
-    tasks = [asyncio.create_task(work) for work in keeper.background()]
+    tasks = [asyncio.create_task(work) for work in (stage.caps.run(), *keeper.background())]
     try:
         yield keeper
     finally:
@@ -183,6 +184,45 @@ async def test_a_failure_is_told_and_tried_again(stage: Stage, version: Function
         await asyncio.sleep(15)
         state = await keeper.state(key_of(version))
         assert (state.status, state.status_reason) == ("READY", None)
+
+
+@pytest.mark.looptime
+async def test_more_than_a_function_reserves_is_told(
+    stage: Stage, version: FunctionVersion
+) -> None:
+    """What it reserves is provisioned; once it reserves enough the rest is, too."""
+    capacity = stage.capacity()
+    await reserve(stage, 2)
+    async with keeping(stage, capacity) as keeper:
+        await ask(stage, version, 3)
+        await asyncio.sleep(5)
+        state = await keeper.state(key_of(version))
+        assert (state.available, state.status) == (2, "FAILED")
+        assert state.status_reason is not None
+        assert "than the 2 concurrent executions that function f reserves" in state.status_reason
+        await reserve(stage, 3)
+        await asyncio.sleep(15)
+        state = await keeper.state(key_of(version))
+        assert (state.available, state.status) == (3, "READY")
+
+
+async def reserve(stage: Stage, count: int) -> None:
+    """As a manifest may, which nobody asks whether that is enough."""
+    function = await stage.resources.get(Function, Key("default", "f"))
+    spec = function.spec.model_copy(update={"reserved_concurrency": count})
+    await stage.resources.replace(function.model_copy(update={"spec": spec}))
+    await settled()
+
+
+@pytest.mark.looptime
+async def test_a_cluster_that_is_full_is_told(stage: Stage, version: FunctionVersion) -> None:
+    capacity = stage.capacity()
+    stage.compute.crowded = True
+    async with keeping(stage, capacity) as keeper:
+        await ask(stage, version, 1)
+        await asyncio.sleep(5)
+        state = await keeper.state(key_of(version))
+        assert (state.status, state.status_reason) == ("FAILED", NO_ROOM)
 
 
 def test_a_burst_is_a_thousand_and_fills_in_ten_seconds() -> None:

@@ -54,10 +54,17 @@ async def test_its_own_function_is_no_destination(platform: Platform, destinatio
     assert (status, reason, ITSELF in message) == ("False", "OwnDestination", True)
 
 
+async def test_an_alias_of_no_function_is_not_ready(platform: Platform) -> None:
+    """Until the function comes."""
+    said = await ready(platform, "elsewhere")
+    assert said == ("False", "FunctionNotFound", "there is no function 'ring-1'")
+    await platform.apply("ring-1")
+    again = await AliasService(platform.resources, Nothing()).reconcile(KEY)
+    found = (await platform.resources.get(FunctionAlias, KEY)).condition("Ready")
+    assert found is not None
+    assert (found.status, again) == ("True", None)
+
+
 async def test_another_function_is(platform: Platform) -> None:
     await platform.apply("ring-1", functionName="Ring")
     assert await ready(platform, "Rings") == ("True", "Serving", "version $LATEST is meant")
-
-
-async def test_a_function_that_is_yet_to_come_is_not_judged(platform: Platform) -> None:
-    assert (await ready(platform, "Ring"))[:2] == ("True", "Serving")

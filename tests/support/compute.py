@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from pilotlight.agent_protocol import EnvironmentState, Specialisation, Specialised
 from pilotlight.compute import Pod, PodRequest
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import StartFailedError, ThrottledError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+
+NO_ROOM = "Rate Exceeded: pod default/pod-1 cannot be scheduled: Insufficient memory"
 
 
 class FakeCompute:
@@ -22,6 +25,8 @@ class FakeCompute:
         self.started = 0
         self.assigned: dict[str, PodRequest] = {}
         self.failing = False
+        self.crowded = False
+        """Whether no node has room."""
         self.gate = asyncio.Event()
         self.gate.set()
         self.stopping = asyncio.Event()
@@ -37,6 +42,8 @@ class FakeCompute:
         self.started += 1
         async with asyncio.timeout(seconds):
             await self.gate.wait()
+        if self.crowded:
+            raise ThrottledError(NO_ROOM, reason="ConcurrentInvocationLimitExceeded")
         if self.failing:
             raise StartFailedError("no room", reason="InsufficientCapacity")
         kind = "pod" if request.revision else "generic"

@@ -106,7 +106,9 @@ def _ready(
     alias: FunctionAlias, function: Function | None, version: FunctionVersion | None
 ) -> Said:
     spec = alias.spec
-    problem = alias.own_destination(function) if function else None
+    if function is None:
+        return "False", "FunctionNotFound", f"there is no function {spec.function!r}"
+    problem = alias.own_destination(function)
     if problem is not None:
         return "False", "OwnDestination", problem
     if version is None and spec.version != LATEST:
