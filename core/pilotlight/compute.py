@@ -80,6 +80,10 @@ class Compute(Protocol):
         """
         ...
 
+    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
+        """Ask that what can wait waits until `calm` returns: processors are for starts first."""
+        ...
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Ask to be told that a pod which starts finds no room, so that something may go."""
         ...

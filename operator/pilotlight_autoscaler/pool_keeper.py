@@ -76,7 +76,6 @@ class PoolKeeper:
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self.calm = Calm(self._clock)
         self._pools: dict[PoolKey, _Pool] = {}
-        self._demand = 0
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
@@ -142,11 +141,10 @@ class PoolKeeper:
     @contextmanager
     def demand(self) -> Iterator[None]:
         """Hold refills back while somebody waits for a pod that is started for him."""
-        self._demand += 1
         try:
-            yield
+            with self.calm.demand():
+                yield
         finally:
-            self._demand -= 1
             self._needed.set()
 
     async def run(self) -> None:
@@ -216,7 +214,7 @@ class PoolKeeper:
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
     def _free_lanes(self) -> int:
-        if self._demand or self._held() > 0:
+        if self.calm.demanded or self._held() > 0:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
         starting = sum(pool.starting for pool in self._pools.values())

@@ -83,6 +83,7 @@ class Starts:
         self._agents = agents
         self._pools = pools
         self._work: set[asyncio.Task[None]] = set()
+        compute.give_way(pools.calm.wait)
 
     async def start(
         self, revision: RevisionKey, seconds: float, *, provisioned: bool = False

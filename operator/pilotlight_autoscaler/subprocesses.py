@@ -106,6 +106,9 @@ class SubprocessCompute:
         """Give none: agents end with the process that started them."""
         return []
 
+    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
+        """Nothing is done to a subprocess that could wait."""
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Nobody is asked: a machine says nothing of room before it has none."""
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_autoscaler.calm import CLOCK_STEP, LONGEST_SECONDS, REST_SECONDS, Calm
+from pilotlight_autoscaler.calm import (
+    CLOCK_STEP,
+    LONGEST_DEMAND_SECONDS,
+    LONGEST_SECONDS,
+    REST_SECONDS,
+    Calm,
+)
 
 from .conftest import REVISION
 from .test_pool_keeper import filled
@@ -44,6 +50,20 @@ async def test_starts_without_end_are_not_waited_for() -> None:
     calm = Calm()
     with calm.start():
         assert LONGEST_SECONDS <= await waited(calm) <= LONGEST_SECONDS + REST_SECONDS
+
+
+async def test_who_waits_for_a_pod_of_his_own_has_the_node_for_himself() -> None:
+    """But not for ever."""
+    calm = Calm()
+    with calm.demand():
+        endless = asyncio.create_task(waited(calm))
+        with calm.demand():
+            await asyncio.sleep(5)
+        assert LONGEST_DEMAND_SECONDS <= await endless <= LONGEST_DEMAND_SECONDS + 2 * REST_SECONDS
+    with calm.demand():
+        soon = asyncio.create_task(waited(calm))
+        await asyncio.sleep(5)
+    assert 5 <= await soon <= 5 + 2 * REST_SECONDS
 
 
 async def test_whose_a_pod_is_is_written_down_once_nothing_starts(stage: Stage) -> None:

@@ -72,6 +72,9 @@ class FakeCompute:
             if "/generic-" in name
         ]
 
+    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
+        """Nothing here could wait."""
+
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Keep whom to ask for space."""
         self.make_space = make_space
