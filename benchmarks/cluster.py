@@ -214,12 +214,15 @@ class Capacity:
         self.platform.delete([name])
         shared = self._shared_megabytes() / SHARED
         framework = framework_megabytes()
+        with_boto3 = framework_megabytes("framework_boto3.py")
         return [
             ("idle generic pod, one of ten, PSS", f"{median(generic):.1f} MB"),
             ("pod with one idle environment, PSS", f"{special:.1f} MB"),
             (f"one of {SHARED} idle environments that share a pod, PSS", f"{shared:.1f} MB"),
             ("one functions-framework, PSS", f"{framework:.1f} MB"),
+            ("one that has imported boto3, as a generic pod has, PSS", f"{with_boto3:.1f} MB"),
             ("functions-framework ÷ generic pod", f"{framework / median(generic):.2f}"),
+            ("functions-framework with boto3 ÷ generic pod", f"{with_boto3 / median(generic):.2f}"),
             ("functions-framework ÷ pod with an environment", f"{framework / special:.2f}"),
             ("functions-framework ÷ shared environment", f"{framework / shared:.2f}"),
         ]
@@ -298,9 +301,9 @@ def with_rate(calls: Sequence[First]) -> str:
     return f"{outcome(calls)}; {rate(calls):.1f} a second"
 
 
-def framework_megabytes() -> float:
+def framework_megabytes(handler: str = "framework.py") -> float:
     """Give the memory of a functions-framework that has answered once."""
-    target = functions_framework()
+    target = functions_framework(handler)
     target.start()
     try:
         call(target.url)

@@ -91,11 +91,11 @@ def free_port() -> int:
         return port
 
 
-def functions_framework() -> Target:
+def functions_framework(handler: str = "framework.py") -> Target:
     """Google's functions-framework, called directly: the bare runtime bar."""
     port = free_port()
     program = Path(sys.executable).with_name("functions-framework")
-    source = HERE / "handlers" / "framework.py"
+    source = HERE / "handlers" / handler
     command = [str(program), "--target", "handler", "--source", str(source), "--port", str(port)]
     return Target("functions-framework", command, port)
 
