@@ -90,6 +90,13 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
         yield agent
 
 
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Agent]:
+    """One with a single environment: in the others' agent one that ended may just be replaced."""
+    with specialised(tmp_path, {"main.py": FUNCTION}, forked=True, timeout=1) as agent:
+        yield agent
+
+
 def loaded_for(told: dict[str, list[str]]) -> str | None:
     """Give what a function had loaded before it began: None if it was not forked."""
     if not {"--zygote", "--pod"} & set(told["command"]):
@@ -251,41 +258,41 @@ def descriptors_at_rest(zygote: int) -> int:
         time.sleep(0.02)
 
 
-def test_fifty_forks_leave_nothing(agent: Agent) -> None:
+def test_fifty_forks_leave_nothing(alone: Agent) -> None:
     """No zombie, no descriptor, neither with the zygote nor with what it forks."""
-    before = agent.invoke({}).json
-    zygote = only_zygote(agent)
+    before = alone.invoke({}).json
+    zygote = only_zygote(alone)
     descriptors = descriptors_at_rest(zygote)
-    processes = len(children(agent.process.pid))
+    processes = len(children(alone.process.pid))
     for _ in range(50):
-        agent.invoke({"do": "exit"})
-    after = agent.invoke({}).json
+        alone.invoke({"do": "exit"})
+    after = alone.invoke({}).json
     assert after["descriptors"] == before["descriptors"]
-    assert only_zygote(agent) == zygote
+    assert only_zygote(alone) == zygote
     assert descriptors_at_rest(zygote) == descriptors
-    assert len(children(agent.process.pid)) == processes
-    assert not any(map(has_run_out, children(agent.process.pid)))
+    assert len(children(alone.process.pid)) == processes
+    assert not any(map(has_run_out, children(alone.process.pid)))
 
 
-def test_an_environment_is_forked_before_it_is_asked_for(agent: Agent) -> None:
+def test_an_environment_is_forked_before_it_is_asked_for(alone: Agent) -> None:
     """A fork takes milliseconds; that it was early shows neither in its session nor its random."""
-    ahead = next_environment(agent)
-    agent.invoke({"do": "exit"})
-    assert agent.invoke({}).json["pid"] == ahead
+    ahead = next_environment(alone)
+    alone.invoke({"do": "exit"})
+    assert alone.invoke({}).json["pid"] == ahead
     assert os.getsid(ahead) == ahead
-    assert next_environment(agent) != ahead
+    assert next_environment(alone) != ahead
 
 
-def test_a_process_ahead_that_ends_is_replaced(agent: Agent) -> None:
+def test_a_process_ahead_that_ends_is_replaced(alone: Agent) -> None:
     """A function may kill it, as may the kernel."""
-    ahead = next_environment(agent)
+    ahead = next_environment(alone)
     os.kill(ahead, signal.SIGKILL)
     deadline = time.monotonic() + 5
-    while next_environment(agent) == ahead:
+    while next_environment(alone) == ahead:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    agent.invoke({"do": "exit"})
-    assert loaded_for(agent.invoke({}).json) == "packages"
+    alone.invoke({"do": "exit"})
+    assert loaded_for(alone.invoke({}).json) == "packages"
 
 
 def test_functions_start_plainly_while_nothing_can_be_forked(tmp_path: Path) -> None:
