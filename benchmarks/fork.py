@@ -42,6 +42,8 @@ ROOT = Path(__file__).parents[1]
 PROFILES = ROOT / "runtime-images" / "python" / "pilotlight_python" / "profile.json"
 NOOP = "def handler(event, context):\n    return event\n"
 TOKEN = "benchmark"
+ZYGOTE_AND_NEXT = 2
+PATIENCE = 10.0
 
 
 def main() -> None:
@@ -250,7 +252,9 @@ def idle_memory(python: Path) -> tuple[float, float]:
     """Give the megabytes of a generic agent with its zygote, and of an environment forked then."""
     with agent(python) as started:
         pid = started.process.pid
-        while len(tree.descendants(pid)) < len(("zygote", "next environment")):
+        deadline = time.monotonic() + PATIENCE
+        while len(tree.descendants(pid)) < ZYGOTE_AND_NEXT:
+            assert time.monotonic() < deadline, "nothing was forked ahead"
             time.sleep(0.02)
         idle = megabytes(pid, *tree.descendants(pid))
         started.invoke(started.specialise())

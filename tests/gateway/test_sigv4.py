@@ -234,6 +234,34 @@ async def test_a_key_follows_its_account() -> None:
         assert moved.account == "210987654321"
 
 
+class CountingAccounts(Accounts):
+    """Counts what is asked."""
+
+    asked = 0
+
+    async def account(self, namespace: str) -> str:
+        self.asked += 1
+        await asyncio.sleep(0)
+        return await super().account(namespace)
+
+
+@pytest.mark.parametrize(("namespace", "known"), [("team-a", True), ("nowhere", False)])
+async def test_calls_that_come_at_once_ask_once(namespace: str, known: bool) -> None:  # noqa: FBT001  a table's column
+    """A gateway that starts under load is no load on the API server; nor is a key of nobody's."""
+    resources = MemoryResources()
+    async with trusting(resources):
+        made = access_key("AKIDBOB")
+        made.string_data["namespace"] = namespace
+        await resources.create(made)
+        accounts = CountingAccounts(resources)
+        keys = AccessKeys(resources, accounts, "pilotlight")
+        following = asyncio.create_task(keys.run())
+        found = await asyncio.gather(*(keys.find("AKIDBOB") for _ in range(50)))
+        assert {key is not None for key in found} == {known}
+        assert accounts.asked == 1
+        following.cancel()
+
+
 async def test_a_key_without_its_parts_is_ignored() -> None:
     resources = MemoryResources()
     async with trusting(resources) as authenticator:

@@ -10,13 +10,12 @@ import pytest
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
+from pilotlight_autoscaler.calm import REST_SECONDS, Calm
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import NARROW_SECONDS, KubernetesCompute
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from pilotlight.storage.kubernetes_api import KubernetesApi
 
 pytestmark = pytest.mark.looptime
@@ -38,15 +37,8 @@ class Patches:
         return {}
 
 
-def until(calm: asyncio.Event) -> Callable[[], Awaitable[None]]:
-    async def wait() -> None:
-        await calm.wait()
-
-    return wait
-
-
 async def test_a_pod_is_narrowed_once_nobody_waits_for_pods() -> None:
-    resources, api, calm = MemoryResources(), Patches(), asyncio.Event()
+    resources, api, calm = MemoryResources(), Patches(), Calm()
     runtime = Runtime(
         metadata=ObjectMeta(name="python3.13"), spec=RuntimeSpec(image="registry/python3.13:1")
     )
@@ -54,11 +46,11 @@ async def test_a_pod_is_narrowed_once_nobody_waits_for_pods() -> None:
     compute = KubernetesCompute(
         cast("KubernetesApi", api), resources, ["team"], b"key", PodSettings()
     )
-    compute.give_way(until(calm))
-    await compute.assign("team/p", REQUEST)
-    assert api.paths == ["p"], "whose it is is written down"
-    await asyncio.sleep(10 * NARROW_SECONDS)
-    assert api.paths == ["p"]
-    calm.set()
-    await asyncio.sleep(1)
+    compute.give_way(calm.wait)
+    with calm.demand():
+        await compute.assign("team/p", REQUEST)
+        assert api.paths == ["p"], "whose it is is written down"
+        await asyncio.sleep(2 * NARROW_SECONDS)
+        assert api.paths == ["p"]
+    await asyncio.sleep(2 * REST_SECONDS)
     assert api.paths == ["p", "p/resize"]

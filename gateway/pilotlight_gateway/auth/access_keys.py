@@ -46,8 +46,9 @@ class AccessKeys:
         self.accounts = accounts
         self._secrets = Mirror(resources, Secret, self._secret_changed, namespace=namespace)
         self._namespaces = Mirror(resources, Namespace, self._namespace_changed)
-        self._found: dict[str, AccessKey] = {}
-        """Keys that were asked for since anything changed."""
+        self._asking = asyncio.Lock()
+        self._found: dict[str, AccessKey | None] = {}
+        """Keys that were asked for since anything changed; None for one without an account."""
 
     async def run(self) -> None:
         """Follow keys and accounts, for ever."""
@@ -60,23 +61,26 @@ class AccessKeys:
 
         Raises UnavailableError where its account is not known and cannot be asked for.
         """
-        return self._found.get(access_key) or await self._look_up(access_key)
-
-    async def _look_up(self, access_key: str) -> AccessKey | None:
+        if access_key in self._found:
+            return self._found[access_key]
         await self._secrets.synced.wait()
-        secret = next((one for one in self._secrets.held.values() if _is(one, access_key)), None)
-        if secret is None:
-            return None
-        known = self._found  # another, once something has changed
-        namespace = secret.string_data["namespace"]
+        async with self._asking:  # many calls may come at once, with one key
+            secrets = self._secrets.held.values()
+            secret = next((one for one in secrets if _is(one, access_key)), None)
+            if secret is None or access_key in self._found:
+                return self._found.get(access_key)
+            known = self._found  # another, once something has changed
+            known[access_key] = found = await self._read(secret)
+            return found
+
+    async def _read(self, secret: Secret) -> AccessKey | None:
+        data = secret.string_data
         try:
-            account = await self.accounts.account(namespace)
+            account = await self.accounts.account(data["namespace"])
         except (NotFoundError, InvalidResourceError, AlreadyExistsError) as error:
             log.warning("access key ignored", secret=str(secret.key), error=str(error))
             return None
-        key = AccessKey(access_key, secret.string_data["secretAccessKey"], namespace, account)
-        known[access_key] = key
-        return key
+        return AccessKey(data["accessKeyId"], data["secretAccessKey"], data["namespace"], account)
 
     def _secret_changed(self, _before: Secret | None, secret: Secret | None) -> None:
         self._found = {}

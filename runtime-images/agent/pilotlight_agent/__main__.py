@@ -37,7 +37,10 @@ def _close_inherited() -> None:
 
     uvloop, on which local mode runs, leaves copies of the streams open in what it starts.
     """
-    os.closerange(_FIRST_INHERITED, os.sysconf("SC_OPEN_MAX"))
+    for descriptor in [int(each.name) for each in Path("/proc/self/fd").iterdir()]:
+        if descriptor >= _FIRST_INHERITED:
+            with suppress(OSError):  # that of the look itself is closed by now
+                os.close(descriptor)
 
 
 def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
