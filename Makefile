@@ -48,7 +48,7 @@ $(MOTO): $(READY) tests/support/moto-requirements.txt
 	@touch $@
 
 demo: $(READY) $(FUNCTIONS) ## Run every example on real input, locally, and stop
-	@$(RUN)/python -m pilotlight_cli.demo
+	@$(RUN)/python -m examples.demo
 
 dev: $(READY) $(FUNCTIONS) ## Run the local platform with the examples
 	@$(RUN)/pilotlight dev examples
@@ -84,7 +84,7 @@ simulate: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python benchmarks/keep_alive.py
 
 docs: setup ## Write the generated pages anew
-	@$(RUN)/python -m pilotlight_gateway.operations.unsupported > docs/unsupported.md
+	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md
 
 model: setup ## Condense the Lambda API's model from botocore anew
 	@$(RUN)/python -m tests.support.lambda_model

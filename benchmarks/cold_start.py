@@ -37,7 +37,7 @@ def main() -> None:
     options = _options()
     process = None
     if options.endpoint is None:
-        from pilotlight_cli.dev_process import DevProcess  # noqa: PLC0415  only without a platform
+        from tests.support.dev_process import DevProcess  # noqa: PLC0415  only without a platform
 
         process = DevProcess(state=Path(tempfile.mkdtemp(prefix="pilotlight-bench-")), port=0)
         options.endpoint = process.endpoint

@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilotlight_autoscaler.simulator.bounds import Bounds, bounds
-from pilotlight_autoscaler.simulator.knative import NAME as KNATIVE
-from pilotlight_autoscaler.simulator.knative import Knative
-from pilotlight_autoscaler.simulator.policies import CLAIRVOYANT, FIXED, GREEDY_DUAL, HYBRID, LRU
-from pilotlight_autoscaler.simulator.pool import Timing
-from pilotlight_autoscaler.simulator.simulation import Cluster, Simulation
-from pilotlight_autoscaler.simulator.trace import APPS, FUNCTIONS, Population, Profile, generate
+from .simulator.bounds import Bounds, bounds
+from .simulator.knative import NAME as KNATIVE
+from .simulator.knative import Knative
+from .simulator.policies import CLAIRVOYANT, FIXED, GREEDY_DUAL, HYBRID, LRU
+from .simulator.pool import Timing
+from .simulator.simulation import Cluster, Simulation
+from .simulator.trace import APPS, FUNCTIONS, Population, Profile, generate
 
 if TYPE_CHECKING:
-    from pilotlight_autoscaler.simulator.outcome import Outcome
+    from .simulator.outcome import Outcome
 
 DAY = 86_400.0
 MOST_PER_DAY = 1440.0

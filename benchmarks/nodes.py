@@ -9,9 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.cluster import kubectl, wait_until
-
 from pilotlight_agent import tree
+from tests.support.cluster import kubectl, wait_until
 
 RUNTIME = "python3.12"
 """A runtime of the benchmark's own: the operator leaves its `Runtime` alone."""

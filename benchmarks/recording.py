@@ -11,7 +11,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pilotlight_cli.dev_process import DevProcess
+from tests.support.dev_process import DevProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

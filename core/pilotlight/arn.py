@@ -1,7 +1,7 @@
 """Lambda's ways to name a function in a request: name, `name:qualifier`, partial and full ARN.
 
 Parsing is pure; whether the region and the account are the ones served here is the gateway's
-question (`pilotlight_gateway.api.reference`).
+question (`pilotlight_gateway.invocation.reference`).
 """
 
 from __future__ import annotations

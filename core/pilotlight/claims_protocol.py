@@ -1,8 +1,8 @@
 """Claims over a wire: the messages of the one long-lived connection from a gateway to the leader.
 
-A WebSocket carries one JSON message a frame. `pilotlight_gateway.claims_client` speaks it on one
-side, `pilotlight_autoscaler.claims_server` on the other. The gateway begins with `Hello`, so that
-a new leader learns what is held before it grants anything.
+A WebSocket carries one JSON message a frame. `pilotlight_gateway.invocation.claims_client` speaks
+it on one side, `pilotlight_autoscaler.claims.server` on the other. The gateway begins with `Hello`,
+so that a new leader learns what is held before it grants anything.
 """
 
 from __future__ import annotations

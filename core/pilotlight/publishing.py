@@ -1,6 +1,6 @@
 """Publishing: freezes what `$LATEST` runs as a version with a number that is never given again.
 
-The Lambda API publishes (`pilotlight_gateway.operations.versions`), and the operator does where a
+The Lambda API publishes (`pilotlight_gateway.apis.lambda_.versions`), and the operator does where a
 function says `publish: OnChange`. AWS Lambda Developer Guide, "Lambda function versions".
 """
 

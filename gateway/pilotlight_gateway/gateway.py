@@ -19,25 +19,25 @@ from pilotlight.errors import PilotlightError
 from pilotlight.publishing import version_revision
 
 from . import errors
-from .asynchronous.dispatcher import AsynchronousDispatcher
-from .asynchronous.pace import Pace
+from .apis.platform.artifacts import get_artifact
 from .auth.caller import RequestHead
 from .auth.credentials import parse_authorization
 from .bodies import read_body
-from .catalogue import Catalogue, revision_key
 from .connections import GuardedServer
-from .dispatch.dispatcher import Dispatcher
-from .dispatch.events import LogSink
+from .events.dispatcher import AsynchronousDispatcher
+from .events.pace import Pace
 from .exchange import Call, Reply
 from .http.endpoint import HttpEndpoint
 from .identifiers import new_request_id
+from .invocation.catalogue import Catalogue, revision_key
+from .invocation.dispatch.agent_events import LogSink
+from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.published import Published
 from .metrics import Metrics
 from .paths import normalise
-from .platform.artifacts import get_artifact
-from .published import Published
 from .responses import error_reply, write
 from .routes import find_endpoint
-from .scheduling.scheduler import Scheduler
+from .schedules.scheduler import Scheduler
 from .services import Services
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from pilotlight.resources import LATEST
 
-from .asynchronous.metrics import AsynchronousMetrics
-from .cold_starts import ColdStarts
+from .events.metrics import AsynchronousMetrics
+from .invocation.cold_starts import ColdStarts
 
 if TYPE_CHECKING:
-    from pilotlight.agent_protocol import Report
+    from pilotlight.agent.protocol import Report
 
 __all__ = ["FunctionMetrics", "Metrics"]
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from .api.inputs import assemble
-from .api.model import Route, load_model
-from .asynchronous.acceptance import LARGEST_OLD_EVENT
+from .apis.lambda_.inputs import assemble
+from .apis.lambda_.invoke import LARGEST_EVENT
+from .apis.lambda_.model import Route, load_model
+from .apis.lambda_.table import LAMBDA
+from .apis.platform import artifacts, dead_letters, kinds, logs, manifests
 from .errors import (
     ApiError,
     NotSupportedError,
@@ -21,15 +23,13 @@ from .errors import (
     RequestTooLargeError,
     UnknownOperationError,
 )
-from .operations.invoke import LARGEST_EVENT
-from .operations.table import LAMBDA
-from .platform import artifacts, dead_letters, kinds, logs, manifests
+from .events.acceptance import LARGEST_OLD_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from .operations.table import Handler
+    from .apis.lambda_.table import Handler
 
 __all__ = ["Endpoint", "find_endpoint"]
 

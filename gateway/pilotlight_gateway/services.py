@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
-    from .catalogue import Catalogue
-    from .dispatch.dispatcher import Dispatcher
     from .event_queue.interface import EventQueue
+    from .invocation.catalogue import Catalogue
+    from .invocation.dispatch.dispatcher import Dispatcher
+    from .invocation.published import Published
     from .metrics import Metrics
-    from .published import Published
     from .settings import Settings
 
 __all__ = ["Services"]

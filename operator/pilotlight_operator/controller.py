@@ -2,7 +2,7 @@
 
 The autoscaler in the other thread answers claims without ever waiting for a reconcile. Only two
 things cross over: a question for the gateways' acknowledgements, and the end. The command line
-(`pilotlight_cli.cluster.operator`) starts it once the Lease is won.
+(`pilotlight_operator.process`) starts it once the Lease is won.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import structlog
 from pilotlight.accounts import Accounts
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Route
-from pilotlight.storage.kubernetes_api import KubernetesApi
-from pilotlight.storage.kubernetes_resources import KubernetesResources
-from pilotlight.storage.postgres_artifacts import PostgresArtifacts
-from pilotlight.storage.postgres_database import PostgresDatabase
+from pilotlight.storage.kubernetes.api import KubernetesApi
+from pilotlight.storage.kubernetes.resources import KubernetesResources
+from pilotlight.storage.postgres.artifacts import PostgresArtifacts
+from pilotlight.storage.postgres.database import PostgresDatabase
 
-from . import handlers
 from .dependents import Dependents
+from .feeds import kopf as handlers
 from .reconciler import Reconciler
 from .resync import Resync
 from .services.accounts import AccountService

@@ -16,7 +16,7 @@ import structlog
 from pilotlight.errors import PilotlightError
 
 if TYPE_CHECKING:
-    from pilotlight.storage.kubernetes_lease import LeaseRecord
+    from pilotlight.storage.kubernetes.lease import LeaseRecord
 
 __all__ = ["Leadership", "Lease"]
 

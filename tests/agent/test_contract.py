@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilotlight import archive
-from pilotlight.agent_protocol import CodeSource, FunctionFacts, Specialisation
-from pilotlight_agent import archive as agents_archive
+from pilotlight.agent.protocol import CodeSource, FunctionFacts, Specialisation
 from pilotlight_agent import gateway_api, specification
-from pilotlight_gateway.dispatch import environment, invocation
+from pilotlight_gateway.invocation import invocation
+from pilotlight_gateway.invocation.dispatch import environment
+from pilotlight_wire import archive
+from pilotlight_wire import archive as agents_archive
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -19,18 +19,18 @@ from pilotlight.resources import (
     Namespace,
     ObjectMeta,
 )
-from pilotlight_autoscaler.calm import Calm
-from pilotlight_autoscaler.capacity import Capacity
-from pilotlight_autoscaler.caps import Caps
-from pilotlight_autoscaler.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.pool_keeper import PoolKeeper
-from pilotlight_autoscaler.revisions import Revisions
+from pilotlight_autoscaler.leases.capacity import Capacity
+from pilotlight_autoscaler.leases.caps import Caps
+from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
+from pilotlight_autoscaler.pods.revisions import Revisions
+from pilotlight_autoscaler.pools.keeper import PoolKeeper
+from pilotlight_autoscaler.quiet import Calm
 from tests.support.compute import FakeAgents, FakeCompute
 from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
-    from pilotlight_autoscaler.agents import Agents
-    from pilotlight_autoscaler.pools import PoolSpec
+    from pilotlight.agent.client import Agents
+    from pilotlight_autoscaler.pools.decide import PoolSpec
 
 SHA = "a" * 64
 REVISION = RevisionKey("default", "f", "1" * 16)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from pilotlight_cli.dev_process import DevProcess
+from tests.support.dev_process import DevProcess
 from tests.support.platform import manifest, run_cli, write_function
 
 if TYPE_CHECKING:

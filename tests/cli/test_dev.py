@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pilotlight.state_folder import FORMAT
-from pilotlight_cli.dev_process import DevProcess
+from pilotlight_local.state_folder import FORMAT
+from tests.support.dev_process import DevProcess
 from tests.support.platform import (
     lambda_client,
     manifest,

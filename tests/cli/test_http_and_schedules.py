@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pilotlight_cli.dev_process import DevProcess
+from tests.support.dev_process import DevProcess
 from tests.support.http_client import fetch
 from tests.support.platform import manifest, run_cli
 

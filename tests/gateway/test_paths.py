@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pilotlight_gateway.apis.lambda_.invoke import _TRACE_ROOT
 from pilotlight_gateway.errors import ValidationError
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
-from pilotlight_gateway.operations.invoke import _TRACE_ROOT
 from pilotlight_gateway.paths import normalise
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from pilotlight.errors import UnavailableError
-from pilotlight.storage.kubernetes_lease import LeaseRecord
+from pilotlight.storage.kubernetes.lease import LeaseRecord
 from pilotlight_operator.leadership import DURATION_SECONDS, GIVE_UP_SECONDS, Leadership
 
 pytestmark = pytest.mark.looptime

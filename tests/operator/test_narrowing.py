@@ -10,13 +10,13 @@ import pytest
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
-from pilotlight_autoscaler.calm import REST_SECONDS, Calm
+from pilotlight_autoscaler.quiet import REST_SECONDS, Calm
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import NARROW_SECONDS, KubernetesCompute
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
-    from pilotlight.storage.kubernetes_api import KubernetesApi
+    from pilotlight.storage.kubernetes.api import KubernetesApi
 
 pytestmark = pytest.mark.looptime
 REQUEST = PodRequest(

@@ -10,7 +10,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError, NotFoundError, UnavailableError
-from pilotlight.storage.kubernetes_api import WatchExpiredError
+from pilotlight.storage.kubernetes.api import WatchExpiredError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from pilotlight.agent_protocol import EnvironmentState, Specialisation, Specialised
+from pilotlight.agent.protocol import EnvironmentState, Specialisation, Specialised
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import StartFailedError, ThrottledError
 

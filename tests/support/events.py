@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.storage.postgres_database import PostgresDatabase
+from pilotlight.storage.postgres.database import PostgresDatabase
 from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.event_queue.postgres import PostgresEventQueue
 from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue

@@ -19,6 +19,7 @@ import uvloop
 from botocore.config import Config
 
 from pilotlight.accounts import Accounts
+from pilotlight.agent.client import Agents
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
     Function,
@@ -28,19 +29,18 @@ from pilotlight.resources import (
     ObjectMeta,
     Resource,
 )
-from pilotlight_autoscaler.agents import Agents
-from pilotlight_autoscaler.capacity import Capacity
-from pilotlight_autoscaler.caps import Caps
-from pilotlight_autoscaler.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.local_claims import LocalClaims
-from pilotlight_autoscaler.pool_keeper import PoolKeeper
-from pilotlight_autoscaler.provisioned_keeper import ProvisionedKeeper
-from pilotlight_autoscaler.revisions import Revisions
-from pilotlight_autoscaler.subprocesses import SubprocessCompute
-from pilotlight_cli.local.reconciler import Reconciler, Service
+from pilotlight_autoscaler.claims.local import LocalClaims
+from pilotlight_autoscaler.leases.capacity import Capacity
+from pilotlight_autoscaler.leases.caps import Caps
+from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
+from pilotlight_autoscaler.pods.revisions import Revisions
+from pilotlight_autoscaler.pools.keeper import PoolKeeper
+from pilotlight_autoscaler.provisioned.keeper import ProvisionedKeeper
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
+from pilotlight_local.subprocesses import SubprocessCompute
+from pilotlight_operator.feeds.store import Reconciler, Service
 from pilotlight_operator.services.aliases import AliasService
 from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.versions import VersionService

@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.loaders
 
-MODEL = Path(__file__).parents[2] / "gateway/pilotlight_gateway/api/model.json"
+MODEL = Path(__file__).parents[2] / "gateway/pilotlight_gateway/apis/lambda_/model.json"
 _CONSTRAINTS = ("type", "enum", "min", "max", "pattern", "required")
 _PLACES = ("location", "locationName")
 

@@ -19,14 +19,14 @@ import structlog
 import uvloop
 
 from pilotlight.resources import Function
+from pilotlight_cli.dev.console import Console
+from pilotlight_cli.dev.folder import AppliedFolder
+from pilotlight_local.accounts import DEFAULT_NAMESPACE
+from pilotlight_local.platform import LocalPlatform, LocalSettings
+from pilotlight_local.pythons import find_functions_python
 
 from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
-from ..local.accounts import DEFAULT_NAMESPACE
-from ..local.console import Console
-from ..local.folder import AppliedFolder
-from ..local.platform import LocalPlatform, LocalSettings
-from ..local.pythons import find_functions_python
 from ..manifests import load
 from ..platform import Platform
 from ..signing import Credentials
@@ -130,7 +130,7 @@ async def _serve(
     console.serving(platform.endpoint)
     if not watched:
         await asyncio.Event().wait()
-    from ..local.watcher import saved_files  # noqa: PLC0415  slow to import, needed from here on
+    from pilotlight_cli.dev.watcher import saved_files  # noqa: PLC0415  slow to import, needed from here on
 
     async for changed in saved_files([*watched, *folder.sources], without=settings.state):
         for function in await folder.reload(changed):

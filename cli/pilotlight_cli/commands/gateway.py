@@ -60,8 +60,8 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     # Imported here: the Kubernetes client takes a second, and --help needs none of it.
     import uvloop  # noqa: PLC0415
 
-    from ..cluster.gateway import ClusterGateway, run  # noqa: PLC0415
-    from ..cluster.log import log_as_json  # noqa: PLC0415
+    from pilotlight.process_log import log_as_json  # noqa: PLC0415
+    from pilotlight_gateway.process import ClusterGateway, run  # noqa: PLC0415
 
     log_as_json()
     settings = ClusterGateway(

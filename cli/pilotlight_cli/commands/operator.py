@@ -52,12 +52,11 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """Run an operator on Kubernetes."""
     # Imported here: kopf and the Kubernetes client take seconds, and --help needs none of them.
+    from pilotlight.process_log import log_as_json  # noqa: PLC0415
     from pilotlight.resources import RuntimeSpec  # noqa: PLC0415
     from pilotlight_operator.controller import ControllerSettings  # noqa: PLC0415
     from pilotlight_operator.manifests.pod import PodSettings  # noqa: PLC0415
-
-    from ..cluster.log import log_as_json  # noqa: PLC0415
-    from ..cluster.operator import ClusterOperator, run  # noqa: PLC0415
+    from pilotlight_operator.process import ClusterOperator, run  # noqa: PLC0415
 
     log_as_json()
     runtimes = json.loads(runtimes_file.read_text()) if runtimes_file else {}

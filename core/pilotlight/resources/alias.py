@@ -1,6 +1,6 @@
 """`FunctionAlias`: a name for a version of a function, which can be pointed at another one.
 
-Gateways follow it (`pilotlight_gateway.published`); provisioned concurrency follows it, too.
+Gateways follow it (`pilotlight_gateway.invocation.published`), and so does provisioned concurrency.
 """
 
 from __future__ import annotations

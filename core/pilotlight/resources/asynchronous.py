@@ -1,7 +1,7 @@
 """How a function is invoked asynchronously: the field `async` of functions, versions and aliases.
 
 Names, defaults and limits are Lambda's (API reference, PutFunctionEventInvokeConfig); the
-gateway's `pilotlight_gateway.asynchronous` acts on it.
+gateway's `pilotlight_gateway.events` acts on it.
 """
 
 from __future__ import annotations

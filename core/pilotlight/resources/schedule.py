@@ -1,7 +1,7 @@
 """`Schedule`: a function that is invoked, asynchronously, at times of a clock.
 
 Names and limits follow Amazon EventBridge Scheduler (API reference, CreateSchedule); the grammar is
-`pilotlight.schedules`. Gateways fire it (`pilotlight_gateway.scheduling`).
+`pilotlight.schedules`. Gateways fire it (`pilotlight_gateway.schedules`).
 """
 
 from __future__ import annotations

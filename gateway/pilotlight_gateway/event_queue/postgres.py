@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from pilotlight.storage.postgres_database import PostgresDatabase
+    from pilotlight.storage.postgres.database import PostgresDatabase
 
     from .interface import DeadLetter, Event, Lane, Lease, Verdict
     from .writes import Outcome

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from pilotlight.errors import NotFoundError
-from pilotlight.storage.sqlite_database import SqliteDatabase
+from pilotlight.storage.sqlite.database import SqliteDatabase
 
 from . import sqlite_statements as statements
 from . import sqlite_writes

@@ -16,11 +16,11 @@ from multidict import CIMultiDict
 
 from pilotlight.errors import PilotlightError
 from pilotlight_gateway import errors
+from pilotlight_gateway.apis.lambda_.invoke import LARGEST_EVENT, invoke
 from pilotlight_gateway.auth.caller import Caller
 from pilotlight_gateway.bodies import read_body
 from pilotlight_gateway.exchange import Call, Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
-from pilotlight_gateway.operations.invoke import LARGEST_EVENT, invoke
 
 from . import cors
 from .authorisation import Authorisation

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pilotlight.resources import Function, FunctionAlias
-    from pilotlight_gateway.catalogue import Catalogue
-    from pilotlight_gateway.published import Followed
+    from pilotlight_gateway.invocation.catalogue import Catalogue
+    from pilotlight_gateway.invocation.published import Followed
 
     from .site import Site
 

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.agent_protocol import AGENT_PORT
+from pilotlight.agent.protocol import AGENT_PORT
 from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, RUNTIME_LABEL, label_value
 from pilotlight.resources import GROUP, VERSION
 

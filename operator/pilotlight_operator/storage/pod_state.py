@@ -13,7 +13,7 @@ from pilotlight.errors import (
 from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
 
 if TYPE_CHECKING:
-    from pilotlight.storage.kubernetes_api import Json
+    from pilotlight.storage.kubernetes.api import Json
 
 __all__ = [
     "address",

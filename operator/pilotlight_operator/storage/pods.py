@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.agent_health import wait_until_ready
-from pilotlight.agent_protocol import AGENT_PORT, pod_token, token_digest
+from pilotlight.agent.health import wait_until_ready
+from pilotlight.agent.protocol import AGENT_PORT, pod_token, token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import (
     NotFoundError,
@@ -26,8 +26,8 @@ from pilotlight.errors import (
     UnavailableError,
 )
 from pilotlight.resources import Key, Runtime
-from pilotlight.storage.kubernetes_api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
-from pilotlight.storage.kubernetes_watch import Collection, follow
+from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from pilotlight.storage.kubernetes.watch import Collection, follow
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
 from .pod_state import (
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from pilotlight.storage import ResourceStore
-    from pilotlight.storage.kubernetes_api import Json, KubernetesApi
-    from pilotlight.storage.kubernetes_watch import RawChange
+    from pilotlight.storage.kubernetes.api import Json, KubernetesApi
+    from pilotlight.storage.kubernetes.watch import RawChange
 
 __all__ = ["KubernetesCompute"]
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine
 from urllib.parse import parse_qs, urlsplit
 
 from pilotlight_agent import specification
-from pilotlight_agent.archive import ArchiveError
 from pilotlight_agent.environment import Environment, State
 from pilotlight_agent.failure import RESPONSE_LIMIT
 from pilotlight_agent.invocation import Answer, Invocation, Refusal
@@ -27,6 +26,7 @@ from pilotlight_agent.pod import AlreadySpecialisedError, DrainingError, NotSpec
 from pilotlight_agent.server import Connection
 from pilotlight_agent.specification import InvalidSpecificationError
 from pilotlight_agent.wire import Request
+from pilotlight_wire.archive import ArchiveError
 
 _MOST_ENVIRONMENTS = 64
 _REFUSALS: dict[type[Exception], tuple[int, str, bool]] = {

@@ -17,8 +17,8 @@ from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
 from zipfile import ZipFile
 
-from pilotlight_agent import archive
 from pilotlight_agent.specification import Code
+from pilotlight_wire import archive
 
 _CHUNK = 262_144
 _FETCH_SECONDS = 30

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pilotlight.errors import StateVersionError
-from pilotlight.storage.postgres_database import PostgresDatabase
-from pilotlight.storage.sqlite_database import SqliteDatabase
+from pilotlight.storage.postgres.database import PostgresDatabase
+from pilotlight.storage.sqlite.database import SqliteDatabase
 from pilotlight_gateway.event_queue import (
     migrations,
     postgres_statements,

@@ -1,0 +1,1 @@
+"""What `pilotlight dev` adds to the local platform: manifests kept applied, and what it shows."""

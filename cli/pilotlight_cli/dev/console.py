@@ -1,0 +1,67 @@
+"""What `pilotlight dev` shows: where things are, what became of manifests, and every call.
+
+Plain lines in a pipe; ticks and colours on a terminal. How a log line is shown, `brief` says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pilotlight import __version__
+from pilotlight_cli.functions import FUNCTIONS
+from pilotlight_cli.output import tick
+
+from .brief import brief
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pilotlight.resources import Function
+    from pilotlight.storage import LogLine
+    from pilotlight_local.pythons import FunctionsPython
+
+__all__ = ["Console"]
+
+
+class Console:
+    """Prints for a person."""
+
+    def started(self, state: Path, python: FunctionsPython) -> None:
+        """Say what runs, and once what it is not."""
+        click.echo(f"pilotlight {__version__}  local mode  state {state} (sqlite)")
+        click.echo(f"python3.x functions run with {python.path}" + _shared(python))
+        click.echo("local mode isolates nothing and accepts any credentials, on loopback only")
+
+    def function(self, function: Function, endpoint: str) -> None:
+        """Say where a function is called, or why it cannot be."""
+        name, spec = function.function_name, function.spec
+        ready = function.status.condition("Ready")
+        if ready is not None and ready.status == "False":
+            mark = click.style("not ready", fg="red")
+            click.echo(f"{name}  {mark}  {ready.reason}: {ready.message}")
+            return
+        where = f"{endpoint}{FUNCTIONS}/{name}/invocations"
+        click.echo(f"{tick()}{name}  {spec.runtime}  {spec.memory} MB  {where}")
+
+    def serving(self, endpoint: str) -> None:
+        """Say that invocations are served; the last line before calls are shown."""
+        click.echo(f'AWS endpoint {endpoint}   eval "$(pilotlight env --endpoint {endpoint})"')
+
+    def problem(self, text: str) -> None:
+        """Say what went wrong with a change."""
+        click.echo(click.style("! ", fg="red") + text)
+
+    def log(self, lines: Sequence[LogLine]) -> None:
+        """Show a call's own lines, and its report in short."""
+        shown = [text for line in lines if (text := brief(line)) is not None]
+        if shown:
+            click.echo("\n".join(shown))
+
+
+def _shared(python: FunctionsPython) -> str:
+    if not python.shared:
+        return ""
+    return ", the platform's own, and see its packages; `make setup` gives them one of their own"

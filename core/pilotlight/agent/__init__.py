@@ -1,0 +1,1 @@
+"""The one client of agents: what autoscaler and gateways say to a pod."""

@@ -1,0 +1,1 @@
+"""The Kubernetes API as a store of resources, and its Leases."""

@@ -1,0 +1,1 @@
+"""PostgreSQL as the store of a cluster's packages and log lines."""

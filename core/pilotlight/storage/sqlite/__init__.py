@@ -1,0 +1,1 @@
+"""SQLite as the store of one machine's resources and log lines."""

@@ -1,0 +1,141 @@
+"""Log lines of one machine, in one SQLite file that neither time nor a chatty function fills.
+
+Whoever appends while another append is on the disk waits with its lines and the next write takes
+everything that waits, so that a flood costs few transactions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pilotlight.storage.interfaces import LogLine, LogQuery
+
+from .database import SqliteDatabase
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+__all__ = ["SqliteLogs"]
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS lines (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    namespace TEXT NOT NULL,
+    function TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    request_id TEXT NOT NULL,
+    message TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS lines_by_function ON lines (namespace, function, id);
+CREATE INDEX IF NOT EXISTS lines_by_time ON lines (time);
+"""
+_WANTED = """
+SELECT time, namespace, function, stream, request_id, message, id FROM lines
+WHERE namespace = :namespace AND function = :function AND id > :after_id AND time >= :since
+AND (:request_id IS NULL OR request_id = :request_id)
+"""
+_INSERT = """
+INSERT INTO lines (time, namespace, function, stream, request_id, message)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
+FROM json_each(?)
+"""
+_FIRST = f"{_WANTED} ORDER BY id LIMIT :limit"
+_LAST = f"{_WANTED} ORDER BY id DESC LIMIT :limit"
+_TRIM_EVERY = 1000
+"""Lines between two looks at the bounds."""
+
+
+class SqliteLogs:
+    """A `LogStore` in one file of at most about `max_bytes`, with nothing older than `max_age`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int = 256 * 1024 * 1024,
+        max_age: float = 7 * 86_400,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        # The last lines may go in a power cut, so that a write need not wait for the disk.
+        self._database = SqliteDatabase(path, _SCHEMA, synchronous="NORMAL")
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._clock = clock
+        self._waiting: list[LogLine] = []
+        self._writing = asyncio.Lock()
+        self._untrimmed = 0
+
+    async def append(self, lines: Sequence[LogLine]) -> None:
+        """Keep lines; raises UnavailableError if they, or what waited with them, were lost."""
+        self._waiting.extend(lines)
+        async with self._writing:
+            batch, self._waiting = self._waiting, []
+            if batch:
+                await self._database.run(partial(_insert, batch))
+                await self._trim(len(batch))
+
+    async def query(self, query: LogQuery) -> list[LogLine]:
+        """Give the last `limit` lines of a query, or the first ones after `after_id`."""
+        return await self._database.run(partial(_select, query))
+
+    def close(self) -> None:
+        """Finish what has begun and close the file."""
+        self._database.close()
+
+    async def _trim(self, appended: int) -> None:
+        self._untrimmed += appended
+        if self._untrimmed >= _TRIM_EVERY:
+            self._untrimmed = 0
+            oldest = self._clock() - self._max_age
+            await self._database.run(partial(_drop_oldest, oldest, self._max_bytes))
+
+
+def _insert(lines: Sequence[LogLine], connection: sqlite3.Connection) -> None:
+    # One statement for all: each step of a statement takes the interpreter's lock anew, and the
+    # event loop that would have to give it up is the one that serves invocations.
+    rows = [
+        (line.time, line.namespace, line.function, line.stream, line.request_id, line.message)
+        for line in lines
+    ]
+    connection.execute(_INSERT, (json.dumps(rows),))
+
+
+def _select(query: LogQuery, connection: sqlite3.Connection) -> list[LogLine]:
+    parameters = {
+        "namespace": query.namespace,
+        "function": query.function,
+        "after_id": query.after_id,
+        "since": query.since,
+        "request_id": query.request_id,
+        "limit": query.limit,
+    }
+    if query.after_id:
+        return [LogLine(*row) for row in connection.execute(_FIRST, parameters)]
+    return [LogLine(*row) for row in connection.execute(_LAST, parameters)][::-1]
+
+
+def _drop_oldest(oldest: float, max_bytes: int, connection: sqlite3.Connection) -> None:
+    """Delete what is too old, then tenths of the rest until it fits.
+
+    The file does not shrink; its free pages are used again.
+    """
+    connection.execute("DELETE FROM lines WHERE time < ?", (oldest,))
+    while _used_bytes(connection) > max_bytes:
+        first, last = connection.execute("SELECT min(id), max(id) FROM lines").fetchone()
+        if first is None:
+            break
+        cut = first + (last - first) // 10
+        connection.execute("DELETE FROM lines WHERE id <= ?", (cut,))
+
+
+def _used_bytes(connection: sqlite3.Connection) -> int:
+    names = ("page_count", "freelist_count", "page_size")
+    total, free, size = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in names)
+    return (total - free) * size

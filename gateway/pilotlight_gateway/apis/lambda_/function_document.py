@@ -1,0 +1,182 @@
+"""Says a `Function` resource in the API's words: FunctionConfiguration and GetFunction's answer.
+
+AWS Lambda API reference, "FunctionConfiguration". States follow lambda.md 1.2: what was written and
+not yet reconciled is Pending or InProgress.
+"""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.arn import function_arn
+from pilotlight.resources import Key, Secret
+from pilotlight.tickets import ticket_for
+from pilotlight_gateway.invocation.reference import LATEST
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Function, FunctionVersion, Resource
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.invocation.targets import Target
+    from pilotlight_gateway.services import Services
+
+__all__ = [
+    "configuration",
+    "get_function_document",
+    "in_progress",
+    "revision_id",
+    "version_configuration",
+]
+
+NO_ROLE = "arn:aws:iam::{account}:role/none"
+"""Manifests need no role; the API's model requires one in answers."""
+
+
+async def configuration(  # noqa: PLR0913  what is described, then how it was named
+    services: Services,
+    call: Call,
+    function: Function,
+    *,
+    version: str = LATEST,
+    qualifier: str | None = None,
+    listed: bool = False,
+) -> dict[str, Any]:
+    """Give a FunctionConfiguration; lists leave states out, as Lambda does."""
+    spec = function.spec
+    region, account = services.settings.region, call.caller.account
+    document: dict[str, Any] = {
+        "FunctionName": function.function_name,
+        "FunctionArn": function_arn(region, account, function.function_name, qualifier),
+        "Role": spec.role or NO_ROLE.format(account=account),
+        "CodeSize": function.status.code_size or 0,
+        "Description": spec.description,
+        "Timeout": spec.timeout,
+        "MemorySize": spec.memory,
+        "LastModified": _last_modified(function),
+        "CodeSha256": _code_sha256(function),
+        "Version": version,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "RevisionId": revision_id(function),
+        "PackageType": "Image" if spec.code.image else "Zip",
+        "Architectures": [spec.architecture],
+        "EphemeralStorage": {"Size": spec.ephemeral_storage},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": _logging(function),
+    }
+    if spec.dead_letter_target:
+        document["DeadLetterConfig"] = {"TargetArn": spec.dead_letter_target}
+    if spec.runtime and spec.handler:
+        document |= {"Runtime": spec.runtime, "Handler": spec.handler}
+    if variables := await _variables(services, function):
+        document["Environment"] = {"Variables": variables}
+    return document if listed else document | _states(function)
+
+
+async def version_configuration(
+    services: Services, call: Call, version: FunctionVersion, *, listed: bool = False
+) -> dict[str, Any]:
+    """Give a version's FunctionConfiguration."""
+    return await configuration(
+        services, call, version.as_function(),
+        version=version.number, qualifier=version.number, listed=listed,
+    )  # fmt: skip
+
+
+async def get_function_document(
+    services: Services, call: Call, target: Target, qualifier: str | None
+) -> dict[str, Any]:
+    """Give GetFunction's answer; the package's address works for ten minutes."""
+    described = target.described()
+    document: dict[str, Any] = {
+        "Configuration": await configuration(
+            services, call, described, version=target.version, qualifier=qualifier
+        ),
+        "Code": _code(services, call, described),
+    }
+    function = target.function
+    if function.spec.tags:
+        document["Tags"] = function.spec.tags
+    if function.spec.reserved_concurrency is not None:
+        reserved = function.spec.reserved_concurrency
+        document["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
+    return document
+
+
+def in_progress(function: Function) -> bool:
+    """Say whether the last change is still being carried out."""
+    return _unobserved(function) or function.status.last_update_status == "InProgress"
+
+
+def revision_id(resource: Resource) -> str:
+    """Give the RevisionId of a function, a version or an alias: another one after each change."""
+    metadata = resource.metadata
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{metadata.uid}/{metadata.generation}"))
+
+
+def _unobserved(function: Function) -> bool:
+    return function.status.observed_generation < function.metadata.generation
+
+
+def _states(function: Function) -> dict[str, Any]:
+    status = function.status
+    if status.revision is None and _unobserved(function):
+        return {
+            "State": "Pending",
+            "StateReason": "The function is being created.",
+            "StateReasonCode": "Creating",
+        }
+    update = "InProgress" if _unobserved(function) else status.last_update_status
+    states = {
+        "State": status.state,
+        "StateReason": status.state_reason,
+        "StateReasonCode": status.state_reason_code,
+        "LastUpdateStatus": update,
+        "LastUpdateStatusReason": status.last_update_status_reason,
+        "LastUpdateStatusReasonCode": status.last_update_status_reason_code,
+    }
+    return {name: value for name, value in states.items() if value is not None}
+
+
+def _last_modified(function: Function) -> str:
+    text = function.status.last_modified or function.metadata.creation_timestamp or ""
+    return text.replace("Z", ".000+0000")
+
+
+def _code_sha256(function: Function) -> str:
+    served = function.status.configuration
+    sha256 = function.spec.code.zip or (served.code_sha256 if served else "")
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _logging(function: Function) -> dict[str, str]:
+    logging = function.spec.logging
+    levels = {
+        "ApplicationLogLevel": logging.application_level,
+        "SystemLogLevel": logging.system_level,
+    }
+    group = logging.group or f"/aws/lambda/{function.function_name}"
+    document = {"LogFormat": logging.format, "LogGroup": group}
+    return document | {name: level for name, level in levels.items() if level}
+
+
+async def _variables(services: Services, function: Function) -> dict[str, str]:
+    reference = function.spec.environment_from
+    if reference is None:
+        return function.spec.environment
+    key = Key(function.metadata.namespace, reference.secret)
+    secrets = await services.resources.list(Secret, key.namespace)
+    held = next((secret.string_data for secret in secrets if secret.key == key), {})
+    return held | function.spec.environment
+
+
+def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
+    if function.spec.code.image:
+        return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
+    served = function.status.configuration
+    sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
+    if sha256 is None:
+        return {"RepositoryType": "S3"}
+    ticket = ticket_for(services.settings.platform_key, sha256)
+    origin = services.settings.public_url or call.origin
+    return {"RepositoryType": "S3", "Location": f"{origin}/-/artifacts/{sha256}?ticket={ticket}"}

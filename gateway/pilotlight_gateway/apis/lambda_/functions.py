@@ -1,0 +1,142 @@
+"""CreateFunction, GetFunction, GetFunctionConfiguration, ListFunctions and DeleteFunction.
+
+They write and read the same resources as `kubectl`: the operator's function service does the rest.
+Texts and codes: lambda.md 1.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import AlreadyExistsError, NotFoundError
+from pilotlight.names import object_name
+from pilotlight.publishing import versions_of
+from pilotlight.resources import Function, Key, ObjectMeta
+from pilotlight_gateway.errors import (
+    InvalidParameterValueError,
+    ResourceConflictError,
+)
+from pilotlight_gateway.exchange import Reply, json_reply
+from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
+
+from . import environment_secret
+from .function_code import keep_code
+from .function_document import configuration, get_function_document, version_configuration
+from .function_input import merge, parse_spec, refuse_unsupported
+from .lookup import find, find_target_of, reference_of
+from .paging import paged
+from .versions import delete_version, publish_when_settled
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = [
+    "create_function",
+    "delete_function",
+    "get_function",
+    "get_function_configuration",
+    "list_functions",
+]
+
+PAGE = 50
+
+
+async def create_function(services: Services, call: Call) -> Reply:
+    """Make a function; it is Pending until the operator has seen it."""
+    given = call.input
+    reference = resolve(
+        given["FunctionName"], call.caller, services.settings.region, "CreateFunction"
+    )
+    refuse_unsupported(given)
+    if given.get("PackageType") == "Image":
+        raise InvalidParameterValueError("PackageType Image is not supported yet: send a Zip.")
+    if await services.catalogue.find(reference.namespace, reference.name):
+        raise _exists(reference)
+    # The spec is checked before anything is kept, with an address that every spec could have.
+    parse_spec(_spec(reference, given, "0" * 64))
+    environment_secret.check(given)
+    sha256, size = await keep_code(services.artifacts, given["Code"])
+    function = await _write(services, reference, given, sha256)
+    function.status.code_size = size
+    if given.get("Publish"):
+        return json_reply(await publish_when_settled(services, call, function), 201)
+    return json_reply(await configuration(services, call, function), 201)
+
+
+async def get_function(services: Services, call: Call) -> Reply:
+    """Give a function's configuration, code and tags."""
+    reference, target = await find_target_of(services, call, "GetFunction")
+    return json_reply(await get_function_document(services, call, target, reference.qualifier))
+
+
+async def get_function_configuration(services: Services, call: Call) -> Reply:
+    """Give a function's configuration."""
+    reference, target = await find_target_of(services, call, "GetFunctionConfiguration")
+    document = await configuration(
+        services, call, target.described(), version=target.version, qualifier=reference.qualifier
+    )
+    return json_reply(document)
+
+
+async def list_functions(services: Services, call: Call) -> Reply:
+    """Give the account's functions by name, at most 50 a page."""
+    functions = await services.resources.list(Function, call.caller.namespace)
+    everything = call.input.get("FunctionVersion") == "ALL"
+    found = {one.function_name: one for one in functions}
+    page, marker = paged(sorted(found), call.input, most=PAGE)
+    document: dict[str, Any] = {"Functions": []}
+    for name in page:
+        function = found[name]
+        document["Functions"].append(await configuration(services, call, function, listed=True))
+        if everything:
+            document["Functions"] += await _listed_versions(services, call, function)
+    return json_reply(document | marker)
+
+
+async def _listed_versions(
+    services: Services, call: Call, function: Function
+) -> list[dict[str, Any]]:
+    versions = await versions_of(services.resources, function.key)
+    return [await version_configuration(services, call, one, listed=True) for one in versions]
+
+
+async def delete_function(services: Services, call: Call) -> Reply:
+    """Delete a function and what it owns, or one version of it."""
+    reference = reference_of(services, call, "DeleteFunction")
+    if reference.qualifier == LATEST:
+        raise InvalidParameterValueError(
+            "$LATEST version cannot be deleted without deleting the function."
+        )
+    if reference.qualifier is not None:
+        return await delete_version(services, call, reference)
+    function = await find(services, call, "DeleteFunction")
+    try:
+        await services.resources.delete(Function, function.key)
+    except NotFoundError as error:
+        raise reference.not_found() from error
+    return Reply(204)
+
+
+async def _write(
+    services: Services, reference: Reference, given: dict[str, Any], sha256: str
+) -> Function:
+    key = Key(reference.namespace, object_name(reference.name))
+    spec = _spec(reference, given, sha256)
+    # A Secret without its function is found by its label and dropped; the reverse would not start.
+    spec |= await environment_secret.keep(services.resources, key, given)
+    function = Function(
+        metadata=ObjectMeta(name=key.name, namespace=key.namespace), spec=parse_spec(spec)
+    )
+    try:
+        return await services.resources.create(function)
+    except AlreadyExistsError as error:
+        raise _exists(reference) from error
+
+
+def _spec(reference: Reference, given: dict[str, Any], sha256: str) -> dict[str, Any]:
+    return merge({"functionName": reference.name, "code": {"zip": sha256}}, given)
+
+
+def _exists(reference: Reference) -> ResourceConflictError:
+    return ResourceConflictError(f"Function already exist: {reference.name}")

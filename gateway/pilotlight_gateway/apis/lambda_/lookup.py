@@ -1,0 +1,59 @@
+"""Finds what a management call names: in the store, where what was just written is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import NotFoundError
+from pilotlight.resources import Function
+from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
+from pilotlight_gateway.invocation.targets import Target, target_of
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["find", "find_target_of", "find_unqualified", "reference_of"]
+
+
+async def find(services: Services, call: Call, operation: str) -> Function:
+    """Read the function that a request names from the store; raises ResourceNotFoundException."""
+    reference = reference_of(services, call, operation)
+    if reference.qualifier not in {None, LATEST}:
+        raise reference.not_found()
+    key = await services.catalogue.key_of(reference.namespace, reference.name)
+    try:
+        return await services.resources.get(Function, key)
+    except NotFoundError as error:
+        raise reference.not_found() from error
+
+
+async def find_unqualified(services: Services, call: Call, operation: str) -> Function:
+    """Read the function that a request names, whatever its qualifier names of it."""
+    reference = reference_of(services, call, operation)
+    key = await services.catalogue.key_of(reference.namespace, reference.name)
+    try:
+        return await services.resources.get(Function, key)
+    except NotFoundError as error:
+        raise replace(reference, qualifier=None).not_found() from error
+
+
+async def find_target_of(
+    services: Services, call: Call, operation: str
+) -> tuple[Reference, Target]:
+    """Give what a request names, and what that means; raises ResourceNotFoundException."""
+    reference = reference_of(services, call, operation)
+    function = await find_unqualified(services, call, operation)
+    return reference, await target_of(services, reference, function)
+
+
+def reference_of(services: Services, call: Call, operation: str) -> Reference:
+    """Give what a request names; raises the error that Lambda raises."""
+    return resolve(
+        call.parameters["FunctionName"],
+        call.caller,
+        services.settings.region,
+        operation,
+        call.query.get("Qualifier"),
+    )

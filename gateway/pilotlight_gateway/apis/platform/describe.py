@@ -1,0 +1,48 @@
+"""How a function stands at this gateway, for `pilotlight describe`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.publishing import version_revision
+from pilotlight_gateway.invocation.catalogue import revision_key
+
+if TYPE_CHECKING:
+    from pilotlight.resources import Function, FunctionAlias, FunctionVersion, ProvisionedStatus
+    from pilotlight_gateway.services import Services
+
+__all__ = ["standing"]
+
+
+def standing(services: Services, function: Function) -> dict[str, Any]:
+    """Give environments by state, versions and aliases, and the last cold start's phases (s)."""
+    revision = revision_key(function)
+    published = services.published
+    versions = sorted(published.versions.of(function.key).values(), key=lambda v: v.spec.version)
+    aliases = sorted(published.aliases.of(function.key).values(), key=lambda a: a.spec.alias)
+    return {
+        "environments": services.dispatcher.environments(revision) if revision else {},
+        "versions": [_version(services, version) for version in versions],
+        "aliases": [_alias(alias) for alias in aliases],
+        "coldStart": services.metrics.cold_starts.last(*function.key),
+    }
+
+
+def _version(services: Services, version: FunctionVersion) -> dict[str, Any]:
+    return {
+        "version": version.number,
+        "environments": services.dispatcher.environments(version_revision(version)),
+        "provisioned": _provisioned(version.status.provisioned),
+    }
+
+
+def _alias(alias: FunctionAlias) -> dict[str, Any]:
+    return {
+        "alias": alias.spec.alias,
+        "version": alias.spec.version,
+        "provisioned": _provisioned(alias.status.provisioned),
+    }
+
+
+def _provisioned(status: ProvisionedStatus | None) -> dict[str, Any] | None:
+    return None if status is None else status.to_json()

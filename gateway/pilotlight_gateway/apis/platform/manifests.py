@@ -1,0 +1,123 @@
+"""`/-/apply` and `/-/functions/…`: resources as they are, for the command line.
+
+What `kubectl` is on a cluster, these are wherever there is none; both write the same resources.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.errors import InvalidResourceError, NotFoundError
+from pilotlight.manifest import parse_manifest
+from pilotlight.resources import Function, FunctionAlias, Key, Resource, Route
+from pilotlight_gateway.errors import FunctionNotFoundError
+from pilotlight_gateway.exchange import Reply, json_reply
+
+from .describe import standing
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["apply", "delete_function", "get_function"]
+
+
+async def apply(services: Services, call: Call) -> Reply:
+    """Create or change one resource of the caller's account."""
+    try:
+        wanted = parse_manifest(json.loads(call.body or b"null"))
+    except ValueError as error:
+        raise InvalidResourceError(f"the body is not JSON: {error}") from error
+    if wanted.cluster_scoped:
+        raise InvalidResourceError(
+            f"kind: {wanted.kind} cannot be applied here, Function can; "
+            "Runtimes are the cluster's, use kubectl",
+            field="kind",
+        )
+    namespace = wanted.metadata.namespace or call.caller.namespace
+    if namespace != call.caller.namespace:
+        raise InvalidResourceError(
+            f"metadata.namespace: {namespace!r} came, the caller's account is "
+            f"{call.caller.namespace!r}",
+            field="metadata.namespace",
+        )
+    wanted.metadata.namespace = namespace
+    if isinstance(wanted, Route):
+        await _refuse_rival(services, wanted)
+    if isinstance(wanted, FunctionAlias):
+        await _refuse_own_destination(services, wanted)
+    return json_reply((await _put(services, wanted)).to_json())
+
+
+async def get_function(services: Services, call: Call) -> Reply:
+    """Give a function as it is stored, and how it stands at this gateway."""
+    function = await _find(services, call)
+    return json_reply(function.to_json() | standing(services, function))
+
+
+async def delete_function(services: Services, call: Call) -> Reply:
+    """Delete a function."""
+    function = await _find(services, call)
+    await services.resources.delete(Function, function.key)
+    return Reply(204)
+
+
+async def _put(services: Services, wanted: Resource) -> Resource:
+    try:
+        present = await services.resources.get(type(wanted), wanted.key)
+    except NotFoundError:
+        return await services.resources.create(wanted)
+    if isinstance(present, Function) and isinstance(wanted, Function):
+        _refuse_renaming(present, wanted)
+    metadata = present.metadata.model_copy(update=_written(wanted))
+    update = {"spec": getattr(wanted, "spec", None), "metadata": metadata}
+    changed = present.model_copy(update=update)
+    return present if changed == present else await services.resources.replace(changed)
+
+
+async def _refuse_rival(services: Services, wanted: Route) -> None:
+    """Refuse a route that asks for what another one asks for, be that one older or not."""
+    routes = {one.key: one for one in await services.resources.list(Route)}
+    present = routes.pop(wanted.key, None)
+    if present is not None and present.spec == wanted.spec:
+        return
+    if any(one.wants_the_same(wanted) for one in routes.values()):
+        raise InvalidResourceError(
+            f"spec.path: {wanted.spec.host}{wanted.spec.path} is another route's already",
+            field="spec.path",
+        )
+
+
+async def _refuse_own_destination(services: Services, wanted: FunctionAlias) -> None:
+    """Refuse an alias whose events end at its own function, by whatever name."""
+    try:
+        key = Key(wanted.metadata.namespace, wanted.spec.function)
+        function = await services.resources.get(Function, key)
+    except NotFoundError:
+        return  # once it is there, the operator says it in the alias' condition
+    problem = wanted.own_destination(function)
+    if problem is not None:
+        raise InvalidResourceError(f"spec.{problem}", field="spec.async")
+
+
+def _refuse_renaming(present: Function, wanted: Function) -> None:
+    if present.function_name != wanted.function_name:
+        raise InvalidResourceError(
+            f"spec.functionName: {wanted.function_name!r} came, {present.function_name!r} is "
+            "there: the name of a function never changes",
+            field="spec.functionName",
+        )
+
+
+def _written(wanted: Resource) -> dict[str, Any]:
+    return {"labels": wanted.metadata.labels, "annotations": wanted.metadata.annotations}
+
+
+async def _find(services: Services, call: Call) -> Function:
+    name = call.parameters["name"]
+    key = await services.catalogue.key_of(call.caller.namespace, name)
+    try:
+        return await services.resources.get(Function, key)
+    except NotFoundError as error:
+        raise FunctionNotFoundError(f"Function not found: {name}") from error

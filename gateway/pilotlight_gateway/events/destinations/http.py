@@ -1,0 +1,75 @@
+"""An HTTP address that takes CloudEvents (version 1.0, "HTTP Protocol Binding", binary mode)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from pilotlight_gateway.public_addresses import is_private_literal, public_connector
+
+from .notice import UndeliveredError
+
+if TYPE_CHECKING:
+    from .notice import Notice
+
+__all__ = ["HttpDestination"]
+
+SECONDS = 10.0
+_OK = range(200, 300)
+
+
+class HttpDestination:
+    """Posts invocation records; any answer from 200 to 299 means that it was taken."""
+
+    def __init__(self, *, private: bool) -> None:
+        """`private` allows addresses that are not the public internet's."""
+        self._private = private
+        self._session: aiohttp.ClientSession | None = None
+
+    async def deliver(self, notice: Notice) -> None:
+        """Post a notice; raises UndeliveredError."""
+        address = notice.target.address
+        if not self._private and is_private_literal(urlsplit(address).hostname or ""):
+            raise UndeliveredError(f"{address} is not on the public internet")
+        try:
+            async with self._opened().post(
+                address,
+                data=notice.message.encode(),
+                headers=_headers(notice),
+                allow_redirects=False,
+            ) as answer:
+                status = answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise UndeliveredError(f"{address}: {error or type(error).__name__}") from error
+        if status not in _OK:
+            raise UndeliveredError(f"{address}: status {status}")
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        if self._session is not None:
+            await self._session.close()
+            await asyncio.sleep(0)  # connections close in the next turn of the loop
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=SECONDS),
+                connector=None if self._private else public_connector(),
+            )
+        return self._session
+
+
+def _headers(notice: Notice) -> dict[str, str]:
+    outcome = "success" if notice.delivery.ended.succeeded else "failure"
+    context = notice.document["requestContext"]
+    return {
+        "Content-Type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-type": f"dev.pilotlight.invocation.{outcome}",
+        "ce-source": context["functionArn"],
+        "ce-id": notice.event.id,
+        "ce-time": notice.document["timestamp"],
+    }

@@ -1,0 +1,305 @@
+"""Routes invocations to environments: the synchronous way, in one function (`invoke`).
+
+Nothing on it asks the operator, the API server or the store. Only where no environment is free does
+it claim one, through whatever stands behind `Claims`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pilotlight.errors import (
+    PilotlightError,
+    RevisionGoneError,
+    ThrottledError,
+    UnavailableError,
+)
+from pilotlight.greedy_dual import GreedyDual
+from pilotlight.keep_alive import KeepAliveSpec
+from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
+
+from .agent_connection import ConnectionLostError
+from .agent_events import EventReader
+from .environment import Environment, NotStartedError
+from .idling import Idling
+from .queue import MOST_CLAIMS, RevisionQueue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from pilotlight.claims import Claims, Lease, ReleaseReason, RevisionKey
+    from pilotlight_gateway.invocation.cold_starts import ColdStarts
+
+    from .agent_events import LogSink
+
+__all__ = ["Dispatcher"]
+
+START_SECONDS = 30.0
+"""How long an invocation may wait for an environment; past it, it is throttled."""
+REAP_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """All revisions' queues, and the environments this gateway holds."""
+
+    def __init__(  # noqa: PLR0913  what it works with, then its settings by name
+        self,
+        claims: Claims,
+        platform_key: bytes,
+        sink: LogSink,
+        cold_starts: ColdStarts,
+        *,
+        gateway: str,
+        most_claims: int = MOST_CLAIMS,
+    ) -> None:
+        self.queues: dict[RevisionKey, RevisionQueue] = {}
+        self._claims = claims
+        self._platform_key = platform_key
+        self._gateway = gateway
+        self._ranking = GreedyDual()
+        self._idling = Idling(KeepAliveSpec())
+        self._most_claims = most_claims
+        self._sink = sink
+        self._cold_starts = cold_starts
+        self._readers: dict[Environment, EventReader] = {}
+        self._claiming: set[asyncio.Task[None]] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
+
+    async def invoke(self, revision: RevisionKey, invocation: Invocation) -> Answer:
+        """Run an invocation in an environment of the revision.
+
+        Raises RevisionGoneError where the revision is served no more (find the new one and come
+        again), ThrottledError, StartFailedError, UnavailableError. An answer whose body is still
+        coming holds its environment until the body was read or closed.
+        """
+        deadline = asyncio.get_running_loop().time() + START_SECONDS
+        while True:
+            queue = self._queue(revision)
+            environment = queue.take() or await self._wait(queue, revision, deadline)
+            try:
+                answer = await environment.invoke(invocation, start_within=START_SECONDS)
+            except NotStartedError as error:
+                log.info("environment not usable", reason=str(error))
+                self._give_back(queue, environment)
+            except ConnectionLostError:
+                self._give_back(queue, environment)
+                return crash_answer(invocation.request_id)
+            except BaseException:
+                environment.close()
+                self._give_back(queue, environment)
+                raise
+            else:
+                return self._finish(queue, environment, answer)
+
+    def retire(self, revision: RevisionKey, reason: ReleaseReason = "superseded") -> None:
+        """Stop using a revision: what is free is released, what is busy once it is free."""
+        queue = self.queues.get(revision)
+        if queue is None:
+            return
+        for environment in queue.retire():
+            self._release(environment, reason)
+        if queue.empty:
+            del self.queues[revision]
+
+    def environments(self, revision: RevisionKey) -> dict[str, int]:
+        """Count a revision's environments by state."""
+        queue = self.queues.get(revision) or RevisionQueue()
+        return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
+
+    def held(self) -> list[Lease]:
+        """Give every lease that is held (`pilotlight.claims.Holder`)."""
+        return [environment.lease for environment in self._readers]
+
+    def recall(self, leases: list[str]) -> str | None:
+        """Give up one idle environment of these at once, the one that is missed least."""
+        for environment in sorted(self._among(leases), key=_priority):
+            if self._take_out(environment):
+                self._ranking.evicted(environment.priority)
+                self._forget(environment)
+                return environment.lease.id
+        return None
+
+    def shed(self, leases: list[str], count: int) -> int:
+        """Give up that many of these, idle ones at once, running ones once they end."""
+        among = self._among(leases)
+        left = min(count, len(among))
+        for environment in among:
+            if left and self._take_out(environment):
+                self._release(environment, "shed")
+                left -= 1
+        for environment in self._among(leases)[:left]:
+            environment.shed = True
+        return min(count, len(among))
+
+    async def run(self) -> None:
+        """Give back what idles too long, for ever."""
+        while True:
+            await asyncio.sleep(REAP_SECONDS)
+            self.reap(asyncio.get_running_loop().time())
+
+    def reap(self, now: float) -> None:
+        """Give back what idles too long, and fetch what is likely to be needed soon."""
+        for revision, queue in list(self.queues.items()):
+            for environment in self._idling.overdue(revision, queue, now):
+                queue.remove(environment)
+                self._release(environment, "idle")
+            if queue.empty:
+                del self.queues[revision]
+        for revision in self._idling.due(now):
+            self._prewarm(revision)
+
+    async def close(self) -> None:
+        """Give everything back, for other gateways to go on with."""
+        for task in self._claiming:
+            task.cancel()
+        await asyncio.gather(*self._claiming, return_exceptions=True)
+        for revision in list(self.queues):
+            self.retire(revision, "handover")
+        while self._releasing:
+            await asyncio.gather(*self._releasing, return_exceptions=True)
+
+    def _queue(self, revision: RevisionKey) -> RevisionQueue:
+        queue = self.queues.get(revision)
+        if queue is None:
+            rest = self._idling.of(revision)
+            queue = self.queues[revision] = RevisionQueue(self._most_claims, rest)
+        return queue
+
+    def _prewarm(self, revision: RevisionKey) -> None:
+        """Have an environment of a revision that has none before its next call."""
+        queue = self._queue(revision)
+        if queue.empty:
+            queue.claims += 1
+            self._spawn(self._claim(queue, revision), self._claiming)
+
+    async def _wait(
+        self, queue: RevisionQueue, revision: RevisionKey, deadline: float
+    ) -> Environment:
+        began = asyncio.get_running_loop().time()
+        waiter = queue.wait()
+        self._claim_if_needed(queue, revision)
+        try:
+            async with asyncio.timeout_at(deadline):
+                environment = await waiter
+        except TimeoutError as error:
+            queue.leave(waiter)
+            raise ThrottledError(
+                f"no environment became free within {START_SECONDS:.0f} s",
+                reason="ConcurrentInvocationLimitExceeded",
+            ) from error
+        except BaseException:
+            came = queue.leave(waiter)
+            if came is not None:
+                self._give_back(queue, came)
+            raise
+        self._cold_starts.waited(revision, asyncio.get_running_loop().time() - began)
+        return environment
+
+    def _claim_if_needed(self, queue: RevisionQueue, revision: RevisionKey) -> None:
+        while queue.needs_claim:
+            queue.claims += 1
+            self._spawn(self._claim(queue, revision), self._claiming)
+
+    async def _claim(self, queue: RevisionQueue, revision: RevisionKey) -> None:
+        began = asyncio.get_running_loop().time()
+        try:
+            lease = await self._claims.claim(revision, seconds=START_SECONDS)
+        except BaseException as error:
+            queue.claims -= 1
+            self._claim_failed(queue, error)
+            if not isinstance(error, PilotlightError):
+                raise
+        else:
+            queue.claims -= 1
+            took = asyncio.get_running_loop().time() - began
+            self._cold_starts.granted(revision, lease.start, took)
+            environment = Environment.of(
+                lease, self._platform_key, self._gateway, cold_seconds=took
+            )
+            self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
+            if not queue.add(environment):
+                self._release(environment, "superseded")
+        self._claim_if_needed(queue, revision)
+
+    def _claim_failed(self, queue: RevisionQueue, error: BaseException) -> None:
+        if isinstance(error, RevisionGoneError):
+            queue.fail_all(error)
+        elif isinstance(error, PilotlightError):
+            queue.fail(error)
+        else:  # cancelled, as the gateway stops, or broken: nobody may wait for it
+            queue.fail(UnavailableError(f"the claim ended without an answer: {error!r}"))
+
+    def _finish(self, queue: RevisionQueue, environment: Environment, answer: Answer) -> Answer:
+        environment.used(answer.report, self._ranking)
+        if isinstance(answer.body, bytes):
+            self._give_back(queue, environment)
+        else:
+            answer.body = self._held_while(answer.body, queue, environment)
+        return answer
+
+    async def _held_while(
+        self, body: AsyncIterator[bytes], queue: RevisionQueue, environment: Environment
+    ) -> AsyncIterator[bytes]:
+        whole = False
+        try:
+            async for chunk in body:
+                yield chunk
+            whole = True
+        finally:
+            if not whole:  # bytes of this answer are still on the connection
+                environment.close()
+            self._give_back(queue, environment)
+
+    def _give_back(self, queue: RevisionQueue, environment: Environment) -> None:
+        if not queue.give_back(environment):
+            self._release(environment, _reason(environment))
+
+    def _gone(self, environment: Environment) -> None:
+        environment.ended = True
+        if self._take_out(environment):
+            self._release(environment, "ended")
+
+    def _among(self, leases: list[str]) -> list[Environment]:
+        wanted = set(leases)
+        return [one for one in self._readers if one.lease.id in wanted and not one.shed]
+
+    def _take_out(self, environment: Environment) -> bool:
+        """Take an idle environment out of its queue; False where it is busy."""
+        queue = self.queues.get(environment.lease.revision)
+        return queue is not None and queue.remove(environment)
+
+    def _forget(self, environment: Environment) -> None:
+        reader = self._readers.pop(environment, None)
+        if reader is not None:
+            reader.finish()
+        environment.close()
+
+    def _release(self, environment: Environment, reason: ReleaseReason) -> None:
+        self._forget(environment)
+        self._spawn(self._claims.release(environment.lease, reason), self._releasing)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(_log_failure)
+
+
+def _priority(environment: Environment) -> float:
+    return environment.priority
+
+
+def _reason(environment: Environment) -> ReleaseReason:
+    if environment.ended:
+        return "ended"
+    return "shed" if environment.shed else "superseded"
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("claim or release failed", error=repr(error))

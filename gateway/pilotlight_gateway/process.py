@@ -1,0 +1,150 @@
+"""A gateway process of the cluster: Kubernetes for resources, PostgreSQL for artifacts and logs.
+
+Environments are claimed from the operator that holds the Lease. SIGTERM drains: first the
+endpoint goes, then running requests end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pilotlight.accounts import Accounts
+from pilotlight.storage.kubernetes.api import KubernetesApi
+from pilotlight.storage.kubernetes.lease import KubernetesLease
+from pilotlight.storage.kubernetes.resources import KubernetesResources
+from pilotlight.storage.postgres.artifacts import PostgresArtifacts
+from pilotlight.storage.postgres.database import PostgresDatabase
+from pilotlight.storage.postgres.logs import PostgresLogs
+from pilotlight_gateway.auth.access_keys import AccessKeys
+from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
+from pilotlight_gateway.event_queue.postgres import PostgresEventQueue
+from pilotlight_gateway.gateway import Gateway
+from pilotlight_gateway.settings import Settings
+
+from .invocation.claims_client import ClaimsClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from typing import Any
+
+__all__ = ["ClusterGateway", "run"]
+
+ENDPOINT_SECONDS = 3.0
+"""How long a Service may go on sending requests to a pod that is being ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterGateway:
+    """Settings of a gateway process."""
+
+    region: str
+    domain: str
+    """What hosts of function URLs end in."""
+    namespaces: tuple[str, ...]
+    release_namespace: str
+    lease: str
+    platform_key: bytes = field(repr=False)
+    postgresql_url: str = field(repr=False)
+    aws_endpoint_url: str
+    """Where destinations in AWS's services are; empty: at AWS."""
+    name: str
+    public_port: int
+    internal_port: int
+    operations_port: int
+
+
+async def run(settings: ClusterGateway) -> None:
+    """Serve until SIGTERM, then drain."""
+    api = await KubernetesApi.connect()
+    database = PostgresDatabase(settings.postgresql_url)
+    claims = ClaimsClient(
+        find_leader=_leader_finder(api, settings),
+        platform_key=settings.platform_key,
+        gateway=f"{settings.name}-{uuid.uuid4().hex[:8]}",
+    )
+    resources = KubernetesResources(
+        api, settings.namespaces, release_namespace=settings.release_namespace
+    )
+    keys = AccessKeys(resources, Accounts(resources), settings.release_namespace)
+    gateway = _gateway(settings, resources, database, claims, keys)
+    try:
+        async with _running(claims.run(), keys.run()):
+            await _serve(settings, gateway)
+    finally:
+        # It listens on a connection, which the database would wait for.
+        await gateway.services.events.close()
+        await database.close()
+        await api.close()
+
+
+@contextlib.asynccontextmanager
+async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run what never ends beside the block."""
+    tasks = [asyncio.create_task(one) for one in coroutines]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _gateway(
+    settings: ClusterGateway,
+    resources: KubernetesResources,
+    database: PostgresDatabase,
+    claims: ClaimsClient,
+    keys: AccessKeys,
+) -> Gateway:
+    return Gateway(
+        Settings(
+            settings.region,
+            settings.platform_key,
+            gateway=claims.gateway,
+            url_domain=settings.domain,
+            aws_endpoint_url=settings.aws_endpoint_url,
+        ),
+        resources=resources,
+        artifacts=PostgresArtifacts(database),
+        logs=PostgresLogs(database),
+        accounts=keys.accounts,
+        claims=claims,
+        events=PostgresEventQueue(database),
+        authenticator=SigV4Authenticator(keys, settings.region),
+    )
+
+
+async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await gateway.listen_operations("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
+    starting = asyncio.create_task(gateway.start())
+    await asyncio.wait(
+        {starting, asyncio.ensure_future(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED
+    )
+    if not stopped.is_set():
+        await starting
+        await gateway.listen_internal("0.0.0.0", settings.internal_port)  # noqa: S104  the same
+        await gateway.listen("0.0.0.0", settings.public_port)  # noqa: S104  the same
+        await stopped.wait()
+        gateway.drain()
+        await asyncio.sleep(ENDPOINT_SECONDS)
+    starting.cancel()
+    await gateway.stop()
+
+
+def _leader_finder(
+    api: KubernetesApi, settings: ClusterGateway
+) -> Callable[[], Awaitable[str | None]]:
+    lease = KubernetesLease(api, settings.release_namespace, settings.lease)
+
+    async def find_leader() -> str | None:
+        return (await lease.read()).holder or None
+
+    return find_leader

@@ -1,0 +1,211 @@
+"""The whole platform in this process: the parts of the cluster, wired for one machine.
+
+Stores are files of the state folder, compute is subprocesses, the reconciler stands where kopf
+does; gateway, autoscaler and function service are the cluster's own. `commands.dev` runs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import secrets
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.accounts import Accounts
+from pilotlight.agent.client import Agents
+from pilotlight.errors import UnavailableError
+from pilotlight.resources import FunctionAlias, FunctionVersion, Route
+from pilotlight.storage.directory_artifacts import DirectoryArtifacts
+from pilotlight.storage.sqlite.logs import SqliteLogs
+from pilotlight.storage.sqlite.resources import SqliteResources
+from pilotlight_autoscaler.claims.local import LocalClaims
+from pilotlight_autoscaler.leases.capacity import Capacity
+from pilotlight_autoscaler.leases.caps import Caps
+from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
+from pilotlight_autoscaler.pods.revisions import Revisions
+from pilotlight_autoscaler.pools.decide import PoolSpec
+from pilotlight_autoscaler.pools.keeper import PoolKeeper
+from pilotlight_autoscaler.provisioned.keeper import ProvisionedKeeper
+from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
+from pilotlight_gateway.gateway import Gateway
+from pilotlight_gateway.settings import Settings
+from pilotlight_operator.feeds.store import Reconciler
+from pilotlight_operator.services.aliases import AliasService
+from pilotlight_operator.services.artifacts import ArtifactService
+from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.routes import RouteService
+from pilotlight_operator.services.versions import VersionService
+
+from .accounts import SelfServiceAccounts
+from .echo import EchoingLogs
+from .pythons import find_functions_python
+from .state_folder import StateFolder
+from .subprocesses import SubprocessCompute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from pathlib import Path
+
+    from pilotlight.storage import LogLine
+
+__all__ = ["LocalPlatform", "LocalSettings"]
+
+LOOPBACK = "127.0.0.1"
+COLLECT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What `pilotlight dev` is told."""
+
+    state: Path
+    port: int = 9001
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    aws_endpoint_url: str | None = None
+    echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
+    """Gets every log line as it comes."""
+
+
+class LocalPlatform:
+    """A platform for one machine.
+
+    Raises StateInUseError and StateVersionError when it is made, UnavailableError where its port
+    is in use when it is started.
+    """
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self.settings = settings
+        self.endpoint = ""
+        self._folder = StateFolder(settings.state)
+        self.resources = SqliteResources(self._folder.resources)
+        self._artifacts = DirectoryArtifacts(self._folder.artifacts)
+        self._logs = SqliteLogs(self._folder.logs)
+        self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
+        self._callers = SelfServiceAccounts(self.resources, settings.account)
+        self._platform_key = secrets.token_bytes(32)
+        self._agents = Agents(self._platform_key)
+        self._caps = Caps(self.resources)
+        self._capacity = self._make_capacity()
+        self._provisioned = ProvisionedKeeper(self._capacity, self.resources)
+        self._claims = LocalClaims(self._capacity)
+        self._gateway = self._make_gateway()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Serve; `endpoint` says where."""
+        await self._callers.open()
+        service = FunctionService(
+            self.resources,
+            self._artifacts,
+            self._claims.acknowledgements,
+            region=self.settings.region,
+            accounts=Accounts(self.resources),
+            runnable=_runnable,
+        )
+        versions = VersionService(self.resources, self._artifacts, self._provisioned)
+        aliases = AliasService(self.resources, self._provisioned)
+        reconcilers = [
+            Reconciler(self.resources, service),
+            Reconciler(self.resources, versions, FunctionVersion),
+            Reconciler(self.resources, aliases, FunctionAlias),
+            Reconciler(self.resources, RouteService(self.resources), Route),
+        ]
+        await self._gateway.start()
+        try:
+            port = await self._gateway.listen(LOOPBACK, self.settings.port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise UnavailableError(
+                f"port {self.settings.port} is in use: stop what listens there, "
+                "or give another with --port"
+            ) from error
+        self.endpoint = f"http://{LOOPBACK}:{port}"
+        self._tasks = [asyncio.create_task(work) for work in self._background(reconcilers)]
+
+    async def stop(self) -> None:
+        """Let running calls end, end every environment and close the state folder."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gateway.stop()
+        await self._provisioned.close()
+        await self._capacity.close()
+        await self._pools.close()
+        await self._agents.close()
+        self.resources.close()
+        self._logs.close()
+        await self._events.close()
+        self._folder.close()
+
+    def _background(self, reconcilers: Iterable[Reconciler]) -> Iterable[Coroutine[Any, Any, None]]:
+        yield from (reconciler.run() for reconciler in reconcilers)
+        yield from self._revisions.background()
+        yield from self._provisioned.background()
+        yield self._caps.run()
+        yield self._pools.follow(self.resources)
+        yield self._pools.run()
+        yield self._collect()
+
+    def _make_capacity(self) -> Capacity:
+        pods = self._folder.path / "pods"
+        # What a killed platform left behind; its agents ended with it.
+        shutil.rmtree(pods, ignore_errors=True)
+        endpoint, python = self.settings.aws_endpoint_url, find_functions_python().path
+        compute = SubprocessCompute(pods, self._platform_key, python)
+        self._pools = PoolKeeper(compute, _pool_spec)
+        calm = self._pools.calm.wait
+        self._revisions = Revisions(
+            resources=self.resources,
+            accounts=Accounts(self.resources),
+            platform_key=self._platform_key,
+            region=self.settings.region,
+            artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
+            environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
+            packages=CompiledPackages(self._artifacts, calm=calm, python=python, runs=_is_python),
+        )
+        return Capacity(compute, self._revisions, self._agents, self._caps, self._pools)
+
+    def _make_gateway(self) -> Gateway:
+        return Gateway(
+            Settings(
+                region=self.settings.region,
+                platform_key=self._platform_key,
+                # More interpreters than cores starting at once only delay each other.
+                most_claims=2 * (os.cpu_count() or 1),
+                private_destinations=True,
+                aws_endpoint_url=self.settings.aws_endpoint_url or "",
+            ),
+            resources=self.resources,
+            artifacts=self._artifacts,
+            logs=EchoingLogs(self._logs, self.settings.echo),
+            accounts=Accounts(self.resources),
+            claims=self._claims,
+            events=self._events,
+            authenticator=self._callers,
+        )
+
+    async def _collect(self) -> None:
+        """Delete packages that nobody refers to any more, now and then."""
+        service = ArtifactService(self.resources, self._artifacts)
+        while True:
+            await service.collect()
+            await asyncio.sleep(COLLECT_SECONDS)
+
+
+async def _pool_spec(runtime: str) -> PoolSpec | None:
+    """Give a laptop's pools: a few Pythons wait, nothing else."""
+    return PoolSpec(minimum=2, maximum=8) if _is_python(runtime) else None
+
+
+def _is_python(runtime: str) -> bool:
+    return runtime.startswith("python3.")
+
+
+async def _runnable(runtime: str) -> bool:
+    """Say what a machine runs without an image: Python, and what brings its own bootstrap."""
+    return _is_python(runtime) or runtime.startswith("provided")

@@ -1,0 +1,56 @@
+"""Claims without a wire: gateway and autoscaler in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from .acknowledgements import Acknowledgements
+
+if TYPE_CHECKING:
+    from pilotlight.claims import Holder, Lease, ReleaseReason, RevisionKey
+    from pilotlight.resources import Key
+    from pilotlight_autoscaler.leases.capacity import Capacity
+
+__all__ = ["LocalClaims"]
+
+
+@dataclass(slots=True)
+class LocalClaims:
+    """The one gateway's claims, answered in its own process."""
+
+    capacity: Capacity
+    acknowledgements: Acknowledgements = field(default_factory=Acknowledgements)
+    gateway: str = "local"
+
+    _holder: Holder | None = None
+
+    def __post_init__(self) -> None:
+        self.acknowledgements.connect(self.gateway)
+
+    def bind(self, holder: Holder) -> None:
+        """Let the lease table ask the gateway for what it does not use."""
+        self._holder = holder
+        self.capacity.ask(self)
+
+    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+        """Start one environment (`Capacity.claim`)."""
+        return await self.capacity.claim(revision, gateway=self.gateway, seconds=seconds)
+
+    async def release(self, lease: Lease, reason: ReleaseReason) -> None:
+        """Give an environment back."""
+        await self.capacity.release(lease.id, reason)
+
+    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+        """Ask the gateway for one idle environment (`pilotlight.claims.Holders`)."""
+        del gateway  # there is one
+        return self._holder.recall(leases) if self._holder else None
+
+    async def shed(self, gateway: str, leases: list[str], count: int) -> int:
+        """Ask the gateway for that many environments."""
+        del gateway
+        return self._holder.shed(leases, count) if self._holder else 0
+
+    async def acknowledge(self, function: Key, revision: str) -> None:
+        """Say that the gateway routes to that revision."""
+        self.acknowledgements.acknowledge(self.gateway, function, revision)

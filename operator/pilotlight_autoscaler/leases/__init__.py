@@ -1,0 +1,1 @@
+"""Who may use which environment, and within which limits."""

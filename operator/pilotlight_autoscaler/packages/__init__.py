@@ -1,0 +1,1 @@
+"""Packages with bytecode, made once for all pods."""

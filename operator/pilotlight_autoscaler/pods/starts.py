@@ -1,0 +1,287 @@
+"""Starts environments, wherever that is quickest.
+
+That is in a pod of the revision that has a place, else in a generic pod of the pool, else in a pod
+of its own.
+
+`capacity` has counted the start against its cap before and makes a lease of the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from pilotlight.claims import Lease, RevisionKey, Start
+from pilotlight.errors import StartFailedError
+from pilotlight.resources import Key
+from pilotlight_autoscaler.pools.decide import PoolKey
+
+from .shared_pods import Room, Rooms
+from .turns import Lanes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from pilotlight.agent.client import Agents
+    from pilotlight.agent.protocol import Specialisation, Specialised
+    from pilotlight.compute import Compute, Pod, PodRequest
+    from pilotlight_autoscaler.pods.revisions import Placement, Revisions
+    from pilotlight_autoscaler.pools.keeper import PoolKeeper
+
+__all__ = ["Starts"]
+
+ADOPT_SECONDS = 2.0
+"""How long an agent may take to say that its pod is generic."""
+SETTLING_SECONDS = 0.05
+"""How long an environment that initialises keeps its turn: what takes longer, others need not
+wait for."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """Environments that were just started; the first is whose start it was."""
+
+    pod: Pod
+    environments: list[str]
+    start: Start
+
+    def lease(self, revision: RevisionKey, *, provisioned: bool) -> Lease:
+        """Give the lease of it, before anyone holds it."""
+        return Lease(
+            id="",
+            revision=revision,
+            environment=self.environments[0],
+            pod=self.pod.name,
+            host=self.pod.host,
+            port=self.pod.port,
+            epoch=0,
+            provisioned=provisioned,
+            start=replace(self.start, source="provisioned") if provisioned else self.start,
+        )
+
+
+class Starts:
+    """Pods and environments, started and stopped."""
+
+    def __init__(
+        self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
+    ) -> None:
+        self.rooms = Rooms()
+        self.preparing: set[str] = set()
+        """Pods that are somebody's, until their lease is in the table."""
+        self._lanes = Lanes()
+        self._compute = compute
+        self._revisions = revisions
+        self._agents = agents
+        self._pools = pools
+        self._work: set[asyncio.Task[None]] = set()
+        compute.give_way(pools.calm.wait)
+
+    async def start(
+        self, revision: RevisionKey, seconds: float, *, provisioned: bool = False
+    ) -> Lease:
+        """Start an environment; gives a lease that nobody holds yet.
+
+        Raises RevisionGoneError and StartFailedError, leaving nothing behind.
+        """
+        placement = await self._revisions.place(revision, provisioned=provisioned)
+        if provisioned:
+            started = await self._start_pod(placement, seconds)
+            await self._wait_until_initialised(started, seconds)
+        elif placement.environments_per_pod > 1:
+            started = await self._start_in_room(revision, placement, seconds)
+        else:
+            started = await self._start_pod(placement, seconds)
+        return started.lease(revision, provisioned=provisioned)
+
+    def stop(self, pod: str) -> None:
+        """Stop a pod; nobody waits for it."""
+        self.preparing.discard(pod)
+        self.rooms.close(pod)
+        self.spawn(self._compute.stop(pod))
+
+    async def adopt(self) -> None:
+        """Let generic pods of an earlier leader wait in our pools, if they are what they seem."""
+        found = await self._compute.generic()
+        waiting = self._pools.pods()
+        await asyncio.gather(*(self._adopt(*one) for one in found if one[1].name not in waiting))
+
+    async def _adopt(self, runtime: str, pod: Pod) -> None:
+        if await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
+            log.info("generic pod adopted", pod=pod.name)
+            self._pools.adopt(PoolKey(pod.name.partition("/")[0], runtime), pod)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something about pods that nobody waits for."""
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._done)
+
+    async def finish(self) -> None:
+        """Wait until all such work is done."""
+        while self._work:
+            await asyncio.gather(*self._work, return_exceptions=True)
+
+    async def _start_in_room(
+        self, revision: RevisionKey, placement: Placement, seconds: float
+    ) -> _Started:
+        room = self.rooms.find(revision)
+        if room is None:
+            return await self._open_room(revision, placement, seconds)
+        began = time.monotonic()
+        pod = await _wait_for(room)
+        start = Start("shared", pod=time.monotonic() - began)
+        if room.spare:
+            return _Started(pod, [room.spare.pop()], start)
+        room.taken += 1
+        try:
+            async with self._turn(pod, placement):
+                environment = await self._agents.fork(pod, seconds=seconds)
+        except BaseException:
+            room.taken -= 1
+            raise
+        return _Started(pod, [environment.id], start)
+
+    async def _open_room(
+        self, revision: RevisionKey, placement: Placement, seconds: float
+    ) -> _Started:
+        room: Room = self.rooms.open(revision, placement.environments_per_pod)
+        try:
+            # Who comes until the pod is there is served by the same request.
+            started = await self._start_pod(placement, seconds, lambda: 1 + room.waiting)
+        except BaseException as error:
+            failure = error if isinstance(error, Exception) else _abandoned(revision)
+            self.rooms.failed(room, failure)
+            raise
+        self.rooms.opened(room, started.pod, started.environments[1:])
+        return started
+
+    async def _start_pod(
+        self, placement: Placement, seconds: float, count: Callable[[], int] = lambda: 1
+    ) -> _Started:
+        """Start environments in a pod of their own, a generic one if there is one.
+
+        A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
+        """
+        generic = self._take_generic(placement.pod)
+        if generic is not None:
+            try:
+                started = await self._by_turns(placement, generic, seconds, Start("pool"), count)
+            except StartFailedError as error:
+                log.warning("generic pod discarded", pod=generic.name, error=str(error))
+            else:
+                self.spawn(self._assign(generic, placement))
+                return started
+        began = time.monotonic()
+        with self._pools.demand():
+            pod = await self._compute.start(placement.pod, seconds=seconds)
+        start = Start("pod", pod=time.monotonic() - began)
+        return await self._by_turns(placement, pod, seconds, start, count)
+
+    async def _assign(self, pod: Pod, placement: Placement) -> None:
+        await self._pools.calm.wait()
+        await self._compute.assign(pod.name, placement.pod)
+
+    def _take_generic(self, request: PodRequest) -> Pod | None:
+        if not request.fits_generic:
+            return None
+        return self._pools.take(PoolKey(request.namespace, request.runtime))
+
+    async def _by_turns(
+        self,
+        placement: Placement,
+        pod: Pod,
+        seconds: float,
+        start: Start,
+        count: Callable[[], int],
+    ) -> _Started:
+        self.preparing.add(pod.name)
+        try:
+            async with self._turn(pod, placement):
+                specialisation = placement.specialisation.model_copy(
+                    update={"environments": count()}
+                )
+                return await self._specialise(specialisation, pod, seconds, start)
+        except BaseException:
+            # A pod that was half specialised is burnt, whoever asked for it.
+            self.stop(pod.name)
+            raise
+
+    @asynccontextmanager
+    async def _turn(self, pod: Pod, placement: Placement) -> AsyncIterator[None]:
+        """Keep the processors of a pod's node busy for a function, when it is its turn.
+
+        After the block, too, while what it started initialises. A function's first start does not
+        wait for that; further ones do, so that their calls are no burden on other functions' first.
+        """
+        revision = placement.pod.revision
+        function = Key(revision.namespace, revision.function) if revision else Key("", "")
+        async with AsyncExitStack() as turn:
+            turn.enter_context(self._pools.calm.start())
+            first = await turn.enter_async_context(self._lanes.turn(pod.node, function))
+            yield
+            settling = self._settle(pod, turn.pop_all())
+            if first:
+                self.spawn(settling)
+            else:
+                await settling
+
+    async def _settle(self, pod: Pod, turn: AsyncExitStack) -> None:
+        async with turn:
+            await self._agents.settle(pod, seconds=SETTLING_SECONDS)
+
+    async def _specialise(
+        self, specialisation: Specialisation, pod: Pod, seconds: float, start: Start
+    ) -> _Started:
+        began = time.monotonic()
+        specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
+        self._lanes.learn(pod.node, specialised.processors)
+        steps = replace(
+            start,
+            specialise=time.monotonic() - began,
+            fetch=specialised.fetch_milliseconds / 1000,
+            unpack=specialised.unpack_milliseconds / 1000,
+        )
+        return _Started(pod, _identities(pod, specialised), steps)
+
+    async def _wait_until_initialised(self, started: _Started, seconds: float) -> None:
+        pod, environment = started.pod, started.environments[0]
+        try:
+            await self._agents.wait_until_initialised(pod, environment, seconds=seconds)
+        except BaseException:
+            self.stop(pod.name)
+            raise
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._work.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("pod not stopped", error=repr(error))
+
+
+async def _wait_for(room: Room) -> Pod:
+    room.waiting += 1
+    try:
+        return await asyncio.shield(room.opened)
+    finally:
+        room.waiting -= 1
+
+
+def _identities(pod: Pod, specialised: Specialised) -> list[str]:
+    if not specialised.environments:
+        raise StartFailedError(
+            f"pod {pod.name} was specialised and started no environment", reason="InternalError"
+        )
+    return [one.id for one in specialised.environments]
+
+
+def _abandoned(revision: RevisionKey) -> StartFailedError:
+    return StartFailedError(
+        f"the start of a pod of {revision} was abandoned", reason="InternalError"
+    )

@@ -1,0 +1,1 @@
+"""Warm pools: generic pods that wait before anyone asks."""

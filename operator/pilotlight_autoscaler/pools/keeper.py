@@ -1,0 +1,259 @@
+"""Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
+
+`pools.decide` says how many; this carries it out, in a lane that gives way: nothing is refilled
+while somebody waits for a pod of his own, nor while environments start on the same cores (`calm`).
+A pod is handed out once and never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
+from pilotlight.errors import PilotlightError
+from pilotlight.resources import Function
+from pilotlight_autoscaler.metrics import POOL_PODS, POOL_STARTS_FAILED
+from pilotlight_autoscaler.quiet import CLOCK_STEP, LONGEST_SECONDS, Calm
+
+from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from pilotlight.compute import Compute, Pod
+    from pilotlight.storage import ResourceStore
+
+__all__ = ["PoolKeeper"]
+
+TICK_SECONDS = 5.0
+REFILLS_PER_NODE = 4
+"""Generic pods that may start at once, for each node that has been seen to run one."""
+START_SECONDS = 60.0
+FIRST_GUESS_SECONDS = 3.0
+"""How long a pod takes to start, before one has."""
+SMOOTHING = 0.3
+FAILURE_SECONDS = 10.0
+"""How long a pool rests after a start that failed."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Pool:
+    ready: deque[Pod] = field(default_factory=deque)
+    stale: deque[Pod] = field(default_factory=deque)
+    """Made as the runtime was before; each serves until there is a newer one in its place."""
+    recipe: str = ""
+    starting: int = 0
+    rate: ClaimRate = field(default_factory=ClaimRate)
+    refill_seconds: float = FIRST_GUESS_SECONDS
+    last_interest: float | None = None
+    resting_until: float = 0.0
+
+
+class PoolKeeper:
+    """All pools of generic pods."""
+
+    def __init__(
+        self,
+        compute: Compute,
+        spec_of: Callable[[str], Awaitable[PoolSpec | None]],
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Ask `spec_of` for a runtime's bounds; None means that it has no pool.
+
+        The clock is the running loop's unless another is given.
+        """
+        self._compute = compute
+        self._spec_of = spec_of
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self.calm = Calm(self._clock)
+        self._pools: dict[PoolKey, _Pool] = {}
+        self._owing_since: float | None = None
+        self._needed = asyncio.Event()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._nodes: set[str] = set()
+
+    def take(self, key: PoolKey) -> Pod | None:
+        """Hand out a generic pod, the one that waited longest; None where none is ready."""
+        pool = self._pool(key)
+        now = self._clock()
+        pool.rate.add(now)
+        pool.last_interest = now
+        self._owing_since = now if self._owing_since is None else self._owing_since
+        self._needed.set()
+        waiting = pool.ready or pool.stale
+        return waiting.popleft() if waiting else None
+
+    def interest(self, key: PoolKey) -> None:
+        """Note that a function that the pool can serve has come or changed."""
+        self._pool(key).last_interest = self._clock()
+        self._needed.set()
+
+    def adopt(self, key: PoolKey, pod: Pod) -> None:
+        """Let a pod serve that an earlier leader started, until there is one of ours in its place.
+
+        What its runtime was when it was made, nobody knows.
+        """
+        self._pool(key).stale.append(pod)
+        self._nodes.add(pod.node)
+        self._needed.set()
+
+    def give_up(self) -> Pod | None:
+        """Take a generic pod that nobody waits for out of the largest pool; None where none is."""
+        waiting = [kind for pool in self._pools.values() for kind in (pool.stale, pool.ready)]
+        largest = max(waiting, key=len, default=None)
+        return largest.pop() if largest else None
+
+    def forget(self, pod: str) -> None:
+        """Note that a pod went by itself."""
+        for pool in self._pools.values():
+            for waiting in (pool.ready, pool.stale):
+                for gone in [one for one in waiting if one.name == pod]:
+                    waiting.remove(gone)
+                    self._needed.set()
+
+    def pods(self) -> set[str]:
+        """Name the pods that wait."""
+        return {pod.name for pool in self._pools.values() for pod in (*pool.ready, *pool.stale)}
+
+    def measure(self) -> None:
+        """Bring the gauges up to date, for who reads them now."""
+        POOL_PODS.clear()
+        for key, (ready, starting) in self.sizes().items():
+            POOL_PODS.labels(*key, "ready").set(ready)
+            POOL_PODS.labels(*key, "starting").set(starting)
+
+    def sizes(self) -> dict[PoolKey, tuple[int, int]]:
+        """Give each pool's ready and starting pods."""
+        return {
+            key: (len(pool.ready) + len(pool.stale), pool.starting)
+            for key, pool in self._pools.items()
+        }
+
+    @contextmanager
+    def demand(self) -> Iterator[None]:
+        """Hold refills back while somebody waits for a pod that is started for him."""
+        try:
+            with self.calm.demand():
+                yield
+        finally:
+            self._needed.set()
+
+    async def run(self) -> None:
+        """Decide again whenever something changed, and now and then; for ever."""
+        while True:
+            self._needed.clear()
+            for key in list(self._pools):
+                await self._adjust(key)
+            try:
+                async with asyncio.timeout(self._patience()):
+                    await self._needed.wait()
+            except TimeoutError:
+                continue
+
+    async def follow(self, resources: ResourceStore) -> None:
+        """Take an interest in every function that comes or changes, for ever."""
+        async with aclosing(resources.watch(Function)) as changes:
+            async for change in changes:
+                function = change.resource
+                if change.kind == "present" and function is not None and function.spec.runtime:
+                    self.interest(PoolKey(function.metadata.namespace, function.spec.runtime))
+
+    async def close(self) -> None:
+        """Stop every generic pod."""
+        for task in self._starts:
+            task.cancel()
+        await asyncio.gather(*self._starts, return_exceptions=True)
+        pods, self._pools = self.pods(), {}
+        await asyncio.gather(*(self._compute.stop(pod) for pod in pods))
+
+    def _pool(self, key: PoolKey) -> _Pool:
+        return self._pools.setdefault(key, _Pool())
+
+    async def _adjust(self, key: PoolKey) -> None:
+        pool = self._pool(key)
+        now = self._clock()
+        spec = await self._spec_of(key.runtime)
+        if spec is None or now < pool.resting_until:
+            return
+        _follow_recipe(pool, spec.recipe)
+        observed = PoolObserved(
+            ready=len(pool.ready),
+            starting=pool.starting,
+            rate=pool.rate.at(now),
+            refill_seconds=pool.refill_seconds,
+            last_interest=pool.last_interest,
+        )
+        decision = decide(now, observed, spec)
+        missing = decision.start + pool.starting
+        for _ in range(min(decision.start, self._free_lanes())):
+            self._start(key, pool)
+        for _ in range(min(decision.stop, len(pool.ready))):
+            await self._compute.stop(pool.ready.pop().name)
+        # What is missing still has a stale pod in its place: nobody finds the pool empty meanwhile.
+        while len(pool.stale) > missing:
+            await self._compute.stop(pool.stale.popleft().name)
+
+    def _held(self) -> float:
+        """Give how long refills are held back, in seconds, but for a demand."""
+        now = self._clock()
+        owing_since = now if self._owing_since is None else self._owing_since
+        return min(self.calm.left(), owing_since + LONGEST_SECONDS - now)
+
+    def _patience(self) -> float:
+        """Give how long nothing changes by itself."""
+        held = self._held()
+        return held + CLOCK_STEP if held > 0 else TICK_SECONDS
+
+    def _free_lanes(self) -> int:
+        if self.calm.demanded or self._held() > 0:
+            return 0
+        # Not by the tasks: one that has just ended tells so before it is out of their set.
+        starting = sum(pool.starting for pool in self._pools.values())
+        return REFILLS_PER_NODE * max(1, len(self._nodes)) - starting
+
+    def _start(self, key: PoolKey, pool: _Pool) -> None:
+        pool.starting += 1
+        self._owing_since = None
+        task = asyncio.create_task(self._refill(key, pool))
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
+
+    async def _refill(self, key: PoolKey, pool: _Pool) -> None:
+        began, recipe = self._clock(), pool.recipe
+        request = PodRequest(
+            namespace=key.namespace,
+            runtime=key.runtime,
+            memory=GENERIC_MEMORY,
+            ephemeral_storage=GENERIC_STORAGE,
+        )
+        try:
+            pod = await self._compute.start(request, seconds=START_SECONDS)
+        except PilotlightError as error:
+            log.warning("generic pod not started", pool=str(key), error=str(error))
+            POOL_STARTS_FAILED.labels(*key).inc()
+            pool.resting_until = self._clock() + FAILURE_SECONDS
+        else:
+            (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
+            self._nodes.add(pod.node)
+            took = self._clock() - began
+            pool.refill_seconds += SMOOTHING * (took - pool.refill_seconds)
+        finally:
+            pool.starting -= 1
+            self._needed.set()
+
+
+def _follow_recipe(pool: _Pool, recipe: str) -> None:
+    """Let what waits be stale once the runtime is made in another way."""
+    if recipe != pool.recipe:
+        pool.stale.extend(pool.ready)
+        pool.ready.clear()
+        pool.recipe = recipe

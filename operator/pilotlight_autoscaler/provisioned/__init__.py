@@ -1,0 +1,1 @@
+"""Provisioned concurrency: environments that stand initialised before anyone asks."""

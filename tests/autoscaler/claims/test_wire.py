@@ -1,0 +1,248 @@
+"""Claims over the wire: the gateway's client and the leader's server, through changes of leader."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from pilotlight.errors import ThrottledError
+from pilotlight.resources import Key
+from pilotlight_autoscaler.claims import server as claims_server
+from pilotlight_autoscaler.claims.acknowledgements import Acknowledgements
+from pilotlight_autoscaler.claims.server import ClaimsServer
+from pilotlight_gateway.invocation import claims_client
+from pilotlight_gateway.invocation.claims_client import ClaimsClient
+from tests.autoscaler.conftest import REVISION
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pilotlight.claims import Lease
+    from pilotlight_autoscaler.leases.capacity import Capacity
+    from tests.autoscaler.conftest import Stage
+
+KEY = b"platform key"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims_server, "COLLECT_SECONDS", 0.05)
+    monkeypatch.setattr(claims_server, "ORPHAN_SECONDS", 0.05)
+    monkeypatch.setattr(claims_client, "RECONNECT_SECONDS", 0.02)
+
+
+class Leader:
+    """A claims server that may go and come back."""
+
+    def __init__(self) -> None:
+        self.address: str | None = None
+        self.acknowledgements = Acknowledgements()
+        self._server: ClaimsServer | None = None
+        self.capacity: Capacity
+
+    @property
+    def connected(self) -> bool:
+        return self._server is not None and bool(self._server._connected)
+
+    async def start(self, capacity: Capacity) -> None:
+        self.capacity = capacity
+        caps = capacity._caps
+        caps.synced.set()
+        self._server = ClaimsServer(capacity, caps, self.acknowledgements, KEY)
+        self.address = f"127.0.0.1:{await self._server.start('127.0.0.1', 0)}"
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+        self._server = self.address = None
+
+    async def find(self) -> str | None:
+        return self.address
+
+
+@dataclass
+class FakeHolder:
+    """A gateway's table: everything that it holds idles."""
+
+    leases: list[Lease]
+
+    def held(self) -> list[Lease]:
+        return self.leases
+
+    def recall(self, leases: list[str]) -> str | None:
+        for lease in self.leases:
+            if lease.id in leases:
+                self.leases.remove(lease)
+                return lease.id
+        return None
+
+    def shed(self, leases: list[str], count: int) -> int:
+        return min(count, len([lease for lease in self.leases if lease.id in leases]))
+
+
+@pytest.fixture
+async def leader() -> AsyncIterator[Leader]:
+    """A leader that is stopped in the end."""
+    made = Leader()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def client(leader: Leader) -> AsyncIterator[ClaimsClient]:
+    """A gateway's client that remembers what it holds."""
+    made = ClaimsClient(leader.find, KEY, "g1")
+    running = asyncio.create_task(made.run())
+    yield made
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110  the other side is a real socket
+            await asyncio.sleep(0.01)
+
+
+async def test_a_claim_waits_for_a_leader(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    claim = asyncio.create_task(client.claim(REVISION, seconds=10))
+    await asyncio.sleep(0)
+    await leader.start(stage.capacity())
+    lease = await claim
+    assert lease.revision == REVISION
+    assert lease.pod in stage.compute.pods
+
+
+async def test_errors_come_back_as_they_were(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    await leader.start(stage.capacity(limit=0))
+    with pytest.raises(ThrottledError) as refused:
+        await client.claim(REVISION, seconds=10)
+    assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+
+
+async def test_a_new_leader_counts_what_is_held(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    await leader.start(stage.capacity(limit=1, generation=1))
+    held.append(await client.claim(REVISION, seconds=10))
+    await leader.stop()
+    await eventually(lambda: not client.connected)
+    await leader.start(stage.capacity(limit=1, generation=2))
+    with pytest.raises(ThrottledError):
+        await client.claim(REVISION, seconds=10)
+    assert len(stage.compute.pods) == 1
+
+
+async def test_a_claim_survives_its_leader(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity(generation=1))
+    claim = asyncio.create_task(client.claim(REVISION, seconds=10))
+    await eventually(lambda: stage.compute.started == 1)
+    await leader.stop()
+    stage.compute.gate.set()
+    await leader.start(stage.capacity(generation=2))
+    assert (await claim).epoch >> 32 == 2
+
+
+async def test_acknowledgements_are_told_again(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    function = Key("default", "f")
+    await client.acknowledge(function, "r1")
+    await leader.start(stage.capacity())
+    await eventually(lambda: "g1" in leader.acknowledgements.gateways)
+    assert await leader.acknowledgements.wait(function, "r1", seconds=5)
+    assert not await leader.acknowledgements.wait(function, "r2", seconds=0.05)
+    await client.acknowledge(function, "r2")
+    assert await leader.acknowledgements.wait(function, "r2", seconds=5)
+
+
+async def test_a_stranger_is_refused(stage: Stage, leader: Leader) -> None:
+    await leader.start(stage.capacity())
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="401"):
+            await session.ws_connect(f"http://{leader.address}/v1/claims")
+
+
+async def test_an_idle_environment_goes_from_one_gateway_to_another(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    capacity = stage.capacity(limit=1)
+    await leader.start(capacity)
+    held.append(await client.claim(REVISION, seconds=10))
+    granted = await capacity.claim(REVISION, gateway="g2", seconds=10)
+    assert held == []
+    assert len(stage.compute.pods) == 1
+    assert granted.epoch > 1
+    with pytest.raises(ThrottledError):
+        await client.claim(REVISION, seconds=10)  # g2 does not answer: it may run something
+
+
+async def test_a_leader_that_goes_silent_is_left(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """A node that is gone sends no FIN: the heartbeat finds out, and the client goes on."""
+    await leader.start(stage.capacity(generation=1))
+    await eventually(lambda: client.connected)
+    assert client._socket is not None
+    client._socket._handle_ping_pong_exception(TimeoutError("no pong"))
+    await eventually(lambda: not client.connected)
+    await eventually(lambda: client.connected)
+    assert (await client.claim(REVISION, seconds=10)).revision == REVISION
+
+
+async def test_a_claim_whose_caller_has_gone_keeps_nothing(stage: Stage, leader: Leader) -> None:
+    """What was started for it is stopped, and counts no more."""
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity(limit=1))
+    gone = ClaimsClient(leader.find, KEY, "gone")
+    running = asyncio.create_task(gone.run())
+    claim = asyncio.create_task(gone.claim(REVISION, seconds=10))
+    await eventually(lambda: stage.compute.started == 1)
+    for task in (claim, running):
+        task.cancel()
+    await asyncio.gather(claim, running, return_exceptions=True)
+    await eventually(lambda: not leader.connected)
+    stage.compute.gate.set()
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == 0)
+    await eventually(lambda: not stage.compute.pods)
+
+
+async def test_two_leaders_grant_no_environment_twice(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """One that was paused for longer than its Lease and does not know: nobody asks it any more."""
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    await leader.start(stage.capacity(limit=1, generation=1))
+    held.append(await client.claim(REVISION, seconds=10))
+    paused = leader.capacity
+    successor = Leader()
+    await successor.start(stage.capacity(limit=1, generation=2))
+    leader.address = successor.address
+    assert client._socket is not None
+    await client._socket.close()
+    await eventually(lambda: "g1" in successor.acknowledgements.gateways)
+    recalled = await successor.capacity.claim(REVISION, gateway="g2", seconds=10)
+    stale = paused.leases_of("g1")[0]
+    assert recalled.environment == stale.environment
+    assert recalled.epoch > stale.epoch  # and the agent refuses the older one
+    with pytest.raises(ThrottledError):
+        await paused.claim(REVISION, gateway="g3", seconds=10)
+    await successor.stop()

@@ -1,0 +1,196 @@
+"""The lease table: limits are exact, nothing is left behind, and a new leader learns."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight.agent.protocol import CodeSource
+from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
+from pilotlight.resources import Function, Key
+from pilotlight.tickets import ticket_for
+from tests.autoscaler.conftest import OTHER, REVISION
+
+if TYPE_CHECKING:
+    from pilotlight_autoscaler.leases.capacity import Capacity
+    from tests.autoscaler.conftest import Stage
+
+
+async def claim(capacity: Capacity, gateway: str = "g1") -> str:
+    lease = await capacity.claim(REVISION, gateway=gateway, seconds=5)
+    return lease.id
+
+
+async def settled() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_the_limit_is_exact_under_concurrent_claims(stage: Stage) -> None:
+    capacity = stage.capacity(limit=3)
+    stage.compute.gate.clear()
+    claims = [asyncio.create_task(claim(capacity)) for _ in range(5)]
+    await settled()
+    stage.compute.gate.set()
+    answers = await asyncio.gather(*claims, return_exceptions=True)
+    throttled = [answer for answer in answers if isinstance(answer, ThrottledError)]
+    assert [error.reason for error in throttled] == ["ConcurrentInvocationLimitExceeded"] * 2
+    assert len(stage.compute.pods) == 3
+
+
+async def test_a_released_environment_makes_room(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    first = await claim(capacity)
+    with pytest.raises(ThrottledError):
+        await claim(capacity)
+    await capacity.release(first, "idle")
+    await claim(capacity)
+    await settled()
+    assert len(stage.compute.pods) == 1
+
+
+async def test_releasing_twice_counts_once(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    first = await claim(capacity)
+    await capacity.release(first, "idle")
+    await capacity.release(first, "idle")
+    await claim(capacity)
+    with pytest.raises(ThrottledError):
+        await claim(capacity)
+
+
+@pytest.mark.parametrize("what", ["pod", "specialisation"])
+async def test_a_failed_start_leaves_nothing(stage: Stage, what: str) -> None:
+    capacity = stage.capacity(limit=1)
+    failing = stage.compute if what == "pod" else stage.agents
+    failing.failing = True
+    with pytest.raises(StartFailedError):
+        await claim(capacity)
+    await settled()
+    assert not stage.compute.pods
+    failing.failing = False
+    await claim(capacity)
+
+
+async def test_a_cancelled_claim_leaves_nothing(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    stage.compute.gate.clear()
+    task = asyncio.create_task(claim(capacity))
+    await settled()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    stage.compute.gate.set()
+    await claim(capacity)
+    assert len(stage.compute.pods) == 1
+
+
+async def test_another_revision_is_refused(stage: Stage) -> None:
+    capacity = stage.capacity()
+    with pytest.raises(RevisionGoneError, match="serves revision 1111"):
+        await capacity.claim(REVISION._replace(revision="2" * 16), gateway="g", seconds=5)
+    await stage.resources.delete(Function, Key("default", "f"))
+    with pytest.raises(RevisionGoneError, match="is gone"):
+        await claim(capacity)
+
+
+async def test_a_lost_pod_makes_room(stage: Stage) -> None:
+    capacity = stage.capacity(limit=1)
+    await claim(capacity)
+    await stage.compute.lose(next(iter(stage.compute.pods)))
+    await claim(capacity)
+
+
+async def test_a_new_leader_learns_and_its_epochs_are_higher(stage: Stage) -> None:
+    old = stage.capacity(limit=2, generation=1)
+    held = [await old.claim(REVISION, gateway="g1", seconds=5) for _ in range(2)]
+    new = stage.capacity(limit=2, generation=2)
+    await new.learn("g1", held)
+    with pytest.raises(ThrottledError):
+        await claim(new)
+    await new.release(held[0].id, "idle")
+    granted = await new.claim(REVISION, gateway="g1", seconds=5)
+    assert granted.epoch > max(lease.epoch for lease in held)
+
+
+async def test_what_a_gateway_does_not_know_of_is_taken_back(stage: Stage) -> None:
+    capacity = stage.capacity()
+    kept = await capacity.claim(REVISION, gateway="g1", seconds=5)
+    lost = await capacity.claim(REVISION, gateway="g1", seconds=5)
+    await capacity.learn("g1", [kept])
+    await settled()
+    assert capacity.leases_of("g1") == [kept]
+    assert lost.pod not in stage.compute.pods
+
+
+async def test_orphans_are_stopped(stage: Stage) -> None:
+    old = stage.capacity(generation=1)
+    held = [await old.claim(REVISION, gateway="g1", seconds=5) for _ in range(2)]
+    new = stage.capacity(generation=2)
+    await new.learn("g1", held[:1])
+    await new.stop_orphans()
+    await settled()
+    assert stage.compute.pods == {held[0].pod}
+
+
+async def test_a_start_keeps_its_turn_while_its_environment_initialises(stage: Stage) -> None:
+    """A function's first is granted meanwhile; its further ones are so gentle as to wait."""
+    capacity = stage.capacity()
+    stage.agents.settling.clear()
+    await claim(capacity)
+    further = asyncio.create_task(claim(capacity))
+    await settled()
+    assert not further.done()
+    await capacity.claim(OTHER, gateway="g1", seconds=5)
+    assert not further.done()
+    stage.agents.settling.set()
+    await further
+
+
+async def test_a_pod_that_is_being_prepared_is_no_orphan(stage: Stage) -> None:
+    """Nobody holds a lease of it yet; one whose claim goes away meanwhile is stopped."""
+    capacity = stage.capacity()
+    stage.agents.gate.clear()
+    claims = [asyncio.create_task(claim(capacity)) for _ in range(4)]
+    await settled()
+    assert len(stage.compute.pods) == 4
+    await capacity.stop_orphans()
+    await settled()
+    assert len(stage.compute.pods) == 4
+    claims[0].cancel()  # it is being specialised
+    claims[3].cancel()  # it waits for its turn on the node
+    await settled()
+    stage.agents.gate.set()
+    await asyncio.gather(*claims, return_exceptions=True)
+    await settled()
+    assert len(stage.compute.pods) == 2
+    await capacity.stop_orphans()
+    await settled()
+    assert len(stage.compute.pods) == 2
+
+
+async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> None:
+    placement = await stage.revisions().place(REVISION)
+    facts = placement.specialisation.function
+    assert facts.arn == "arn:aws:lambda:us-east-1:000000000000:function:f"
+    assert placement.specialisation.environment == {
+        "AWS_ENDPOINT_URL": "http://aws", "COLOUR": "green",
+    }  # fmt: skip
+    assert placement.specialisation.code.url == f"http://g/{'a' * 64}"
+
+
+async def test_agents_fetch_what_was_compiled_of_a_package(stage: Stage) -> None:
+    """With a ticket for it; until then, and for another Python, the package itself."""
+    stage.artifacts.held = {"a" * 64: b"package", "c" * 64: b"compiled"}
+    await stage.artifacts.note_compiled("a" * 64, sys.implementation.cache_tag or "", "c" * 64)
+    revisions = stage.revisions()
+    compiling = asyncio.create_task(revisions.packages.run())
+    assert (await revisions.place(REVISION)).specialisation.code.sha256 == "a" * 64
+    await settled()
+    code = (await revisions.place(REVISION)).specialisation.code
+    assert code == CodeSource(
+        sha256="c" * 64, url=f"http://g/{'c' * 64}", ticket=ticket_for(b"key", "c" * 64)
+    )
+    compiling.cancel()

@@ -1,0 +1,142 @@
+"""Turns on nodes: never too many at once, one function does not make another wait for all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pilotlight.resources import Key
+from pilotlight_autoscaler.pods.turns import Lanes
+
+pytestmark = pytest.mark.looptime
+
+A, B, C = (Key("default", name) for name in "abc")
+TURNS = 3
+
+
+def _nothing() -> list[Key]:
+    return []
+
+
+async def start(lanes: Lanes, function: Key, done: list[Key], node: str = "n") -> None:
+    async with lanes.turn(node, function):
+        await asyncio.sleep(1)
+        done.append(function)
+
+
+async def test_who_comes_next_finds_a_turn_free() -> None:
+    """Whatever another function has under way."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(20)]
+    await asyncio.sleep(0.5)
+    began = asyncio.get_running_loop().time()
+    await start(lanes, B, done)
+    assert asyncio.get_running_loop().time() - began < 1.1
+    await asyncio.gather(*many)
+    assert (done.count(A), lanes.running("n")) == (20, 0)
+
+
+async def test_further_starts_wait_while_another_function_comes_new() -> None:
+    """On two processors the other one is then free for what belongs to that start."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(5)]
+    await asyncio.sleep(0.5)
+    new = asyncio.create_task(start(lanes, B, done))
+    await asyncio.sleep(0.75)
+    assert (lanes.running("n", A), lanes.running("n", B)) == (0, 1)
+    await new
+    await asyncio.sleep(0)
+    assert lanes.running("n", A) == 1
+    await asyncio.gather(*many)
+
+
+async def test_functions_that_all_come_new_have_all_turns() -> None:
+    lanes, done = Lanes(2), _nothing()
+    starts = [asyncio.create_task(start(lanes, one, done)) for one in (A, B, C)]
+    await asyncio.sleep(1.5)
+    assert (len(done), lanes.running("n")) == (2, 1)
+    await asyncio.gather(*starts)
+
+
+async def test_functions_take_turns() -> None:
+    """Where all are taken, who comes last waits for two of each at most, not for all of them."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, one, done)) for one in (A, B) for _ in range(10)]
+    await asyncio.sleep(0.5)
+    await start(lanes, C, done)
+    assert len(done) <= 6
+    await asyncio.gather(*many)
+    assert lanes.running("n") == 0
+
+
+async def test_nodes_do_not_wait_for_each_other() -> None:
+    """Each has its own turns."""
+    lanes, done = Lanes(TURNS), _nothing()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    starts = (start(lanes, A, done, node) for node in ("n", "m") for _ in range(2))
+    await asyncio.gather(*starts)
+    assert loop.time() - began < 1.5
+
+
+async def test_who_goes_away_leaves_its_turn_to_others() -> None:
+    """While it waits, and at the moment that the turn comes."""
+    lanes, done = Lanes(1), _nothing()
+    first = asyncio.create_task(start(lanes, A, done))
+    gone, last = (asyncio.create_task(start(lanes, B, done)) for _ in range(2))
+    await asyncio.sleep(0.5)
+    gone.cancel()
+    await first
+    await last
+    assert done == [A, B]
+    first, granted = (asyncio.create_task(start(lanes, A, done)) for _ in range(2))
+    await asyncio.sleep(0.5)
+    first.add_done_callback(lambda _: granted.cancel())
+    with contextlib.suppress(asyncio.CancelledError):
+        await granted
+    await asyncio.sleep(0)
+    assert lanes.running("n") == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from([A, B, C]), st.booleans()), max_size=30))
+async def test_turns_are_bounded_and_none_is_lost(plan: list[tuple[Key, bool]]) -> None:
+    """Never more than there are, never all for one function, whoever ends or is cancelled."""
+    lanes, done = Lanes(TURNS), _nothing()
+    tasks = [asyncio.create_task(start(lanes, function, done)) for function, _ in plan]
+    await asyncio.sleep(1.5)
+    for task, (_, cancelled) in zip(tasks, plan, strict=True):
+        if cancelled:
+            task.cancel()
+    while not all(task.done() for task in tasks):
+        taken = [lanes.running("n", function) for function in (A, B, C)]
+        assert sum(taken) == lanes.running("n") <= TURNS
+        assert max(taken) < TURNS
+        await asyncio.sleep(0.5)
+    assert lanes.running("n") == 0
+    assert len(done) >= sum(not cancelled for _, cancelled in plan)
+
+
+async def test_a_node_with_one_turn_gives_it_to_everybody() -> None:
+    """There is none to leave to others."""
+    lanes, done = Lanes(1), _nothing()
+    await asyncio.gather(*(start(lanes, function, done) for function in (A, A, B)))
+    assert sorted(done) == [A, A, B]
+
+
+async def test_a_node_has_as_many_turns_as_processors() -> None:
+    """From when its first agent has told; others keep the fewest."""
+    lanes, done = Lanes(2), _nothing()
+    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(20)]
+    await asyncio.sleep(0.5)
+    assert lanes.running("n") == 1
+    lanes.learn("n", 8)
+    await asyncio.sleep(0.25)
+    assert lanes.running("n") == 7, "the last one is left to functions that come new"
+    small = [asyncio.create_task(start(lanes, B, done, "small")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert lanes.running("small") == 1
+    await asyncio.gather(*many, *small)

@@ -1,0 +1,189 @@
+"""To zero and back, in virtual time: what idles goes, what is expected comes, what runs stays."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pilotlight.claims import Lease, RevisionKey
+from pilotlight_gateway.invocation.cold_starts import ColdStarts
+from pilotlight_gateway.invocation.dispatch import dispatcher as module
+from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
+from pilotlight_gateway.invocation.dispatch.environment import Environment
+from pilotlight_gateway.invocation.invocation import Answer, Invocation
+
+if TYPE_CHECKING:
+    from pilotlight.claims import Holder, ReleaseReason
+    from pilotlight.resources import Key
+
+pytestmark = pytest.mark.looptime
+
+REVISION = RevisionKey("default", "f", "0" * 16)
+INVOCATION = Invocation(
+    request_id="r", function_arn="arn", trace_id="", event=b"{}", client_context="", log_tail=False
+)
+MINUTE = 60.0
+
+
+class Claims:
+    """Grants everything at once, and counts what is held."""
+
+    def __init__(self) -> None:
+        self.held: set[str] = set()
+        self.granted = 0
+        self.seconds = 0.0
+        self._numbers = itertools.count(1)
+
+    def bind(self, holder: Holder) -> None:
+        """Ask nobody for anything."""
+
+    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+        """Give an environment."""
+        del seconds
+        await asyncio.sleep(self.seconds)
+        number = next(self._numbers)
+        self.granted += 1
+        self.held.add(f"l{number}")
+        return Lease(f"l{number}", revision, f"e{number}", "default/p", "127.0.0.1", 1, number)
+
+    async def release(self, lease: Lease, reason: ReleaseReason) -> None:
+        """Take it back."""
+        del reason
+        self.held.remove(lease.id)
+
+    async def acknowledge(self, function: Key, revision: str) -> None:
+        """Nobody asks."""
+
+
+class Reader:
+    """Reads no events."""
+
+    @classmethod
+    def start(cls, *_: Any) -> Reader:
+        """Start nothing."""
+        return cls()
+
+    def finish(self) -> None:
+        """Nothing is open."""
+
+
+class Gateway:
+    """A dispatcher whose environments answer after `seconds`."""
+
+    def __init__(self) -> None:
+        self.claims = Claims()
+        self.seconds = 0.1
+        self.dispatcher = Dispatcher(
+            self.claims,
+            b"key",
+            None,  # type: ignore[arg-type]  # no reader writes to the sink
+            ColdStarts(CollectorRegistry()),
+            gateway="g",
+        )
+
+    async def __aenter__(self) -> Self:
+        """Reap, in the test's own virtual time: a fixture has none."""
+        self.reaping = asyncio.create_task(self.dispatcher.run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.reaping.cancel()
+        await self.dispatcher.close()
+
+    async def call(self, *, after: float = 0.0) -> bool:
+        """Call once; gives whether an environment had to be claimed for it."""
+        await asyncio.sleep(after)
+        before = self.claims.granted
+        await self.dispatcher.invoke(REVISION, INVOCATION)
+        return self.claims.granted > before
+
+
+@pytest.fixture
+async def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """A gateway whose environments are fakes."""
+    made = Gateway()
+
+    async def answer(*_: Any, **__: Any) -> Answer:
+        await asyncio.sleep(made.seconds)
+        return Answer(body=b"1", length=1, function_error=None, log_tail=None, report=None)
+
+    monkeypatch.setattr(module, "EventReader", Reader)
+    monkeypatch.setattr(Environment, "invoke", answer)
+    return made
+
+
+async def test_after_ten_idle_minutes_nothing_is_held(gateway: Gateway) -> None:
+    """And the next call claims anew."""
+    async with gateway:
+        assert await gateway.call()
+        assert not await gateway.call(after=9.5 * MINUTE)
+        await asyncio.sleep(9.5 * MINUTE)
+        assert len(gateway.claims.held) == 1
+        await asyncio.sleep(MINUTE)
+        assert not gateway.claims.held
+        assert await gateway.call()
+
+
+async def test_what_a_burst_started_goes_sooner(gateway: Gateway) -> None:
+    """The function has others, so all but one go after five minutes."""
+    async with gateway:
+        await asyncio.gather(*(gateway.call() for _ in range(4)))
+        assert len(gateway.claims.held) == 4
+        await asyncio.sleep(5.5 * MINUTE)
+        assert len(gateway.claims.held) == 1
+        await asyncio.sleep(5 * MINUTE)
+        assert not gateway.claims.held
+
+
+async def test_what_runs_is_never_given_back(gateway: Gateway) -> None:
+    """However long."""
+    async with gateway:
+        gateway.seconds = 15 * MINUTE
+        call = asyncio.create_task(gateway.call())
+        await asyncio.sleep(14 * MINUTE)
+        assert len(gateway.claims.held) == 1
+        assert await call
+
+
+async def test_a_function_called_by_the_clock_is_fetched_before_its_call(gateway: Gateway) -> None:
+    """Every half hour: nothing is held between, and no call waits once that is known."""
+    async with gateway:
+        cold = [await gateway.call(after=30 * MINUTE) for _ in range(13)]
+        assert cold[:11] == [True] * 11
+        assert cold[-1] is False
+        await asyncio.sleep(15 * MINUTE)
+        assert not gateway.claims.held
+        await asyncio.sleep(13 * MINUTE)
+        assert len(gateway.claims.held) == 1
+
+
+async def test_an_expected_call_that_does_not_come_is_waited_for_once(gateway: Gateway) -> None:
+    """Then nothing is held until somebody calls."""
+    async with gateway:
+        for _ in range(13):
+            await gateway.call(after=30 * MINUTE)
+        await asyncio.sleep(40 * MINUTE)
+        assert not gateway.claims.held
+        granted = gateway.claims.granted
+        await asyncio.sleep(120 * MINUTE)
+        assert gateway.claims.granted == granted
+
+
+async def test_the_environment_that_is_missed_least_is_given_up(gateway: Gateway) -> None:
+    """Of three that idle the one that answered fewest calls; then the next."""
+    async with gateway:
+        gateway.claims.seconds = 1.0
+        await asyncio.gather(*(gateway.call() for _ in range(3)))
+        for _ in range(4):
+            await gateway.call()
+        await asyncio.gather(gateway.call(), gateway.call())
+        held = [lease.id for lease in gateway.dispatcher.held()]
+        uses = {one.lease.id: one.uses for one in gateway.dispatcher.queues[REVISION].free}
+        order = sorted(held, key=lambda lease: uses[lease])
+        assert len(set(uses.values())) == len(held)
+        assert [gateway.dispatcher.recall(held) for _ in held] == order
+        assert gateway.dispatcher.recall(held) is None

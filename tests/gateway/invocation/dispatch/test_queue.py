@@ -1,0 +1,151 @@
+"""Who gets which environment: examples, and the rules that hold whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from pilotlight.claims import Lease, RevisionKey
+from pilotlight.errors import ThrottledError
+from pilotlight_gateway.invocation.dispatch.environment import Environment
+from pilotlight_gateway.invocation.dispatch.queue import LONGEST_QUEUE, RevisionQueue
+
+REVISION = RevisionKey("default", "f", "0" * 16)
+
+
+def make_environment(number: int = 0) -> Environment:
+    lease = Lease(f"l{number}", REVISION, f"e{number}", "default/p", "127.0.0.1", 1, number)
+    return Environment.of(lease, b"key", "gateway")
+
+
+async def test_the_longest_waiting_is_served_first() -> None:
+    queue = RevisionQueue()
+    first, second = queue.wait(), queue.wait()
+    environment = make_environment()
+    assert queue.add(environment)
+    assert first.done()
+    assert not second.done()
+    assert queue.give_back(environment)
+    assert second.result() is environment
+    assert (queue.busy, queue.waiting) == (1, 0)
+
+
+async def test_the_warmest_is_taken_first() -> None:
+    queue = RevisionQueue()
+    cold, warm = make_environment(1), make_environment(2)
+    queue.add(cold)
+    queue.add(warm)
+    assert queue.take() is warm
+
+
+async def test_a_failed_claim_tells_the_newest_that_has_none() -> None:
+    queue = RevisionQueue()
+    old, new = queue.wait(), queue.wait()
+    queue.claims = 2
+    queue.claims -= 1
+    queue.fail(ThrottledError("no", reason="R"))
+    with pytest.raises(ThrottledError):
+        await new
+    assert not old.done()
+
+
+async def test_a_full_queue_throttles_at_once() -> None:
+    queue = RevisionQueue()
+    for _ in range(LONGEST_QUEUE):
+        queue.wait()
+    with pytest.raises(ThrottledError):
+        queue.wait()
+
+
+async def test_nothing_becomes_free_once_retired() -> None:
+    queue = RevisionQueue()
+    idle, busy = make_environment(1), make_environment(2)
+    queue.add(busy)
+    queue.take()
+    queue.add(idle)
+    assert queue.retire() == [idle]
+    assert not queue.give_back(busy)
+    assert queue.empty
+
+
+async def test_an_environment_that_came_too_late_is_not_lost() -> None:
+    queue = RevisionQueue()
+    waiter = queue.wait()
+    environment = make_environment()
+    queue.add(environment)
+    assert queue.leave(waiter) is environment
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Any order of calls keeps: each environment in one place, nobody waits beside a free one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.queue = RevisionQueue()
+        self.busy: list[Environment] = []
+        self.waiters: list[asyncio.Future[Environment]] = []
+        self.made = 0
+
+    def teardown(self) -> None:
+        self.loop.close()
+
+    def within(self, act: object) -> object:
+        async def run() -> object:
+            return act() if callable(act) else act
+
+        result = self.loop.run_until_complete(run())
+        for waiter in [one for one in self.waiters if one.done()]:
+            self.waiters.remove(waiter)
+            self.busy.append(waiter.result())
+        return result
+
+    @rule()
+    def invoke(self) -> None:
+        environment = self.within(self.queue.take)
+        if isinstance(environment, Environment):
+            self.busy.append(environment)
+        else:
+            self.within(lambda: self.waiters.append(self.queue.wait()))
+
+    @rule()
+    def grant(self) -> None:
+        self.made += 1
+        self.within(lambda: self.queue.add(make_environment(self.made)))
+
+    @precondition(lambda self: self.busy)
+    @rule()
+    def finish(self) -> None:
+        environment = self.busy.pop(0)
+        self.within(lambda: self.queue.give_back(environment))
+
+    @precondition(lambda self: self.busy)
+    @rule()
+    def crash(self) -> None:
+        environment = self.busy.pop()
+        environment.ended = True
+        assert self.within(lambda: self.queue.give_back(environment)) is False
+
+    @precondition(lambda self: self.waiters)
+    @rule()
+    def give_up(self) -> None:
+        waiter = self.waiters.pop()
+        self.within(lambda: self.queue.leave(waiter))
+
+    @invariant()
+    def each_environment_is_in_one_place(self) -> None:
+        free = list(self.queue.free)
+        assert len({id(one) for one in free + self.busy}) == len(free) + len(self.busy)
+        assert self.queue.busy == len(self.busy)
+        assert self.queue.waiting == len(self.waiters)
+
+    @invariant()
+    def nobody_waits_beside_a_free_one(self) -> None:
+        assert not (self.queue.free and self.waiters)
+
+
+TestQueueMachine = QueueMachine.TestCase
+TestQueueMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,0 +1,49 @@
+"""The gateway posts to the public internet only, unless private networks are allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_gateway.events.decide import Ended
+from pilotlight_gateway.events.delivery import Delivery, Target
+from pilotlight_gateway.events.destinations.http import HttpDestination
+from pilotlight_gateway.events.destinations.notice import Notice, UndeliveredError
+from tests.support.events import event
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+def notice(address: str) -> Notice:
+    target = Target(address)
+    delivery = Delivery(Ended("Success", "", 1), (target,), 0.0)
+    return Notice(event("a"), delivery, target, "us-east-1")
+
+
+@pytest.fixture
+async def destination() -> AsyncIterator[HttpDestination]:
+    destination = HttpDestination(private=False)
+    yield destination
+    await destination.close()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:1/",
+        "http://localhost:1/",
+        "http://10.96.0.1/",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::1]/",
+        "http://[::ffff:10.0.0.1]/",
+        "http://[fe80::1%25eth0]/",
+        "http://0.0.0.0/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+    ],
+)
+async def test_private_addresses_are_refused(destination: HttpDestination, address: str) -> None:
+    with pytest.raises(UndeliveredError, match=r"public internet|canonical|Name or service"):
+        await destination.deliver(notice(address))

@@ -1,0 +1,83 @@
+"""The pilot light of local mode: a first call is answered by a pod that waited, warm."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from pilotlight.resources import Function
+from pilotlight_autoscaler.pools.decide import PoolKey
+from pilotlight_local.platform import LocalPlatform, LocalSettings
+from tests.support.dependency import COMPILED, package
+from tests.support.platform import manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PYTHON = PoolKey("default", "python3.13")
+
+
+async def test_a_first_call_takes_a_generic_pod(tmp_path: Path) -> None:
+    platform = LocalPlatform(LocalSettings(state=tmp_path, port=0))
+    await platform.start()
+    try:
+        async with aiohttp.ClientSession(platform.endpoint) as session:
+            await _post(session, "/-/apply", manifest("warm"))
+            await _until_warm(platform)
+            waiting = platform._pools.pods()
+            answer = await _post(session, "/2015-03-31/functions/warm/invocations", {})
+        assert answer == "warm"
+        taken = {lease.pod for lease in platform._capacity.leases_of("local")}
+        assert len(taken) == 1
+        assert taken <= waiting
+    finally:
+        await platform.stop()
+
+
+async def test_a_package_is_imported_from_bytecode(tmp_path: Path) -> None:
+    """Once it was compiled, beside everything else; CodeSha256 is still the package's own."""
+    platform = LocalPlatform(LocalSettings(state=tmp_path, port=0))
+    await platform.start()
+    try:
+        async with aiohttp.ClientSession(platform.endpoint) as session:
+            made = await _post(session, "/2015-03-31/functions", {
+                "FunctionName": "compiled", "Runtime": "python3.13", "Handler": "main.handler",
+                "Role": "arn:aws:iam::000000000000:role/any", "Timeout": 10,
+                "Code": {"ZipFile": base64.b64encode(package()).decode()},
+            }, status=201)  # fmt: skip
+            await _until_compiled(platform)
+            answer = await _post(session, "/2015-03-31/functions/compiled/invocations", {})
+        assert answer == COMPILED
+        sha256 = hashlib.sha256(package()).digest()
+        assert made["CodeSha256"] == base64.b64encode(sha256).decode()
+    finally:
+        await platform.stop()
+
+
+async def _until_compiled(platform: LocalPlatform) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            (function,) = await platform.resources.list(Function)
+            served = function.status.configuration
+            if served and platform._revisions.packages.of(served) != served.code_sha256:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _until_warm(platform: LocalPlatform) -> None:
+    async with asyncio.timeout(30):
+        while platform._pools.sizes().get(PYTHON, (0, 0))[0] < 2:  # noqa: ASYNC110  processes start
+            await asyncio.sleep(0.05)
+
+
+async def _post(
+    session: aiohttp.ClientSession, path: str, document: object, status: int = 200
+) -> Any:
+    async with session.post(path, data=json.dumps(document)) as answer:
+        assert answer.status == status, await answer.text()
+        return await answer.json()

@@ -1,0 +1,1 @@
+"""What agent and platform must agree on; standard library only."""
