@@ -123,7 +123,7 @@ async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await gateway.listen_operations("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
+    await gateway.listen_health("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
     starting = asyncio.create_task(gateway.start())
     await asyncio.wait(
         {starting, asyncio.ensure_future(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED

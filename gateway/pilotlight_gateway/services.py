@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pilotlight.accounts import Accounts
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
@@ -33,3 +35,7 @@ class Services:
     dispatcher: Dispatcher
     events: EventQueue
     metrics: Metrics
+    is_ready: Callable[[], bool] = field(default=lambda: False)
+    """Whether invocations are served."""
+    measure: Callable[[], None] = field(default=lambda: None)
+    """Brings gauges up to date, for who reads them now."""

@@ -7,6 +7,7 @@ beside the gateway, for what a test wants to look at inside.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import io
 import sys
 import threading
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import EventQueue
 
 T = TypeVar("T")
+Answer = tuple[int, dict[str, str], bytes]
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -137,6 +139,27 @@ class GatewayHarness:
             aws_secret_access_key=options.pop("secret", "test"),
             **options,
         )
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a GET as it stands; returns status, headers and body."""
+        return self._send("GET", path, None, headers or {})
+
+    def post(
+        self, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a POST as it stands; returns status, headers and body."""
+        return self._send("POST", path, body, headers or {})
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, dict(headers))
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
 
     def create(self, name: str, source: str, **members: Any) -> Any:
         """Create a function from a source text and wait until it is Active."""

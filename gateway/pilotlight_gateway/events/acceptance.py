@@ -21,12 +21,10 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.reference import Reference
     from pilotlight_gateway.services import Services
 
-__all__ = ["LARGEST_EVENT", "LARGEST_OLD_EVENT", "accept", "hold_seconds", "keep"]
+__all__ = ["LARGEST_EVENT", "accept", "hold_seconds", "keep"]
 
 LARGEST_EVENT = 1_048_576
 """Bytes of an asynchronous event."""
-LARGEST_OLD_EVENT = 262_144
-"""Bytes of an event of InvokeAsync."""
 START_SECONDS = 70.0
 """How long an invocation may wait before it begins: for a revision, then for an environment."""
 GRACE_SECONDS = 20.0

@@ -19,7 +19,7 @@ from pilotlight_gateway import errors
 from pilotlight_gateway.apis.lambda_.invoke import LARGEST_EVENT, invoke
 from pilotlight_gateway.auth.caller import Caller
 from pilotlight_gateway.bodies import read_body
-from pilotlight_gateway.exchange import Call, Reply
+from pilotlight_gateway.exchange import Call, Query, Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
 
 from . import cors
@@ -188,11 +188,12 @@ def _call_of(meeting: Meeting, reference: str, event: bytes) -> Call:
     if not meeting.account:
         raise HttpError(502)
     return Call(
+        operation="Invoke",
         caller=Caller(meeting.account, site.namespace, f"http:{site.id}"),
         request_id=request.request_id,
         headers=CIMultiDict({_TRACE: request.header(_TRACE)}),
         parameters={"FunctionName": reference},
-        query={},
+        query=Query(),
         body=event,
         origin="",
     )

@@ -58,14 +58,19 @@ async def find_target(services: Services, reference: Reference) -> Target:
     return await target_of(services, reference, function)
 
 
-async def target_of(services: Services, reference: Reference, function: Function) -> Target:
-    """Give what a reference to that function means; raises ResourceNotFoundException."""
+async def target_of(
+    services: Services, reference: Reference, function: Function, *, draw: bool = True
+) -> Target:
+    """Return what a reference to that function means; raises ResourceNotFoundException.
+
+    Of an alias with weights the version is drawn for an invocation; reads see its own.
+    """
     qualifier = reference.qualifier
     if qualifier is not None and not qualifier.isdigit() and qualifier != LATEST:
         alias = await services.published.alias(function.key, qualifier)
         if alias is None:
             raise reference.not_found()
-        qualifier = _choose(alias)
+        qualifier = _choose(alias) if draw else alias.spec.version
     if qualifier is None or qualifier == LATEST:
         return Target(function, LATEST, revision_key(function))
     version = await _find_version(services, function, qualifier)

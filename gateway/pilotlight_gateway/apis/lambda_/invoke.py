@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-__all__ = ["LARGEST_EVENT", "invoke", "invoke_async", "run"]
+__all__ = ["LARGEST_EVENT", "LARGEST_OLD_EVENT", "invoke", "invoke_async", "run"]
 
 LARGEST_EVENT = 6_291_456
+LARGEST_OLD_EVENT = 262_144
+"""Bytes of an event of InvokeAsync."""
 LONGEST_CLIENT_CONTEXT = 3583
 UPDATE_SECONDS = 30.0
 """How long an invocation may wait for the revision that replaces the one it met."""
+_ACTION = "InvokeFunction"
+"""What IAM calls both operations (Service Authorization Reference, "AWS Lambda")."""
 _TYPES = ("Event", "RequestResponse", "DryRun")
 _TRACE_ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
 _ENUM = (
@@ -56,7 +60,7 @@ async def invoke(services: Services, call: Call) -> Reply:
         call.parameters["FunctionName"],
         call.caller,
         services.settings.region,
-        "InvokeFunction",
+        _ACTION,
         call.query.get("Qualifier"),
     )
     target = await find_target(services, reference)
@@ -73,7 +77,7 @@ async def invoke(services: Services, call: Call) -> Reply:
 async def invoke_async(services: Services, call: Call) -> Reply:
     """Accept an event as clients of 2014 send it (AWS Lambda API reference, "InvokeAsync")."""
     reference = resolve(
-        call.parameters["FunctionName"], call.caller, services.settings.region, "InvokeFunction"
+        call.parameters["FunctionName"], call.caller, services.settings.region, _ACTION
     )
     reply = await accept(services, reference, _invocation(call, reference))
     reply.body = b'{"Status":202}'
