@@ -26,7 +26,9 @@ from .server import Server
 from .services import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from prometheus_client import CollectorRegistry
 
     from pilotlight.accounts import Accounts
     from pilotlight.claims import Claims
@@ -56,14 +58,18 @@ class Gateway:
         claims: Claims,
         events: EventQueue,
         authenticator: Authenticator,
+        registry: CollectorRegistry | None = None,
+        measure: Callable[[], None] = lambda: None,
     ) -> None:
+        """`measure` brings up to date what others keep in the registry of metrics."""
         self.settings = settings
         self._authenticator = authenticator
         self._sink = LogSink(logs)
         self._server = Server()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
-        metrics = Metrics()
+        metrics = Metrics(registry)
+        self._measure_others = measure
         self.services = Services(
             settings=settings,
             resources=resources,
@@ -152,6 +158,7 @@ class Gateway:
         return Pipeline(self.services, lambda _: service, self._authenticator)
 
     def _measure(self) -> None:
+        self._measure_others()
         metrics, dispatcher = self.services.metrics, self.services.dispatcher
         metrics.log_lines_dropped.set(self._sink.dropped)
         metrics.environments.clear()

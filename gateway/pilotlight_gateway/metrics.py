@@ -58,10 +58,10 @@ class FunctionMetrics:
 
 
 class Metrics:
-    """All metrics of one gateway, in a registry of their own."""
+    """All metrics of one gateway, in a registry of their own or in one that is shared."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
         self.cold_starts = ColdStarts(self.registry)
         self.asynchronous = AsynchronousMetrics(self.registry)
         self._invocations = self._counter("invocations", "Invocations that were answered.")
