@@ -72,8 +72,8 @@ class Client:
         target = quote(path, safe="/$~")
         if given := {name: value for name, value in (query or {}).items() if value is not None}:
             target += f"?{urlencode(given, quote_via=quote)}"
-        signed = self._signer.sign(method, self.connection.endpoint + target, body)
-        return self._send(method, target, body, {**(headers or {}), **signed}, seconds)
+        signed = self._signer.sign(method, self.connection.endpoint + target, body, headers)
+        return self._send(method, target, body, signed, seconds)
 
     def request_json(
         self, method: str, path: str, document: object = None, **query: str | float | None

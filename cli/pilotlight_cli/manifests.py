@@ -8,6 +8,7 @@ was loaded goes through the gateway's `POST /-/apply` (`platform`).
 from __future__ import annotations
 
 import base64
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from pilotlight.manifest import parse_manifest, parse_model
 from pilotlight.resources import Function, FunctionAlias, Route, Runtime, Schedule, Secret
 
 from .failures import USAGE, Failure
-from .package import Package, files_of, package_of
+from .files import files_of
+from .package import Package, package_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,6 +51,25 @@ class Manifest:
     package: Package | None = None
 
 
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a key that comes twice, as Kubernetes' strict reading does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002  PyYAML's signature
+        """Make a mapping; raises a ConstructorError that has the line."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} comes twice", key_node.start_mark
+                )
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
     """Load files and folders of manifests, in the order to apply them in.
 
@@ -74,7 +95,8 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Give each file, and whether it was named itself."""
     for path in paths:
         if path.is_dir():
-            yield from ((file, False) for file in files_of(path) if file.suffix in SUFFIXES)
+            files = files_of(path).kept.values()
+            yield from ((file, False) for file in files if file.suffix in SUFFIXES)
         elif path.exists():
             yield path, True
         else:
@@ -83,8 +105,15 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
 
 def _documents(file: Path) -> list[Any]:
     try:
-        return [one for one in yaml.safe_load_all(file.read_bytes()) if one is not None]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return []  # it went while we looked
+    except OSError as error:
+        raise Failure(f"{file}: {error.strerror}", USAGE) from error
+    try:
+        loaded = yaml.load_all(text, StrictLoader)
+        return [one for one in loaded if one is not None]
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(f"{file}: no YAML: {error}", USAGE) from error
 
 

@@ -14,17 +14,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .failures import USAGE, Failure
+from .files import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
 __all__ = ["Package", "package_of"]
 
-SKIPPED_FOLDERS = frozenset(
-    {"__pycache__", ".git", ".hg", ".svn", ".venv", ".pilotlight", ".mypy_cache", ".ruff_cache"}
-)
-SKIPPED_SUFFIXES = (".pyc", ".pyo", ".swp", "~")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The oldest time that a zip can hold."""
 _REGULAR_FILE = 0o100000
@@ -35,6 +32,8 @@ class Package:
     """A zip and its address."""
 
     content: bytes = field(repr=False)
+    left_out: dict[str, str] = field(default_factory=dict, compare=False)
+    """Why an entry of the folder is not in it, by its path there."""
 
     @property
     def sha256(self) -> str:
@@ -45,39 +44,48 @@ class Package:
 def package_of(source: Path, *, without: Collection[Path] = ()) -> Package:
     """Zip a folder's files or one file; a `.zip` is taken as it is.
 
-    Caches, version control and the files `without` stay out. Raises Failure where there is
-    nothing to zip.
+    Caches, version control and the files `without` stay out; what cannot be zipped is named in the
+    package. Raises Failure where there is nothing to zip.
     """
-    if source.suffix == ".zip" and source.is_file():
-        return Package(source.read_bytes())
-    if source.is_file():
-        return Package(_zip({source.name: source}))
-    if not source.is_dir():
+    if not source.exists():
         raise Failure(f"{source}: no such file or folder", USAGE)
+    if source.is_dir():
+        return _package_of_folder(source.resolve(), {path.resolve() for path in without})
+    content = _read(source)
+    if content is None:
+        raise Failure(f"{source}: it went while it was read", USAGE)
+    if source.suffix == ".zip":
+        return Package(content)
+    return Package(_zip({source.name: (source, content)}))
+
+
+def _package_of_folder(folder: Path, without: Collection[Path]) -> Package:
+    found = files_of(folder)
     files = {
-        path.relative_to(source).as_posix(): path
-        for path in files_of(source)
-        if path not in without
+        name: (path, content)
+        for name, path in found.kept.items()
+        if path.resolve() not in without and (content := _read(path)) is not None
     }
     if not files:
-        raise Failure(f"{source}: the folder holds no file to deploy", USAGE)
-    return Package(_zip(files))
+        raise Failure(f"{folder}: the folder holds no file to deploy", USAGE)
+    return Package(_zip(files), found.left_out)
 
 
-def files_of(folder: Path) -> Iterator[Path]:
-    """Give the files of a folder that belong into a package, or that manifests may be in."""
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS)
-        for name in sorted(names):
-            if not name.endswith(SKIPPED_SUFFIXES):
-                yield folder / parent / name
+def _read(path: Path) -> bytes | None:
+    """Read a file; None where it went since it was found, as editors' files do."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}", USAGE) from error
 
 
-def _zip(files: dict[str, Path]) -> bytes:
+def _zip(files: dict[str, tuple[Path, bytes]]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
-        for name in sorted(files):
-            package.writestr(_entry(name, files[name]), files[name].read_bytes())
+        for name, (path, data) in sorted(files.items()):
+            package.writestr(_entry(name, path), data)
     return content.getvalue()
 
 

@@ -10,7 +10,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Credentials", "Signer"]
 
@@ -35,12 +39,30 @@ class Signer:
     region: str
 
     def sign(
-        self, method: str, url: str, body: bytes, *, at: datetime | None = None
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        at: datetime | None = None,
     ) -> dict[str, str]:
-        """Give the headers that authenticate a request; Host among them."""
+        """Return a request's headers and those that authenticate it; Host among them.
+
+        Every `X-Amz-` header is signed, for the gateway believes no other.
+        """
+        given = headers or {}
+        signed = {name: text for name, text in given.items() if name.lower().startswith("x-amz-")}
+        return {**given, **self._signed(method, url, body, signed, at)}
+
+    def _signed(
+        self, method: str, url: str, body: bytes, given: dict[str, str], at: datetime | None
+    ) -> dict[str, str]:
         time = (at or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
         digest = hashlib.sha256(body).hexdigest()
-        headers = {"Host": urlsplit(url).netloc, "X-Amz-Date": time, "X-Amz-Content-SHA256": digest}
+        headers = given | {
+            "Host": urlsplit(url).netloc, "X-Amz-Date": time, "X-Amz-Content-SHA256": digest,
+        }  # fmt: skip
         if self.credentials.session_token:
             headers["X-Amz-Security-Token"] = self.credentials.session_token
         scope = f"{time[:8]}/{self.region}/{SERVICE}/aws4_request"
@@ -61,7 +83,7 @@ def _canonical(method: str, url: str, headers: dict[str, str], digest: str) -> s
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     )
-    lines = sorted(f"{name.lower()}:{value.strip()}\n" for name, value in headers.items())
+    lines = sorted(f"{name.lower()}:{' '.join(value.split())}\n" for name, value in headers.items())
     return "\n".join(
         (
             method,

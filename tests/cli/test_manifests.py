@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,9 +15,6 @@ from pilotlight_cli.failures import Failure
 from pilotlight_cli.manifests import load
 from pilotlight_cli.package import package_of
 from tests.support.platform import manifest, write_function
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
 
@@ -152,3 +152,23 @@ def test_other_data_of_a_secret_is_refused(tmp_path: Path, data: Any) -> None:
     """What is no base64 of text."""
     with pytest.raises(Failure, match="base64"):
         load([write(tmp_path / "s.yaml", {**SECRET, "data": data})])
+
+
+def test_a_key_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    """With its file and line: the later one would be taken without a word."""
+    file = tmp_path / "f.yaml"
+    file.write_text("kind: Function\nspec:\n  runtime: python3.12\n  runtime: python3.13\n")
+    with pytest.raises(Failure, match=r"'runtime' comes twice\n.*line 4") as failure:
+        load([file])
+    assert str(file) in failure.value.format_message()
+
+
+@pytest.mark.parametrize("folder", ["m", "./m", "m/../m"])
+def test_a_relative_folder_of_manifests_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "f.yaml").write_text(json.dumps(manifest("relative")))
+    os.mkfifo(tmp_path / "m" / "pipe.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert [one.resource.metadata.name for one in load([Path(folder)])] == ["relative"]

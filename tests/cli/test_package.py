@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from pilotlight_cli import package
 from pilotlight_cli.failures import Failure
+from pilotlight_cli.files import files_of
 from pilotlight_cli.package import package_of
 from tests.support.platform import zip_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def names(content: bytes) -> list[str]:
@@ -44,10 +44,68 @@ def test_the_same_files_are_the_same_package(tmp_path: Path) -> None:
 
 def test_caches_and_named_files_stay_out(tmp_path: Path) -> None:
     """So does version control."""
-    fill(tmp_path, "a.py", "__pycache__/a.pyc", "b.pyc", ".git/config", "sub/__pycache__/x.py")
+    fill(tmp_path, "a.py", "__pycache__/a.pyc", ".git/config", "sub/__pycache__/x.py", "a.py~")
     fill(tmp_path, "function.yaml")
-    package = package_of(tmp_path, without=[tmp_path / "function.yaml"])
-    assert names(package.content) == ["a.py"]
+    made = package_of(tmp_path, without=[tmp_path / "function.yaml"])
+    assert names(made.content) == ["a.py"]
+
+
+def test_compiled_modules_are_code(tmp_path: Path) -> None:
+    """Only `__pycache__` is a cache: Lambda imports an `index.pyc` that has no source."""
+    fill(tmp_path, "index.pyc")
+    assert names(package_of(tmp_path).content) == ["index.pyc"]
+
+
+@pytest.mark.parametrize("path", ["fn", "./fn", "fn/", "fn/../fn", "."])
+def test_a_relative_folder_is_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    fill(tmp_path / "fn", "index.py", "lib/m.py")
+    monkeypatch.chdir(tmp_path / "fn" if path == "." else tmp_path)
+    assert names(package_of(Path(path)).content) == ["index.py", "lib/m.py"]
+
+
+def test_linked_files_and_folders_are_followed(tmp_path: Path) -> None:
+    """Once each: a circle of links ends, and is named."""
+    fill(tmp_path / "shared", "m.py")
+    folder = fill(tmp_path / "fn", "index.py")
+    (folder / "shared").symlink_to("../shared")
+    (folder / "one.py").symlink_to("../shared/m.py")
+    (folder / "again").symlink_to("../shared")
+    (tmp_path / "shared" / "up").symlink_to(folder)
+    made = package_of(folder)
+    assert names(made.content) == ["again/m.py", "index.py", "one.py", "shared/m.py"]
+    circle = "a link to a folder that it is in"
+    assert made.left_out == {"again/up": circle, "shared/up": circle}
+
+
+def test_what_is_no_file_is_left_out_and_named(tmp_path: Path) -> None:
+    """Links to nowhere, pipes, sockets and names that are no text; locks without a word."""
+    fill(tmp_path, "index.py")
+    (tmp_path / "gone.py").symlink_to("nowhere.py")
+    (tmp_path / ".#index.py").symlink_to("somebody@host.1:1")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.py")).write_text("x")
+    made = package_of(tmp_path)
+    assert names(made.content) == ["index.py"]
+    assert made.left_out == {
+        "gone.py": "a link to nowhere.py, which is not there",
+        "pipe": "neither a file nor a folder",
+        "socket": "neither a file nor a folder",
+        r"'\udcff.py'": "its name is not UTF-8",
+    }
+
+
+def test_a_file_that_goes_while_it_is_read_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, "index.py", "going.py")
+    found = files_of(tmp_path)
+    (tmp_path / "going.py").unlink()
+    monkeypatch.setattr(package, "files_of", lambda _folder: found)
+    assert names(package_of(tmp_path).content) == ["index.py"]
 
 
 def test_what_can_be_executed_still_can(tmp_path: Path) -> None:

@@ -25,19 +25,30 @@ SEGMENTS = st.lists(st.text("abcXYZ09-_~:$ %+ü", min_size=1, max_size=12), max_
     query=st.dictionaries(TEXT.filter(bool), TEXT, max_size=4),
     body=st.binary(max_size=64),
     token=st.none() | st.just("a-session-token"),
+    extra=st.dictionaries(
+        st.sampled_from(["X-Amz-Log-Type", "X-Amz-Invocation-Type", "x-amz-client-context"]),
+        st.text("ab Z+/=", max_size=12),
+    ),
 )
 def test_the_signature_is_botocores(
-    segments: list[str], query: dict[str, str], body: bytes, token: str | None
+    segments: list[str],
+    query: dict[str, str],
+    body: bytes,
+    token: str | None,
+    extra: dict[str, str],
 ) -> None:
-    """For any path, query and body, with and without a session."""
+    """For any path, query, body and headers of AWS's own, with and without a session."""
     url = f"http://127.0.0.1:9001/{quote('/'.join(segments), safe='/$~')}"
     if query:
         url += f"?{urlencode(query, quote_via=quote)}"
     signer = Signer(Credentials("AKIDEXAMPLE", "secret", token), "eu-west-1")
 
-    headers = signer.sign("POST", url, body, at=AT)
+    headers = signer.sign("POST", url, body, {"Accept": "*/*", **extra}, at=AT)
+    assert headers["Accept"] == "*/*"
 
-    theirs = AWSRequest("POST", url, data=body, headers={"X-Amz-Content-SHA256": "given below"})
+    theirs = AWSRequest("POST", url, data=body, headers={
+        "X-Amz-Content-SHA256": "given below", **extra,
+    })  # fmt: skip
     theirs.headers.replace_header("X-Amz-Content-SHA256", headers["X-Amz-Content-SHA256"])
     auth = SigV4Auth(BotocoreCredentials("AKIDEXAMPLE", "secret", token), "lambda", "eu-west-1")
     with mock.patch("botocore.auth.get_current_datetime", return_value=AT.replace(tzinfo=None)):

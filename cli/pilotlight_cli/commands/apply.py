@@ -11,7 +11,7 @@ from pilotlight.resources import Function
 
 from ..manifests import load
 from ..options import output_option, with_client
-from ..output import Format, emit_json, tick
+from ..output import Format, emit_json, note, tick
 from ..platform import Platform
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def command(client: Client, paths: tuple[Path, ...], seconds: float, output: For
     platform = Platform(client)
     done: list[Applied] = []
     for manifest in load(paths):
+        for entry, why in (manifest.package.left_out if manifest.package else {}).items():
+            note(f"{manifest.source}: {entry} is left out: {why}")
         done.append(platform.apply(manifest))
         if output == "text":
             click.echo(f"{tick()}{done[-1].title} {done[-1].outcome}")

@@ -76,6 +76,8 @@ def command(  # noqa: PLR0913  one parameter an option
 def _deploy(functions: Functions, name: str, source: Path, given: Configuration) -> dict[str, Any]:
     package = package_of(source)
     note(f"{name}: {size(len(package.content))}, sha256 {package.sha256[:12]}…")
+    for entry, why in package.left_out.items():
+        note(f"{source}: {entry} is left out: {why}")
     before = functions.find(name)
     if before is None:
         found = functions.create(package.content, _new(name, source, given))

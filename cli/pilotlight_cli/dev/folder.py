@@ -51,13 +51,14 @@ class AppliedFolder:
             place = _place(manifest)
             if self._manifests.get(place) != manifest:
                 self._manifests[place] = manifest
+                self._name_left_out(manifest)
                 with self._reporting(manifest):
                     applied += await self._apply(manifest)
         return [function for one in applied for function in await self._settle(one)]
 
     async def reload(self, changed: set[Path]) -> list[Function]:
         """Apply what the changed files belong to; give the functions that are served anew."""
-        files = {path for path in changed if path.suffix in SUFFIXES and path.exists()}
+        files = {path for path in changed if path.suffix in SUFFIXES and path.is_file()}
         for manifest in self._manifests.values():
             if manifest.source and any(path.is_relative_to(manifest.source) for path in changed):
                 files.add(manifest.file)
@@ -100,6 +101,11 @@ class AppliedFolder:
             yield
         except Failure as error:
             self._console.problem(f"{manifest.file}: {error.format_message()}")
+
+    def _name_left_out(self, manifest: Manifest) -> None:
+        """Say what of a function's folder is not in its package."""
+        for entry, why in (manifest.package.left_out if manifest.package else {}).items():
+            self._console.problem(f"{manifest.source}: {entry} is left out: {why}")
 
     async def _put_secret(self, secret: Secret) -> None:
         namespace = secret.metadata.namespace or DEFAULT_NAMESPACE

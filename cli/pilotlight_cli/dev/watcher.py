@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import watchfiles
 
-from pilotlight_cli.package import SKIPPED_FOLDERS
+from pilotlight_cli.files import SKIPPED_FOLDERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
