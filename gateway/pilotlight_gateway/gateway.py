@@ -20,7 +20,7 @@ from .invocation.dispatch.dispatcher import Dispatcher
 from .invocation.published import Published
 from .invocation.rollout import Rollout
 from .metrics import Metrics
-from .pipeline import ClientPipeline, Pipeline
+from .pipeline import ClientPipeline, Guard, Pipeline
 from .schedules.scheduler import Scheduler
 from .server import Server
 from .services import Services
@@ -58,6 +58,7 @@ class Gateway:
         claims: Claims,
         events: EventQueue,
         authenticator: Authenticator,
+        guard: Guard | None = None,
         registry: CollectorRegistry | None = None,
         measure: Callable[[], None] = lambda: None,
     ) -> None:
@@ -95,7 +96,7 @@ class Gateway:
         claims.bind(self.services.dispatcher)
         self._rollout = Rollout(catalogue, published, self.services.dispatcher, claims)
         http = HttpEndpoint(self.services, authenticator)
-        self._clients = ClientPipeline(self.services, authenticator, http)
+        self._clients = ClientPipeline(self.services, authenticator, http, guard)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
         self._scheduler = Scheduler(

@@ -8,7 +8,7 @@ begins and ends here.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
@@ -27,7 +27,7 @@ from .paths import normalise
 from .responses import write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from aiohttp import web
     from aiohttp.web_request import BaseRequest
@@ -39,9 +39,21 @@ if TYPE_CHECKING:
     from .http.endpoint import HttpEndpoint
     from .services import Services
 
-__all__ = ["ClientPipeline", "Pipeline"]
+__all__ = ["ClientPipeline", "Guard", "Pipeline"]
 
 log = structlog.get_logger()
+
+
+class Guard(Protocol):
+    """Refuses clients' requests by their headers alone; local mode has one (browsers)."""
+
+    def check_host(self, headers: Mapping[str, str]) -> None:
+        """Raise ApiError where a request is for a host that is not served; sites have theirs."""
+        ...
+
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """Raise ApiError where a page sent what it may not; sites have rules of their own."""
+        ...
 
 
 class Pipeline:
@@ -68,12 +80,16 @@ class Pipeline:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
         say = functools.partial(error_in, "rest-json")
         try:
+            self._check(request)
             head = _head_of(request)
             service = self._find_service(head)
             say = functools.partial(service.error, head)
             return await self._operate(request, head, service.find(head), request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return say(_translated(error, request_id), request_id)
+
+    def _check(self, request: BaseRequest) -> None:
+        """Refuse what must not even be looked at: nothing, but for clients of some gateways."""
 
     async def _operate(
         self, request: BaseRequest, head: Request, endpoint: Endpoint, request_id: str
@@ -105,16 +121,21 @@ class ClientPipeline(Pipeline):
     """The way of clients' requests: to AWS's services, the platform, function URLs and routes."""
 
     def __init__(
-        self, services: Services, authenticator: Authenticator, sites: HttpEndpoint
+        self,
+        services: Services,
+        authenticator: Authenticator,
+        http: HttpEndpoint,
+        guard: Guard | None = None,
     ) -> None:
         super().__init__(services, find_service, authenticator)
         self.requests = 0
         """How many have come."""
-        self._http = sites
+        self._http = http
+        self._guard = guard
 
     async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
         self.requests += 1
-        if self._http.sites.serves(request.headers.get("Host", ""), request.raw_path):
+        if self._http.sites.serves(_host_of(request), request.raw_path):
             reply = await self._reply_of_site(request, request_id)
             handler: Literal["api", "site"] = "site"
         else:
@@ -122,11 +143,22 @@ class ClientPipeline(Pipeline):
         self._services.metrics.answered_http(handler, request.method, reply.status)
         return reply
 
+    def _check(self, request: BaseRequest) -> None:
+        if self._guard is not None:
+            self._guard.check_host(request.headers)
+            self._guard.check_origin(request.headers)
+
     async def _reply_of_site(self, request: BaseRequest, request_id: str) -> Reply:
         try:
+            if self._guard is not None and not self._http.sites.owns(_host_of(request)):
+                self._guard.check_host(request.headers)
             return await self._http.serve(request, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return error_in("rest-json", _translated(error, request_id), request_id)
+
+
+def _host_of(request: BaseRequest) -> str:
+    return request.headers.get("Host", "")
 
 
 def _head_of(request: BaseRequest) -> Request:

@@ -39,6 +39,7 @@ from .echo import EchoingLogs
 from .pythons import find_functions_python
 from .state_folder import StateFolder
 from .subprocesses import SubprocessCompute
+from .web_guard import WebGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -177,6 +178,7 @@ class LocalPlatform:
             claims=self._autoscaler.claims(),
             events=self._events,
             authenticator=self._callers,
+            guard=WebGuard(),
             registry=self._registry,
             measure=self._autoscaler.measure,
         )

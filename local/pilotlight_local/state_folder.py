@@ -7,6 +7,7 @@ What is in the folder is written by `pilotlight.storage`'s embedded half.
 from __future__ import annotations
 
 import fcntl
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "StateFolder"]
 
+PRIVATE = 0o700
+"""The folder holds code, variables and Secrets: it is its owner's alone."""
 FORMAT = 1
 """The format that this Pilotlight writes; raised by every change that an older one cannot read."""
 
@@ -31,7 +34,8 @@ class StateFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        path.chmod(PRIVATE)  # one of an earlier Pilotlight was everybody's to read
         self.path = path
         self._lock = self._take()
         try:
@@ -71,7 +75,9 @@ class StateFolder:
         self.close()
 
     def _take(self) -> TextIOWrapper:
-        file = (self.path / "lock").open("a")
+        file = os.fdopen(
+            _private(str(self.path / "lock"), os.O_CREAT | os.O_APPEND | os.O_WRONLY), "a"
+        )
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -95,6 +101,11 @@ class StateFolder:
         _write_format(file)
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file for its owner alone (`open`'s opener)."""
+    return os.open(path, flags, 0o600)
+
+
 def _read_format(file: Path) -> int:
     text = file.read_text(encoding="ascii").strip()
     if not text.isdigit():
@@ -104,5 +115,6 @@ def _read_format(file: Path) -> int:
 
 def _write_format(file: Path) -> None:
     whole = file.with_name("format.new")
-    whole.write_text(f"{FORMAT}\n", encoding="ascii")
+    with open(whole, "w", encoding="ascii", opener=_private) as writing:
+        writing.write(f"{FORMAT}\n")
     whole.replace(file)

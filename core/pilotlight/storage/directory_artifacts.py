@@ -14,7 +14,7 @@ import re
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import ArtifactMismatchError, NotFoundError, UnavailableError
 from .interfaces import Artifact
@@ -96,7 +96,8 @@ class DirectoryArtifacts:
             if await self.size(one) is None:
                 raise _missing(one)
         partial = self._directory / f"{_PARTIAL}{secrets.token_hex(8)}"
-        partial.write_text(compiled)
+        with _create(partial) as file:
+            file.write(compiled.encode())
         _publish(partial, self._note(sha256, tag))
 
     def _note(self, sha256: str, tag: str) -> Path:
@@ -129,13 +130,18 @@ def _missing(sha256: str) -> NotFoundError:
 async def _spool(partial: Path, content: AsyncIterator[bytes]) -> tuple[str, int]:
     """Write content to a file and to the disk below it; give its sha256 and size."""
     digest = hashlib.sha256()
-    with await asyncio.to_thread(partial.open, "xb") as file:
+    with await asyncio.to_thread(_create, partial) as file:
         async for chunk in content:
             digest.update(chunk)
             await asyncio.to_thread(file.write, chunk)
         file.flush()
         await asyncio.to_thread(os.fsync, file.fileno())
         return digest.hexdigest(), file.tell()
+
+
+def _create(path: Path) -> BinaryIO:
+    """Make a file that is its owner's alone: packages hold code."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb")
 
 
 def _publish(partial: Path, path: Path) -> None:

@@ -58,6 +58,11 @@ class Sites:
         name = host.partition(":")[0].lower()
         return name in self._tables or target.startswith(PREFIX) or _MARK in name
 
+    def owns(self, host: str) -> bool:
+        """Whether a Host header names a function URL's or a route's own host."""
+        name = host.partition(":")[0].lower()
+        return name in self._tables or name.endswith(self._suffix)
+
     def meet(self, request: HttpRequest, method: str) -> Meeting:
         """Find what a request is for; raises UnknownUrlError, and HttpError where no route fits.
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["SqliteDatabase"]
 
 T = TypeVar("T")
+_PRIVATE = 0o600
+"""Databases hold variables, events and Secrets: they are their owner's alone."""
 
 
 class SqliteDatabase:
@@ -40,6 +42,9 @@ class SqliteDatabase:
 
     def _open(self, schema: str, synchronous: str) -> sqlite3.Connection:
         try:
+            # SQLite gives the files beside it the same mode.
+            self._path.touch(mode=_PRIVATE)
+            self._path.chmod(_PRIVATE)
             with ExitStack() as undo:
                 # The connection moves to its thread once it is set up and never leaves it.
                 connection = undo.enter_context(
@@ -51,7 +56,7 @@ class SqliteDatabase:
                 connection.execute(f"PRAGMA synchronous={synchronous}")
                 connection.executescript(schema)
                 undo.pop_all()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise UnavailableError(f"cannot open {self._path}: {error}") from error
         return connection
 
