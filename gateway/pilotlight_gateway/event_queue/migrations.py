@@ -35,6 +35,7 @@ class _Migration:
     back: tuple[str, ...]
 
 
+# event_lanes holds each function's tallies; a table keeps the name that it was made by.
 _EVENTS = _Migration(
     forward=(
         """

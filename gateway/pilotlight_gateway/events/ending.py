@@ -14,7 +14,7 @@ from .delivery import Delivery, Target
 
 if TYPE_CHECKING:
     from pilotlight.resources import AsyncConfig
-    from pilotlight_gateway.event_queue.interface import Event, Verdict
+    from pilotlight_gateway.event_queue.interface import Event, Settlement
 
     from .decide import Ended
 
@@ -29,7 +29,7 @@ LONGEST_MESSAGE = 4096
 
 def end(
     event: Event, ended: Ended, config: AsyncConfig, dead_letter_target: str | None, now: float
-) -> Verdict:
+) -> Settlement:
     """Say how an event that has ended goes on."""
     if ended.succeeded:
         targets = [Target(config.on_success)] if config.on_success else []
@@ -47,7 +47,7 @@ def end(
 
 def after_delivery(
     event: Event, delivery: Delivery, unreached: dict[Target, str], now: float
-) -> Verdict:
+) -> Settlement:
     """Say how an event goes on whose targets were told, but for these, and why not."""
     if not unreached:
         return Done()

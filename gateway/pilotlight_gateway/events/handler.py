@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.resources import AsyncConfig
-    from pilotlight_gateway.event_queue.interface import Event, Lease, Verdict
+    from pilotlight_gateway.event_queue.interface import Event, EventLease, Settlement
     from pilotlight_gateway.invocation.targets import Target as InvocationTarget
     from pilotlight_gateway.services import Services
 
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 
 
 class EventHandler:
-    """Makes of a lease a verdict."""
+    """Makes of a lease a settlement."""
 
     def __init__(
         self,
@@ -58,41 +58,41 @@ class EventHandler:
         self._clock = clock
         self._metrics = services.metrics.asynchronous
 
-    async def handle(self, lease: Lease) -> tuple[Lease, Verdict]:
+    async def handle(self, lease: EventLease) -> tuple[EventLease, Settlement]:
         """Work on an event; gives its lease, perhaps held longer, and what becomes of it."""
         event = lease.event
         if event.delivery:
-            verdict = await self._tell(event, Delivery.load(event.delivery))
+            settlement = await self._tell(event, Delivery.load(event.delivery))
         else:
-            lease, verdict = await self._try(lease)
-        return lease, verdict
+            lease, settlement = await self._try(lease)
+        return lease, settlement
 
-    def settled(self, event: Event, verdict: Verdict) -> None:
+    def settled(self, event: Event, settlement: Settlement) -> None:
         """Take note of what has become of an event, once it is stored."""
-        if isinstance(verdict, Dead):
-            self._metrics.died(*event.lane, verdict.reason)
-            log.warning("event is dead", request_id=event.id, reason=verdict.reason)
+        if isinstance(settlement, Dead):
+            self._metrics.died(*event.function_key, settlement.reason)
+            log.warning("event is dead", request_id=event.id, reason=settlement.reason)
 
-    async def _try(self, lease: Lease) -> tuple[Lease, Verdict]:
+    async def _try(self, lease: EventLease) -> tuple[EventLease, Settlement]:
         """Try the event's function."""
         event = lease.event
         reference = reference_of(event, self._services.settings.region)
         try:
             target = await find_target(self._services, reference)
         except FunctionNotFoundError as error:
-            self._metrics.dropped(*event.lane, "FunctionNotFound")
+            self._metrics.dropped(*event.function_key, "FunctionNotFound")
             return lease, Dead("FunctionNotFound", error.message, self._clock(), event.tries)
         config = await async_config(self._services, reference, target)
         if self._clock() >= event.expires_at:
             return lease, self._end(event, expired(event), config, target)
         lease = await self._hold(lease, target)
-        self._metrics.started(*event.lane, self._clock() - event.enqueued_at)
+        self._metrics.started(*event.function_key, self._clock() - event.enqueued_at)
         outcome = await self._attempt(event, target)
         return lease, self._after(event, outcome, config, target)
 
     def _after(
         self, event: Event, outcome: Outcome, config: AsyncConfig, target: InvocationTarget
-    ) -> Verdict:
+    ) -> Settlement:
         decided = decide(
             event,
             outcome,
@@ -102,7 +102,7 @@ class EventHandler:
         )
         if isinstance(decided, Ended):
             return self._end(event, decided, config, target)
-        self._metrics.retried(*event.lane, _retry_reason(outcome))
+        self._metrics.retried(*event.function_key, _retry_reason(outcome))
         log.info(
             "event is tried again", request_id=event.id, reason=_retry_reason(outcome),
             at=decided.due_at, tries=decided.tries,
@@ -111,9 +111,9 @@ class EventHandler:
 
     def _end(
         self, event: Event, ended: Ended, config: AsyncConfig, target: InvocationTarget
-    ) -> Verdict:
+    ) -> Settlement:
         if not ended.succeeded:
-            self._metrics.dropped(*event.lane, ended.condition)
+            self._metrics.dropped(*event.function_key, ended.condition)
         dead_letters = target.function.spec.dead_letter_target
         return end(event, ended, config, dead_letters, self._clock())
 
@@ -124,14 +124,14 @@ class EventHandler:
             log.exception("event could not be tried", request_id=event.id)
             return NotRun("InternalError")
 
-    async def _hold(self, lease: Lease, target: InvocationTarget) -> Lease:
+    async def _hold(self, lease: EventLease, target: InvocationTarget) -> EventLease:
         """Hold an event as long as its function, as it is now, may run."""
         needed = self._clock() + hold_seconds(target.timeout)
         if lease.until >= needed - SLACK_SECONDS:
             return lease
         return await self._services.events.extend(lease, needed)
 
-    async def _tell(self, event: Event, delivery: Delivery) -> Verdict:
+    async def _tell(self, event: Event, delivery: Delivery) -> Settlement:
         """Tell everybody who was not told yet."""
         unreached: dict[Target, str] = {}
         for target in delivery.targets:
@@ -140,7 +140,9 @@ class EventHandler:
                 await self._destinations.deliver(notice)
             except UndeliveredError as error:
                 unreached[target] = str(error)
-                self._metrics.undelivered(*event.lane, destination_kind(target.address) or "none")
+                self._metrics.undelivered(
+                    *event.function_key, destination_kind(target.address) or "none"
+                )
                 log.warning("not delivered", request_id=event.id, error=str(error))
         return after_delivery(event, delivery, unreached, self._clock())
 

@@ -22,11 +22,11 @@ def test_a_success_that_nobody_wants_to_hear_of_is_done() -> None:
 
 
 def test_a_failure_that_nobody_is_told_of_is_a_dead_letter() -> None:
-    verdict = end(event("a"), FAILED, AsyncConfig(on_success=QUEUE), None, 5.0)
-    assert isinstance(verdict, Dead)
-    assert (verdict.reason, verdict.at, verdict.tries) == ("RetriesExhausted", 5.0, 3)
-    assert verdict.message.startswith("a\N{REPLACEMENT CHARACTER}bx")
-    assert len(verdict.message) == 4096
+    settlement = end(event("a"), FAILED, AsyncConfig(on_success=QUEUE), None, 5.0)
+    assert isinstance(settlement, Dead)
+    assert (settlement.reason, settlement.at, settlement.tries) == ("RetriesExhausted", 5.0, 3)
+    assert settlement.message.startswith("a\N{REPLACEMENT CHARACTER}bx")
+    assert len(settlement.message) == 4096
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ def test_a_failure_that_nobody_is_told_of_is_a_dead_letter() -> None:
 )
 def test_who_is_to_be_told_is_stored_first(ended: Ended, expected: tuple[Target, ...]) -> None:
     config = AsyncConfig(on_success=OTHER, on_failure=QUEUE)
-    verdict = end(event("a", tries=1), ended, config, OTHER, 5.0)
-    assert isinstance(verdict, Again)
-    assert (verdict.due_at, verdict.tries) == (5.0, 1)
-    assert Delivery.load(verdict.delivery) == Delivery(ended, expected, 5.0)
+    settlement = end(event("a", tries=1), ended, config, OTHER, 5.0)
+    assert isinstance(settlement, Again)
+    assert (settlement.due_at, settlement.tries) == (5.0, 1)
+    assert Delivery.load(settlement.delivery) == Delivery(ended, expected, 5.0)
 
 
 def test_only_those_who_were_not_reached_are_told_again_and_ever_later() -> None:
@@ -46,13 +46,13 @@ def test_only_those_who_were_not_reached_are_told_again_and_ever_later() -> None
     assert after_delivery(event("a"), delivery, {}, 9.0) == Done()
     waits = []
     for _ in range(MOST_DELIVERIES - 1):
-        verdict = after_delivery(event("a"), delivery, {Target(OTHER): "away"}, 9.0)
-        assert isinstance(verdict, Again)
-        delivery = Delivery.load(verdict.delivery)
+        settlement = after_delivery(event("a"), delivery, {Target(OTHER): "away"}, 9.0)
+        assert isinstance(settlement, Again)
+        delivery = Delivery.load(settlement.delivery)
         assert delivery.targets == (Target(OTHER),)
-        waits.append(verdict.due_at - 9.0)
+        waits.append(settlement.due_at - 9.0)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256]
-    verdict = after_delivery(event("a"), delivery, {Target(OTHER): "away"}, 9.0)
-    assert isinstance(verdict, Dead)
-    assert verdict.reason == "DestinationDeliveryFailed"
-    assert verdict.message == "RetriesExhausted, and nobody could be told: away"
+    settlement = after_delivery(event("a"), delivery, {Target(OTHER): "away"}, 9.0)
+    assert isinstance(settlement, Dead)
+    assert settlement.reason == "DestinationDeliveryFailed"
+    assert settlement.message == "RetriesExhausted, and nobody could be told: away"
