@@ -166,8 +166,8 @@ class Dispatcher:
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
         if queue is None:
-            rest = self._idling.of(revision)
-            queue = self.queues[revision] = RevisionQueue(self._most_claims, rest)
+            queue = RevisionQueue(self._most_claims, self._idling.of(revision))
+            self.queues[revision] = queue
         return queue
 
     def _prewarm(self, revision: RevisionKey) -> None:
