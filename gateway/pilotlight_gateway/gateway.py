@@ -24,15 +24,18 @@ from .auth.caller import RequestHead
 from .auth.credentials import parse_authorization
 from .bodies import read_body
 from .connections import GuardedServer
-from .events.dispatcher import AsynchronousDispatcher
+from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .exchange import Call, Reply
 from .http.endpoint import HttpEndpoint
+from .http.sites import Sites
 from .identifiers import new_request_id
 from .invocation.catalogue import Catalogue, revision_key
 from .invocation.dispatch.agent_events import LogSink
 from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.invoker import Invoker
 from .invocation.published import Published
+from .invocation.targets import Targets
 from .metrics import Metrics
 from .paths import normalise
 from .responses import error_reply, write
@@ -88,40 +91,49 @@ class Gateway:
         self._acknowledging: set[asyncio.Task[None]] = set()
         self._draining = False
         metrics = Metrics()
+        catalogue, published = Catalogue(resources), Published(resources)
+        targets = Targets(catalogue, published)
+        dispatcher = Dispatcher(
+            claims,
+            settings.platform_key,
+            self._sink,
+            metrics.cold_starts,
+            gateway=settings.gateway,
+            most_claims=settings.most_claims,
+        )
+        invoker = Invoker(
+            targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
+        )
         self.services = Services(
             settings=settings,
             resources=resources,
             artifacts=artifacts,
             logs=logs,
             accounts=accounts,
-            catalogue=Catalogue(resources),
-            published=Published(resources),
-            dispatcher=Dispatcher(
-                claims,
-                settings.platform_key,
-                self._sink,
-                metrics.cold_starts,
-                gateway=settings.gateway,
-                most_claims=settings.most_claims,
-            ),
+            catalogue=catalogue,
+            published=published,
+            targets=targets,
+            dispatcher=dispatcher,
+            invoker=invoker,
             events=events,
             metrics=metrics,
         )
         self._requests = 0
         self._pace = Pace(lambda: self._requests)
-        self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
-        self.services.catalogue.on_change(self._function_changed)
-        self.services.published.versions.on_change(self._version_changed)
-        claims.bind(self.services.dispatcher)
-        self._http = HttpEndpoint(self.services, authenticator)
+        self._asynchronous = EventDispatcher(
+            invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
+            settings=settings, pace=self._pace,
+        )  # fmt: skip
+        catalogue.on_change(self._function_changed)
+        published.versions.on_change(self._version_changed)
+        claims.bind(dispatcher)
+        sites = Sites(settings, resources=resources, catalogue=catalogue, aliases=published.aliases)
+        self._http = HttpEndpoint(sites, invoker, authenticator)
         self._scheduler = Scheduler(
-            resources=resources, catalogue=self.services.catalogue, accounts=accounts,
-            queue=events, metrics=self.services.metrics, region=settings.region,
+            resources=resources, catalogue=catalogue, accounts=accounts,
+            invoker=invoker, metrics=metrics.schedules, region=settings.region,
         )  # fmt: skip
-        published = self.services.published
-        self._followed = (
-            self.services.catalogue, published.versions, published.aliases, self._http.sites,
-        )  # fmt: skip
+        self._followed = (catalogue, published.versions, published.aliases, sites)
 
     @property
     def ready(self) -> bool:

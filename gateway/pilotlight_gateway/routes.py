@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from .apis.lambda_.inputs import assemble
-from .apis.lambda_.invoke import LARGEST_EVENT
+from .apis.lambda_.invoke import LARGEST_EVENT, LARGEST_OLD_EVENT
 from .apis.lambda_.model import Route, load_model
 from .apis.lambda_.table import LAMBDA
 from .apis.platform import artifacts, dead_letters, kinds, logs, manifests
@@ -23,7 +23,6 @@ from .errors import (
     RequestTooLargeError,
     UnknownOperationError,
 )
-from .events.acceptance import LARGEST_OLD_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

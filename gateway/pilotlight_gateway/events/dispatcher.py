@@ -24,12 +24,15 @@ from .pace import LEAST, REST_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight_gateway.event_queue.interface import EventLease, Settlement
-    from pilotlight_gateway.services import Services
+    from pilotlight_gateway.event_queue.interface import EventLease, EventQueue, Settlement
+    from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.invocation.targets import Targets
+    from pilotlight_gateway.settings import Settings
 
+    from .metrics import EventMetrics
     from .pace import Pace
 
-__all__ = ["AsynchronousDispatcher"]
+__all__ = ["EventDispatcher"]
 
 SLOTS = 128
 """Events that one gateway works on at a time."""
@@ -44,20 +47,27 @@ AWAY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-class AsynchronousDispatcher:
+class EventDispatcher:
     """Tries events until each has ended."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
-        services: Services,
-        pace: Pace,
         *,
+        invoker: Invoker,
+        targets: Targets,
+        queue: EventQueue,
+        metrics: EventMetrics,
+        settings: Settings,
+        pace: Pace,
         clock: Callable[[], float] = time.time,
         slots: int = SLOTS,
     ) -> None:
-        self._queue = services.events
-        self._destinations = Destinations(services)
-        self._handler = EventHandler(services, self._destinations, clock=clock)
+        self._queue = queue
+        self._destinations = Destinations(settings, invoker)
+        self._handler = EventHandler(
+            invoker=invoker, targets=targets, queue=queue, destinations=self._destinations,
+            metrics=metrics, region=settings.region, clock=clock,
+        )  # fmt: skip
         self._pace = pace
         self._clock = clock
         self._slots = slots

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .message import HttpRequest
 
-__all__ = ["Findings", "Meeting", "Site", "site_of_route", "site_of_url"]
+__all__ = ["Findings", "Match", "Site", "site_of_route", "site_of_url"]
 
 Style = Literal["url", "1.0", "2.0", "alb"]
 Findings = dict[str, dict[str, object]]
@@ -50,8 +50,8 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
-    """A site and a request that met it."""
+class Match:
+    """A site and a request that is for it."""
 
     site: Site
     account: str
