@@ -220,11 +220,11 @@ class EventQueue(Protocol):
     async def dead_letters(
         self, function: FunctionKey, *, after: str = "", limit: int
     ) -> list[DeadLetter]:
-        """Give dead letters by id, from the one after `after` on."""
+        """Return dead letters by id, from the one after `after` on."""
         ...
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter; raises NotFoundError."""
+        """Return one dead letter; raises NotFoundError."""
         ...
 
     async def redrive(

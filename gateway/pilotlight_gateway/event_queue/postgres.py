@@ -97,14 +97,14 @@ class PostgresEventQueue:
     async def dead_letters(
         self, function: FunctionKey, *, after: str = "", limit: int
     ) -> list[DeadLetter]:
-        """Give dead letters by id."""
+        """Return dead letters by id."""
         async with self._transaction() as connection:
             return await statements.dead_letters(
                 connection, function=function, after=after, limit=limit
             )
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter."""
+        """Return one dead letter."""
         async with self._transaction() as connection:
             found = await statements.dead_letter(connection, namespace, event_id)
         if found is None:

@@ -120,7 +120,7 @@ async def counts(connection: asyncpg.Connection, *, function: FunctionKey | None
 async def dead_letters(
     connection: asyncpg.Connection, *, function: FunctionKey, after: str, limit: int
 ) -> list[DeadLetter]:
-    """Give a function's dead letters by id."""
+    """Return a function's dead letters by id."""
     rows = await connection.fetch(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = $1 AND function = $2 "
         "AND id > $3 ORDER BY id LIMIT $4",
@@ -134,7 +134,7 @@ async def dead_letters(
 async def dead_letter(
     connection: asyncpg.Connection, namespace: str, event_id: str
 ) -> DeadLetter | None:
-    """Give one dead letter."""
+    """Return one dead letter."""
     row = await connection.fetchrow(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = $1 AND id = $2",
         namespace,

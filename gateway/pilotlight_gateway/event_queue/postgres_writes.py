@@ -147,7 +147,7 @@ async def purge(
 async def _lock_tallies(
     connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle]
 ) -> dict[FunctionKey, int]:
-    """Lock the tallies that a group changes; gives how much each function keeps."""
+    """Lock the tallies that a group changes; returns how much each function keeps."""
     functions = {function for write in writes for function in _functions(write)}
     columns = columns_of(sorted(functions))
     await connection.execute(_MAKE_TALLIES, *columns)
@@ -172,7 +172,7 @@ def _take_room(
 async def _enqueue(
     connection: asyncpg.Connection, writes: Sequence[tuple[int, Sequence[Event]]]
 ) -> dict[int, WriteResult | Exception]:
-    """Keep the events of several writes; gives each write's outcome by its number."""
+    """Keep the events of several writes; returns each write's outcome by its number."""
     if not writes:
         return {}
     events = [event for _, group in writes for event in group]
@@ -186,7 +186,7 @@ async def _enqueue(
 
 
 async def _keep(connection: asyncpg.Connection, events: Sequence[Event]) -> dict[str, Event]:
-    """Keep what is not kept yet; gives the events that are new by id."""
+    """Keep what is not kept yet; returns the events that are new by id."""
     rows = await connection.fetch(
         "SELECT id FROM events WHERE id = ANY ($1)", [event.id for event in events]
     )
@@ -220,7 +220,7 @@ async def _without_known_keys(
 async def _settle(
     connection: asyncpg.Connection, writes: Sequence[tuple[int, Settle]]
 ) -> dict[int, WriteResult | Exception]:
-    """Settle leases; gives each write's outcome by its number."""
+    """Settle leases; returns each write's outcome by its number."""
     outcomes: dict[int, WriteResult | Exception] = {
         number: StaleLeaseError(write.lease) for number, write in writes
     }
@@ -240,7 +240,7 @@ async def _settle(
 async def _settle_alike(
     connection: asyncpg.Connection, statement: str, writes: Sequence[Settle]
 ) -> Sequence[asyncpg.Record]:
-    """Write settlements of one kind; gives id and epoch of the leases that were in force."""
+    """Write settlements of one kind; returns id and epoch of the leases that were in force."""
     if not writes:
         return []
     rows: Sequence[asyncpg.Record] = await connection.fetch(

@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def values_of(event: Event) -> tuple[Any, ...]:
-    """Give an event's columns, in their order."""
+    """Return an event's columns, in their order."""
     return tuple(getattr(event, column) for column in COLUMNS)
 
 

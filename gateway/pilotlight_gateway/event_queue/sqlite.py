@@ -90,13 +90,13 @@ class SqliteEventQueue:
     async def dead_letters(
         self, function: FunctionKey, *, after: str = "", limit: int
     ) -> list[DeadLetter]:
-        """Give dead letters by id."""
+        """Return dead letters by id."""
         return await self._run(
             partial(statements.dead_letters, function=function, after=after, limit=limit)
         )
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter."""
+        """Return one dead letter."""
         found = await self._run(
             partial(statements.dead_letter, namespace=namespace, event_id=event_id)
         )

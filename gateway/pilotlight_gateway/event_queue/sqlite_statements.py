@@ -143,7 +143,7 @@ def counts(connection: sqlite3.Connection, *, function: FunctionKey | None) -> C
 def dead_letters(
     connection: sqlite3.Connection, *, function: FunctionKey, after: str, limit: int
 ) -> list[DeadLetter]:
-    """Give a function's dead letters by id."""
+    """Return a function's dead letters by id."""
     cursor = connection.execute(
         f"SELECT * FROM events WHERE state = 'dead' AND {_OF_FUNCTION} "  # noqa: S608  own text
         "AND id > :after ORDER BY id LIMIT :limit",
@@ -156,7 +156,7 @@ def dead_letters(
 def dead_letter(
     connection: sqlite3.Connection, *, namespace: str, event_id: str
 ) -> DeadLetter | None:
-    """Give one dead letter."""
+    """Return one dead letter."""
     cursor = connection.execute(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = ? AND id = ?",
         (namespace, event_id),

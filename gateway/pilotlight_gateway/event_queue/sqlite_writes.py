@@ -103,14 +103,14 @@ class _Bytes:
     length: int = 0
 
     def add(self, value: bytes) -> tuple[int, int]:
-        """Put a value in; gives its place, counted from 1, and its length."""
+        """Put a value in; returns its place, counted from 1, and its length."""
         place = self.length + 1
         self.pieces.append(value)
         self.length += len(value)
         return place, len(value)
 
     def joined(self) -> bytes:
-        """Give the blob; never empty, for SQLite takes an empty one as NULL."""
+        """Return the blob; never empty, for SQLite takes an empty one as NULL."""
         return b"".join(self.pieces) or b"\0"
 
 
@@ -159,7 +159,7 @@ def purge(
 def _enqueue(
     connection: sqlite3.Connection, writes: Sequence[tuple[int, Enqueue]], most_per_function: int
 ) -> dict[int, WriteResult | Exception]:
-    """Keep the events of several writes; gives each write's outcome by its number."""
+    """Keep the events of several writes; returns each write's outcome by its number."""
     functions = {event.function_key for _, write in writes for event in write.events}
     found = _rows(connection, _KEPT, functions)
     kept = Counter(
@@ -183,7 +183,7 @@ def _enqueue(
 
 
 def _keep(connection: sqlite3.Connection, events: Sequence[Event]) -> dict[str, Event]:
-    """Keep what is not kept yet; gives the events that are new by id."""
+    """Keep what is not kept yet; returns the events that are new by id."""
     known = set(_rows(connection, _KNOWN_IDS, [event.id for event in events]))
     fresh = {event.id: event for event in reversed(events) if event.id not in known}
     wanted = _without_known_keys(connection, list(fresh.values())[::-1])
@@ -221,7 +221,7 @@ def _without_known_keys(connection: sqlite3.Connection, events: Sequence[Event])
 def _settle(
     connection: sqlite3.Connection, writes: Sequence[tuple[int, Settle]]
 ) -> dict[int, WriteResult | Exception]:
-    """Settle leases; gives each write's outcome by its number."""
+    """Settle leases; returns each write's outcome by its number."""
     outcomes: dict[int, WriteResult | Exception] = {
         number: StaleLeaseError(write.lease) for number, write in writes
     }

@@ -42,7 +42,7 @@ class Authorizer:
     )
 
     async def check(self, wanted: AuthorizerAuth, match: Match) -> Findings:
-        """Give the authorizer's context as payload 2.0 says it.
+        """Return the authorizer's context as payload 2.0 says it.
 
         Raises HttpError: 401 without an identity, 403 where it says no, 502 where it fails.
         """
@@ -116,7 +116,7 @@ def _route_arn(match: Match) -> str:
 
 
 def _event(arn: str, identity: str, match: Match) -> dict[str, Any]:
-    """Give the request's event without its body, in the format that the route has."""
+    """Return the request's event without its body, in the format that the route has."""
     if match.site.style == "2.0":
         about = {"type": "REQUEST", "routeArn": arn, "identitySource": [identity]}
         event = payload_v2.event(match)

@@ -151,7 +151,7 @@ def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
 
 
 def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
-    """Give the headers that came, and those that AWS's front doors add."""
+    """Return the headers that came, and those that AWS's front doors add."""
     came = request.headers
     proto = came.get("X-Forwarded-Proto", request.scheme)
     port = host.partition(":")[2] or ("443" if proto == "https" else "80")
@@ -169,7 +169,7 @@ def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
 
 
 def _text(value: str) -> str:
-    """Give what came as text that JSON can hold, whatever its bytes were."""
+    """Return what came as text that JSON can hold, whatever its bytes were."""
     if value.isascii():
         return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -84,7 +84,7 @@ def _mapping(document: Any, name: str) -> list[tuple[str, Any]]:
 
 
 def _pair(name: str, value: Any) -> list[tuple[str, str]]:
-    """Give a header; none where the function may not set it, or set it to nothing."""
+    """Return a header; none where the function may not set it, or set it to nothing."""
     if value is None or name.lower() in _RESERVED:
         return []
     if isinstance(value, bool):

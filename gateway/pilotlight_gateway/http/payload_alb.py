@@ -18,7 +18,7 @@ __all__ = ["event", "response"]
 
 
 def event(match: Match) -> dict[str, Any]:
-    """Give the event."""
+    """Return the event."""
     request = match.request
     target = (
         f"arn:aws:elasticloadbalancing:{match.region}:{match.account}:"

@@ -21,7 +21,7 @@ Document = dict[str, Any]
 
 
 def event(match: Match) -> Document:
-    """Give the event; members that say nothing are null, as in API Gateway's."""
+    """Return the event; members that say nothing are null, as in API Gateway's."""
     request = match.request
     headers, query = grouped(request.headers), grouped(request.pairs)
     return {

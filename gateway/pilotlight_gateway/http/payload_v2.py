@@ -23,7 +23,7 @@ Document = dict[str, Any]
 
 
 def event(match: Match) -> Document:
-    """Give the event; members that say nothing are left out, as in Lambda's."""
+    """Return the event; members that say nothing are left out, as in Lambda's."""
     request = match.request
     headers = {
         name: ",".join(values)
@@ -60,7 +60,7 @@ def response(answer: bytes) -> HttpResponse:
 
 
 def body_members(request: HttpRequest) -> Document:
-    """Give `body` and `isBase64Encoded`; only the latter where there is no body."""
+    """Return `body` and `isBase64Encoded`; only the latter where there is no body."""
     if not request.body:
         return {"isBase64Encoded": False}
     if request.has_text():

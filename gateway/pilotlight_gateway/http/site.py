@@ -75,7 +75,7 @@ class Match:
 def site_of_url(
     namespace: str, account: str, function: str, qualifier: str | None, url: FunctionUrl
 ) -> Site:
-    """Give the site of a function URL."""
+    """Return the site of a function URL."""
     return Site(
         account=account,
         id=url_id(account, function, qualifier),
@@ -89,7 +89,7 @@ def site_of_url(
 
 
 def site_of_route(route: Route) -> Site:
-    """Give the site of a route."""
+    """Return the site of a route."""
     spec = route.spec
     function, _, qualifier = spec.function.partition(":")
     return Site(

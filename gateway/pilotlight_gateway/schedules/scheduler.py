@@ -80,7 +80,7 @@ class Scheduler:
                 await self._sleep(await self._look_safely())
 
     async def look(self, now: datetime) -> datetime | None:
-        """Fire what is due, write what is known; gives when something will be due."""
+        """Fire what is due, write what is known; returns when something will be due."""
         sound = [one for key, one in self.schedules.held.items() if key not in self._problems]
         decision = decide(now, sound, self._done_until)
         failed = False

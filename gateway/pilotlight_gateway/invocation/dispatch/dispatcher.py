@@ -112,7 +112,7 @@ class Dispatcher:
         return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
 
     def held(self) -> list[Lease]:
-        """Give every lease that is held (`pilotlight.claims.Holder`)."""
+        """Return every lease that is held (`pilotlight.claims.Holder`)."""
         return [environment.lease for environment in self._readers]
 
     def recall(self, leases: list[str]) -> str | None:

@@ -79,7 +79,7 @@ class RevisionQueue:
         return waiter
 
     def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
-        """Stop waiting; gives the environment that came at that very moment, to be given back."""
+        """Stop waiting; returns the environment that came at that very moment, to be given back."""
         if waiter in self._waiting:
             self._waiting.remove(waiter)
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
@@ -98,7 +98,7 @@ class RevisionQueue:
         return True
 
     def retire(self) -> list[Environment]:
-        """Let nothing become free any more; gives what was free."""
+        """Let nothing become free any more; returns what was free."""
         self.retired = True
         environments = list(self.free)
         self.free.clear()
