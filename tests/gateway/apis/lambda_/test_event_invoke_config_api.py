@@ -21,10 +21,10 @@ TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:failures"
 
 
 @pytest.fixture(scope="module")
-def client(harness: GatewayHarness) -> Any:
-    harness.create("configured", SOURCE)
-    harness.create("other", SOURCE)
-    client = harness.client()
+def client(platform: GatewayHarness) -> Any:
+    platform.create("configured", SOURCE)
+    platform.create("other", SOURCE)
+    client = platform.client()
     client.publish_version(FunctionName="configured")
     client.create_alias(FunctionName="configured", Name="live", FunctionVersion="1")
     return client
@@ -106,10 +106,10 @@ def test_each_qualifier_has_its_own(client: Any) -> None:
     ],
 )
 def test_numbers_outside_lambdas_limits_are_refused(
-    harness: GatewayHarness, client: Any, members: dict[str, Any], code: str, text: str
+    platform: GatewayHarness, client: Any, members: dict[str, Any], code: str, text: str
 ) -> None:
     assert client
-    unchecked = harness.client(config=Config(parameter_validation=False))
+    unchecked = platform.client(config=Config(parameter_validation=False))
     found, message = refusal(unchecked, **members)
     assert found == code
     assert text in message
