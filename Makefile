@@ -86,8 +86,9 @@ simulate: setup ## Run the keep-alive policies on a synthetic trace
 docs: setup ## Write the generated pages anew
 	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md
 
-model: setup ## Condense the Lambda API's model from botocore anew
+model: setup ## Condense the models of AWS's APIs from botocore anew
 	@$(RUN)/python -m tests.support.lambda_model
+	@$(RUN)/python -m tests.support.aws_protocols
 
 clean: ## Remove what the commands above made
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from pilotlight.settings import settings_of
 
 from .client import Client
 from .connection import connection_from
@@ -13,7 +16,12 @@ from .connection import connection_from
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["output_option", "with_client"]
+    from pilotlight.settings import Setting
+
+__all__ = ["output_option", "settings_options", "with_client"]
+
+_PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+_TYPES: dict[str, Any] = {"int": int, "float": float, "Path": _PATH, "Path | None": _PATH}
 
 
 output_option = click.option(
@@ -38,3 +46,33 @@ def with_client(command: Callable[..., None]) -> Callable[..., None]:
         command(Client(connection_from(endpoint)), **options)
 
     return connected
+
+
+def settings_options(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of a settings dataclass, and the settings made."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def configured(**values: Any) -> None:
+            command(kind(**values))
+
+        wrapped: Callable[..., None] = configured
+        for one in reversed([*settings_of(kind)]):
+            wrapped = _option(one)(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def _option(one: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    parse = one.parse
+    return click.option(
+        one.option,
+        envvar=one.variable,
+        required=one.required,
+        default=None if one.required else one.default,
+        show_default=not one.required,
+        type=_TYPES.get(one.kind, str),
+        callback=None if parse is None else lambda _context, _parameter, text: parse(text),
+        help=one.help,
+    )

@@ -80,8 +80,8 @@ class Compute(Protocol):
         """
         ...
 
-    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
-        """Ask that what can wait waits until `calm` returns: processors are for starts first."""
+    def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
+        """Ask that what can wait waits until `quiet` returns: processors are for starts first."""
         ...
 
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:

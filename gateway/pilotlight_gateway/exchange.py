@@ -5,26 +5,37 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from multidict import MultiDict
+
+from .errors import ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from .auth.caller import Caller
 
-__all__ = ["Call", "Reply", "json_reply"]
+__all__ = ["Call", "Query", "Reply", "json_reply", "parse_query", "refuse_repeated"]
+
+MOST_PARAMETERS = 100
+Query = MultiDict[str]
+"""Query parameters, decoded, in the order in which they came; a name may come more than once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """An authenticated request for an operation."""
 
+    operation: str
+    """Its name in the service's table, such as `GetFunction`."""
     caller: Caller
     request_id: str
     headers: Mapping[str, str]
     """Case-insensitive."""
     parameters: dict[str, str]
     """Of the path, decoded."""
-    query: dict[str, str]
+    query: Query
     body: bytes
     origin: str
     """Where the client reached the gateway, such as http://127.0.0.1:9001."""
@@ -49,3 +60,22 @@ class Reply:
 def json_reply(document: object, status: int = 200) -> Reply:
     """Make a reply of a JSON document."""
     return Reply(status, json.dumps(document, ensure_ascii=False).encode())
+
+
+def parse_query(raw: str) -> Query:
+    """Take a raw query apart; raises ValidationError where it has too many parameters."""
+    if not raw:
+        return Query()
+    try:
+        return Query(parse_qsl(raw, keep_blank_values=True, max_num_fields=MOST_PARAMETERS))
+    except ValueError as error:
+        raise ValidationError(f"the query has more than {MOST_PARAMETERS} parameters") from error
+
+
+def refuse_repeated(query: Query, *, allowed: frozenset[str] = frozenset()) -> None:
+    """Raise ValidationError where a parameter that has one value came more than once."""
+    if len(query) == len(set(query)):
+        return
+    for name in query:
+        if name not in allowed and len(query.getall(name)) > 1:
+            raise ValidationError(f"the query parameter {name!r} is repeated")

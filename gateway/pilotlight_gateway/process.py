@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.accounts import Accounts
@@ -32,40 +32,22 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from typing import Any
 
-__all__ = ["ClusterGateway", "run"]
+    from .settings import GatewaySettings
+
+__all__ = ["run"]
 
 ENDPOINT_SECONDS = 3.0
 """How long a Service may go on sending requests to a pod that is being ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterGateway:
-    """Settings of a gateway process."""
-
-    region: str
-    domain: str
-    """What hosts of function URLs end in."""
-    namespaces: tuple[str, ...]
-    release_namespace: str
-    lease: str
-    platform_key: bytes = field(repr=False)
-    postgresql_url: str = field(repr=False)
-    aws_endpoint_url: str
-    """Where destinations in AWS's services are; empty: at AWS."""
-    name: str
-    public_port: int
-    internal_port: int
-    operations_port: int
-
-
-async def run(settings: ClusterGateway) -> None:
+async def run(settings: GatewaySettings) -> None:
     """Serve until SIGTERM, then drain."""
     api = await KubernetesApi.connect()
     database = PostgresDatabase(settings.postgresql_url)
     claims = ClaimsClient(
         find_leader=_leader_finder(api, settings),
-        platform_key=settings.platform_key,
-        gateway=f"{settings.name}-{uuid.uuid4().hex[:8]}",
+        platform_key=settings.platform_key_file.read_bytes().strip(),
+        gateway=f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}",
     )
     resources = KubernetesResources(
         api, settings.namespaces, release_namespace=settings.release_namespace
@@ -95,7 +77,7 @@ async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None
 
 
 def _gateway(
-    settings: ClusterGateway,
+    settings: GatewaySettings,
     resources: KubernetesResources,
     database: PostgresDatabase,
     claims: ClaimsClient,
@@ -104,8 +86,9 @@ def _gateway(
     return Gateway(
         Settings(
             settings.region,
-            settings.platform_key,
+            settings.platform_key_file.read_bytes().strip(),
             gateway=claims.gateway,
+            concurrency_limit=settings.concurrency_limit,
             url_domain=settings.domain,
             aws_endpoint_url=settings.aws_endpoint_url,
         ),
@@ -119,11 +102,11 @@ def _gateway(
     )
 
 
-async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
+async def _serve(settings: GatewaySettings, gateway: Gateway) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await gateway.listen_operations("0.0.0.0", settings.operations_port)  # noqa: S104  a pod's port
+    await gateway.listen_health("0.0.0.0", settings.health_port)  # noqa: S104  a pod's port
     starting = asyncio.create_task(gateway.start())
     await asyncio.wait(
         {starting, asyncio.ensure_future(stopped.wait())}, return_when=asyncio.FIRST_COMPLETED
@@ -131,7 +114,7 @@ async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
     if not stopped.is_set():
         await starting
         await gateway.listen_internal("0.0.0.0", settings.internal_port)  # noqa: S104  the same
-        await gateway.listen("0.0.0.0", settings.public_port)  # noqa: S104  the same
+        await gateway.listen("0.0.0.0", settings.port)  # noqa: S104  the same
         await stopped.wait()
         gateway.drain()
         await asyncio.sleep(ENDPOINT_SECONDS)
@@ -140,9 +123,9 @@ async def _serve(settings: ClusterGateway, gateway: Gateway) -> None:
 
 
 def _leader_finder(
-    api: KubernetesApi, settings: ClusterGateway
+    api: KubernetesApi, settings: GatewaySettings
 ) -> Callable[[], Awaitable[str | None]]:
-    lease = KubernetesLease(api, settings.release_namespace, settings.lease)
+    lease = KubernetesLease(api, settings.release_namespace, settings.lease_name)
 
     async def find_leader() -> str | None:
         return (await lease.read()).holder or None

@@ -1,4 +1,4 @@
-"""Writes replies and errors as HTTP; the one place that makes aiohttp responses.
+"""Writes replies as HTTP: the last step of the pipeline, and the one place with aiohttp responses.
 
 A body that breaks off in its middle ends the connection, so that no client takes a truncated answer
 for a whole one.
@@ -6,34 +6,22 @@ for a whole one.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 from multidict import CIMultiDict
 
-from .exchange import Reply
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from aiohttp.web_request import BaseRequest
 
-    from .errors import ApiError
+    from .exchange import Reply
 
-__all__ = ["error_reply", "write"]
+__all__ = ["write"]
 
 log = structlog.get_logger()
-
-
-def error_reply(error: ApiError) -> Reply:
-    """Say an error in the API's form."""
-    return Reply(
-        error.status,
-        json.dumps(error.body(), ensure_ascii=False).encode(),
-        headers={"x-amzn-ErrorType": error.type} | error.headers,
-    )
 
 
 async def write(request: BaseRequest, reply: Reply, request_id: str) -> web.StreamResponse:

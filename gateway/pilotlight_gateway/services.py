@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pilotlight.accounts import Accounts
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
@@ -37,3 +39,7 @@ class Services:
     invoker: Invoker
     events: EventQueue
     metrics: Metrics
+    is_ready: Callable[[], bool] = field(default=lambda: False)
+    """Whether invocations are served."""
+    measure: Callable[[], None] = field(default=lambda: None)
+    """Brings gauges up to date, for who reads them now."""

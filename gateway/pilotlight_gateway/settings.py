@@ -1,18 +1,44 @@
-"""What a gateway is told at its start."""
+"""What a gateway is told: a process by the chart's variables, its parts by who makes them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-__all__ = ["Settings"]
+from pilotlight.settings import names, setting
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["GatewaySettings", "Settings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """A gateway process's settings."""
+
+    region: str = setting("The region in ARNs and signatures.", default="us-east-1")
+    domain: str = setting("What hosts of function URLs end in.", default="localhost")
+    namespaces: tuple[str, ...] = setting("Accounts' namespaces, comma-separated.", parse=names)
+    release_namespace: str = setting("Where the platform itself runs, and its access keys are.")
+    lease_name: str = setting("The Lease that says who leads.")
+    platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field
+    postgresql_url: str = setting("The database of packages, events and log lines.", secret=True)
+    aws_endpoint_url: str = setting(
+        "Where destinations in AWS's services are, if not at AWS.", default=""
+    )
+    concurrency_limit: int = setting("Environments that an account may have.", default=1000)
+    port: int = setting("Where clients come.", default=8080)
+    internal_port: int = setting("Where pods fetch packages.", default=8081)
+    health_port: int = setting("Where live, ready and metrics are.", default=8082)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A gateway's settings."""
+    """What a gateway's parts look at, on a cluster and on one machine."""
 
     region: str
-    platform_key: bytes
+    platform_key: bytes = field(repr=False)
     gateway: str = "local"
     """This gateway's own name, unique among those that run."""
     concurrency_limit: int = 1000

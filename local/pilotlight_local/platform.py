@@ -14,21 +14,16 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry
+
 from pilotlight.accounts import Accounts
-from pilotlight.agent.client import Agents
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import FunctionAlias, FunctionVersion, Route
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
 from pilotlight.storage.sqlite.resources import SqliteResources
-from pilotlight_autoscaler.claims.local import LocalClaims
-from pilotlight_autoscaler.leases.capacity import Capacity
-from pilotlight_autoscaler.leases.caps import Caps
-from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.pods.revisions import Revisions
+from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_autoscaler.pools.decide import PoolSpec
-from pilotlight_autoscaler.pools.keeper import PoolKeeper
-from pilotlight_autoscaler.provisioned.keeper import ProvisionedKeeper
 from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
@@ -87,11 +82,8 @@ class LocalPlatform:
         self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
         self._callers = SelfServiceAccounts(self.resources, settings.account)
         self._platform_key = secrets.token_bytes(32)
-        self._agents = Agents(self._platform_key)
-        self._caps = Caps(self.resources)
-        self._capacity = self._make_capacity()
-        self._provisioned = ProvisionedKeeper(self._capacity, self.resources)
-        self._claims = LocalClaims(self._capacity)
+        self._registry = CollectorRegistry()
+        self._autoscaler = self._make_autoscaler()
         self._gateway = self._make_gateway()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -101,13 +93,14 @@ class LocalPlatform:
         service = FunctionService(
             self.resources,
             self._artifacts,
-            self._claims.acknowledgements,
+            self._autoscaler.acknowledgements,
             region=self.settings.region,
             accounts=Accounts(self.resources),
             runnable=_runnable,
         )
-        versions = VersionService(self.resources, self._artifacts, self._provisioned)
-        aliases = AliasService(self.resources, self._provisioned)
+        provisioned = self._autoscaler.provisioned
+        versions = VersionService(self.resources, self._artifacts, provisioned)
+        aliases = AliasService(self.resources, provisioned)
         reconcilers = [
             Reconciler(self.resources, service),
             Reconciler(self.resources, versions, FunctionVersion),
@@ -125,6 +118,7 @@ class LocalPlatform:
                 "or give another with --port"
             ) from error
         self.endpoint = f"http://{LOOPBACK}:{port}"
+        self._autoscaler.start()
         self._tasks = [asyncio.create_task(work) for work in self._background(reconcilers)]
 
     async def stop(self) -> None:
@@ -133,10 +127,7 @@ class LocalPlatform:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._gateway.stop()
-        await self._provisioned.close()
-        await self._capacity.close()
-        await self._pools.close()
-        await self._agents.close()
+        await self._autoscaler.close()
         self.resources.close()
         self._logs.close()
         await self._events.close()
@@ -144,31 +135,30 @@ class LocalPlatform:
 
     def _background(self, reconcilers: Iterable[Reconciler]) -> Iterable[Coroutine[Any, Any, None]]:
         yield from (reconciler.run() for reconciler in reconcilers)
-        yield from self._revisions.background()
-        yield from self._provisioned.background()
-        yield self._caps.run()
-        yield self._pools.follow(self.resources)
-        yield self._pools.run()
         yield self._collect()
 
-    def _make_capacity(self) -> Capacity:
+    def _make_autoscaler(self) -> Autoscaler:
         pods = self._folder.path / "pods"
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
         endpoint, python = self.settings.aws_endpoint_url, find_functions_python().path
-        compute = SubprocessCompute(pods, self._platform_key, python)
-        self._pools = PoolKeeper(compute, _pool_spec)
-        calm = self._pools.calm.wait
-        self._revisions = Revisions(
-            resources=self.resources,
-            accounts=Accounts(self.resources),
+        settings = AutoscalerSettings(
             platform_key=self._platform_key,
             region=self.settings.region,
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
-            packages=CompiledPackages(self._artifacts, calm=calm, python=python, runs=_is_python),
+            python=python,
+            compiles=_is_python,
         )
-        return Capacity(compute, self._revisions, self._agents, self._caps, self._pools)
+        return Autoscaler(
+            settings,
+            compute=SubprocessCompute(pods, self._platform_key, python),
+            resources=self.resources,
+            artifacts=self._artifacts,
+            accounts=Accounts(self.resources),
+            pool_spec=_pool_spec,
+            registry=self._registry,
+        )
 
     def _make_gateway(self) -> Gateway:
         return Gateway(
@@ -184,9 +174,11 @@ class LocalPlatform:
             artifacts=self._artifacts,
             logs=EchoingLogs(self._logs, self.settings.echo),
             accounts=Accounts(self.resources),
-            claims=self._claims,
+            claims=self._autoscaler.claims(),
             events=self._events,
             authenticator=self._callers,
+            registry=self._registry,
+            measure=self._autoscaler.measure,
         )
 
     async def _collect(self) -> None:

@@ -106,7 +106,7 @@ class SubprocessCompute:
         """Give none: agents end with the process that started them."""
         return []
 
-    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
+    def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing is done to a subprocess that could wait."""
 
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:

@@ -1,22 +1,58 @@
 """The autoscaler's Prometheus metrics: pools, leases and starts that failed.
 
-What a start took, and where an environment came from, the gateways measure: a lease carries it.
+What a start took, and where an environment came from, the gateways measure: a lease carries it. In
+the cluster the operator's port shows them, in local mode the gateway's own (one registry).
 """
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from collections import Counter as Count
+from typing import TYPE_CHECKING
 
-__all__ = ["CLAIMS_REFUSED", "LEASES", "POOL_PODS", "POOL_STARTS_FAILED"]
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
-LEASES = Gauge("pilotlight_leases", "Environments that gateways hold.", ("namespace",))
-CLAIMS_REFUSED = Counter(
-    "pilotlight_claims_refused", "Claims that were refused, by the error's code.",
-    ("namespace", "code"),
-)  # fmt: skip
-POOL_PODS = Gauge(
-    "pilotlight_pool_pods", "Generic pods, ready or starting.", ("namespace", "runtime", "state")
-)
-POOL_STARTS_FAILED = Counter(
-    "pilotlight_pool_starts_failed", "Generic pods that did not start.", ("namespace", "runtime")
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pilotlight.claims import Lease
+
+    from .pools.decide import PoolKey
+
+__all__ = ["AutoscalerMetrics"]
+
+
+class AutoscalerMetrics:
+    """What an autoscaler counts, in a registry of its own or in one that it shares."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.claims_refused = Counter(
+            "pilotlight_claims_refused", "Claims that were refused, by the error's code.",
+            ("namespace", "code"), registry=self.registry,
+        )  # fmt: skip
+        self.pool_starts_failed = Counter(
+            "pilotlight_pool_starts_failed", "Generic pods that did not start.",
+            ("namespace", "runtime"), registry=self.registry,
+        )  # fmt: skip
+        self._leases = Gauge(
+            "pilotlight_leases", "Environments that gateways hold.", ("namespace",),
+            registry=self.registry,
+        )  # fmt: skip
+        self._pool_pods = Gauge(
+            "pilotlight_pool_pods", "Generic pods, ready or starting.",
+            ("namespace", "runtime", "state"), registry=self.registry,
+        )  # fmt: skip
+
+    def measure_leases(self, leases: Iterable[Lease]) -> None:
+        """Take note of all leases that there are."""
+        counts = Count(lease.revision.namespace for lease in leases)
+        self._leases.clear()
+        for namespace, count in counts.items():
+            self._leases.labels(namespace).set(count)
+
+    def measure_pools(self, sizes: Mapping[PoolKey, tuple[int, int]]) -> None:
+        """Take note of each pool's ready and starting pods."""
+        self._pool_pods.clear()
+        for key, (ready, starting) in sizes.items():
+            self._pool_pods.labels(*key, "ready").set(ready)
+            self._pool_pods.labels(*key, "starting").set(starting)

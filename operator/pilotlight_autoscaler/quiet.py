@@ -1,9 +1,10 @@
 """Tells when nothing starts: what has time then takes no processor from what is waited for.
 
 Everything that a start sets going beside itself goes through the API server, and every change there
-is read by the kubelet, the scheduler and each controller: more work than the start itself. `starts`
-tells of starts, and writes down whose pods are then; `pool_keeper` refills then. The same holds
-while somebody waits for a pod of his own: the node starts those faster with nothing else to do.
+is read by the kubelet, the scheduler and each controller: more work than the start itself. So what
+has time, labels in `pods.starts` and refills in `pools.keeper`, waits until nothing starts. It
+waits, too, while somebody waits for a pod of his own: the node starts those faster with nothing
+else to do.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["CLOCK_STEP", "LONGEST_DEMAND_SECONDS", "LONGEST_SECONDS", "REST_SECONDS", "Calm"]
+__all__ = ["CLOCK_STEP", "LONGEST_DEMAND_SECONDS", "LONGEST_SECONDS", "PAUSE_SECONDS", "Quiet"]
 
-REST_SECONDS = 0.3
+PAUSE_SECONDS = 0.3
 """For how long after a start nothing else begins: first answers take a fraction of it."""
 LONGEST_SECONDS = 1.5
 """How long starts that follow each other hold the rest back."""
@@ -27,7 +28,7 @@ CLOCK_STEP = 0.001
 """Added to a wait, so that it surely is over after it."""
 
 
-class Calm:
+class Quiet:
     """Whether environments start, or pods that somebody waits for."""
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
@@ -35,7 +36,7 @@ class Calm:
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._starting = 0
         self._demands = 0
-        self._rests_until = 0.0
+        self._paused_until = 0.0
 
     @contextmanager
     def start(self) -> Iterator[None]:
@@ -45,7 +46,7 @@ class Calm:
             yield
         finally:
             self._starting -= 1
-            self._rests_until = self._clock() + REST_SECONDS
+            self._paused_until = self._clock() + PAUSE_SECONDS
 
     @property
     def demanded(self) -> bool:
@@ -62,10 +63,10 @@ class Calm:
             self._demands -= 1
 
     def left(self) -> float:
-        """Give the seconds until there is calm, if nothing else starts; 0 where there is."""
+        """Return the seconds until it is quiet, if nothing else starts; 0 where it is."""
         if self._starting:
-            return REST_SECONDS
-        return max(0.0, self._rests_until - self._clock())
+            return PAUSE_SECONDS
+        return max(0.0, self._paused_until - self._clock())
 
     async def wait(self) -> None:
         """Wait until nothing starts and nobody waits for a pod, or for long enough."""
@@ -74,8 +75,8 @@ class Calm:
             await asyncio.sleep(left + CLOCK_STEP)
 
     def _left_since(self, began: float) -> float:
-        """Give for how long there will be no calm, for who waits since then."""
+        """Return for how long it will not be quiet, for who waits since then."""
         waited = self._clock() - began
         if self.demanded and waited < LONGEST_DEMAND_SECONDS:
-            return REST_SECONDS
+            return PAUSE_SECONDS
         return min(self.left(), LONGEST_SECONDS - waited)

@@ -9,20 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OperationsServer"]
-
-LEADING = Gauge("pilotlight_operator_leading", "1 while this process leads.")
+__all__ = ["HealthServer"]
 
 
-class OperationsServer:
+_TEXT = {"Content-Type": CONTENT_TYPE_LATEST}
+
+
+class HealthServer:
     """Serves the operator's state."""
 
     def __init__(self, host: str, port: int) -> None:
+        self.registry = CollectorRegistry()
+        self._leading = Gauge(
+            "pilotlight_operator_leading", "1 while this process leads.", registry=self.registry
+        )
         self._host, self._port = host, port
         self._is_alive: Callable[[], bool] = lambda: True
         self._measure: Callable[[], None] = lambda: None
@@ -42,7 +47,7 @@ class OperationsServer:
 
     def lead(self, is_alive: Callable[[], bool], measure: Callable[[], None]) -> None:
         """Answer for a leader from now on; `measure` brings its gauges up to date."""
-        LEADING.set(1)
+        self._leading.set(1)
         self._is_alive, self._measure = is_alive, measure
 
     async def _live(self, _: web.Request) -> web.Response:
@@ -52,4 +57,4 @@ class OperationsServer:
 
     async def _metrics(self, _: web.Request) -> web.Response:
         self._measure()
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=generate_latest(self.registry), headers=_TEXT)

@@ -7,45 +7,39 @@ the Lease over and exits 0; a lost Lease exits 1 at once, so that two never lead
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.accounts import Accounts
-from pilotlight.agent.client import Agents
+from pilotlight.resources import RuntimeSpec
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.lease import KubernetesLease
 from pilotlight.storage.kubernetes.resources import KubernetesResources
 from pilotlight.storage.postgres.artifacts import PostgresArtifacts
 from pilotlight.storage.postgres.database import PostgresDatabase
-from pilotlight_autoscaler.claims.acknowledgements import Acknowledgements
-from pilotlight_autoscaler.claims.server import ClaimsServer
-from pilotlight_autoscaler.leases.capacity import Capacity
-from pilotlight_autoscaler.leases.caps import Caps
-from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.pods.revisions import Revisions
-from pilotlight_autoscaler.pools.keeper import PoolKeeper
+from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_autoscaler.pools.runtime_pools import RuntimePools
-from pilotlight_autoscaler.provisioned.keeper import ProvisionedKeeper
 from pilotlight_operator.controller import (
     Controller,
     ControllerSettings,
     ForeignAutoscaler,
 )
 from pilotlight_operator.leadership import Leadership
+from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import KubernetesCompute
 
-from .health import OperationsServer
+from .health import HealthServer
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from pilotlight_operator.manifests.pod import PodSettings
+    from .settings import OperatorSettings
 
-__all__ = ["ClusterOperator", "run"]
+__all__ = ["run"]
 
 T = TypeVar("T")
 
@@ -54,103 +48,94 @@ LOST = 1
 """Exit status of a process that lost the Lease."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterOperator:
-    """Settings of an operator process."""
-
-    controller: ControllerSettings
-    pods: PodSettings
-    release_namespace: str
-    lease: str
-    platform_key: bytes = field(repr=False)
-    address: str
-    """This pod's own, at which gateways find the leader."""
-    claims_port: int
-    operations_port: int
-    artifact_url: str
-    """Where pods fetch packages, `{sha256}` standing for the address."""
-    environment: dict[str, str]
-    """Variables that every function gets."""
-
-
-async def run(settings: ClusterOperator) -> None:
+async def run(settings: OperatorSettings) -> None:
     """Stand by, lead, and return when told to stop."""
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with AsyncExitStack() as stack:
-        operations = await stack.enter_async_context(
-            OperationsServer(ANYWHERE, settings.operations_port)
-        )
+        health = await stack.enter_async_context(HealthServer(ANYWHERE, settings.health_port))
         api = await KubernetesApi.connect()
         stack.push_async_callback(api.close)
-        lease = KubernetesLease(api, settings.release_namespace, settings.lease)
+        lease = KubernetesLease(api, settings.release_namespace, settings.lease_name)
         leadership = Leadership(lease, f"{settings.address}:{settings.claims_port}")
         generation = await _unless(stopped, leadership.acquire())
         if generation is None:
             return
         stack.push_async_callback(leadership.release)
-        await _lead(settings, api, generation, operations, stack)
+        await _lead(settings, api, generation, health, stack)
         await _unless(stopped, leadership.hold())
         if not stopped.is_set():
             _exit_at_once()
 
 
 async def _lead(
-    settings: ClusterOperator,
+    settings: OperatorSettings,
     api: KubernetesApi,
     generation: int,
-    operations: OperationsServer,
+    health: HealthServer,
     stack: AsyncExitStack,
 ) -> None:
     """Start what only the leader runs; the stack stops it in the opposite order."""
-    resources = KubernetesResources(api, settings.controller.namespaces)
+    platform_key = settings.platform_key_file.read_bytes().strip()
+    resources = KubernetesResources(api, settings.namespaces)
     compute = KubernetesCompute(
-        api, resources, settings.controller.namespaces, settings.platform_key, settings.pods
+        api,
+        resources,
+        settings.namespaces,
+        platform_key,
+        PodSettings(settings.least_cpu, settings.cpu_request, settings.pull_secret or None),
     )
-    agents = Agents(settings.platform_key)
-    stack.push_async_callback(agents.close)
-    caps, runtimes = Caps(resources), RuntimePools(resources)
-    pools = PoolKeeper(compute, runtimes.spec_of)
-    database = PostgresDatabase(settings.controller.postgresql_url)
+    database = PostgresDatabase(settings.postgresql_url)
     stack.push_async_callback(database.close)
-    packages = CompiledPackages(PostgresArtifacts(database), calm=pools.calm.wait)
-    revisions = _revisions(settings, resources, packages)
-    capacity = Capacity(compute, revisions, agents, caps, pools, generation=generation)
-    acknowledgements = Acknowledgements()
-    claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
-    provisioned = ProvisionedKeeper(capacity, resources)
-    for work in (
-        *(caps.run(), runtimes.run(), pools.follow(resources), pools.run()),
-        *(*revisions.background(), *provisioned.background()),
-    ):
-        task = asyncio.create_task(work)
-        stack.callback(task.cancel)
+    runtimes = RuntimePools(resources)
+    autoscaler = Autoscaler(
+        AutoscalerSettings(
+            platform_key=platform_key,
+            region=settings.region,
+            artifact_url=settings.artifact_url,
+            environment=_environment(settings),
+            account_limit=settings.concurrency_limit,
+            generation=generation,
+        ),
+        compute=compute,
+        resources=resources,
+        artifacts=PostgresArtifacts(database),
+        accounts=Accounts(resources),
+        pool_spec=runtimes.spec_of,
+        registry=health.registry,
+    )
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
-    foreign = ForeignAutoscaler(acknowledgements, provisioned, asyncio.get_running_loop())
-    controller = Controller(settings.controller, foreign)
+    following = asyncio.create_task(runtimes.run())
+    stack.callback(following.cancel)
+    autoscaler.start()
+    foreign = ForeignAutoscaler(
+        autoscaler.acknowledgements, autoscaler.provisioned, asyncio.get_running_loop()
+    )
+    controller = Controller(_controller_settings(settings), foreign)
     controller.start()
     stack.push_async_callback(controller.stop)
     # Last to start is first to stop: gateways keep their claims for the next leader from then on.
-    await claims.start(ANYWHERE, settings.claims_port)
-    stack.push_async_callback(claims.stop)
-    operations.lead(
-        lambda: controller.is_progressing() and not pods.done(), measure=capacity.measure
-    )
+    await autoscaler.listen(ANYWHERE, settings.claims_port)
+    stack.push_async_callback(autoscaler.hand_over)
+    health.lead(lambda: controller.is_progressing() and not pods.done(), measure=autoscaler.measure)
 
 
-def _revisions(
-    settings: ClusterOperator, resources: KubernetesResources, packages: CompiledPackages
-) -> Revisions:
-    return Revisions(
-        resources=resources,
-        accounts=Accounts(resources),
-        platform_key=settings.platform_key,
-        region=settings.controller.region,
-        artifact_url=settings.artifact_url,
-        environment=settings.environment,
-        packages=packages,
+def _environment(settings: OperatorSettings) -> dict[str, str]:
+    """Return the variables that every function gets."""
+    url = settings.aws_endpoint_url
+    return {"AWS_ENDPOINT_URL": url} if url else {}
+
+
+def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
+    file = settings.runtimes_file
+    runtimes = json.loads(file.read_text()) if file else {}
+    return ControllerSettings(
+        namespaces=settings.namespaces,
+        region=settings.region,
+        postgresql_url=settings.postgresql_url,
+        runtimes={name: RuntimeSpec.model_validate(spec) for name, spec in runtimes.items()},
     )
 
 

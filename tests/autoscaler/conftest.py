@@ -19,18 +19,18 @@ from pilotlight.resources import (
     Namespace,
     ObjectMeta,
 )
-from pilotlight_autoscaler.leases.capacity import Capacity
-from pilotlight_autoscaler.leases.caps import Caps
-from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.pods.revisions import Revisions
-from pilotlight_autoscaler.pools.keeper import PoolKeeper
-from pilotlight_autoscaler.quiet import Calm
+from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from tests.support.compute import FakeAgents, FakeCompute
 from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight.agent.client import Agents
+    from pilotlight_autoscaler.leases.capacity import Capacity
+    from pilotlight_autoscaler.leases.caps import Caps
+    from pilotlight_autoscaler.leases.stock import Stock
+    from pilotlight_autoscaler.pods.revisions import Revisions
     from pilotlight_autoscaler.pools.decide import PoolSpec
+    from pilotlight_autoscaler.pools.keeper import PoolKeeper
 
 SHA = "a" * 64
 REVISION = RevisionKey("default", "f", "1" * 16)
@@ -45,27 +45,53 @@ class Stage:
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
-    caps: Caps = field(init=False)
-    pools: PoolKeeper = field(init=False)
     pool: PoolSpec | None = None
     table: Capacity = field(init=False)
+    """For tests that make one for several steps."""
+    autoscaler: Autoscaler = field(init=False)
+    """The one that was made last."""
+
+    @property
+    def caps(self) -> Caps:
+        """Its limits."""
+        return self.autoscaler.caps
+
+    @property
+    def pools(self) -> PoolKeeper:
+        """Its pools."""
+        return self.autoscaler.pools
+
+    @property
+    def stock(self) -> Stock:
+        """Its provisioned environments."""
+        return self.autoscaler.stock
 
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
-        """Make a lease table over the same pods."""
-        self.caps = Caps(self.resources, account_limit=limit)
-        agents = cast("Agents", self.agents)
-        self.pools = PoolKeeper(self.compute, self._pool_spec)
-        return Capacity(
-            self.compute, self.revisions(), agents, self.caps, self.pools, generation=generation
+        """Make an autoscaler over the same pods; what answers claims in it."""
+        settings = AutoscalerSettings(
+            platform_key=b"key",
+            region="us-east-1",
+            artifact_url="http://g/{sha256}",
+            environment={"AWS_ENDPOINT_URL": "http://aws"},
+            account_limit=limit,
+            generation=generation,
+            compiles=_always,
         )
+        self.autoscaler = Autoscaler(
+            settings,
+            compute=self.compute,
+            resources=self.resources,
+            artifacts=self.artifacts,
+            accounts=Accounts(self.resources),
+            pool_spec=self._pool_spec,
+            agents=cast("Agents", self.agents),
+        )
+        return self.autoscaler.capacity
 
     def revisions(self) -> Revisions:
         """Make what knows the functions' revisions."""
-        packages = CompiledPackages(self.artifacts, calm=Calm().wait, runs=_always)
-        return Revisions(
-            self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
-            {"AWS_ENDPOINT_URL": "http://aws"}, packages,
-        )  # fmt: skip
+        self.capacity()
+        return self.autoscaler.revisions
 
     async def _pool_spec(self, runtime: str) -> PoolSpec | None:
         del runtime

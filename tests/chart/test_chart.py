@@ -60,7 +60,7 @@ def _helm(program: str, command: str, values: Json, *arguments: str) -> str:
     return done.stdout
 
 
-def _render(program: str, values: Json) -> list[Json]:
+def render(program: str, values: Json) -> list[Json]:
     arguments = ("--kube-version", "1.34.0", "--namespace", "platform")
     documents = yaml.safe_load_all(_helm(program, "template", values, *arguments))
     return [document for document in documents if document]
@@ -68,7 +68,7 @@ def _render(program: str, values: Json) -> list[Json]:
 
 @pytest.fixture(scope="module")
 def rendered(program: str) -> list[Json]:
-    return _render(program, EVERY_OPTION)
+    return render(program, EVERY_OPTION)
 
 
 def _of_kind(rendered: list[Json], *kinds: str) -> list[Json]:
@@ -129,7 +129,7 @@ def test_account_namespaces_enforce_restricted(rendered: list[Json]) -> None:
 
 
 def test_functions_reach_nothing_private(program: str) -> None:
-    open_ = _render(program, {"postgresql": {"bundled": True}})
+    open_ = render(program, {"postgresql": {"bundled": True}})
     (policy,) = [
         one
         for one in _of_kind(open_, "NetworkPolicy")
@@ -181,7 +181,7 @@ def test_runtimes_of_the_values_are_valid(rendered: list[Json]) -> None:
 )
 def test_wrong_values_are_refused(program: str, values: Json, says: str) -> None:
     with pytest.raises(AssertionError) as refused:
-        _render(program, values)
+        render(program, values)
     assert says in str(refused.value)
 
 

@@ -73,7 +73,7 @@ def _event(platform: Installation) -> dict[str, Any]:
             "api server": [api, 443],
             "metadata": ["169.254.169.254", 80],
             "claims": [operator, 8090],
-            "operations": [gateway, 8082],
+            "health": [gateway, 8082],
             "public": [gateway, 8080],
             "packages": [gateway, 8081],
             "database": [_address(release, _component("postgresql")), 5432],

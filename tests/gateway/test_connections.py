@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_gateway import bodies, connections
+from pilotlight_gateway import bodies, server
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -47,10 +47,26 @@ def test_hostile_framing_is_refused_and_closed(
 def test_a_head_that_does_not_come_is_given_up(
     platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
         client.sendall(sent)
         assert client.recv(1000) == b""
+
+
+def test_a_second_head_that_does_not_come_is_given_up(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its first bytes came while the first request was answered."""
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    whole = b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    for rest in (b"", b"GET /-/live HTTP/1.1\r\nHo"):
+        with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+            client.sendall(whole)
+            answer = client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200")
+            client.sendall(rest or whole[:20])
+            while client.recv(65536):
+                pass
 
 
 def test_a_body_that_does_not_come_is_given_up(

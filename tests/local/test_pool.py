@@ -29,10 +29,10 @@ async def test_a_first_call_takes_a_generic_pod(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(platform.endpoint) as session:
             await _post(session, "/-/apply", manifest("warm"))
             await _until_warm(platform)
-            waiting = platform._pools.pods()
+            waiting = platform._autoscaler.pools.pods()
             answer = await _post(session, "/2015-03-31/functions/warm/invocations", {})
         assert answer == "warm"
-        taken = {lease.pod for lease in platform._capacity.leases_of("local")}
+        taken = {lease.pod for lease in platform._autoscaler.capacity.leases_of("local")}
         assert len(taken) == 1
         assert taken <= waiting
     finally:
@@ -59,19 +59,37 @@ async def test_a_package_is_imported_from_bytecode(tmp_path: Path) -> None:
         await platform.stop()
 
 
+async def test_the_one_page_of_metrics_has_all_parts(tmp_path: Path) -> None:
+    """The gateway's and the autoscaler's: there is one port."""
+    platform = LocalPlatform(LocalSettings(state=tmp_path, port=0))
+    await platform.start()
+    try:
+        async with aiohttp.ClientSession(platform.endpoint) as session:
+            await _post(session, "/-/apply", manifest("counted"))
+            await _until_warm(platform)
+            await _post(session, "/2015-03-31/functions/counted/invocations", {})
+            async with session.get("/-/metrics") as response:
+                text = await response.text()
+        assert 'pilotlight_leases{namespace="default"} 1.0' in text
+        assert 'pilotlight_pool_pods{namespace="default",runtime="python3.13"' in text
+        assert 'pilotlight_invocations_total{function="counted"' in text
+    finally:
+        await platform.stop()
+
+
 async def _until_compiled(platform: LocalPlatform) -> None:
     async with asyncio.timeout(30):
         while True:
             (function,) = await platform.resources.list(Function)
             served = function.status.configuration
-            if served and platform._revisions.packages.of(served) != served.code_sha256:
+            if served and platform._autoscaler.revisions.packages.of(served) != served.code_sha256:
                 return
             await asyncio.sleep(0.05)
 
 
 async def _until_warm(platform: LocalPlatform) -> None:
     async with asyncio.timeout(30):
-        while platform._pools.sizes().get(PYTHON, (0, 0))[0] < 2:  # noqa: ASYNC110  processes start
+        while platform._autoscaler.pools.sizes().get(PYTHON, (0, 0))[0] < 2:  # noqa: ASYNC110  processes start
             await asyncio.sleep(0.05)
 
 

@@ -10,7 +10,7 @@ import pytest
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
-from pilotlight_autoscaler.quiet import REST_SECONDS, Calm
+from pilotlight_autoscaler.quiet import PAUSE_SECONDS, Quiet
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import NARROW_SECONDS, KubernetesCompute
 from tests.support.memory import MemoryResources
@@ -38,7 +38,7 @@ class Patches:
 
 
 async def test_a_pod_is_narrowed_once_nobody_waits_for_pods() -> None:
-    resources, api, calm = MemoryResources(), Patches(), Calm()
+    resources, api, quiet = MemoryResources(), Patches(), Quiet()
     runtime = Runtime(
         metadata=ObjectMeta(name="python3.13"), spec=RuntimeSpec(image="registry/python3.13:1")
     )
@@ -46,11 +46,11 @@ async def test_a_pod_is_narrowed_once_nobody_waits_for_pods() -> None:
     compute = KubernetesCompute(
         cast("KubernetesApi", api), resources, ["team"], b"key", PodSettings()
     )
-    compute.give_way(calm.wait)
-    with calm.demand():
+    compute.give_way(quiet.wait)
+    with quiet.demand():
         await compute.assign("team/p", REQUEST)
         assert api.paths == ["p"], "whose it is is written down"
         await asyncio.sleep(2 * NARROW_SECONDS)
         assert api.paths == ["p"]
-    await asyncio.sleep(2 * REST_SECONDS)
+    await asyncio.sleep(2 * PAUSE_SECONDS)
     assert api.paths == ["p", "p/resize"]

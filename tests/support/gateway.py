@@ -7,6 +7,7 @@ beside the gateway, for what a test wants to look at inside.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import io
 import sys
 import threading
@@ -19,7 +20,6 @@ import uvloop
 from botocore.config import Config
 
 from pilotlight.accounts import Accounts
-from pilotlight.agent.client import Agents
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
     Function,
@@ -29,13 +29,7 @@ from pilotlight.resources import (
     ObjectMeta,
     Resource,
 )
-from pilotlight_autoscaler.claims.local import LocalClaims
-from pilotlight_autoscaler.leases.capacity import Capacity
-from pilotlight_autoscaler.leases.caps import Caps
-from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
-from pilotlight_autoscaler.pods.revisions import Revisions
-from pilotlight_autoscaler.pools.keeper import PoolKeeper
-from pilotlight_autoscaler.provisioned.keeper import ProvisionedKeeper
+from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
@@ -46,15 +40,18 @@ from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.versions import VersionService
 from tests.support.memory import MemoryArtifacts, MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
     from pilotlight.storage import LogLine, LogQuery
+    from pilotlight_autoscaler.leases.capacity import Capacity
     from pilotlight_gateway.auth.caller import Authenticator
     from pilotlight_gateway.event_queue.interface import EventQueue
 
 T = TypeVar("T")
+Answer = tuple[int, dict[str, str], bytes]
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -104,6 +101,7 @@ class GatewayHarness:
         self._aws_endpoint_url = aws_endpoint_url
         self.port = 0
         self.gateway: Gateway
+        self.autoscaler: Autoscaler
         self.capacity: Capacity
         self._folder = folder
         self._limit = limit
@@ -137,6 +135,27 @@ class GatewayHarness:
             aws_secret_access_key=options.pop("secret", "test"),
             **options,
         )
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """Send a GET as it stands; returns status, headers and body."""
+        return self._send("GET", path, None, headers or {})
+
+    def post(
+        self, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Send a POST as it stands; returns status, headers and body."""
+        return self._send("POST", path, body, headers or {})
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, dict(headers))
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
 
     def create(self, name: str, source: str, **members: Any) -> Any:
         """Create a function from a source text and wait until it is Active."""
@@ -173,14 +192,21 @@ class GatewayHarness:
             Namespace(metadata=ObjectMeta(name="default", labels={ACCOUNT_LABEL: ACCOUNT}))
         )
         accounts = Accounts(self.resources)
-        compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
-        pools = PoolKeeper(compute, _no_pool)
-        packages = CompiledPackages(self.artifacts, calm=pools.calm.wait)
-        revisions = Revisions(self.resources, accounts, KEY, REGION, "", {}, packages)
-        agents = Agents(KEY)
-        caps = Caps(self.resources, account_limit=self._limit)
-        self.capacity = Capacity(compute, revisions, agents, caps, pools)
-        claims = LocalClaims(self.capacity)
+        port = free_port()
+        self.autoscaler = Autoscaler(
+            AutoscalerSettings(
+                platform_key=KEY,
+                region=REGION,
+                artifact_url=f"http://127.0.0.1:{port}/-/artifacts/{{sha256}}",
+                account_limit=self._limit,
+            ),
+            compute=SubprocessCompute(self._folder, KEY, Path(sys.executable)),
+            resources=self.resources,
+            artifacts=self.artifacts,
+            accounts=accounts,
+            pool_spec=_no_pool,
+        )
+        self.capacity = self.autoscaler.capacity
         self.gateway = Gateway(
             Settings(
                 REGION,
@@ -193,18 +219,18 @@ class GatewayHarness:
             artifacts=self.artifacts,
             logs=self.logs,
             accounts=accounts,
-            claims=claims,
+            claims=self.autoscaler.claims(),
             events=self.events,
             authenticator=self._authenticator,
         )
         service = FunctionService(
-            self.resources, self.artifacts, claims.acknowledgements,
+            self.resources, self.artifacts, self.autoscaler.acknowledgements,
             region=REGION, accounts=accounts, runnable=_always,
         )  # fmt: skip
         await self.gateway.start()
-        self.port = await self.gateway.listen("127.0.0.1", 0)
-        revisions.artifact_url = f"{self.url}/-/artifacts/{{sha256}}"
-        provisioned = ProvisionedKeeper(self.capacity, self.resources)
+        self.port = await self.gateway.listen("127.0.0.1", port)
+        self.autoscaler.start()
+        provisioned = self.autoscaler.provisioned
         services: dict[type[Resource], Service] = {
             Function: service,
             FunctionVersion: VersionService(self.resources, self.artifacts, provisioned),
@@ -213,8 +239,7 @@ class GatewayHarness:
         background = [
             asyncio.create_task(work)
             for work in (
-                *(Reconciler(self.resources, one, kind).run() for kind, one in services.items()),
-                *(caps.run(), *revisions.background(), *provisioned.background()),
+                Reconciler(self.resources, one, kind).run() for kind, one in services.items()
             )
         ]
         self._ready.set()
@@ -224,9 +249,7 @@ class GatewayHarness:
             for task in background:
                 task.cancel()
             await self.gateway.stop(drain_seconds=1)
-            await provisioned.close()
-            await self.capacity.close()
-            await agents.close()
+            await self.autoscaler.close()
 
 
 async def _always(runtime: str) -> bool:

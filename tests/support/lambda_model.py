@@ -1,7 +1,7 @@
 """Condenses botocore's model of the Lambda API to the facts that the gateway drives itself by.
 
-`python -m tests.support.lambda_model` writes them; tests/gateway/test_model.py holds the file to
-what the installed botocore says.
+`python -m tests.support.lambda_model` writes them; tests/gateway/apis/lambda_/test_model.py holds
+the file to what the installed botocore says.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from tests.support.ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,9 +46,7 @@ def running_moto() -> Iterator[Moto]:
     """Run a server for as long as the block lasts."""
     if not SERVER.exists():
         raise FileNotFoundError(f"no moto server at {SERVER}: run `make setup`")
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = int(listener.getsockname()[1])
+    port = free_port()
     process = subprocess.Popen(
         [SERVER, "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,

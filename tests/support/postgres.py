@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ class Postgres:
         self._binaries = BINARIES[-1]
         self._data = folder / "data"
         self._folder = folder
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://pilotlight@127.0.0.1:{self.port}/postgres"
         self._run("initdb", "-U", "pilotlight", "-A", "trust", "-N", "-D", str(self._data))
 
@@ -68,10 +69,3 @@ def running_postgres() -> Iterator[Postgres]:
     finally:
         server.stop()
         shutil.rmtree(folder)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port

@@ -58,7 +58,6 @@ capabilities: {drop: [ALL]}
 - {name: PILOTLIGHT_NAMESPACES, value: {{ join "," .Values.accounts | quote }}}
 - {name: PILOTLIGHT_RELEASE_NAMESPACE, value: {{ .Release.Namespace | quote }}}
 - {name: PILOTLIGHT_LEASE_NAME, value: {{ include "pilotlight.fullname" . | quote }}}
-- {name: PILOTLIGHT_DOMAIN, value: {{ .Values.domain | quote }}}
 - {name: PILOTLIGHT_CONCURRENCY_LIMIT, value: {{ .Values.concurrencyLimit | quote }}}
 - {name: PILOTLIGHT_PLATFORM_KEY_FILE, value: /etc/pilotlight/platform-key/key}
 - name: PILOTLIGHT_POSTGRESQL_URL

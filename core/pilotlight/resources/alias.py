@@ -85,6 +85,15 @@ class FunctionAliasSpec(Model):
         return self
 
     @model_validator(mode="after")
+    def _own_version_has_no_weight(self) -> Self:
+        if self.version in self.weights:
+            raise ValueError(
+                f"Invalid function version {self.version}. Function version {self.version} is "
+                "already included in routing configuration."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _function_is_no_destination_of_its_own(self) -> Self:
         check_not_itself(self.async_, lambda name: object_name(name) == self.function)
         return self

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-__all__ = ["Authenticator", "Caller", "RequestHead"]
+__all__ = ["NOBODY", "Authenticator", "Caller", "RequestHead"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,10 @@ class Caller:
     """12 digits."""
     namespace: str
     principal: str
+
+
+NOBODY = Caller("", "", "anonymous")
+"""Who asks for what needs no credentials."""
 
 
 @dataclass(frozen=True, slots=True)

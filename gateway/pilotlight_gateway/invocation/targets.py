@@ -67,14 +67,17 @@ class Targets:
             raise reference.not_found()
         return await self.of(reference, function)
 
-    async def of(self, reference: Reference, function: Function) -> Target:
-        """Return what a reference to that function means; raises ResourceNotFoundException."""
+    async def of(self, reference: Reference, function: Function, *, draw: bool = True) -> Target:
+        """Return what a reference to that function means; raises ResourceNotFoundException.
+
+        Of an alias with weights the version is drawn for an invocation; reads see its own.
+        """
         qualifier = reference.qualifier
         if qualifier is not None and not qualifier.isdigit() and qualifier != LATEST:
             alias = await self._published.alias(function.key, qualifier)
             if alias is None:
                 raise reference.not_found()
-            qualifier = _choose(alias)
+            qualifier = _choose(alias) if draw else alias.spec.version
         if qualifier is None or qualifier == LATEST:
             return Target(function, LATEST, revision_key(function))
         version = await self._find_version(function, qualifier)

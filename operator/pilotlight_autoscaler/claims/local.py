@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from .acknowledgements import Acknowledgements
 
 if TYPE_CHECKING:
     from pilotlight.claims import Holder, Lease, ReleaseReason, RevisionKey
     from pilotlight.resources import Key
     from pilotlight_autoscaler.leases.capacity import Capacity
+
+    from .acknowledgements import Acknowledgements
 
 __all__ = ["LocalClaims"]
 
@@ -20,7 +20,7 @@ class LocalClaims:
     """The one gateway's claims, answered in its own process."""
 
     capacity: Capacity
-    acknowledgements: Acknowledgements = field(default_factory=Acknowledgements)
+    acknowledgements: Acknowledgements
     gateway: str = "local"
 
     _holder: Holder | None = None

@@ -1,111 +1,101 @@
-"""Answers claims within exact limits: what stands ready, or what `starts` starts.
+"""Answers claims within exact limits: what stands ready, or what `pods.starts` starts.
 
-Every lease, busy or idle, counts against a cap (`caps`), so what runs never exceeds it. An idle
-lease never causes a throttle: before a claim is refused, an idle environment of the same revision
-is recalled from another gateway and handed over, or one of another revision under the same cap is
-ended to make room. How long environments idle is the gateways' affair.
+An idle lease never causes a throttle: before a claim is refused, an idle environment of the same
+revision is recalled from another gateway and handed over, or one of another revision under the same
+cap is ended to make room. How long environments idle is the gateways' affair.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 import time
-import uuid
-from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.claims import Start
 from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
-from pilotlight.resources import Key
-from pilotlight_autoscaler.metrics import CLAIMS_REFUSED, LEASES
-from pilotlight_autoscaler.pods.starts import Starts
 
-from .burst import Burst
 from .caps import no_place
-from .stock import Stock
+from .limits import Limits
+from .recalls import Recalls
+from .table import NOBODY, LeaseTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from pilotlight.agent.client import Agents
     from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
     from pilotlight.compute import Compute
-    from pilotlight_autoscaler.pods.revisions import Revisions
+    from pilotlight_autoscaler.metrics import AutoscalerMetrics
+    from pilotlight_autoscaler.pods.starts import Starts
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
 
     from .caps import Cap, CapKey, Caps
+    from .stock import Stock
 
 __all__ = ["Capacity"]
 
-NOBODY = ""
-"""Holds what a gateway that ended left for others; sorts, and so is asked, before any gateway."""
 PARKED_SECONDS = 30.0
-"""How long that waits for a claim."""
+"""How long what an ended gateway left waits for a claim."""
 
 log = structlog.get_logger()
 
 
 class Capacity:
-    """The lease table, and the pods behind it."""
+    """Grants environments and takes them back."""
 
-    def __init__(  # noqa: PLR0913  its collaborators
+    def __init__(  # noqa: PLR0913  its collaborators, put together by `Autoscaler`
         self,
+        *,
         compute: Compute,
-        revisions: Revisions,
-        agents: Agents,
+        starts: Starts,
         caps: Caps,
         pools: PoolKeeper,
-        *,
+        stock: Stock,
+        metrics: AutoscalerMetrics,
         generation: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.stock = Stock()
         self._compute = compute
-        self._caps = caps
+        self._starts = starts
         self._pools = pools
-        self._clock = clock
-        self._starts = Starts(compute, revisions, agents, pools)
-        self._bursts: dict[Key, Burst] = {}
-        self._holders: Holders | None = None
-        # A later leader's epochs are above all of an earlier one's.
-        self._epochs = itertools.count((generation << 32) + 1)
-        self._leases: dict[str, tuple[str, Lease]] = {}
-        # Environments that count though nobody holds them: they start, or may still run something.
-        self._unheld: Counter[CapKey] = Counter()
+        self._stock = stock
+        self._metrics = metrics
+        self._table = LeaseTable(generation)
+        self._limits = Limits(caps, self._table, stock, clock=clock)
+        self._recalls = Recalls(self._table, self.release)
         compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
 
     def ask(self, holders: Holders) -> None:
         """Ask these gateways for what they do not use."""
-        self._holders = holders
+        self._recalls.ask(holders)
 
     async def claim(self, revision: RevisionKey, *, gateway: str, seconds: float) -> Lease:
-        """Give one environment to a gateway.
+        """Grant one environment to a gateway.
 
         Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
         """
         try:
-            return self._grant(gateway, await self._find_or_start(revision, gateway, seconds))
+            found = await self._find_or_start(revision, gateway, seconds)
         except PilotlightError as error:
-            CLAIMS_REFUSED.labels(revision.namespace, error.code).inc()
+            self._metrics.claims_refused.labels(revision.namespace, error.code).inc()
             raise
+        granted = self._table.grant(gateway, found)
+        self._starts.handed_over(found.pod)
+        return granted
 
     async def _find_or_start(self, revision: RevisionKey, gateway: str, seconds: float) -> Lease:
-        ready = self.stock.take(revision) or self._take_parked(revision)
+        ready = self._stock.take(revision) or self._table.parked(revision)
         ready = ready or await self._make_room(revision, gateway)
         if ready is not None:
             return ready
-        key = self._caps.key_of(revision)
+        key = self._limits.key_of(revision)
         try:
             return await self._starts.start(revision, seconds)
         finally:
-            self._unheld[key] -= 1
+            self._limits.free(key)
 
     async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
         """Start one provisioned environment; it stands in the stock.
@@ -113,36 +103,32 @@ class Capacity:
         Raises ThrottledError while others still run in its place, RevisionGoneError,
         StartFailedError: also where neither cap nor nodes allow it.
         """
-        cap = self._caps.of(revision)
-        while self._running(cap.key) >= cap.limit:
-            lease = await self._recall_of(self._on_demand(cap.key))
+        cap = self._limits.cap(revision)
+        while self._limits.running(cap.key) >= cap.limit:
+            lease = await self._recalls.recall(self._limits.on_demand(cap.key))
             if lease is None:
-                raise no_place(cap, others=self._plain(cap.key))
+                raise no_place(cap, others=self._limits.plain(cap.key))
             self._vacate(lease)
-        self.stock.starting[revision] += 1
-        try:
-            lease = await self._starts.start(revision, seconds, provisioned=True)
-        except ThrottledError as error:
-            raise StartFailedError(str(error), reason="InsufficientCapacity") from error
-        finally:
-            self.stock.starting[revision] -= 1
-        self.stock.add(lease)
-        self._starts.preparing.discard(lease.pod)
+        with self._stock.starting_one(revision):
+            try:
+                lease = await self._starts.start(revision, seconds, provisioned=True)
+            except ThrottledError as error:
+                raise StartFailedError(str(error), reason="InsufficientCapacity") from error
+        self._stock.add(lease)
+        self._starts.handed_over(lease.pod)
 
     async def give_way(self, revision: RevisionKey) -> None:
         """Have one started on demand given up where a provisioned one stands ready."""
-        if not self.stock.ready(revision):
+        if not self._stock.ready(revision):
             return
-        held = [entry for entry in self._leases.values() if entry[1].revision == revision]
-        for holder, lease in held:
-            if not lease.provisioned and await self._shed_from(holder, [lease.id], 1):
-                return
+        held = self._table.entries(lambda one: one.revision == revision and not one.provisioned)
+        await self._recalls.shed(held, 1)
 
     def unprovision(self, revision: RevisionKey) -> None:
         """Stop one provisioned environment that nobody holds."""
-        lease = self.stock.take(revision)
+        lease = self._stock.take(revision)
         if lease is not None:
-            self.stock.forget(lease.pod)
+            self._stock.forget(lease.pod)
             self._starts.stop(lease.pod)
 
     async def make_space(self) -> None:
@@ -154,8 +140,7 @@ class Capacity:
         if generic is not None:
             self._starts.stop(generic.name)
             return
-        held = [entry for entry in self._leases.values() if not entry[1].provisioned]
-        lease = await self._recall_of(held)
+        lease = await self._recalls.recall(self._table.entries(lambda one: not one.provisioned))
         if lease is not None:
             log.info("idle environment evicted", revision=str(lease.revision))
             self._vacate(lease)
@@ -165,45 +150,24 @@ class Capacity:
 
         Unknown leases were taken back before.
         """
-        entry = self._leases.pop(lease_id, None)
-        if entry is None:
+        lease = self._table.remove(lease_id)
+        if lease is None:
             return
-        _, lease = entry
         log.info("environment released", revision=str(lease.revision), reason=reason)
         if reason == "ended":
             # Only an environment that ended, or whose gateway did, may still run something.
-            self.stock.forget(lease.pod)
-            self._starts.rooms.close(lease.pod)
+            self._stock.forget(lease.pod)
+            self._starts.forget(lease.pod)
             self._starts.spawn(self._end(lease))
-        elif not self.stock.take_back(lease):
+        elif not self._stock.take_back(lease):
             if reason == "handover":
                 self._park(lease)
             else:
                 self._vacate(lease)
 
-    def _park(self, lease: Lease) -> None:
-        """Keep an environment whose gateway ends for whoever claims its revision next."""
-        self._leases[lease.id] = (NOBODY, lease)
-        expire = functools.partial(self._expire, lease.id)
-        asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
-
-    def _expire(self, lease_id: str) -> None:
-        if self._leases.get(lease_id, ("",))[0] == NOBODY:
-            self._starts.spawn(self.release(lease_id, "idle"))
-
-    def _take_parked(self, revision: RevisionKey) -> Lease | None:
-        for holder, lease in self._leases.values():
-            if holder == NOBODY and lease.revision == revision:
-                return self._take(lease.id)
-        return None
-
-    def _take(self, lease_id: str) -> Lease:
-        """Take a lease out of the table to grant it anew."""
-        return replace(self._leases.pop(lease_id)[1], start=Start("recalled"))
-
     async def release_all(self, gateway: str) -> None:
         """Take back what a gateway held that will not come back."""
-        for lease in self.leases_of(gateway):
+        for lease in self._table.of(gateway):
             await self.release(lease.id, "ended")
 
     async def learn(self, gateway: str, leases: Iterable[Lease]) -> None:
@@ -213,26 +177,27 @@ class Capacity:
         release that was lost with a connection) is taken back.
         """
         told = {lease.id: lease for lease in leases}
-        for lease in self.leases_of(gateway):
+        for lease in self._table.of(gateway):
             if lease.id not in told:
                 await self.release(lease.id, "ended")
         for lease in told.values():
-            if lease.id not in self._leases:
-                self._leases[lease.id] = (gateway, lease)
+            if lease.id not in self._table:
+                self._table.add(gateway, lease)
                 if lease.provisioned:
-                    self.stock.learn(lease)
+                    self._stock.learn(lease)
 
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""
         self._pools.measure()
-        counts = Counter(lease.revision.namespace for _, lease in self._leases.values())
-        LEASES.clear()
-        for namespace, count in counts.items():
-            LEASES.labels(namespace).set(count)
+        self._metrics.measure_leases(entry.lease for entry in self._table.entries())
 
     def leases_of(self, gateway: str) -> list[Lease]:
-        """Give a gateway's leases."""
-        return [lease for holder, lease in self._leases.values() if holder == gateway]
+        """Return a gateway's leases."""
+        return self._table.of(gateway)
+
+    def taken(self, key: CapKey) -> int:
+        """Count what has its place under a cap."""
+        return self._limits.taken(key)
 
     async def adopt(self) -> None:
         """Take over the generic pods that an earlier leader left, so that no pool begins empty."""
@@ -240,58 +205,37 @@ class Capacity:
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
-        held = {lease.pod for _, lease in self._leases.values()}
-        held |= {*self._pools.pods(), *self.stock.pods()}
-        held |= {*self._starts.preparing, *self._starts.rooms.pods()}
+        held = self._table.pods() | self._pools.pods() | self._starts.pods() | {*self._stock.pods()}
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
                 self._starts.stop(pod)
 
+    async def shed_under(self, revision: RevisionKey) -> None:
+        """Ask gateways for what the cap of a revision no longer allows."""
+        await self._shed(self._limits.key_of(revision))
+
     async def close(self) -> None:
         """Stop every pod and wait until they are gone."""
-        for lease_id in list(self._leases):
-            await self.release(lease_id, "ended")
-        for pod in list(self.stock.pods()):
+        for entry in self._table.entries():
+            await self.release(entry.lease.id, "ended")
+        for pod in list(self._stock.pods()):
             self._starts.stop(pod)
         await self._starts.finish()
 
-    def taken(self, key: CapKey) -> int:
-        """Count what has its place under a cap: all environments, and the provisioned to come."""
-        return self._plain(key) + sum(map(self.stock.reserved, self._provisioned(key)))
-
-    def _running(self, key: CapKey) -> int:
-        """Count the environments under a cap that are, start or end."""
-        return self._plain(key) + sum(map(self.stock.there, self._provisioned(key)))
-
-    def _plain(self, key: CapKey) -> int:
-        return len(self._on_demand(key)) + self._unheld[key]
-
-    def _on_demand(self, key: CapKey) -> list[tuple[str, Lease]]:
-        return [entry for entry in self._under(key) if not entry[1].provisioned]
-
-    def _provisioned(self, key: CapKey) -> Iterable[RevisionKey]:
-        return (one for one in self.stock.revisions() if self._caps.key_of(one) == key)
-
-    def _under(self, key: CapKey) -> list[tuple[str, Lease]]:
-        return [
-            entry for entry in self._leases.values() if self._caps.key_of(entry[1].revision) == key
-        ]
-
     async def _make_room(self, revision: RevisionKey, gateway: str) -> Lease | None:
-        """Reserve a start under the cap, or give an idle environment of the revision itself.
+        """Reserve a start under the cap, or return an idle environment of the revision itself.
 
         Between the last look at the table and the reservation nothing is awaited.
         """
-        if self.stock.live(revision):
+        if self._stock.live(revision):
             lease = await self._recall_same(revision, gateway, provisioned=True)
             if lease is not None:
                 return lease
         while True:
-            cap = self._caps.of(revision)
-            if self.taken(cap.key) < cap.limit:
-                self._burst(revision).take(self._clock())
-                self._unheld[cap.key] += 1
+            cap = self._limits.cap(revision)
+            if self._limits.has_room(cap):
+                self._limits.reserve(revision)
                 return None
             lease = await self._recall(cap, revision, gateway)
             if lease is None:
@@ -299,14 +243,6 @@ class Capacity:
             if lease.revision == revision:
                 return lease
             self._vacate(lease)
-
-    def _burst(self, revision: RevisionKey) -> Burst:
-        key = Key(revision.namespace, revision.function)
-        if key not in self._bursts:
-            now = self._clock()
-            self._bursts = {key: one for key, one in self._bursts.items() if not one.is_full(now)}
-            self._bursts[key] = Burst(now)
-        return self._bursts[key]
 
     async def _recall(self, cap: Cap, revision: RevisionKey, gateway: str) -> Lease | None:
         """Take one idle environment back: of the revision from another gateway, else any.
@@ -316,81 +252,50 @@ class Capacity:
         same = await self._recall_same(revision, gateway)
         if same is not None:
             return same
-        others = [e for e in self._on_demand(cap.key) if e[1].revision != revision]
-        return await self._recall_of(others)
+        others = [e for e in self._limits.on_demand(cap.key) if e.lease.revision != revision]
+        return await self._recalls.recall(others)
 
     async def _recall_same(
         self, revision: RevisionKey, gateway: str, *, provisioned: bool = False
     ) -> Lease | None:
-        held = [e for e in self._leases.values() if e[1].revision == revision and e[0] != gateway]
-        return await self._recall_of([e for e in held if e[1].provisioned or not provisioned])
+        same = self._table.entries(
+            lambda one: one.revision == revision and (one.provisioned or not provisioned)
+        )
+        return await self._recalls.recall([entry for entry in same if entry.holder != gateway])
 
-    async def _recall_of(self, candidates: list[tuple[str, Lease]]) -> Lease | None:
-        for holder in sorted({holder for holder, _ in candidates}):
-            ids = [lease.id for held_by, lease in candidates if held_by == holder]
-            found = await self._recall_from(holder, ids)
-            if found is not None and found in self._leases:
-                return self._take(found)
-        return None
+    def _park(self, lease: Lease) -> None:
+        """Keep an environment whose gateway ends for whoever claims its revision next."""
+        self._table.add(NOBODY, lease)
+        expire = functools.partial(self._expire, lease.id)
+        asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
 
-    async def _recall_from(self, holder: str, ids: list[str]) -> str | None:
-        if holder == NOBODY:
-            return ids[0]
-        return await self._holders.recall(holder, ids) if self._holders else None
+    def _expire(self, lease_id: str) -> None:
+        if self._table.is_parked(lease_id):
+            self._starts.spawn(self.release(lease_id, "idle"))
 
     def _vacate(self, lease: Lease) -> None:
         """Stop the pod of an environment that nobody wants, unless others are in it."""
-        self.stock.forget(lease.pod)
-        shared = any(other.pod == lease.pod for _, other in self._leases.values())
-        if self._starts.rooms.give_back(lease.pod, lease.environment) and not shared:
+        self._stock.forget(lease.pod)
+        shared = bool(self._table.entries(lambda other: other.pod == lease.pod))
+        if self._starts.give_back(lease.pod, lease.environment) and not shared:
             self._starts.stop(lease.pod)
 
-    def _grant(self, gateway: str, lease: Lease) -> Lease:
-        granted = replace(lease, id=str(uuid.uuid4()), epoch=next(self._epochs))
-        self._leases[granted.id] = (gateway, granted)
-        self._starts.preparing.discard(lease.pod)
-        return granted
-
     def _cap_changed(self, key: CapKey) -> None:
-        if self._holders is not None:
+        if self._recalls.can_ask:
             self._starts.spawn(self._shed(key))
-
-    async def shed_under(self, revision: RevisionKey) -> None:
-        """Ask gateways for what the cap of a revision no longer allows."""
-        await self._shed(self._caps.key_of(revision))
 
     async def _shed(self, key: CapKey) -> None:
         """Ask gateways for what a cap that fell no longer allows."""
-        entries = self._on_demand(key)
-        if not entries:
-            return
-        cap = self._caps.of(entries[0][1].revision)
-        excess = self.taken(key) - cap.limit
-        for holder in sorted({holder for holder, _ in entries}):
-            if excess <= 0:
-                return
-            ids = [lease.id for held_by, lease in entries if held_by == holder]
-            excess -= await self._shed_from(holder, ids, excess)
-
-    async def _shed_from(self, holder: str, ids: list[str], count: int) -> int:
-        if holder == NOBODY:
-            for lease_id in ids[:count]:
-                await self.release(lease_id, "shed")
-            return min(count, len(ids))
-        return await self._holders.shed(holder, ids, count) if self._holders else 0
+        excess, entries = self._limits.excess(key)
+        await self._recalls.shed(entries, excess)
 
     async def _end(self, lease: Lease) -> None:
         """Stop a pod that may still run something, which counts until it is gone."""
-        key = self._caps.key_of(lease.revision)
-        self._unheld[key] += 1
-        try:
+        with self._limits.counted(lease.revision):
             await self._compute.stop(lease.pod)
-        finally:
-            self._unheld[key] -= 1
 
     async def _pod_gone(self, pod: str) -> None:
         self._pools.forget(pod)
-        self.stock.forget(pod)
-        self._starts.rooms.close(pod)
-        for lease_id in [key for key, (_, lease) in self._leases.items() if lease.pod == pod]:
-            del self._leases[lease_id]
+        self._stock.forget(pod)
+        self._starts.forget(pod)
+        self._table.drop_pod(pod)

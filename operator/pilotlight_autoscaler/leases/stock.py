@@ -1,6 +1,6 @@
 """Provisioned concurrency: environments of versions that are initialised before anyone asks.
 
-A stock of what stands ready, and `decide`, pure, which says what it lacks. `provisioned_keeper`
+A stock of what stands ready, and `decide`, pure, which says what it lacks. `provisioned.keeper`
 carries decisions out, `capacity` grants from the stock first. What is wanted counts against the
 function's cap from the moment that it is wanted, so nobody else takes it (AWS Lambda Developer
 Guide, "Configuring provisioned concurrency").
@@ -9,6 +9,7 @@ Guide, "Configuring provisioned concurrency").
 from __future__ import annotations
 
 from collections import Counter, deque
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from pilotlight.claims import Start
 from pilotlight.resources import ProvisionedStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pilotlight.claims import Lease, RevisionKey
 
@@ -44,7 +45,7 @@ class Stock:
     """The provisioned environments of all revisions."""
 
     def __init__(self) -> None:
-        self.starting: Counter[RevisionKey] = Counter()
+        self._starting: Counter[RevisionKey] = Counter()
         self.failures: dict[RevisionKey, str] = {}
         """Why the last start failed, until one succeeds."""
         self._wanted: dict[RevisionKey, int] = {}
@@ -75,7 +76,7 @@ class Stock:
         return decide(
             self._wanted.get(revision, 0),
             live=self.live(revision),
-            starting=self.starting[revision],
+            starting=self._starting[revision],
             ready=self.ready(revision),
         )
 
@@ -89,11 +90,20 @@ class Stock:
 
     def there(self, revision: RevisionKey) -> int:
         """Count a revision's environments, those that start included."""
-        return self.live(revision) + self.starting[revision]
+        return self.live(revision) + self._starting[revision]
 
     def reserved(self, revision: RevisionKey) -> int:
         """Count what a revision takes of its cap: what is wanted, or more while that falls."""
         return max(self._wanted.get(revision, 0), self.there(revision))
+
+    @contextmanager
+    def starting_one(self, revision: RevisionKey) -> Iterator[None]:
+        """Count an environment that starts for as long as the block lasts."""
+        self._starting[revision] += 1
+        try:
+            yield
+        finally:
+            self._starting[revision] -= 1
 
     def add(self, lease: Lease) -> None:
         """Take in an environment that was started; it stands ready."""

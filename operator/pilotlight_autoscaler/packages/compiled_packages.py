@@ -53,16 +53,16 @@ class CompiledPackages:
         self,
         artifacts: ArtifactStore,
         *,
-        calm: Callable[[], Awaitable[None]],
+        quiet: Callable[[], Awaitable[None]],
         python: Path | None = None,
         runs: Callable[[str], bool] = runs_own_python,
     ) -> None:
         """Compile with `python`, else the Python that runs this, for the runtimes that run it.
 
-        `calm` waits until no environment starts: processors are theirs first.
+        `quiet` waits until no environment starts: processors are theirs first.
         """
         self._artifacts = artifacts
-        self._calm = calm
+        self._quiet = quiet
         self._python = python or Path(sys.executable)
         self._runs = runs
         # Local mode's `python` is of this version, too; bytecode of another would be ignored.
@@ -110,7 +110,7 @@ class CompiledPackages:
             await self._fetch(package, source)
             if not await asyncio.to_thread(compile_package.has_enough_source, source):
                 return package
-            await self._calm()
+            await self._quiet()
             if not await self._compile(source, target):
                 return package
             compiled = await asyncio.to_thread(_sha256, target)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
     from pilotlight.compute import Pod
 
-__all__ = ["Room", "Rooms"]
+__all__ = ["SharedPod", "SharedPods"]
 
 
 @dataclass(slots=True, eq=False)
-class Room:
+class SharedPod:
     """A pod with places."""
 
     revision: RevisionKey
@@ -46,58 +46,58 @@ class Room:
         return self.used < self.places
 
 
-class Rooms:
-    """All rooms, by revision and by pod."""
+class SharedPods:
+    """All of them, by revision and by name."""
 
     def __init__(self) -> None:
-        self._of_revision: dict[RevisionKey, list[Room]] = {}
-        self._of_pod: dict[str, Room] = {}
+        self._of_revision: dict[RevisionKey, list[SharedPod]] = {}
+        self._of_pod: dict[str, SharedPod] = {}
 
-    def find(self, revision: RevisionKey) -> Room | None:
-        """Give the fullest room of a revision that has a place, so that others may empty."""
-        rooms = [room for room in self._of_revision.get(revision, ()) if room.has_place]
-        return max(rooms, key=lambda room: room.used, default=None)
+    def find(self, revision: RevisionKey) -> SharedPod | None:
+        """Return the fullest pod of a revision that has a place, so that others may empty."""
+        pods = [shared for shared in self._of_revision.get(revision, ()) if shared.has_place]
+        return max(pods, key=lambda shared: shared.used, default=None)
 
-    def open(self, revision: RevisionKey, places: int) -> Room:
-        """Add a room whose pod is being started, its first place taken."""
-        room = Room(revision, places)
-        self._of_revision.setdefault(revision, []).append(room)
-        return room
+    def open(self, revision: RevisionKey, places: int) -> SharedPod:
+        """Add a pod that is being started, its first place taken."""
+        shared = SharedPod(revision, places)
+        self._of_revision.setdefault(revision, []).append(shared)
+        return shared
 
-    def opened(self, room: Room, pod: Pod, others: list[str]) -> None:
-        """Note the pod of a room, and the environments that were started for those who wait."""
-        self._of_pod[pod.name] = room
-        room.taken += len(others)
-        room.spare += others
-        room.opened.set_result(pod)
+    def opened(self, shared: SharedPod, pod: Pod, others: list[str]) -> None:
+        """Note that a pod is there, and the environments that were started for those who wait."""
+        self._of_pod[pod.name] = shared
+        shared.taken += len(others)
+        shared.spare += others
+        shared.opened.set_result(pod)
 
-    def failed(self, room: Room, error: BaseException) -> None:
-        """Take away a room whose pod did not start; everybody who waits for it is told."""
-        self._discard(room)
-        room.opened.set_exception(error)
-        room.opened.exception()  # nobody may have waited
+    def failed(self, shared: SharedPod, error: BaseException) -> None:
+        """Take away a pod that did not start; everybody who waits for it is told."""
+        self._discard(shared)
+        shared.opened.set_exception(error)
+        shared.opened.exception()  # nobody may have waited
 
     def give_back(self, pod: str, environment: str) -> bool:
         """Note an environment that nobody holds any more; True where its pod is not needed."""
-        room = self._of_pod.get(pod)
-        if room is None:
+        shared = self._of_pod.get(pod)
+        if shared is None:
             return True
-        room.spare.append(environment)
-        return room.used == 0
+        shared.spare.append(environment)
+        return shared.used == 0
 
     def close(self, pod: str) -> None:
-        """Take away the room of a pod that is stopped or gone."""
-        room = self._of_pod.pop(pod, None)
-        if room is not None:
-            self._discard(room)
+        """Take away a pod that is stopped or gone."""
+        shared = self._of_pod.pop(pod, None)
+        if shared is not None:
+            self._discard(shared)
 
     def pods(self) -> set[str]:
         """Name the pods."""
         return set(self._of_pod)
 
-    def _discard(self, room: Room) -> None:
-        rooms = self._of_revision.get(room.revision, [])
-        if room in rooms:
-            rooms.remove(room)
-        if not rooms:
-            self._of_revision.pop(room.revision, None)
+    def _discard(self, shared: SharedPod) -> None:
+        pods = self._of_revision.get(shared.revision, [])
+        if shared in pods:
+            pods.remove(shared)
+        if not pods:
+            self._of_revision.pop(shared.revision, None)

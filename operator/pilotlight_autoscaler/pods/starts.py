@@ -21,8 +21,8 @@ from pilotlight.errors import StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 
-from .shared_pods import Room, Rooms
-from .turns import Lanes
+from .shared_pods import SharedPod, SharedPods
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -73,16 +73,16 @@ class Starts:
     def __init__(
         self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
     ) -> None:
-        self.rooms = Rooms()
-        self.preparing: set[str] = set()
-        """Pods that are somebody's, until their lease is in the table."""
-        self._lanes = Lanes()
+        self._shared = SharedPods()
+        # Pods that are somebody's, until their lease is in the table.
+        self._preparing: set[str] = set()
+        self._turns = Turns()
         self._compute = compute
         self._revisions = revisions
         self._agents = agents
         self._pools = pools
         self._work: set[asyncio.Task[None]] = set()
-        compute.give_way(pools.calm.wait)
+        compute.give_way(pools.quiet.wait)
 
     async def start(
         self, revision: RevisionKey, seconds: float, *, provisioned: bool = False
@@ -96,15 +96,31 @@ class Starts:
             started = await self._start_pod(placement, seconds)
             await self._wait_until_initialised(started, seconds)
         elif placement.environments_per_pod > 1:
-            started = await self._start_in_room(revision, placement, seconds)
+            started = await self._start_in_shared(revision, placement, seconds)
         else:
             started = await self._start_pod(placement, seconds)
         return started.lease(revision, provisioned=provisioned)
 
+    def handed_over(self, pod: str) -> None:
+        """Note that a pod's environment has a lease, or stands in the stock."""
+        self._preparing.discard(pod)
+
+    def give_back(self, pod: str, environment: str) -> bool:
+        """Note an environment that nobody holds any more; True where its pod is not needed."""
+        return self._shared.give_back(pod, environment)
+
+    def forget(self, pod: str) -> None:
+        """Note that a pod is gone, or goes: nobody may be placed in it any more."""
+        self._shared.close(pod)
+
+    def pods(self) -> set[str]:
+        """Return the names of pods that are being prepared or shared."""
+        return self._preparing | self._shared.pods()
+
     def stop(self, pod: str) -> None:
         """Stop a pod; nobody waits for it."""
-        self.preparing.discard(pod)
-        self.rooms.close(pod)
+        self._preparing.discard(pod)
+        self._shared.close(pod)
         self.spawn(self._compute.stop(pod))
 
     async def adopt(self) -> None:
@@ -129,38 +145,38 @@ class Starts:
         while self._work:
             await asyncio.gather(*self._work, return_exceptions=True)
 
-    async def _start_in_room(
+    async def _start_in_shared(
         self, revision: RevisionKey, placement: Placement, seconds: float
     ) -> _Started:
-        room = self.rooms.find(revision)
-        if room is None:
-            return await self._open_room(revision, placement, seconds)
+        shared = self._shared.find(revision)
+        if shared is None:
+            return await self._open_shared(revision, placement, seconds)
         began = time.monotonic()
-        pod = await _wait_for(room)
+        pod = await _wait_for(shared)
         start = Start("shared", pod=time.monotonic() - began)
-        if room.spare:
-            return _Started(pod, [room.spare.pop()], start)
-        room.taken += 1
+        if shared.spare:
+            return _Started(pod, [shared.spare.pop()], start)
+        shared.taken += 1
         try:
             async with self._turn(pod, placement):
                 environment = await self._agents.fork(pod, seconds=seconds)
         except BaseException:
-            room.taken -= 1
+            shared.taken -= 1
             raise
         return _Started(pod, [environment.id], start)
 
-    async def _open_room(
+    async def _open_shared(
         self, revision: RevisionKey, placement: Placement, seconds: float
     ) -> _Started:
-        room: Room = self.rooms.open(revision, placement.environments_per_pod)
+        shared: SharedPod = self._shared.open(revision, placement.environments_per_pod)
         try:
             # Who comes until the pod is there is served by the same request.
-            started = await self._start_pod(placement, seconds, lambda: 1 + room.waiting)
+            started = await self._start_pod(placement, seconds, lambda: 1 + shared.waiting)
         except BaseException as error:
             failure = error if isinstance(error, Exception) else _abandoned(revision)
-            self.rooms.failed(room, failure)
+            self._shared.failed(shared, failure)
             raise
-        self.rooms.opened(room, started.pod, started.environments[1:])
+        self._shared.opened(shared, started.pod, started.environments[1:])
         return started
 
     async def _start_pod(
@@ -186,7 +202,7 @@ class Starts:
         return await self._by_turns(placement, pod, seconds, start, count)
 
     async def _assign(self, pod: Pod, placement: Placement) -> None:
-        await self._pools.calm.wait()
+        await self._pools.quiet.wait()
         await self._compute.assign(pod.name, placement.pod)
 
     def _take_generic(self, request: PodRequest) -> Pod | None:
@@ -202,7 +218,7 @@ class Starts:
         start: Start,
         count: Callable[[], int],
     ) -> _Started:
-        self.preparing.add(pod.name)
+        self._preparing.add(pod.name)
         try:
             async with self._turn(pod, placement):
                 specialisation = placement.specialisation.model_copy(
@@ -224,8 +240,8 @@ class Starts:
         revision = placement.pod.revision
         function = Key(revision.namespace, revision.function) if revision else Key("", "")
         async with AsyncExitStack() as turn:
-            turn.enter_context(self._pools.calm.start())
-            first = await turn.enter_async_context(self._lanes.turn(pod.node, function))
+            turn.enter_context(self._pools.quiet.start())
+            first = await turn.enter_async_context(self._turns.turn(pod.node, function))
             yield
             settling = self._settle(pod, turn.pop_all())
             if first:
@@ -242,7 +258,7 @@ class Starts:
     ) -> _Started:
         began = time.monotonic()
         specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
-        self._lanes.learn(pod.node, specialised.processors)
+        self._turns.learn(pod.node, specialised.processors)
         steps = replace(
             start,
             specialise=time.monotonic() - began,
@@ -265,12 +281,12 @@ class Starts:
             log.warning("pod not stopped", error=repr(error))
 
 
-async def _wait_for(room: Room) -> Pod:
-    room.waiting += 1
+async def _wait_for(shared: SharedPod) -> Pod:
+    shared.waiting += 1
     try:
-        return await asyncio.shield(room.opened)
+        return await asyncio.shield(shared.opened)
     finally:
-        room.waiting -= 1
+        shared.waiting -= 1
 
 
 def _identities(pod: Pod, specialised: Specialised) -> list[str]:

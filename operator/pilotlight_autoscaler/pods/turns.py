@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pilotlight.resources import Key
 
-__all__ = ["LEAST_STARTS", "Lanes"]
+__all__ = ["LEAST_STARTS", "Turns"]
 
 LEAST_STARTS = 2
 """Starts at once on a node, however small. One takes a processor for about 20 ms: as many at once
@@ -39,7 +39,7 @@ class _Node:
     """The function that waits longest for a turn comes first."""
 
 
-class Lanes:
+class Turns:
     """The turns on all nodes."""
 
     def __init__(self, least: int = LEAST_STARTS) -> None:

@@ -1,7 +1,7 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
-`pools.decide` says how many; this carries it out, in a lane that gives way: nothing is refilled
-while somebody waits for a pod of his own, nor while environments start on the same cores (`calm`).
+`decide` says how many; this carries it out and gives way: nothing is refilled while somebody waits
+for a pod of his own, nor while environments start on the same cores (`quiet`).
 A pod is handed out once and never comes back.
 """
 
@@ -18,8 +18,7 @@ import structlog
 from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import Function
-from pilotlight_autoscaler.metrics import POOL_PODS, POOL_STARTS_FAILED
-from pilotlight_autoscaler.quiet import CLOCK_STEP, LONGEST_SECONDS, Calm
+from pilotlight_autoscaler.quiet import CLOCK_STEP, LONGEST_SECONDS, Quiet
 
 from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from pilotlight.compute import Compute, Pod
     from pilotlight.storage import ResourceStore
+    from pilotlight_autoscaler.metrics import AutoscalerMetrics
 
 __all__ = ["PoolKeeper"]
 
@@ -64,6 +64,7 @@ class PoolKeeper:
         self,
         compute: Compute,
         spec_of: Callable[[str], Awaitable[PoolSpec | None]],
+        metrics: AutoscalerMetrics,
         *,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -73,8 +74,9 @@ class PoolKeeper:
         """
         self._compute = compute
         self._spec_of = spec_of
+        self._metrics = metrics
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
-        self.calm = Calm(self._clock)
+        self.quiet = Quiet(self._clock)
         self._pools: dict[PoolKey, _Pool] = {}
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
@@ -126,10 +128,7 @@ class PoolKeeper:
 
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""
-        POOL_PODS.clear()
-        for key, (ready, starting) in self.sizes().items():
-            POOL_PODS.labels(*key, "ready").set(ready)
-            POOL_PODS.labels(*key, "starting").set(starting)
+        self._metrics.measure_pools(self.sizes())
 
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
         """Give each pool's ready and starting pods."""
@@ -142,7 +141,7 @@ class PoolKeeper:
     def demand(self) -> Iterator[None]:
         """Hold refills back while somebody waits for a pod that is started for him."""
         try:
-            with self.calm.demand():
+            with self.quiet.demand():
                 yield
         finally:
             self._needed.set()
@@ -194,7 +193,7 @@ class PoolKeeper:
         )
         decision = decide(now, observed, spec)
         missing = decision.start + pool.starting
-        for _ in range(min(decision.start, self._free_lanes())):
+        for _ in range(min(decision.start, self._free_starts())):
             self._start(key, pool)
         for _ in range(min(decision.stop, len(pool.ready))):
             await self._compute.stop(pool.ready.pop().name)
@@ -206,15 +205,15 @@ class PoolKeeper:
         """Give how long refills are held back, in seconds, but for a demand."""
         now = self._clock()
         owing_since = now if self._owing_since is None else self._owing_since
-        return min(self.calm.left(), owing_since + LONGEST_SECONDS - now)
+        return min(self.quiet.left(), owing_since + LONGEST_SECONDS - now)
 
     def _patience(self) -> float:
         """Give how long nothing changes by itself."""
         held = self._held()
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
-    def _free_lanes(self) -> int:
-        if self.calm.demanded or self._held() > 0:
+    def _free_starts(self) -> int:
+        if self.quiet.demanded or self._held() > 0:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
         starting = sum(pool.starting for pool in self._pools.values())
@@ -239,7 +238,7 @@ class PoolKeeper:
             pod = await self._compute.start(request, seconds=START_SECONDS)
         except PilotlightError as error:
             log.warning("generic pod not started", pool=str(key), error=str(error))
-            POOL_STARTS_FAILED.labels(*key).inc()
+            self._metrics.pool_starts_failed.labels(*key).inc()
             pool.resting_until = self._clock() + FAILURE_SECONDS
         else:
             (pool.ready if recipe == pool.recipe else pool.stale).append(pod)

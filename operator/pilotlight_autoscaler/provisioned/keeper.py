@@ -1,7 +1,7 @@
 """Keeps as many environments of versions initialised as versions and aliases ask for.
 
 Follows both resources; an alias that is pointed elsewhere takes its number along. What to do says
-`provisioned.Stock.decide`, `capacity` does it within the caps.
+`leases.stock`, `capacity` does it within the caps.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
     from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.leases.capacity import Capacity
+    from pilotlight_autoscaler.leases.stock import Stock
 
 __all__ = ["ProvisionedKeeper"]
 
@@ -38,8 +39,8 @@ TICK_SECONDS = 1.0
 STARTS = 8
 """Environments that may start at once."""
 START_SECONDS = 60.0
-REST_SECONDS = 10.0
-"""How long a revision rests after a start that failed."""
+PAUSE_SECONDS = 10.0
+"""How long a revision waits after a start that failed."""
 INIT_FAILED = "FUNCTION_ERROR_INIT_FAILURE"
 
 log = structlog.get_logger()
@@ -51,21 +52,23 @@ class ProvisionedKeeper:
     def __init__(
         self,
         capacity: Capacity,
+        stock: Stock,
         resources: ResourceStore,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._capacity = capacity
+        self._stock = stock
         self._clock = clock
         self._versions = Mirror(resources, FunctionVersion, self._asked)
         self._aliases = Mirror(resources, FunctionAlias, self._asked)
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
-        self._rests: dict[RevisionKey, float] = {}
+        self._paused: dict[RevisionKey, float] = {}
 
     async def state(self, revision: RevisionKey) -> ProvisionedStatus:
         """Say how far a revision is."""
-        return self._capacity.stock.state(revision)
+        return self._stock.state(revision)
 
     def background(self) -> Iterable[Coroutine[Any, Any, None]]:
         """Give the work that goes on for ever."""
@@ -81,10 +84,9 @@ class ProvisionedKeeper:
 
     async def adjust(self) -> None:
         """Decide for every revision once."""
-        stock = self._capacity.stock
-        for revision in stock.revisions():
-            decision = stock.decide(revision)
-            for _ in range(min(decision.start, self._free_lanes(revision))):
+        for revision in self._stock.revisions():
+            decision = self._stock.decide(revision)
+            for _ in range(min(decision.start, self._free_starts(revision))):
                 self._start(revision)
             for _ in range(decision.stop):
                 self._capacity.unprovision(revision)
@@ -107,11 +109,11 @@ class ProvisionedKeeper:
     async def _want(self) -> None:
         """Tell the stock what is wanted now, and take room for it."""
         wanted = _wanted(self._versions.held.values(), self._aliases.held.values())
-        for revision in self._capacity.stock.want(wanted):
+        for revision in self._stock.want(wanted):
             await self._capacity.shed_under(revision)
 
-    def _free_lanes(self, revision: RevisionKey) -> int:
-        if self._clock() < self._rests.get(revision, 0.0):
+    def _free_starts(self, revision: RevisionKey) -> int:
+        if self._clock() < self._paused.get(revision, 0.0):
             return 0
         return STARTS - len(self._starts)
 
@@ -124,13 +126,13 @@ class ProvisionedKeeper:
         try:
             await self._capacity.provision(revision, seconds=START_SECONDS)
         except ThrottledError:
-            self._rests[revision] = self._clock() + TICK_SECONDS
+            self._paused[revision] = self._clock() + TICK_SECONDS
         except PilotlightError as error:
             log.warning("environment not provisioned", revision=str(revision), error=str(error))
-            self._capacity.stock.failures[revision] = _reason(error)
-            self._rests[revision] = self._clock() + REST_SECONDS
+            self._stock.failures[revision] = _reason(error)
+            self._paused[revision] = self._clock() + PAUSE_SECONDS
         else:
-            self._rests.pop(revision, None)
+            self._paused.pop(revision, None)
             self._needed.set()
 
 

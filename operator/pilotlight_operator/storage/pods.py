@@ -93,7 +93,7 @@ class KubernetesCompute:
         self._tasks: set[asyncio.Task[None]] = set()
         # One after the other: nobody waits for them, and starts need the processors more.
         self._changing = asyncio.Lock()
-        self._calm: Callable[[], Awaitable[None]] = _do_nothing
+        self._quiet: Callable[[], Awaitable[None]] = _do_nothing
         self._tell: Callable[[str], Awaitable[None]] | None = None
         self._make_space: Callable[[], Awaitable[None]] = _do_nothing
 
@@ -145,7 +145,7 @@ class KubernetesCompute:
         a node that narrows forty starts a third fewer.
         """
         await asyncio.sleep(NARROW_SECONDS)
-        await self._calm()
+        await self._quiet()
         try:
             runtime = await self._resources.get(Runtime, Key("", request.runtime))
             patch = narrowing(request, runtime, self._settings)
@@ -173,9 +173,9 @@ class KubernetesCompute:
         gone = self._stopping | self._starting.keys()
         return [found for key, found in self._generic.items() if key not in gone]
 
-    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
-        """Wait for calm before pods are narrowed."""
-        self._calm = calm
+    def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
+        """Wait for `quiet` before pods are narrowed."""
+        self._quiet = quiet
 
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
         """Ask for space once for each start that somebody waits for and no node has room for."""

@@ -51,7 +51,7 @@ class Leader:
 
     async def start(self, capacity: Capacity) -> None:
         self.capacity = capacity
-        caps = capacity._caps
+        caps = capacity._limits._caps
         caps.synced.set()
         self._server = ClaimsServer(capacity, caps, self.acknowledgements, KEY)
         self.address = f"127.0.0.1:{await self._server.start('127.0.0.1', 0)}"

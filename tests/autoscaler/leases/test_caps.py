@@ -159,7 +159,7 @@ async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:
     generic = stage.pools.pods()
     held = await claim(capacity, OTHER._replace(namespace="default"))
     assert {held.pod} == generic
-    await stage.pools.calm.wait()  # as refills do
+    await stage.pools.quiet.wait()  # as refills do
     await stage.pools._adjust(PoolKey("default", "python3.13"))
     await settled()
     gateways.idle.add(held.id)
@@ -258,7 +258,7 @@ class LeaseTable(RuleBasedStateMachine):
         return self.loop.run_until_complete(both())
 
     def held(self) -> list[Lease]:
-        return [lease for _, lease in self.capacity._leases.values()]
+        return [entry.lease for entry in self.capacity._table.entries()]
 
     def _claim(self, revision: RevisionKey, gateway: str) -> None:
         with contextlib.suppress(ThrottledError):
@@ -278,11 +278,11 @@ class LeaseTable(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 2))
     def want_provisioned(self, count: int) -> None:
-        self.capacity.stock.want({REVISION: count})
+        self.stage.stock.want({REVISION: count})
 
     @rule()
     def keep_provisioned(self) -> None:
-        decision = self.capacity.stock.decide(REVISION)
+        decision = self.stage.stock.decide(REVISION)
         for _ in range(decision.start):
             with contextlib.suppress(ThrottledError):
                 self.run(self.capacity.provision(REVISION, seconds=5))
@@ -325,7 +325,7 @@ class LeaseTable(RuleBasedStateMachine):
 
     @invariant()
     def never_above_a_cap(self) -> None:
-        ready = [REVISION] * self.capacity.stock.ready(REVISION)
+        ready = [REVISION] * self.stage.stock.ready(REVISION)
         there = [lease.revision for lease in self.held()] + ready
         assert len(there) <= self.limit
         if self.reserved is not None:
@@ -340,7 +340,7 @@ class LeaseTable(RuleBasedStateMachine):
     @invariant()
     def every_pod_is_somebodys(self) -> None:
         assert self.stage.compute.pods == {
-            *(lease.pod for lease in self.held()), *self.capacity.stock.pods(),
+            *(lease.pod for lease in self.held()), *self.stage.stock.pods(),
         }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from pilotlight.errors import UnavailableError
 from pilotlight.resources import Configuration
 from pilotlight_autoscaler.packages import compile_package, compiled_packages
 from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages, runs_own_python
-from pilotlight_autoscaler.quiet import Calm
+from pilotlight_autoscaler.quiet import Quiet
 from pilotlight_wire import archive
 from tests.autoscaler.claims.test_wire import eventually
 from tests.support.agent import pack
@@ -62,7 +62,7 @@ def served(sha256: str, runtime: str = OWN) -> Configuration:
 
 def compiling(artifacts: MemoryArtifacts) -> CompiledPackages:
     """Give what compiles, on a platform where nothing starts."""
-    return CompiledPackages(artifacts, calm=Calm().wait)
+    return CompiledPackages(artifacts, quiet=Quiet().wait)
 
 
 @asynccontextmanager
@@ -170,18 +170,18 @@ async def test_only_the_runtime_of_this_python_gets_its_bytecode() -> None:
 
 
 async def test_a_compilation_waits_until_nothing_starts() -> None:
-    artifacts, asked, calm = MemoryArtifacts(), asyncio.Event(), asyncio.Event()
+    artifacts, asked, quiet = MemoryArtifacts(), asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
         asked.set()
-        await calm.wait()
+        await quiet.wait()
 
     sha256 = await stored(artifacts, zipped(SOURCE))
-    async with running(CompiledPackages(artifacts, calm=wait)) as packages:
+    async with running(CompiledPackages(artifacts, quiet=wait)) as packages:
         packages.want(served(sha256))
         await asked.wait()
         assert packages.of(served(sha256)) == sha256
-        calm.set()
+        quiet.set()
         await until(lambda: packages.of(served(sha256)) != sha256)
 
 

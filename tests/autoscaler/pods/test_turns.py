@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight.resources import Key
-from pilotlight_autoscaler.pods.turns import Lanes
+from pilotlight_autoscaler.pods.turns import Turns
 
 pytestmark = pytest.mark.looptime
 
@@ -22,121 +22,121 @@ def _nothing() -> list[Key]:
     return []
 
 
-async def start(lanes: Lanes, function: Key, done: list[Key], node: str = "n") -> None:
-    async with lanes.turn(node, function):
+async def start(turns: Turns, function: Key, done: list[Key], node: str = "n") -> None:
+    async with turns.turn(node, function):
         await asyncio.sleep(1)
         done.append(function)
 
 
 async def test_who_comes_next_finds_a_turn_free() -> None:
     """Whatever another function has under way."""
-    lanes, done = Lanes(2), _nothing()
-    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(20)]
+    turns, done = Turns(2), _nothing()
+    many = [asyncio.create_task(start(turns, A, done)) for _ in range(20)]
     await asyncio.sleep(0.5)
     began = asyncio.get_running_loop().time()
-    await start(lanes, B, done)
+    await start(turns, B, done)
     assert asyncio.get_running_loop().time() - began < 1.1
     await asyncio.gather(*many)
-    assert (done.count(A), lanes.running("n")) == (20, 0)
+    assert (done.count(A), turns.running("n")) == (20, 0)
 
 
 async def test_further_starts_wait_while_another_function_comes_new() -> None:
     """On two processors the other one is then free for what belongs to that start."""
-    lanes, done = Lanes(2), _nothing()
-    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(5)]
+    turns, done = Turns(2), _nothing()
+    many = [asyncio.create_task(start(turns, A, done)) for _ in range(5)]
     await asyncio.sleep(0.5)
-    new = asyncio.create_task(start(lanes, B, done))
+    new = asyncio.create_task(start(turns, B, done))
     await asyncio.sleep(0.75)
-    assert (lanes.running("n", A), lanes.running("n", B)) == (0, 1)
+    assert (turns.running("n", A), turns.running("n", B)) == (0, 1)
     await new
     await asyncio.sleep(0)
-    assert lanes.running("n", A) == 1
+    assert turns.running("n", A) == 1
     await asyncio.gather(*many)
 
 
 async def test_functions_that_all_come_new_have_all_turns() -> None:
-    lanes, done = Lanes(2), _nothing()
-    starts = [asyncio.create_task(start(lanes, one, done)) for one in (A, B, C)]
+    turns, done = Turns(2), _nothing()
+    starts = [asyncio.create_task(start(turns, one, done)) for one in (A, B, C)]
     await asyncio.sleep(1.5)
-    assert (len(done), lanes.running("n")) == (2, 1)
+    assert (len(done), turns.running("n")) == (2, 1)
     await asyncio.gather(*starts)
 
 
 async def test_functions_take_turns() -> None:
     """Where all are taken, who comes last waits for two of each at most, not for all of them."""
-    lanes, done = Lanes(2), _nothing()
-    many = [asyncio.create_task(start(lanes, one, done)) for one in (A, B) for _ in range(10)]
+    turns, done = Turns(2), _nothing()
+    many = [asyncio.create_task(start(turns, one, done)) for one in (A, B) for _ in range(10)]
     await asyncio.sleep(0.5)
-    await start(lanes, C, done)
+    await start(turns, C, done)
     assert len(done) <= 6
     await asyncio.gather(*many)
-    assert lanes.running("n") == 0
+    assert turns.running("n") == 0
 
 
 async def test_nodes_do_not_wait_for_each_other() -> None:
     """Each has its own turns."""
-    lanes, done = Lanes(TURNS), _nothing()
+    turns, done = Turns(TURNS), _nothing()
     loop = asyncio.get_running_loop()
     began = loop.time()
-    starts = (start(lanes, A, done, node) for node in ("n", "m") for _ in range(2))
+    starts = (start(turns, A, done, node) for node in ("n", "m") for _ in range(2))
     await asyncio.gather(*starts)
     assert loop.time() - began < 1.5
 
 
 async def test_who_goes_away_leaves_its_turn_to_others() -> None:
     """While it waits, and at the moment that the turn comes."""
-    lanes, done = Lanes(1), _nothing()
-    first = asyncio.create_task(start(lanes, A, done))
-    gone, last = (asyncio.create_task(start(lanes, B, done)) for _ in range(2))
+    turns, done = Turns(1), _nothing()
+    first = asyncio.create_task(start(turns, A, done))
+    gone, last = (asyncio.create_task(start(turns, B, done)) for _ in range(2))
     await asyncio.sleep(0.5)
     gone.cancel()
     await first
     await last
     assert done == [A, B]
-    first, granted = (asyncio.create_task(start(lanes, A, done)) for _ in range(2))
+    first, granted = (asyncio.create_task(start(turns, A, done)) for _ in range(2))
     await asyncio.sleep(0.5)
     first.add_done_callback(lambda _: granted.cancel())
     with contextlib.suppress(asyncio.CancelledError):
         await granted
     await asyncio.sleep(0)
-    assert lanes.running("n") == 0
+    assert turns.running("n") == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from([A, B, C]), st.booleans()), max_size=30))
 async def test_turns_are_bounded_and_none_is_lost(plan: list[tuple[Key, bool]]) -> None:
     """Never more than there are, never all for one function, whoever ends or is cancelled."""
-    lanes, done = Lanes(TURNS), _nothing()
-    tasks = [asyncio.create_task(start(lanes, function, done)) for function, _ in plan]
+    turns, done = Turns(TURNS), _nothing()
+    tasks = [asyncio.create_task(start(turns, function, done)) for function, _ in plan]
     await asyncio.sleep(1.5)
     for task, (_, cancelled) in zip(tasks, plan, strict=True):
         if cancelled:
             task.cancel()
     while not all(task.done() for task in tasks):
-        taken = [lanes.running("n", function) for function in (A, B, C)]
-        assert sum(taken) == lanes.running("n") <= TURNS
+        taken = [turns.running("n", function) for function in (A, B, C)]
+        assert sum(taken) == turns.running("n") <= TURNS
         assert max(taken) < TURNS
         await asyncio.sleep(0.5)
-    assert lanes.running("n") == 0
+    assert turns.running("n") == 0
     assert len(done) >= sum(not cancelled for _, cancelled in plan)
 
 
 async def test_a_node_with_one_turn_gives_it_to_everybody() -> None:
     """There is none to leave to others."""
-    lanes, done = Lanes(1), _nothing()
-    await asyncio.gather(*(start(lanes, function, done) for function in (A, A, B)))
+    turns, done = Turns(1), _nothing()
+    await asyncio.gather(*(start(turns, function, done) for function in (A, A, B)))
     assert sorted(done) == [A, A, B]
 
 
 async def test_a_node_has_as_many_turns_as_processors() -> None:
     """From when its first agent has told; others keep the fewest."""
-    lanes, done = Lanes(2), _nothing()
-    many = [asyncio.create_task(start(lanes, A, done)) for _ in range(20)]
+    turns, done = Turns(2), _nothing()
+    many = [asyncio.create_task(start(turns, A, done)) for _ in range(20)]
     await asyncio.sleep(0.5)
-    assert lanes.running("n") == 1
-    lanes.learn("n", 8)
+    assert turns.running("n") == 1
+    turns.learn("n", 8)
     await asyncio.sleep(0.25)
-    assert lanes.running("n") == 7, "the last one is left to functions that come new"
-    small = [asyncio.create_task(start(lanes, B, done, "small")) for _ in range(3)]
+    assert turns.running("n") == 7, "the last one is left to functions that come new"
+    small = [asyncio.create_task(start(turns, B, done, "small")) for _ in range(3)]
     await asyncio.sleep(0)
-    assert lanes.running("small") == 1
+    assert turns.running("small") == 1
     await asyncio.gather(*many, *small)

@@ -12,7 +12,7 @@ from pilotlight.compute import Pod
 from pilotlight.errors import StartFailedError
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from pilotlight_autoscaler.pools.keeper import REFILLS_PER_NODE, TICK_SECONDS
-from pilotlight_autoscaler.quiet import LONGEST_SECONDS, REST_SECONDS
+from pilotlight_autoscaler.quiet import LONGEST_SECONDS, PAUSE_SECONDS
 from tests.autoscaler.conftest import OTHER, REVISION
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _running: set[asyncio.Task[None]] = set()
 """Kept from the garbage collector."""
 
 
-async def settled(seconds: float = 2 * REST_SECONDS) -> None:
+async def settled(seconds: float = 2 * PAUSE_SECONDS) -> None:
     """Let virtual time pass, and everything that is due in it happen."""
     await asyncio.sleep(seconds)
 
@@ -122,7 +122,7 @@ async def test_a_claim_has_the_cores_for_itself(stage: Stage) -> None:
     warm = await filled(stage)
     started = warm.compute.started
     await warm.table.claim(REVISION, gateway="g", seconds=5)
-    await settled(0.9 * REST_SECONDS)
+    await settled(0.9 * PAUSE_SECONDS)
     assert warm.compute.started == started, "the claimed environment starts, nothing else does"
     await settled()
     assert warm.compute.started == started + 1
@@ -131,9 +131,9 @@ async def test_a_claim_has_the_cores_for_itself(stage: Stage) -> None:
 async def test_claims_without_end_do_not_hold_refills_for_ever(stage: Stage) -> None:
     warm = await filled(stage)
     started = warm.compute.started
-    for _ in range(int(2 * LONGEST_SECONDS / REST_SECONDS) + 1):
+    for _ in range(int(2 * LONGEST_SECONDS / PAUSE_SECONDS) + 1):
         warm.pools.take(PYTHON)
-        await asyncio.sleep(REST_SECONDS / 2)
+        await asyncio.sleep(PAUSE_SECONDS / 2)
     assert warm.compute.started > started
 
 

@@ -48,7 +48,7 @@ def test_decisions_lead_to_what_is_wanted(
 async def test_what_is_wanted_is_nobody_elses(stage: Stage) -> None:
     """From the moment that it is wanted; a claim of the version gets it at once."""
     capacity = stage.capacity(limit=3)
-    capacity.stock.want({REVISION: 2})
+    stage.stock.want({REVISION: 2})
     first = await claim(capacity)
     with pytest.raises(ThrottledError):
         await claim(capacity)
@@ -64,13 +64,13 @@ async def test_what_is_wanted_is_nobody_elses(stage: Stage) -> None:
 async def test_what_comes_back_stands_ready_again(stage: Stage) -> None:
     """Unless less is wanted by then."""
     capacity = stage.capacity()
-    capacity.stock.want({REVISION: 1})
+    stage.stock.want({REVISION: 1})
     await capacity.provision(REVISION, seconds=5)
     lease = await claim(capacity)
     await capacity.release(lease.id, "idle")
     again = await claim(capacity, gateway="g2")
     assert again.environment == lease.environment
-    capacity.stock.want({})
+    stage.stock.want({})
     await capacity.release(again.id, "idle")
     await settled()
     assert not stage.compute.pods
@@ -79,27 +79,27 @@ async def test_what_comes_back_stands_ready_again(stage: Stage) -> None:
 async def test_one_that_ended_is_replaced(stage: Stage) -> None:
     """And a pod that was lost."""
     capacity = stage.capacity()
-    capacity.stock.want({REVISION: 1})
+    stage.stock.want({REVISION: 1})
     await capacity.provision(REVISION, seconds=5)
     lease = await claim(capacity)
     await capacity.release(lease.id, "ended")
-    assert capacity.stock.decide(REVISION).start == 1
+    assert stage.stock.decide(REVISION).start == 1
     await capacity.provision(REVISION, seconds=5)
-    await stage.compute.lose(next(iter(capacity.stock.pods())))
-    assert capacity.stock.decide(REVISION).start == 1
-    assert capacity.stock.state(REVISION).status == "IN_PROGRESS"
+    await stage.compute.lose(next(iter(stage.stock.pods())))
+    assert stage.stock.decide(REVISION).start == 1
+    assert stage.stock.state(REVISION).status == "IN_PROGRESS"
 
 
 async def test_a_new_leader_learns_which_are_provisioned(stage: Stage) -> None:
     """From the leases that gateways hold."""
     capacity = stage.capacity()
-    capacity.stock.want({REVISION: 1})
+    stage.stock.want({REVISION: 1})
     await capacity.provision(REVISION, seconds=5)
     lease = await claim(capacity)
     successor = stage.capacity(generation=1)
     await successor.learn("g1", [lease])
-    successor.stock.want({REVISION: 1})
-    assert successor.stock.decide(REVISION).start == 0
+    stage.stock.want({REVISION: 1})
+    assert stage.stock.decide(REVISION).start == 0
     assert successor.taken(stage.caps.key_of(REVISION)) == 1
 
 
@@ -107,7 +107,7 @@ async def test_an_uninitialised_environment_does_not_count(stage: Stage) -> None
     """It is stopped, and the start fails."""
     capacity = stage.capacity()
     stage.agents.uninitialisable = True
-    capacity.stock.want({REVISION: 1})
+    stage.stock.want({REVISION: 1})
     with pytest.raises(StartFailedError):
         await capacity.provision(REVISION, seconds=5)
     await settled()
@@ -124,7 +124,9 @@ async def version(stage: Stage) -> FunctionVersion:
 @contextlib.asynccontextmanager
 async def keeping(stage: Stage, capacity: Capacity) -> AsyncIterator[ProvisionedKeeper]:
     """Run a keeper in virtual time."""
-    keeper = ProvisionedKeeper(capacity, stage.resources, clock=asyncio.get_running_loop().time)
+    keeper = ProvisionedKeeper(
+        capacity, stage.stock, stage.resources, clock=asyncio.get_running_loop().time
+    )
     tasks = [asyncio.create_task(work) for work in (stage.caps.run(), *keeper.background())]
     try:
         yield keeper

@@ -103,7 +103,7 @@ def issuer() -> Iterator[Issuer]:
 
 def _until_served(platform: GatewayHarness, host: str) -> None:
     deadline = time.monotonic() + 10
-    while not platform.gateway._http.sites.serves(host, "/"):
+    while not platform.gateway._clients._http.sites.serves(host, "/"):
         assert time.monotonic() < deadline
         time.sleep(0.005)
 

@@ -55,7 +55,7 @@ PAGE = 50
 
 async def create_alias(services: Services, call: Call) -> Reply:
     """Make an alias of a version that is there."""
-    function = await find_unqualified(services, call, "CreateAlias")
+    function = await find_unqualified(services, call)
     name = str(call.input["Name"])
     spec = _parse({"function": function.metadata.name, "alias": name} | _given(call))
     await _check_versions(services, call, function, spec)
@@ -75,14 +75,14 @@ async def create_alias(services: Services, call: Call) -> Reply:
 
 async def get_alias(services: Services, call: Call) -> Reply:
     """Give an alias."""
-    function = await find_unqualified(services, call, "GetAlias")
+    function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     return json_reply(await _document(services, call, function, alias))
 
 
 async def list_aliases(services: Services, call: Call) -> Reply:
     """Give a function's aliases by name, or those of one version, at most 50 a page."""
-    function = await find_unqualified(services, call, "ListAliases")
+    function = await find_unqualified(services, call)
     wanted = call.input.get("FunctionVersion")
     aliases = await services.resources.list(FunctionAlias, function.metadata.namespace)
     found = {
@@ -98,7 +98,7 @@ async def list_aliases(services: Services, call: Call) -> Reply:
 
 async def update_alias(services: Services, call: Call) -> Reply:
     """Change an alias; what is not named stays, an empty map of weights clears them."""
-    function = await find_unqualified(services, call, "UpdateAlias")
+    function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     check_revision_id(call, alias)
     spec = _parse(alias.spec.to_json() | _given(call))
@@ -114,7 +114,7 @@ async def update_alias(services: Services, call: Call) -> Reply:
 
 async def delete_alias(services: Services, call: Call) -> Reply:
     """Delete an alias; one that is not there is deleted already."""
-    function = await find_unqualified(services, call, "DeleteAlias")
+    function = await find_unqualified(services, call)
     try:
         alias = await find_alias(services, call, function, _name(call))
         await services.resources.delete(FunctionAlias, alias.key)
@@ -169,7 +169,7 @@ def _parse(spec: dict[str, Any]) -> FunctionAliasSpec:
 async def _check_versions(
     services: Services, call: Call, function: Function, spec: FunctionAliasSpec
 ) -> None:
-    reference = reference_of(services, call, "CreateAlias")
+    reference = reference_of(services, call)
     for number in (spec.version, *spec.weights):
         if number.isdigit():
             await find_version(services, reference, function, number)

@@ -31,7 +31,7 @@ RESERVED = "reserved_concurrency"
 
 async def put_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve; 0 switches the function off. At least 100 stay for functions that reserve none."""
-    function = await _unqualified(services, call, "PutFunctionConcurrency")
+    function = await _unqualified(services, call)
     wanted = int(call.input["ReservedConcurrentExecutions"])
     await check_reservation(services, function.key, wanted)
     await write_field(services.resources, function, RESERVED, wanted)
@@ -40,20 +40,20 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
 
 async def get_function_concurrency(services: Services, call: Call) -> Reply:
     """Give what is reserved; nothing where nothing is."""
-    function = await _unqualified(services, call, "GetFunctionConcurrency")
+    function = await _unqualified(services, call)
     reserved = function.spec.reserved_concurrency
     return json_reply({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
 
 
 async def delete_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve nothing any more."""
-    function = await _unqualified(services, call, "DeleteFunctionConcurrency")
+    function = await _unqualified(services, call)
     await write_field(services.resources, function, RESERVED, None)
     return Reply(204)
 
 
-async def _unqualified(services: Services, call: Call, operation: str) -> Function:
-    function = await find(services, call, operation)
+async def _unqualified(services: Services, call: Call) -> Function:
+    function = await find(services, call)
     if call.parameters["FunctionName"].endswith(":$LATEST"):
         raise InvalidParameterValueError(
             "This operation is permitted on Lambda functions only. Aliases and versions do not "

@@ -50,23 +50,23 @@ Qualified = Function | FunctionVersion | FunctionAlias
 
 async def put_event_invoke_config(services: Services, call: Call) -> Reply:
     """Set the settings of a qualifier; what is not given has Lambda's default."""
-    return await _change(services, call, "PutFunctionEventInvokeConfig", AsyncConfig())
+    return await _change(services, call, AsyncConfig())
 
 
 async def update_event_invoke_config(services: Services, call: Call) -> Reply:
     """Change the settings of a qualifier; what is not given stays."""
-    return await _change(services, call, "UpdateFunctionEventInvokeConfig", None)
+    return await _change(services, call, None)
 
 
 async def get_event_invoke_config(services: Services, call: Call) -> Reply:
     """Give the settings of a qualifier."""
-    resource, arn = await _find(services, call, "GetFunctionEventInvokeConfig")
+    resource, arn = await _find(services, call)
     return json_reply(_document(resource, arn))
 
 
 async def delete_event_invoke_config(services: Services, call: Call) -> Reply:
     """Go back to Lambda's defaults."""
-    resource, arn = await _find(services, call, "DeleteFunctionEventInvokeConfig")
+    resource, arn = await _find(services, call)
     _settings(resource, arn)
     await _write(services, resource, None)
     return Reply(204)
@@ -74,7 +74,7 @@ async def delete_event_invoke_config(services: Services, call: Call) -> Reply:
 
 async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     """Give the settings of all qualifiers of a function, at most 50 a page."""
-    function = await find_unqualified(services, call, "ListFunctionEventInvokeConfigs")
+    function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in await _configured(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     region, account = services.settings.region, call.caller.account
@@ -85,11 +85,9 @@ async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     return json_reply({"FunctionEventInvokeConfigs": documents} | marker)
 
 
-async def _change(
-    services: Services, call: Call, operation: str, begin: AsyncConfig | None
-) -> Reply:
+async def _change(services: Services, call: Call, begin: AsyncConfig | None) -> Reply:
     """Lay what is given over `begin`, or over what is there."""
-    resource, arn = await _find(services, call, operation)
+    resource, arn = await _find(services, call)
     given = _given(call)
     if begin is None:
         begin = _settings(resource, arn)
@@ -98,7 +96,7 @@ async def _change(
             "You must specify at least one of error handling or destination setting."
         )
     config = _parse(begin.to_json() | given)
-    await _check_functions(services, reference_of(services, call, operation), config)
+    await _check_functions(services, reference_of(services, call), config)
     resource = await _write(services, resource, config)
     return json_reply(_document(resource, arn))
 
@@ -147,10 +145,10 @@ async def _check_functions(services: Services, reference: Reference, config: Asy
             )
 
 
-async def _find(services: Services, call: Call, operation: str) -> tuple[Qualified, str]:
+async def _find(services: Services, call: Call) -> tuple[Qualified, str]:
     """Read what a request names; gives it and its ARN with the qualifier."""
-    reference = reference_of(services, call, operation)
-    function = await find_unqualified(services, call, operation)
+    reference = reference_of(services, call)
+    function = await find_unqualified(services, call)
     qualifier = reference.qualifier or LATEST
     arn = function_arn(reference.region, reference.account, reference.name, qualifier)
     if qualifier == LATEST:

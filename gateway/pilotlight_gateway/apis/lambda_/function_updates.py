@@ -29,7 +29,7 @@ __all__ = ["update_function_code", "update_function_configuration"]
 
 async def update_function_code(services: Services, call: Call) -> Reply:
     """Give a function other code; `DryRun` only checks."""
-    function = await _changeable(services, call, "UpdateFunctionCode")
+    function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
     sha256, size = await keep_code(services.artifacts, call.input, dry_run=dry_run)
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
@@ -44,7 +44,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
 
 async def update_function_configuration(services: Services, call: Call) -> Reply:
     """Change some of a function's configuration; what is not named stays."""
-    function = await _changeable(services, call, "UpdateFunctionConfiguration")
+    function = await _changeable(services, call)
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
     environment_secret.check(call.input)
@@ -53,8 +53,8 @@ async def update_function_configuration(services: Services, call: Call) -> Reply
     return json_reply(await configuration(services, call, function))
 
 
-async def _changeable(services: Services, call: Call, operation: str) -> Function:
-    function = await find(services, call, operation)
+async def _changeable(services: Services, call: Call) -> Function:
+    function = await find(services, call)
     refuse_unsupported(call.input)
     check_revision_id(call, function)
     if in_progress(function):

@@ -57,7 +57,7 @@ Holder = Function | FunctionAlias
 
 async def create_function_url_config(services: Services, call: Call) -> Reply:
     """Give a function or an alias an address; raises ResourceConflictException if it has one."""
-    function, holder = await _holder(services, call, "CreateFunctionUrlConfig")
+    function, holder = await _holder(services, call)
     if holder.spec.url is not None:
         arn = _arn(services, call, function, holder)
         raise ResourceConflictError(
@@ -72,7 +72,7 @@ async def create_function_url_config(services: Services, call: Call) -> Reply:
 
 async def update_function_url_config(services: Services, call: Call) -> Reply:
     """Change what is named; `Cors` is changed as a whole."""
-    function, holder = await _holder(services, call, "UpdateFunctionUrlConfig")
+    function, holder = await _holder(services, call)
     url = _parse(_there(holder).to_json() | _given(call.input))
     holder = await write_field(
         services.resources, holder, "url", url, annotations={MODIFIED: _now()}
@@ -82,14 +82,14 @@ async def update_function_url_config(services: Services, call: Call) -> Reply:
 
 async def get_function_url_config(services: Services, call: Call) -> Reply:
     """Give an address and its rules."""
-    function, holder = await _holder(services, call, "GetFunctionUrlConfig")
+    function, holder = await _holder(services, call)
     _there(holder)
     return json_reply(_document(services, call, function, holder))
 
 
 async def delete_function_url_config(services: Services, call: Call) -> Reply:
     """Take the address away; the same one comes back if it is made again."""
-    _, holder = await _holder(services, call, "DeleteFunctionUrlConfig")
+    _, holder = await _holder(services, call)
     _there(holder)
     noted = {CREATED: None, MODIFIED: None}
     await write_field(services.resources, holder, "url", None, annotations=noted)
@@ -98,7 +98,7 @@ async def delete_function_url_config(services: Services, call: Call) -> Reply:
 
 async def list_function_url_configs(services: Services, call: Call) -> Reply:
     """Give the addresses of a function and its aliases, at most 50 a page."""
-    function = await find_unqualified(services, call, "ListFunctionUrlConfigs")
+    function = await find_unqualified(services, call)
     aliases = await services.resources.list(FunctionAlias, function.metadata.namespace)
     holders: dict[str, Holder] = {"": function}
     holders |= {one.spec.alias: one for one in aliases if one.spec.function == function.key.name}
@@ -108,10 +108,10 @@ async def list_function_url_configs(services: Services, call: Call) -> Reply:
     return json_reply({"FunctionUrlConfigs": documents} | marker)
 
 
-async def _holder(services: Services, call: Call, operation: str) -> tuple[Function, Holder]:
+async def _holder(services: Services, call: Call) -> tuple[Function, Holder]:
     """Give the function, and it again or the alias that the request names."""
-    function = await find_unqualified(services, call, operation)
-    qualifier = reference_of(services, call, operation).qualifier
+    function = await find_unqualified(services, call)
+    qualifier = reference_of(services, call).qualifier
     if qualifier is None:
         return function, function
     return function, await find_alias(services, call, function, qualifier)

@@ -45,9 +45,8 @@ PAGE = 50
 async def create_function(services: Services, call: Call) -> Reply:
     """Make a function; it is Pending until the operator has seen it."""
     given = call.input
-    reference = resolve(
-        given["FunctionName"], call.caller, services.settings.region, "CreateFunction"
-    )
+    region = services.settings.region
+    reference = resolve(given["FunctionName"], call.caller, region, call.operation)
     refuse_unsupported(given)
     if given.get("PackageType") == "Image":
         raise InvalidParameterValueError("PackageType Image is not supported yet: send a Zip.")
@@ -66,13 +65,13 @@ async def create_function(services: Services, call: Call) -> Reply:
 
 async def get_function(services: Services, call: Call) -> Reply:
     """Give a function's configuration, code and tags."""
-    reference, target = await find_target_of(services, call, "GetFunction")
+    reference, target = await find_target_of(services, call)
     return json_reply(await get_function_document(services, call, target, reference.qualifier))
 
 
 async def get_function_configuration(services: Services, call: Call) -> Reply:
     """Give a function's configuration."""
-    reference, target = await find_target_of(services, call, "GetFunctionConfiguration")
+    reference, target = await find_target_of(services, call)
     document = await configuration(
         services, call, target.described(), version=target.version, qualifier=reference.qualifier
     )
@@ -103,14 +102,14 @@ async def _listed_versions(
 
 async def delete_function(services: Services, call: Call) -> Reply:
     """Delete a function and what it owns, or one version of it."""
-    reference = reference_of(services, call, "DeleteFunction")
+    reference = reference_of(services, call)
     if reference.qualifier == LATEST:
         raise InvalidParameterValueError(
             "$LATEST version cannot be deleted without deleting the function."
         )
     if reference.qualifier is not None:
         return await delete_version(services, call, reference)
-    function = await find(services, call, "DeleteFunction")
+    function = await find(services, call)
     try:
         await services.resources.delete(Function, function.key)
     except NotFoundError as error:

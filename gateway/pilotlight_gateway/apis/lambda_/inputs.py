@@ -6,11 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pilotlight_gateway.errors import SerializationError, ValidationError
+from pilotlight_gateway.exchange import refuse_repeated
 
 from .validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pilotlight_gateway.exchange import Query
 
     from .model import Model, Route
 
@@ -20,7 +23,7 @@ __all__ = ["assemble"]
 def assemble(
     model: Model,
     route: Route,
-    query: Mapping[str, str],
+    query: Query,
     headers: Mapping[str, str],
     body: bytes,
 ) -> dict[str, Any]:
@@ -29,17 +32,31 @@ def assemble(
     if shape is None:
         return {}
     members = model.shapes[shape].get("members", {})
+    lists = {name: target for name, target in members.items() if _is_query_list(model, target)}
+    refuse_repeated(query, allowed=frozenset(map(_sent_as, lists.keys(), lists.values())))
     document = _body(body)
     places = {"uri": route.parameters, "querystring": query, "header": headers, None: document}
-    given = {}
+    given: dict[str, Any] = {}
     for name, target in members.items():
-        place = places[target.get("location")]
-        value = place.get(target.get("locationName", name))
-        if value is not None:
+        place, sent_as = places[target.get("location")], _sent_as(name, target)
+        if name in lists:
+            given |= {name: values} if (values := query.getall(sent_as, [])) else {}
+        elif (value := place.get(sent_as)) is not None:
             typed = place is not document
             given[name] = _typed(model, target["shape"], name, value) if typed else value
     validate(model, shape, given)
     return given
+
+
+def _sent_as(member: str, target: Mapping[str, Any]) -> str:
+    """Return a member's name on the wire."""
+    return str(target.get("locationName", member))
+
+
+def _is_query_list(model: Model, target: Mapping[str, Any]) -> bool:
+    """Whether a query parameter may come more than once, a value each time."""
+    is_list = model.shapes[target["shape"]]["type"] == "list"
+    return is_list and target.get("location") == "querystring"
 
 
 def _body(body: bytes) -> dict[str, Any]:

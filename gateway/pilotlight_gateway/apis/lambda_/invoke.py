@@ -34,6 +34,8 @@ LARGEST_ASYNC_EVENT = 1_048_576
 LARGEST_OLD_EVENT = 262_144
 """Bytes of an event of InvokeAsync."""
 LONGEST_CLIENT_CONTEXT = 3583
+_ACTION = "InvokeFunction"
+"""What IAM calls both operations (Service Authorization Reference, "AWS Lambda")."""
 _TYPES = ("Event", "RequestResponse", "DryRun")
 _ENUM = (
     "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
@@ -81,7 +83,7 @@ async def _enqueue(
 
 def _reference(services: Services, call: Call, qualifier: str | None = None) -> Reference:
     name, region = call.parameters["FunctionName"], services.settings.region
-    return resolve(name, call.caller, region, "InvokeFunction", qualifier)
+    return resolve(name, call.caller, region, _ACTION, qualifier)
 
 
 def _invocation_type(call: Call) -> str:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["find", "find_target_of", "find_unqualified", "reference_of"]
 
 
-async def find(services: Services, call: Call, operation: str) -> Function:
+async def find(services: Services, call: Call) -> Function:
     """Read the function that a request names from the store; raises ResourceNotFoundException."""
-    reference = reference_of(services, call, operation)
+    reference = reference_of(services, call)
     if reference.qualifier not in {None, LATEST}:
         raise reference.not_found()
     key = await services.catalogue.key_of(reference.namespace, reference.name)
@@ -29,9 +29,9 @@ async def find(services: Services, call: Call, operation: str) -> Function:
         raise reference.not_found() from error
 
 
-async def find_unqualified(services: Services, call: Call, operation: str) -> Function:
+async def find_unqualified(services: Services, call: Call) -> Function:
     """Read the function that a request names, whatever its qualifier names of it."""
-    reference = reference_of(services, call, operation)
+    reference = reference_of(services, call)
     key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
         return await services.resources.get(Function, key)
@@ -39,21 +39,19 @@ async def find_unqualified(services: Services, call: Call, operation: str) -> Fu
         raise replace(reference, qualifier=None).not_found() from error
 
 
-async def find_target_of(
-    services: Services, call: Call, operation: str
-) -> tuple[Reference, Target]:
+async def find_target_of(services: Services, call: Call) -> tuple[Reference, Target]:
     """Give what a request names, and what that means; raises ResourceNotFoundException."""
-    reference = reference_of(services, call, operation)
-    function = await find_unqualified(services, call, operation)
-    return reference, await services.targets.of(reference, function)
+    reference = reference_of(services, call)
+    function = await find_unqualified(services, call)
+    return reference, await services.targets.of(reference, function, draw=False)
 
 
-def reference_of(services: Services, call: Call, operation: str) -> Reference:
+def reference_of(services: Services, call: Call) -> Reference:
     """Give what a request names; raises the error that Lambda raises."""
     return resolve(
         call.parameters["FunctionName"],
         call.caller,
         services.settings.region,
-        operation,
+        call.operation,
         call.query.get("Qualifier"),
     )

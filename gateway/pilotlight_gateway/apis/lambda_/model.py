@@ -11,8 +11,11 @@ import json
 import re
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Model", "Operation", "Route", "load_model"]
 
@@ -46,10 +49,12 @@ class Model:
     operations: dict[str, Operation]
     shapes: dict[str, dict[str, Any]]
 
-    def match(self, method: str, path: str, query: dict[str, str]) -> Route | None:
+    def match(self, method: str, path: str, query: Mapping[str, str]) -> Route | None:
         """Find the operation of a request; `path` is raw, so that names may hold %2F."""
         for operation in self.operations.values():
-            if operation.method != method or not operation.query.items() <= query.items():
+            if operation.method != method:
+                continue
+            if any(query.get(name) != value for name, value in operation.query.items()):
                 continue
             if found := operation.pattern.fullmatch(path):
                 decoded = {key: unquote(value) for key, value in found.groupdict().items()}

@@ -44,7 +44,7 @@ Qualified = FunctionVersion | FunctionAlias
 
 async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Ask for initialised environments of a version or an alias."""
-    function = await find_unqualified(services, call, "PutProvisionedConcurrencyConfig")
+    function = await find_unqualified(services, call)
     resource = await _qualified(services, call, function)
     wanted = int(call.input["ProvisionedConcurrentExecutions"])
     everything = await _provisioned(services, function)
@@ -58,7 +58,7 @@ async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
 
 async def get_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Say how far it is."""
-    function = await find_unqualified(services, call, "GetProvisionedConcurrencyConfig")
+    function = await find_unqualified(services, call)
     resource = await _qualified(services, call, function)
     if resource.spec.provisioned_concurrency is None:
         raise ProvisionedConcurrencyNotFoundError(
@@ -69,7 +69,7 @@ async def get_provisioned_concurrency(services: Services, call: Call) -> Reply:
 
 async def delete_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Ask for none any more; where none was asked for nothing happens."""
-    function = await find_unqualified(services, call, "DeleteProvisionedConcurrencyConfig")
+    function = await find_unqualified(services, call)
     resource = await _qualified(services, call, function)
     if resource.spec.provisioned_concurrency is not None:
         await write_field(services.resources, resource, PROVISIONED, None)
@@ -78,7 +78,7 @@ async def delete_provisioned_concurrency(services: Services, call: Call) -> Repl
 
 async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Give all of a function's, at most 50 a page."""
-    function = await find_unqualified(services, call, "ListProvisionedConcurrencyConfigs")
+    function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in await _provisioned(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     region, account = services.settings.region, call.caller.account
@@ -91,7 +91,7 @@ async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
 
 
 async def _qualified(services: Services, call: Call, function: Function) -> Qualified:
-    reference = reference_of(services, call, "ProvisionedConcurrencyConfig")
+    reference = reference_of(services, call)
     qualifier = reference.qualifier or LATEST
     if qualifier == LATEST:
         raise _unpublished()

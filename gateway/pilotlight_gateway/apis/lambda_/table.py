@@ -5,7 +5,6 @@ docs/unsupported.md is generated from this table and the API's model.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from . import (
@@ -22,12 +21,9 @@ from . import (
 )
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.exchange import Call, Reply
-    from pilotlight_gateway.services import Services
+    from pilotlight_gateway.apis.service import Handler
 
-__all__ = ["LAMBDA", "Handler"]
-
-Handler = Callable[["Services", "Call"], Awaitable["Reply"]]
+__all__ = ["LAMBDA"]
 
 LAMBDA: dict[str, Handler] = {
     "CreateAlias": aliases.create_alias,

@@ -77,7 +77,7 @@ def _check_type(shape: Shape, value: object, path: str) -> None:
 
 def _constraints(name: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
     kind = shape["type"]
-    if kind in {"integer", "long"}:
+    if kind in {"integer", "long", "double", "float"}:
         high = ON_DEMAND_LIMITS.get(name, shape.get("max"))
         low = shape.get("min")
         if low is not None and value < low:

@@ -45,7 +45,7 @@ SETTLE_SECONDS = 30.0
 
 async def publish_version(services: Services, call: Call) -> Reply:
     """Make a version of $LATEST; gives the last one where nothing changed since."""
-    function = await find(services, call, "PublishVersion")
+    function = await find(services, call)
     check_revision_id(call, function)
     if in_progress(function) or function.status.configuration is None:
         raise conflict(services, call, function)
@@ -76,7 +76,7 @@ async def publish_when_settled(
 
 async def list_versions_by_function(services: Services, call: Call) -> Reply:
     """Give $LATEST and the versions, oldest first, at most 50 a page."""
-    function = await find_unqualified(services, call, "ListVersionsByFunction")
+    function = await find_unqualified(services, call)
     versions = await versions_of(services.resources, function.key)
     # Names whose order is the versions' own; $LATEST sorts first.
     found: dict[str, FunctionVersion | None] = {LATEST: None}
@@ -98,7 +98,7 @@ async def find_version(
 
 async def delete_version(services: Services, call: Call, reference: Reference) -> Reply:
     """Delete one version; raises ResourceConflictException where an alias means it."""
-    function = await find_unqualified(services, call, "DeleteFunction")
+    function = await find_unqualified(services, call)
     version = await find_version(services, reference, function, reference.qualifier or "")
     aliases = await services.resources.list(FunctionAlias, reference.namespace)
     users = sorted(

@@ -14,8 +14,6 @@ from pilotlight_gateway.errors import AccessDeniedError, InvalidParameterValueEr
 from pilotlight_gateway.exchange import Reply, json_reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
@@ -34,11 +32,10 @@ async def put_artifact(services: Services, call: Call) -> Reply:
     return json_reply({"sha256": sha256, "size": size}, 201)
 
 
-async def get_artifact(
-    services: Services, sha256: str, query: Mapping[str, str], headers: Mapping[str, str]
-) -> Reply:
+async def get_artifact(services: Services, call: Call) -> Reply:
     """Stream a package to whoever holds a ticket for it."""
-    ticket = query.get("ticket") or headers.get("Authorization", "").removeprefix("Bearer ")
+    sha256, headers = call.parameters["sha256"], call.headers
+    ticket = call.query.get("ticket") or headers.get("Authorization", "").removeprefix("Bearer ")
     if not ticket_opens(services.settings.platform_key, ticket, sha256):
         raise AccessDeniedError("the ticket does not open this artifact, or it has expired")
     artifact = await services.artifacts.read(sha256)

@@ -9,7 +9,7 @@ from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.exchange import Call, Query
     from pilotlight_gateway.services import Services
 
 __all__ = ["get_logs"]
@@ -47,7 +47,7 @@ async def get_logs(services: Services, call: Call) -> Reply:
     )
 
 
-def _number(query: dict[str, str], name: str, default: float) -> float:
+def _number(query: Query, name: str, default: float) -> float:
     text = query.get(name)
     if text is None:
         return default

@@ -233,14 +233,6 @@ def test_what_is_not_there_answers_json(
     assert (answer.status, answer.getheader("x-amzn-ErrorType")) == (status, kind), content
 
 
-def test_another_service_is_named(platform: GatewayHarness, echo: str) -> None:
-    scope = "Credential=test/20260101/us-east-1/s3/aws4_request"
-    header = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=00"
-    status, headers, content = raw(platform, echo, b"{}", {"Authorization": header})
-    assert (status, headers["x-amzn-errortype"]) == (404, "UnknownOperationException")
-    assert b"'s3'" in content
-
-
 def test_metrics_bill_and_logs(platform: GatewayHarness) -> None:
     platform.create("measured", "def handler(e, c):\n    print('a line')\n")
     for _ in range(3):

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 
 from pilotlight_gateway.apis.lambda_ import unsupported
 from pilotlight_gateway.apis.lambda_.model import load_model
+from pilotlight_gateway.apis.lambda_.service import Lambda
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
 from pilotlight_gateway.apis.lambda_.validation import validate
+from pilotlight_gateway.apis.service import Request
 from pilotlight_gateway.errors import (
     NotSupportedError,
     SerializationError,
     ValidationError,
 )
-from pilotlight_gateway.routes import find_endpoint
+from pilotlight_gateway.exchange import Query
 from tests.support.lambda_model import MODEL, render
 
 
@@ -34,7 +36,8 @@ def test_every_operation_is_found_by_its_own_path(name: str) -> None:
         path = path.replace(shape, "some-name")
     path = path.replace("{", "").replace("}", "")
     try:
-        found = find_endpoint(operation.method, path, operation.query).name
+        request = Request(operation.method, path, "", Query(operation.query), {})
+        found = Lambda().find(request).operation
     except NotSupportedError as error:
         said = error.message
     else:
@@ -51,6 +54,14 @@ def test_several_failures_are_counted() -> None:
             "CreateFunctionRequest",
             {"FunctionName": "a", "Timeout": 0, "Role": "arn:aws:iam::123456789012:role/x"},
         )
+
+
+@pytest.mark.parametrize("weight", [-0.5, 1.5])
+def test_a_share_outside_its_bounds_is_a_failure(weight: float) -> None:
+    with pytest.raises(ValidationError, match="Member must have value"):
+        validate(load_model(), "AliasRoutingConfiguration", {
+            "AdditionalVersionWeights": {"2": weight}
+        })  # fmt: skip
 
 
 def test_a_wrong_json_type_is_a_serialization_error() -> None:

@@ -170,6 +170,46 @@ def test_weights_share_invocations(platform: GatewayHarness) -> None:
     assert "RoutingConfig" not in cleared
 
 
+def test_a_read_of_a_weighted_alias_sees_its_own_version(platform: GatewayHarness) -> None:
+    """Weights are drawn for invocations only."""
+    platform.create("weighed", SOURCE.format(text="one"), Publish=True)
+    client = platform.client()
+    update(client, "weighed", "two")
+    client.publish_version(FunctionName="weighed")
+    routing = {"AdditionalVersionWeights": {"2": 1.0}}
+    client.create_alias(
+        FunctionName="weighed", Name="live", FunctionVersion="1", RoutingConfig=routing
+    )
+    whole = client.get_function(FunctionName="weighed", Qualifier="live")["Configuration"]
+    alone = client.get_function_configuration(FunctionName="weighed", Qualifier="live")
+    assert (whole["Version"], alone["Version"]) == ("1", "1")
+    assert invoke(client, "weighed", "live")[1] == "2"
+
+
+def test_an_alias_never_weighs_its_own_version(platform: GatewayHarness) -> None:
+    """Neither at its creation nor later, in Lambda's words."""
+    platform.create("itself", SOURCE.format(text="one"), Publish=True)
+    client = platform.client()
+    own = {"AdditionalVersionWeights": {"1": 0.1}}
+    client.create_alias(FunctionName="itself", Name="live", FunctionVersion="1")
+    own_version = (
+        "Invalid function version 1. Function version 1 is already included in routing "
+        "configuration."
+    )
+    said = (
+        "InvalidParameterValueException",
+        own_version,
+    )
+    with pytest.raises(ClientError) as error:
+        client.create_alias(
+            FunctionName="itself", Name="next", FunctionVersion="1", RoutingConfig=own
+        )
+    assert refusal(error) == said
+    with pytest.raises(ClientError) as error:
+        client.update_alias(FunctionName="itself", Name="live", RoutingConfig=own)
+    assert refusal(error) == said
+
+
 def test_aliases_are_listed_and_deleted(platform: GatewayHarness) -> None:
     """By name, of one version if one is asked for; deleting twice is deleting."""
     platform.create("listed", SOURCE.format(text="one"), Publish=True)
@@ -204,6 +244,10 @@ def test_aliases_are_listed_and_deleted(platform: GatewayHarness) -> None:
                 "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}},
             },
             "InvalidParameterValueException",
+        ),
+        (
+            {"Name": "fine", "RoutingConfig": {"AdditionalVersionWeights": {"2": 1.5}}},
+            "ValidationException",
         ),
         (
             {

@@ -1,0 +1,94 @@
+"""The door of AWS Lambda: which operation a request asks for, by the API's model and the table.
+
+The invocation path is looked at first, by two string comparisons: it is what nearly all requests
+are. Everything else is driven by the model.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from pilotlight_gateway.apis.protocols import error_in
+from pilotlight_gateway.apis.service import Endpoint
+from pilotlight_gateway.errors import (
+    NotSupportedError,
+    RequestTooLargeError,
+    UnknownOperationError,
+)
+from pilotlight_gateway.exchange import refuse_repeated
+
+from .inputs import assemble
+from .invoke import LARGEST_EVENT, LARGEST_OLD_EVENT
+from .model import load_model
+from .table import LAMBDA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pilotlight_gateway.apis.service import Request
+    from pilotlight_gateway.errors import ApiError
+    from pilotlight_gateway.exchange import Query, Reply
+
+    from .model import Route
+
+__all__ = ["Lambda"]
+
+LARGEST_BODY = 70_167_211
+"""Bytes of a management call (lambda.md 1.2, CreateFunction)."""
+_INVOKE_PREFIX = "/2015-03-31/functions/"
+_INVOKE_SUFFIX = "/invocations"
+_INVOKE_ASYNC = re.compile(r"/2014-11-13/functions/(?P<name>[^/]+)/invoke-async/?")
+
+
+class Lambda:
+    """AWS Lambda."""
+
+    name = "lambda"
+
+    def find(self, request: Request) -> Endpoint:
+        """Find an operation; raises UnknownOperationError or NotSupportedError."""
+        if request.method == "POST" and (endpoint := _invocation(request)) is not None:
+            return endpoint
+        route = load_model().match(request.method, request.path, request.query)
+        if route is None:
+            raise UnknownOperationError(
+                f"{request.method} {request.path} is no operation of the Lambda API."
+            )
+        name = route.operation.name
+        handler = LAMBDA.get(name)
+        if handler is None:
+            raise NotSupportedError(
+                f"The operation {name} is not supported yet; docs/unsupported.md lists what is not."
+            )
+        read = functools.partial(_read, route)
+        return Endpoint(name, handler, route.parameters, LARGEST_BODY, input=read)
+
+    def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
+        """Say an error as Lambda does."""
+        del request  # Lambda has one protocol
+        return error_in("rest-json", error, request_id)
+
+
+def _invocation(request: Request) -> Endpoint | None:
+    path = request.path
+    if path.startswith(_INVOKE_PREFIX) and path.endswith(_INVOKE_SUFFIX):
+        name = path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)]
+        if name and "/" not in name:
+            return _invoking("Invoke", name, request.query, LARGEST_EVENT)
+    if old := _INVOKE_ASYNC.fullmatch(path):
+        return _invoking("InvokeAsync", old["name"], request.query, LARGEST_OLD_EVENT)
+    return None
+
+
+def _invoking(operation: str, name: str, query: Query, limit: int) -> Endpoint:
+    refuse_repeated(query)
+    parameters = {"FunctionName": unquote(name)}
+    handler = LAMBDA[operation]
+    return Endpoint(operation, handler, parameters, limit, RequestTooLargeError, logged=False)
+
+
+def _read(route: Route, query: Query, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
+    return assemble(load_model(), route, query, headers, body)

@@ -1,0 +1,153 @@
+"""The way of a request: normalise, authenticate, authorise, operate, write (`Pipeline._operate`).
+
+A port has one pipeline. `server` brings requests here, `apis` has the services' doors and tables,
+`auth` the two steps in the middle. Function URLs and routes have a way of their own (`http`), which
+begins and ends here.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from pilotlight.errors import PilotlightError
+
+from . import errors
+from .apis.doors import find_service
+from .apis.protocols import error_in
+from .apis.service import Request
+from .auth.authorisation import OwnAccount
+from .auth.caller import NOBODY, RequestHead
+from .bodies import read_body
+from .exchange import Call, parse_query
+from .identifiers import new_request_id
+from .paths import normalise
+from .responses import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+    from aiohttp.web_request import BaseRequest
+
+    from .apis.service import Endpoint, Service
+    from .auth.authorisation import Authoriser
+    from .auth.caller import Authenticator
+    from .exchange import Reply
+    from .http.endpoint import HttpEndpoint
+    from .services import Services
+
+__all__ = ["ClientPipeline", "Pipeline"]
+
+log = structlog.get_logger()
+
+
+class Pipeline:
+    """The way of requests to the services of one port."""
+
+    def __init__(
+        self,
+        services: Services,
+        find_service: Callable[[Request], Service],
+        authenticator: Authenticator,
+        authoriser: Authoriser | None = None,
+    ) -> None:
+        self._services = services
+        self._find_service = find_service
+        self._authenticator = authenticator
+        self._authoriser = authoriser or OwnAccount()
+
+    async def handle(self, request: BaseRequest) -> web.StreamResponse:
+        """Answer a request."""
+        request_id = new_request_id()
+        return await write(request, await self._reply(request, request_id), request_id)
+
+    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+        """Reply to a request; what goes wrong is said in the protocol of its service."""
+        say = functools.partial(error_in, "rest-json")
+        try:
+            head = _head_of(request)
+            service = self._find_service(head)
+            say = functools.partial(service.error, head)
+            return await self._operate(request, head, service.find(head), request_id)
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            return say(_translated(error, request_id), request_id)
+
+    async def _operate(
+        self, request: BaseRequest, head: Request, endpoint: Endpoint, request_id: str
+    ) -> Reply:
+        body = await read_body(request, endpoint.limit, endpoint.too_large)
+        caller = NOBODY
+        if not endpoint.anonymous:
+            signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
+            caller = await self._authenticator.authenticate(signed, body)
+        call = Call(
+            operation=endpoint.operation,
+            caller=caller,
+            request_id=request_id,
+            headers=head.headers,
+            parameters=endpoint.parameters,
+            query=head.query,
+            body=body,
+            origin=f"{request.scheme}://{request.headers.get('Host', '')}",
+            input=endpoint.input(head.query, head.headers, body) if endpoint.input else {},
+        )
+        self._authoriser.authorise(call)
+        reply = await endpoint.handler(self._services, call)
+        if endpoint.logged:
+            _log(call, reply)
+        return reply
+
+
+class ClientPipeline(Pipeline):
+    """The way of clients' requests: to AWS's services, the platform, function URLs and routes."""
+
+    def __init__(
+        self, services: Services, authenticator: Authenticator, sites: HttpEndpoint
+    ) -> None:
+        super().__init__(services, find_service, authenticator)
+        self.requests = 0
+        """How many have come."""
+        self._http = sites
+
+    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+        self.requests += 1
+        if self._http.sites.serves(request.headers.get("Host", ""), request.raw_path):
+            reply = await self._reply_of_site(request, request_id)
+            handler: Literal["api", "site"] = "site"
+        else:
+            reply, handler = await super()._reply(request, request_id), "api"
+        self._services.metrics.answered_http(handler, request.method, reply.status)
+        return reply
+
+    async def _reply_of_site(self, request: BaseRequest, request_id: str) -> Reply:
+        try:
+            return await self._http.serve(request, request_id)
+        except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
+            return error_in("rest-json", _translated(error, request_id), request_id)
+
+
+def _head_of(request: BaseRequest) -> Request:
+    """Normalise a request's head: what is routed, signed and authorised is one and the same."""
+    path, raw_query = normalise(request.raw_path, request.headers.get("Host"))
+    return Request(request.method, path, raw_query, parse_query(raw_query), request.headers)
+
+
+def _translated(error: Exception, request_id: str) -> errors.ApiError:
+    match error:
+        case errors.ApiError():
+            return error
+        case PilotlightError():
+            return errors.translate(error)
+        case _:
+            log.error("request failed", request_id=request_id, exc_info=error)
+            return errors.ServiceError(f"Internal error; request id {request_id}")
+
+
+def _log(call: Call, reply: Reply) -> None:
+    log.info(
+        "request", operation=call.operation, account=call.caller.account,
+        principal=call.caller.principal, request_id=call.request_id, status=reply.status,
+    )  # fmt: skip

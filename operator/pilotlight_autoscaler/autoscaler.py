@@ -1,0 +1,164 @@
+"""The autoscaler's one door: its parts put together once, for the cluster, one machine and tests.
+
+Gateways' claims come in by `claims` (one process) or `listen` (a wire); `leases.capacity` answers
+them. What it must know it reads from the resources, what it starts it starts by its `Compute`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pilotlight.agent.client import Agents
+
+from .claims.acknowledgements import Acknowledgements
+from .claims.local import LocalClaims
+from .claims.server import ClaimsServer
+from .leases.capacity import Capacity
+from .leases.caps import ACCOUNT_LIMIT, Caps
+from .leases.stock import Stock
+from .metrics import AutoscalerMetrics
+from .packages.compiled_packages import CompiledPackages, runs_own_python
+from .pods.revisions import Revisions
+from .pods.starts import Starts
+from .pools.keeper import PoolKeeper
+from .provisioned.keeper import ProvisionedKeeper
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from pathlib import Path
+    from typing import Any
+
+    from prometheus_client import CollectorRegistry
+
+    from pilotlight.accounts import Accounts
+    from pilotlight.compute import Compute
+    from pilotlight.storage import ArtifactStore, ResourceStore
+
+    from .pools.decide import PoolSpec
+
+__all__ = ["Autoscaler", "AutoscalerSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSettings:
+    """What an autoscaler is told."""
+
+    platform_key: bytes = field(repr=False)
+    region: str
+    artifact_url: str
+    """Where agents fetch packages, `{sha256}` standing for the address."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables that every function gets, such as AWS_ENDPOINT_URL."""
+    account_limit: int = ACCOUNT_LIMIT
+    """Environments that an account may have."""
+    generation: int = 0
+    """How many leaders there were before: its epochs are above all of theirs."""
+    python: Path | None = None
+    """The interpreter that compiles packages; None for the one that runs this."""
+    compiles: Callable[[str], bool] = runs_own_python
+    """Whether bytecode of that interpreter is of use to a runtime."""
+
+
+class Autoscaler:
+    """Warm pools, leases and limits of one platform."""
+
+    def __init__(  # noqa: PLR0913  what differs from machine to cluster, each by name
+        self,
+        settings: AutoscalerSettings,
+        *,
+        compute: Compute,
+        resources: ResourceStore,
+        artifacts: ArtifactStore,
+        accounts: Accounts,
+        pool_spec: Callable[[str], Awaitable[PoolSpec | None]],
+        agents: Agents | None = None,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
+        """Ask `pool_spec` for a runtime's bounds; None means that it has no pool."""
+        self.metrics = AutoscalerMetrics(registry)
+        self.acknowledgements = Acknowledgements()
+        self.caps = Caps(resources, account_limit=settings.account_limit)
+        self.pools = PoolKeeper(compute, pool_spec, self.metrics)
+        self.stock = Stock()
+        self._settings = settings
+        self._resources = resources
+        self._agents = agents or Agents(settings.platform_key)
+        self.revisions = self._make_revisions(accounts, artifacts)
+        self.capacity = Capacity(
+            compute=compute,
+            starts=Starts(compute, self.revisions, self._agents, self.pools),
+            caps=self.caps,
+            pools=self.pools,
+            stock=self.stock,
+            metrics=self.metrics,
+            generation=settings.generation,
+        )
+        self.provisioned = ProvisionedKeeper(self.capacity, self.stock, resources)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: ClaimsServer | None = None
+
+    def claims(self) -> LocalClaims:
+        """Return where the one gateway of this process claims."""
+        return LocalClaims(self.capacity, self.acknowledgements)
+
+    async def listen(self, host: str, port: int) -> int:
+        """Take claims of gateways from now on; returns the port."""
+        self._server = ClaimsServer(
+            self.capacity, self.caps, self.acknowledgements, self._settings.platform_key
+        )
+        return await self._server.start(host, port)
+
+    def start(self) -> None:
+        """Follow the resources and keep the pools, until it is stopped."""
+        self._tasks += [asyncio.create_task(work) for work in self._background()]
+
+    def measure(self) -> None:
+        """Bring gauges up to date, for who reads them now."""
+        self.capacity.measure()
+
+    async def hand_over(self) -> None:
+        """Stop, and leave every pod to the next leader."""
+        if self._server is not None:
+            await self._server.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.provisioned.close()
+        await self._agents.close()
+
+    async def close(self) -> None:
+        """Stop, and every pod with it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.provisioned.close()
+        await self.capacity.close()
+        await self.pools.close()
+        await self._agents.close()
+
+    def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        yield self.caps.run()
+        yield self.pools.follow(self._resources)
+        yield self.pools.run()
+        yield from self.revisions.background()
+        yield from self.provisioned.background()
+
+    def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:
+        settings = self._settings
+        packages = CompiledPackages(
+            artifacts,
+            quiet=self.pools.quiet.wait,
+            python=settings.python,
+            runs=settings.compiles,
+        )
+        return Revisions(
+            resources=self._resources,
+            accounts=accounts,
+            platform_key=settings.platform_key,
+            region=settings.region,
+            artifact_url=settings.artifact_url,
+            environment=settings.environment,
+            packages=packages,
+        )

@@ -1,0 +1,75 @@
+"""Asks gateways for environments that they do not use, and for those that a lower cap forbids.
+
+What an ended gateway left has no holder to ask and is to be had at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from .table import NOBODY
+
+if TYPE_CHECKING:
+    from pilotlight.claims import Holders, Lease, ReleaseReason
+
+    from .table import Entry, LeaseTable
+
+__all__ = ["Recalls"]
+
+Release = Callable[[str, "ReleaseReason"], Awaitable[None]]
+
+
+class Recalls:
+    """The gateways, as who grants leases asks them."""
+
+    def __init__(self, table: LeaseTable, release: Release) -> None:
+        self._table = table
+        self._release = release
+        self._holders: Holders | None = None
+
+    def ask(self, holders: Holders) -> None:
+        """Ask these from now on."""
+        self._holders = holders
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is anybody to ask."""
+        return self._holders is not None
+
+    async def recall(self, candidates: list[Entry]) -> Lease | None:
+        """Take one idle environment of these back; None where all of them run."""
+        for holder, ids in _by_holder(candidates):
+            found = await self._recall_from(holder, ids)
+            if found is not None and found in self._table:
+                return self._table.reclaim(found)
+        return None
+
+    async def shed(self, candidates: list[Entry], count: int) -> int:
+        """Have so many of these given up, running ones once they end; returns how many are."""
+        left = count
+        for holder, ids in _by_holder(candidates):
+            if left <= 0:
+                break
+            left -= await self._shed_from(holder, ids, left)
+        return count - left
+
+    async def _recall_from(self, holder: str, ids: list[str]) -> str | None:
+        if holder == NOBODY:
+            return ids[0]
+        return await self._holders.recall(holder, ids) if self._holders else None
+
+    async def _shed_from(self, holder: str, ids: list[str], count: int) -> int:
+        if holder == NOBODY:
+            for lease_id in ids[:count]:
+                await self._release(lease_id, "shed")
+            return min(count, len(ids))
+        return await self._holders.shed(holder, ids, count) if self._holders else 0
+
+
+def _by_holder(candidates: list[Entry]) -> list[tuple[str, list[str]]]:
+    """Group leases by who holds them, in the order in which holders are asked."""
+    held: dict[str, list[str]] = {}
+    for entry in candidates:
+        held.setdefault(entry.holder, []).append(entry.lease.id)
+    return sorted(held.items())

@@ -1,0 +1,69 @@
+"""The chart's environment variables are what the processes read, and each that they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pilotlight.settings import PREFIX, settings_of
+from pilotlight_gateway.settings import GatewaySettings
+from pilotlight_operator.settings import OperatorSettings
+from tests.chart.test_chart import EVERY_OPTION, program, render
+from tests.support.cluster import CHART
+
+if TYPE_CHECKING:
+    from pilotlight.settings import Setting
+
+__all__ = ["program"]
+
+PROCESSES = {"gateway": GatewaySettings, "operator": OperatorSettings}
+VALUES = {
+    "PILOTLIGHT_REGION": "region",
+    "PILOTLIGHT_DOMAIN": "domain",
+    "PILOTLIGHT_CONCURRENCY_LIMIT": "concurrencyLimit",
+    "PILOTLIGHT_LEAST_CPU": "functions.leastCpu",
+    "PILOTLIGHT_CPU_REQUEST": "functions.cpuRequest",
+    "PILOTLIGHT_PULL_SECRET": "functions.imagePullSecret",
+    "PILOTLIGHT_AWS_ENDPOINT_URL": "aws.endpointUrl",
+}
+"""Values of the chart by the variable that brings them."""
+
+
+def given(program: str, process: str) -> dict[str, Any]:
+    """Return the variables of a process's container, with the value where it has one here."""
+    for one in render(program, EVERY_OPTION):
+        if one["kind"] == "Deployment" and one["metadata"]["name"].endswith(f"-{process}"):
+            (container,) = one["spec"]["template"]["spec"]["containers"]
+            return {entry["name"]: entry.get("value") for entry in container["env"]}
+    raise AssertionError(f"no Deployment of the {process}")
+
+
+def settings(process: str) -> dict[str, Setting]:
+    return {one.variable: one for one in settings_of(PROCESSES[process])}
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_every_variable_is_read_and_every_need_is_met(program: str, process: str) -> None:
+    known = settings(process)
+    came = {name for name in given(program, process) if name.startswith(PREFIX)}
+    assert came <= known.keys(), "nothing reads these"
+    assert {name for name, one in known.items() if one.required} <= came
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_default_is_the_same_in_chart_and_process(process: str) -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    for name, one in settings(process).items():
+        if name in VALUES and not one.required:
+            found: Any = values
+            for key in VALUES[name].split("."):
+                found = found[key]
+            assert found == one.default, name
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_a_value_of_the_chart_arrives(program: str, process: str) -> None:
+    """The limit of environments was once read by nobody."""
+    assert given(program, process)["PILOTLIGHT_CONCURRENCY_LIMIT"] == "1000"

@@ -1,0 +1,65 @@
+"""A request's way, step by step: what each refuses, nothing behind it sees."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_gateway.apis.lambda_.inputs import assemble
+from pilotlight_gateway.apis.lambda_.model import load_model
+from pilotlight_gateway.errors import ValidationError
+from pilotlight_gateway.exchange import Query, parse_query, refuse_repeated
+
+if TYPE_CHECKING:
+    from tests.support.gateway import GatewayHarness
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/2015-03-31/functions/f/invocations?Qualifier=1&Qualifier=2",
+        "/2015-03-31/functions?Marker=a&Marker=b",
+        "/-/logs?function=a&function=b",
+    ],
+)
+def test_a_parameter_with_one_value_comes_once(platform: GatewayHarness, path: str) -> None:
+    """Two could mean one thing here and another where the request was checked before."""
+    status, _, body = platform.get(path) if "invocations" not in path else platform.post(path)
+    assert status == 400
+    assert "is repeated" in json.loads(body)["message"]
+
+
+def test_a_list_in_the_query_is_read_whole() -> None:
+    """UntagResource names each key by a parameter of its own."""
+    resource = "arn:aws:lambda:us-east-1:000000000000:function:f"
+    query = Query([("tagKeys", "a"), ("tagKeys", "b")])
+    route = load_model().match("DELETE", f"/2017-03-31/tags/{resource}", query)
+    assert route is not None
+    given = assemble(load_model(), route, query, {}, b"")
+    assert given == {"Resource": resource, "TagKeys": ["a", "b"]}
+
+
+def test_a_query_of_too_many_parameters_is_refused(platform: GatewayHarness) -> None:
+    assert len(parse_query("&".join(f"p{n}=1" for n in range(100)))) == 100
+    status, headers, body = platform.get("/2015-03-31/functions?" + "a=1&" * 101)
+    assert (status, headers["x-amzn-ErrorType"]) == (400, "ValidationException")
+    assert "more than 100 parameters" in json.loads(body)["message"]
+
+
+def test_repeated_parameters_are_named() -> None:
+    query = Query([("a", "1"), ("b", "1"), ("b", "2")])
+    refuse_repeated(query, allowed=frozenset({"b"}))
+    with pytest.raises(ValidationError, match="'b' is repeated"):
+        refuse_repeated(query)
+
+
+def test_probes_need_no_credentials_and_nothing_else_does_without(
+    platform: GatewayHarness,
+) -> None:
+    """A GET of a package wants a ticket instead."""
+    assert platform.get("/-/live")[0] == 200
+    assert platform.get("/-/ready")[0] == 200
+    status, headers, _ = platform.get(f"/-/artifacts/{'0' * 64}")
+    assert (status, headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
