@@ -11,14 +11,17 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from .apis.platform.service import HEALTH, INTERNAL
-from .events.dispatcher import AsynchronousDispatcher
+from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
+from .http.sites import Sites
 from .invocation.catalogue import Catalogue
 from .invocation.dispatch.agent_events import LogSink
 from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
+from .invocation.targets import Targets
 from .metrics import Metrics
 from .pipeline import ClientPipeline, Guard, Pipeline
 from .schedules.scheduler import Scheduler
@@ -71,39 +74,50 @@ class Gateway:
         self._draining = False
         metrics = Metrics(registry)
         self._measure_others = measure
+        catalogue, published = Catalogue(resources), Published(resources)
+        targets = Targets(catalogue, published)
+        dispatcher = Dispatcher(
+            claims,
+            settings.platform_key,
+            self._sink,
+            metrics.cold_starts,
+            gateway=settings.gateway,
+            most_claims=settings.most_claims,
+        )
+        invoker = Invoker(
+            targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
+        )
         self.services = Services(
             settings=settings,
             resources=resources,
             artifacts=artifacts,
             logs=logs,
             accounts=accounts,
-            catalogue=Catalogue(resources),
-            published=Published(resources),
-            dispatcher=Dispatcher(
-                claims,
-                settings.platform_key,
-                self._sink,
-                metrics.cold_starts,
-                gateway=settings.gateway,
-                most_claims=settings.most_claims,
-            ),
+            catalogue=catalogue,
+            published=published,
+            targets=targets,
+            dispatcher=dispatcher,
+            invoker=invoker,
             events=events,
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
         )
-        catalogue, published = self.services.catalogue, self.services.published
-        claims.bind(self.services.dispatcher)
-        self._rollout = Rollout(catalogue, published, self.services.dispatcher, claims)
-        http = HttpEndpoint(self.services, authenticator)
+        claims.bind(dispatcher)
+        self._rollout = Rollout(catalogue, published, dispatcher, claims)
+        sites = Sites(settings, resources=resources, catalogue=catalogue, aliases=published.aliases)
+        http = HttpEndpoint(sites, invoker, authenticator)
         self._clients = ClientPipeline(self.services, authenticator, http, guard)
         self._pace = Pace(lambda: self._clients.requests)
-        self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
+        self._asynchronous = EventDispatcher(
+            invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
+            settings=settings, pace=self._pace,
+        )  # fmt: skip
         self._scheduler = Scheduler(
             resources=resources, catalogue=catalogue, accounts=accounts,
-            queue=events, metrics=metrics, region=settings.region,
+            invoker=invoker, metrics=metrics.schedules, region=settings.region,
         )  # fmt: skip
-        self._followed = (catalogue, published.versions, published.aliases, http.sites)
+        self._followed = (catalogue, published.versions, published.aliases, sites)
 
     @property
     def ready(self) -> bool:

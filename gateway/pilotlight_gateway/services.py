@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher
+    from .invocation.invoker import Invoker
     from .invocation.published import Published
+    from .invocation.targets import Targets
     from .metrics import Metrics
     from .settings import Settings
 
@@ -32,7 +34,9 @@ class Services:
     accounts: Accounts
     catalogue: Catalogue
     published: Published
+    targets: Targets
     dispatcher: Dispatcher
+    invoker: Invoker
     events: EventQueue
     metrics: Metrics
     is_ready: Callable[[], bool] = field(default=lambda: False)

@@ -6,25 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_gateway.events.decide import Ended
-from pilotlight_gateway.events.delivery import Delivery, Target
+from pilotlight_gateway.events.delivery import Destination, UndeliveredError
 from pilotlight_gateway.events.destinations.http import HttpDestination
-from pilotlight_gateway.events.destinations.notice import Notice, UndeliveredError
+from pilotlight_gateway.events.record import InvocationRecord
 from tests.support.events import event
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-def notice(address: str) -> Notice:
-    target = Target(address)
-    delivery = Delivery(Ended("Success", "", 1), (target,), 0.0)
-    return Notice(event("a"), delivery, target, "us-east-1")
+RECORD = InvocationRecord(event("a"), "Success", "", 1, 0.0)
 
 
 @pytest.fixture
 async def destination() -> AsyncIterator[HttpDestination]:
-    destination = HttpDestination(private=False)
+    destination = HttpDestination("us-east-1", private=False)
     yield destination
     await destination.close()
 
@@ -46,4 +42,4 @@ async def destination() -> AsyncIterator[HttpDestination]:
 )
 async def test_private_addresses_are_refused(destination: HttpDestination, address: str) -> None:
     with pytest.raises(UndeliveredError, match=r"public internet|canonical|Name or service"):
-        await destination.deliver(notice(address))
+        await destination.deliver(RECORD, Destination(address))

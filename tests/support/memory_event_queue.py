@@ -15,17 +15,17 @@ from pilotlight.errors import NotFoundError
 from pilotlight_gateway.event_queue.fairness import Turns
 from pilotlight_gateway.event_queue.interface import (
     KEY_SECONDS,
-    LARGEST_LANE,
+    MOST_PER_FUNCTION,
     Again,
     Counts,
     Dead,
     DeadLetter,
     Done,
     Event,
-    Lane,
-    Lease,
+    EventLease,
+    FunctionKey,
+    Settlement,
     StaleLeaseError,
-    Verdict,
 )
 from pilotlight_gateway.event_queue.writes import check_room
 
@@ -58,11 +58,11 @@ class _Tally:
 class MemoryEventQueue:
     """An `EventQueue` that ends with its process."""
 
-    def __init__(self, *, largest_lane: int = LARGEST_LANE) -> None:
-        self._largest_lane = largest_lane
+    def __init__(self, *, most_per_function: int = MOST_PER_FUNCTION) -> None:
+        self._most_per_function = most_per_function
         self._entries: dict[str, _Entry] = {}
-        self._keys: dict[tuple[Lane, str], float] = {}
-        self._tallies: dict[Lane, _Tally] = {}
+        self._keys: dict[tuple[FunctionKey, str], float] = {}
+        self._tallies: dict[FunctionKey, _Tally] = {}
         self._numbers = itertools.count()
         self._turns = Turns()
         self._arrived = asyncio.Event()
@@ -70,45 +70,45 @@ class MemoryEventQueue:
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none."""
         kept = {
-            lane: tally.enqueued - tally.done - tally.purged
-            for lane, tally in self._tallies.items()
+            function: tally.enqueued - tally.done - tally.purged
+            for function, tally in self._tallies.items()
         }
-        check_room(events, kept, self._largest_lane)
+        check_room(events, kept, self._most_per_function)
         new = [self._keep(event) for event in events]
         self._arrived.set()
         return new
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[Lane, int]
-    ) -> list[Lease]:
+        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+    ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
         due = [one for one in self._alive() if one.due_at <= now]
-        lanes = sorted({one.event.lane for one in due})
+        functions = sorted({one.event.function_key for one in due})
         leases = []
-        shares = self._turns.shares(lanes, limit, most=most, holding=holding)
-        for lane, share in shares.items():
-            of_lane = [one for one in due if one.event.lane == lane]
-            of_lane.sort(key=lambda one: (one.due_at, one.number))
-            leases += [_lease(one, now) for one in of_lane[:share]]
+        shares = self._turns.shares(functions, limit, most=most, holding=holding)
+        for function, share in shares.items():
+            of_function = [one for one in due if one.event.function_key == function]
+            of_function.sort(key=lambda one: (one.due_at, one.number))
+            leases += [_lease(one, now) for one in of_function[:share]]
         return leases
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def settle(self, lease: EventLease, settlement: Settlement) -> None:
         """Say how an event goes on."""
         entry = self._leased(lease)
-        match verdict:
+        match settlement:
             case Done():
                 del self._entries[lease.event.id]
-                self._tallies[lease.event.lane].done += 1
+                self._tallies[lease.event.function_key].done += 1
             case Again():
-                entry.state, entry.due_at = "waiting", verdict.due_at
-                entry.event = _changed(entry.event, verdict)
+                entry.state, entry.due_at = "waiting", settlement.due_at
+                entry.event = _changed(entry.event, settlement)
                 self._arrived.set()
             case Dead():
-                entry.state, entry.died_at = "dead", verdict.at
-                entry.reason, entry.message = verdict.reason, verdict.message
-                entry.event = replace(entry.event, tries=verdict.tries)
+                entry.state, entry.died_at = "dead", settlement.at
+                entry.reason, entry.message = settlement.reason, settlement.message
+                entry.event = replace(entry.event, tries=settlement.tries)
 
-    async def extend(self, lease: Lease, until: float) -> Lease:
+    async def extend(self, lease: EventLease, until: float) -> EventLease:
         """Hold an event longer."""
         self._leased(lease).due_at = until
         return replace(lease, until=until)
@@ -123,10 +123,14 @@ class MemoryEventQueue:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         self._arrived.clear()
 
-    async def counts(self, lane: Lane | None = None) -> Counts:
+    async def counts(self, function: FunctionKey | None = None) -> Counts:
         """Count the events of a function, or all."""
-        states = [one.state for one in self._entries.values() if lane in {None, one.event.lane}]
-        tallies = [tally for of, tally in self._tallies.items() if lane in {None, of}]
+        states = [
+            one.state
+            for one in self._entries.values()
+            if function in {None, one.event.function_key}
+        ]
+        tallies = [tally for of, tally in self._tallies.items() if function in {None, of}]
         return Counts(
             enqueued=sum(tally.enqueued for tally in tallies),
             waiting=states.count("waiting"),
@@ -136,9 +140,11 @@ class MemoryEventQueue:
             purged=sum(tally.purged for tally in tallies),
         )
 
-    async def dead_letters(self, lane: Lane, *, after: str = "", limit: int) -> list[DeadLetter]:
+    async def dead_letters(
+        self, function: FunctionKey, *, after: str = "", limit: int
+    ) -> list[DeadLetter]:
         """Give dead letters by id."""
-        found = [one for one in self._dead(lane, None) if one.event.id > after]
+        found = [one for one in self._dead(function, None) if one.event.id > after]
         found.sort(key=lambda one: one.event.id)
         return [_letter(one) for one in found[:limit]]
 
@@ -150,10 +156,15 @@ class MemoryEventQueue:
         return _letter(entry)
 
     async def redrive(
-        self, lane: Lane, now: float, *, expires_at: float, ids: Sequence[str] | None = None
+        self,
+        function: FunctionKey,
+        now: float,
+        *,
+        expires_at: float,
+        ids: Sequence[str] | None = None,
     ) -> int:
         """Let dead letters wait again."""
-        found = list(self._dead(lane, ids))
+        found = list(self._dead(function, ids))
         for entry in found:
             entry.state, entry.due_at = "waiting", now
             entry.event = replace(
@@ -162,12 +173,12 @@ class MemoryEventQueue:
         self._arrived.set()
         return len(found)
 
-    async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
+    async def purge(self, function: FunctionKey, *, ids: Sequence[str] | None = None) -> int:
         """Throw dead letters away."""
-        found = list(self._dead(lane, ids))
+        found = list(self._dead(function, ids))
         for entry in found:
             del self._entries[entry.event.id]
-            self._tallies[lane].purged += 1
+            self._tallies[function].purged += 1
         return len(found)
 
     async def close(self) -> None:
@@ -183,19 +194,19 @@ class MemoryEventQueue:
         if event.id in self._entries or self._is_known(event):
             return False
         self._entries[event.id] = _Entry(event, next(self._numbers), due_at=event.due_at)
-        self._tallies.setdefault(event.lane, _Tally()).enqueued += 1
+        self._tallies.setdefault(event.function_key, _Tally()).enqueued += 1
         return True
 
     def _is_known(self, event: Event) -> bool:
         if not event.dedup_key:
             return False
-        key = (event.lane, event.dedup_key)
+        key = (event.function_key, event.dedup_key)
         if self._keys.get(key, 0.0) > event.enqueued_at:
             return True
         self._keys[key] = event.enqueued_at + KEY_SECONDS
         return False
 
-    def _leased(self, lease: Lease) -> _Entry:
+    def _leased(self, lease: EventLease) -> _Entry:
         entry = self._entries.get(lease.event.id)
         if entry is None or entry.state != "in flight" or entry.epoch != lease.epoch:
             raise StaleLeaseError(lease)
@@ -204,28 +215,28 @@ class MemoryEventQueue:
     def _alive(self) -> Iterator[_Entry]:
         return (one for one in self._entries.values() if one.state != "dead")
 
-    def _dead(self, lane: Lane, ids: Sequence[str] | None) -> Iterator[_Entry]:
+    def _dead(self, function: FunctionKey, ids: Sequence[str] | None) -> Iterator[_Entry]:
         for one in self._entries.values():
             wanted = ids is None or one.event.id in ids
-            if one.state == "dead" and one.event.lane == lane and wanted:
+            if one.state == "dead" and one.event.function_key == function and wanted:
                 yield one
 
 
-def _lease(entry: _Entry, now: float) -> Lease:
+def _lease(entry: _Entry, now: float) -> EventLease:
     redelivered = entry.state == "in flight"
     entry.state = "in flight"
     entry.epoch += 1
     entry.due_at = now + entry.event.hold_seconds
-    return Lease(entry.event, entry.epoch, entry.due_at, redelivered)
+    return EventLease(entry.event, entry.epoch, entry.due_at, redelivered)
 
 
-def _changed(event: Event, verdict: Again) -> Event:
+def _changed(event: Event, settlement: Again) -> Event:
     return replace(
         event,
-        due_at=verdict.due_at,
-        tries=verdict.tries,
-        refusals=verdict.refusals,
-        delivery=verdict.delivery,
+        due_at=settlement.due_at,
+        tries=settlement.tries,
+        refusals=settlement.refusals,
+        delivery=settlement.delivery,
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .interface import Lane
+    from .interface import FunctionKey
 
 __all__ = ["Turns"]
 
@@ -20,21 +20,28 @@ class Turns:
     """Remembers whose turn it was last."""
 
     def __init__(self) -> None:
-        self._last: Lane | None = None
+        self._last: FunctionKey | None = None
 
     def shares(
-        self, lanes: Sequence[Lane], limit: int, *, most: int, holding: Mapping[Lane, int]
-    ) -> dict[Lane, int]:
+        self,
+        functions: Sequence[FunctionKey],
+        limit: int,
+        *,
+        most: int,
+        holding: Mapping[FunctionKey, int],
+    ) -> dict[FunctionKey, int]:
         """Say how many events each of these functions may get now, at most `limit` in all.
 
-        `lanes` are those with something due, in order.
+        `functions` are those with something due, in order.
         """
-        begin = bisect_right(lanes, self._last) if self._last else 0
+        begin = bisect_right(functions, self._last) if self._last else 0
         wanting = [
-            lane for lane in (*lanes[begin:], *lanes[:begin]) if holding.get(lane, 0) < most
+            function
+            for function in (*functions[begin:], *functions[:begin])
+            if holding.get(function, 0) < most
         ][:limit]
         if not wanting:
             return {}
         self._last = wanting[-1]
         share = limit // len(wanting)
-        return {lane: min(share, most - holding.get(lane, 0)) for lane in wanting}
+        return {function: min(share, most - holding.get(function, 0)) for function in wanting}

@@ -19,32 +19,33 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEY_SECONDS",
-    "LARGEST_LANE",
+    "MOST_PER_FUNCTION",
     "Again",
     "Counts",
     "Dead",
     "DeadLetter",
     "Done",
     "Event",
+    "EventLease",
     "EventQueue",
-    "Lane",
-    "Lease",
+    "FunctionKey",
     "QueueFullError",
+    "Settlement",
     "StaleLeaseError",
-    "Verdict",
 ]
 
-LARGEST_LANE = 250_000
+MOST_PER_FUNCTION = 250_000
 """Events and dead letters that one function may have standing here."""
 KEY_SECONDS = 86_400.0
 """How long a dedup key is remembered: longer than any event may wait (6 h)."""
 
 
-class Lane(NamedTuple):
-    """Whose events these are; fairness and bounds go by it."""
+class FunctionKey(NamedTuple):
+    """A function's name in its namespace, by which fairness and bounds go."""
 
     namespace: str
     function: str
+    """Lambda's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,13 @@ class Event:
     """What is still to be told to destinations; empty while the function is still to run."""
 
     @property
-    def lane(self) -> Lane:
-        """Whose event it is."""
-        return Lane(self.namespace, self.function)
+    def function_key(self) -> FunctionKey:
+        """The function that the event is for."""
+        return FunctionKey(self.namespace, self.function)
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class EventLease:
     """The right to work on an event, until `until` or until somebody has a newer epoch."""
 
     event: Event
@@ -120,7 +121,7 @@ class Dead:
     """How often the function ran."""
 
 
-Verdict = Done | Again | Dead
+Settlement = Done | Again | Dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,10 @@ class Counts:
 class QueueFullError(ThrottledError):
     """A function has as many events standing as it may."""
 
-    def __init__(self, lane: Lane, largest: int) -> None:
+    def __init__(self, key: FunctionKey, most: int) -> None:
         super().__init__(
-            f"Rate Exceeded. The function {lane.function} has {largest} events and dead letters "
-            "in its queue, as many as it may.",
+            f"Rate Exceeded. The function {key.function} has {most} events and dead letters in its "
+            "queue, as many as it may.",
             reason="FunctionInvocationRateLimitExceeded",
             retry_after=5,
         )
@@ -170,7 +171,7 @@ class StaleLeaseError(PilotlightError):
     code = "StaleLease"
     status = 409
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: EventLease) -> None:
         super().__init__(
             f"event {lease.event.id}: the lease of epoch {lease.epoch} is not in force any more"
         )
@@ -188,19 +189,19 @@ class EventQueue(Protocol):
         ...
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[Lane, int]
-    ) -> list[Lease]:
+        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+    ) -> list[EventLease]:
         """Lease up to `limit` events that are due, functions taking turns.
 
         No function gets more than `most` together with what the caller holds of it already.
         """
         ...
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def settle(self, lease: EventLease, settlement: Settlement) -> None:
         """Say how an event goes on; raises StaleLeaseError, and then nothing changes."""
         ...
 
-    async def extend(self, lease: Lease, until: float) -> Lease:
+    async def extend(self, lease: EventLease, until: float) -> EventLease:
         """Hold an event longer; raises StaleLeaseError."""
         ...
 
@@ -212,25 +213,32 @@ class EventQueue(Protocol):
         """Wait until events may have come, at most that long."""
         ...
 
-    async def counts(self, lane: Lane | None = None) -> Counts:
+    async def counts(self, function: FunctionKey | None = None) -> Counts:
         """Count the events of a function, or all."""
         ...
 
-    async def dead_letters(self, lane: Lane, *, after: str = "", limit: int) -> list[DeadLetter]:
-        """Give dead letters by id, from the one after `after` on."""
+    async def dead_letters(
+        self, function: FunctionKey, *, after: str = "", limit: int
+    ) -> list[DeadLetter]:
+        """Return dead letters by id, from the one after `after` on."""
         ...
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter; raises NotFoundError."""
+        """Return one dead letter; raises NotFoundError."""
         ...
 
     async def redrive(
-        self, lane: Lane, now: float, *, expires_at: float, ids: Sequence[str] | None = None
+        self,
+        function: FunctionKey,
+        now: float,
+        *,
+        expires_at: float,
+        ids: Sequence[str] | None = None,
     ) -> int:
         """Let dead letters, or all of a function, wait again with their tries forgotten."""
         ...
 
-    async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
+    async def purge(self, function: FunctionKey, *, ids: Sequence[str] | None = None) -> int:
         """Throw dead letters, or all of a function, away."""
         ...
 

@@ -35,6 +35,7 @@ class _Migration:
     back: tuple[str, ...]
 
 
+# event_lanes holds each function's tallies; a table keeps the name that it was made by.
 _EVENTS = _Migration(
     forward=(
         """
@@ -104,7 +105,7 @@ NEWEST = len(_MIGRATIONS)
 
 
 def steps(dialect: Dialect, present: int, wanted: int = NEWEST) -> list[str]:
-    """Give the statements that lead from one version to another.
+    """Return the statements that lead from one version to another.
 
     A database that is one version ahead is left as it is, for whoever is ahead serves from it;
     raises StateVersionError where it is further.

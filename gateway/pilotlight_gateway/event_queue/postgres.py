@@ -19,7 +19,7 @@ from . import migrations, postgres_writes
 from . import postgres_statements as statements
 from .fairness import Turns
 from .group_commit import GroupCommit
-from .interface import LARGEST_LANE, Counts, StaleLeaseError
+from .interface import MOST_PER_FUNCTION, Counts, StaleLeaseError
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from pilotlight.storage.postgres.database import PostgresDatabase
 
-    from .interface import DeadLetter, Event, Lane, Lease, Verdict
-    from .writes import Outcome
+    from .interface import DeadLetter, Event, EventLease, FunctionKey, Settlement
+    from .writes import WriteResult
 
 __all__ = ["PostgresEventQueue"]
 
@@ -41,32 +41,34 @@ LISTEN_AGAIN_SECONDS = 1.0
 class PostgresEventQueue:
     """An `EventQueue` in a database; it connects when it is first needed."""
 
-    def __init__(self, database: PostgresDatabase, *, largest_lane: int = LARGEST_LANE) -> None:
+    def __init__(
+        self, database: PostgresDatabase, *, most_per_function: int = MOST_PER_FUNCTION
+    ) -> None:
         self._database = database
-        self._largest_lane = largest_lane
+        self._most_per_function = most_per_function
         self._prepared = False
         self._turns = Turns()
         self._arrived = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
-        self._writes: GroupCommit[Enqueue | Settle, Outcome] = GroupCommit(self._commit)
+        self._writes: GroupCommit[Enqueue | Settle, WriteResult] = GroupCommit(self._commit)
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none; returns once they are on disk."""
         return await self._writes.write(Enqueue(events)) or []
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[Lane, int]
-    ) -> list[Lease]:
+        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+    ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
         choose = partial(self._turns.shares, limit=limit, most=most, holding=holding)
         async with self._transaction() as connection:
             return await statements.lease(connection, choose=choose, now=now)
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def settle(self, lease: EventLease, settlement: Settlement) -> None:
         """Say how an event goes on."""
-        await self._writes.write(Settle(lease, verdict))
+        await self._writes.write(Settle(lease, settlement))
 
-    async def extend(self, lease: Lease, until: float) -> Lease:
+    async def extend(self, lease: EventLease, until: float) -> EventLease:
         """Hold an event longer."""
         async with self._transaction() as connection:
             held = await statements.extend(connection, lease=lease, until=until)
@@ -87,18 +89,22 @@ class PostgresEventQueue:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         self._arrived.clear()
 
-    async def counts(self, lane: Lane | None = None) -> Counts:
+    async def counts(self, function: FunctionKey | None = None) -> Counts:
         """Count the events of a function, or all, at one moment."""
         async with self._transaction() as connection:
-            return await statements.counts(connection, lane=lane)
+            return await statements.counts(connection, function=function)
 
-    async def dead_letters(self, lane: Lane, *, after: str = "", limit: int) -> list[DeadLetter]:
-        """Give dead letters by id."""
+    async def dead_letters(
+        self, function: FunctionKey, *, after: str = "", limit: int
+    ) -> list[DeadLetter]:
+        """Return dead letters by id."""
         async with self._transaction() as connection:
-            return await statements.dead_letters(connection, lane=lane, after=after, limit=limit)
+            return await statements.dead_letters(
+                connection, function=function, after=after, limit=limit
+            )
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter."""
+        """Return one dead letter."""
         async with self._transaction() as connection:
             found = await statements.dead_letter(connection, namespace, event_id)
         if found is None:
@@ -106,18 +112,23 @@ class PostgresEventQueue:
         return found
 
     async def redrive(
-        self, lane: Lane, now: float, *, expires_at: float, ids: Sequence[str] | None = None
+        self,
+        function: FunctionKey,
+        now: float,
+        *,
+        expires_at: float,
+        ids: Sequence[str] | None = None,
     ) -> int:
         """Let dead letters wait again."""
         async with self._transaction() as connection:
             return await postgres_writes.redrive(
-                connection, lane=lane, now=now, expires_at=expires_at, ids=ids
+                connection, function=function, now=now, expires_at=expires_at, ids=ids
             )
 
-    async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
+    async def purge(self, function: FunctionKey, *, ids: Sequence[str] | None = None) -> int:
         """Throw dead letters away."""
         async with self._transaction() as connection:
-            return await postgres_writes.purge(connection, lane=lane, ids=ids)
+            return await postgres_writes.purge(connection, function=function, ids=ids)
 
     async def close(self) -> None:
         """Finish what has begun; the database is whoever made it's to close."""
@@ -126,9 +137,11 @@ class PostgresEventQueue:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
 
-    async def _commit(self, writes: Sequence[Enqueue | Settle]) -> Sequence[Outcome | Exception]:
+    async def _commit(
+        self, writes: Sequence[Enqueue | Settle]
+    ) -> Sequence[WriteResult | Exception]:
         async with self._transaction() as connection:
-            return await postgres_writes.apply(connection, writes, self._largest_lane)
+            return await postgres_writes.apply(connection, writes, self._most_per_function)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:

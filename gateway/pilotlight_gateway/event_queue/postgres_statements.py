@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import migrations
-from .interface import Counts, DeadLetter, Lane
+from .interface import Counts, DeadLetter, FunctionKey
 from .rows import columns_of, dead_letter_of, lease_of
 
 if TYPE_CHECKING:
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-    from .interface import Lease
+    from .interface import EventLease
 
 __all__ = ["counts", "dead_letter", "dead_letters", "extend", "lease", "migrate", "next_due"]
 
 LOCK = 0x706C6576656E74
 """The advisory lock under which the tables are made."""
-_LANES_DUE = """
-SELECT namespace, function FROM event_lanes AS lane WHERE EXISTS (
-    SELECT 1 FROM events WHERE events.namespace = lane.namespace
-    AND events.function = lane.function AND state <> 'dead' AND ready_at <= $1
+_FUNCTIONS_DUE = """
+SELECT namespace, function FROM event_lanes AS tally WHERE EXISTS (
+    SELECT 1 FROM events WHERE events.namespace = tally.namespace
+    AND events.function = tally.function AND state <> 'dead' AND ready_at <= $1
 ) ORDER BY namespace, function
 """
 _DUE = """
@@ -42,16 +42,16 @@ UPDATE events SET state = 'in flight', epoch = leased.epoch, ready_at = leased.u
 FROM unnest($1::text[], $2::bigint[], $3::float8[]) AS leased (id, epoch, until)
 WHERE events.id = leased.id
 """
-_OF_LANE = "($1::text IS NULL OR (namespace = $1 AND function = $2))"
+_OF_FUNCTION = "($1::text IS NULL OR (namespace = $1 AND function = $2))"
 _COUNTS = f"""
 SELECT coalesce(sum(enqueued), 0) AS enqueued, coalesce(sum(done), 0) AS done,
     coalesce(sum(purged), 0) AS purged,
-    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state <> 'dead' AND state = 'waiting')
+    (SELECT count(*) FROM events WHERE {_OF_FUNCTION} AND state <> 'dead' AND state = 'waiting')
         AS waiting,
-    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state <> 'dead' AND state = 'in flight')
+    (SELECT count(*) FROM events WHERE {_OF_FUNCTION} AND state <> 'dead' AND state = 'in flight')
         AS in_flight,
-    (SELECT count(*) FROM events WHERE {_OF_LANE} AND state = 'dead') AS dead
-FROM event_lanes WHERE {_OF_LANE}
+    (SELECT count(*) FROM events WHERE {_OF_FUNCTION} AND state = 'dead') AS dead
+FROM event_lanes WHERE {_OF_FUNCTION}
 """  # noqa: S608  own text
 
 
@@ -71,12 +71,12 @@ async def migrate(connection: asyncpg.Connection, wanted: int) -> None:
 async def lease(
     connection: asyncpg.Connection,
     *,
-    choose: Callable[[Sequence[Lane]], Mapping[Lane, int]],
+    choose: Callable[[Sequence[FunctionKey]], Mapping[FunctionKey, int]],
     now: float,
-) -> list[Lease]:
+) -> list[EventLease]:
     """Lease what is due and nobody else is leasing, as much of each function as is chosen."""
-    lanes = [Lane(*row) for row in await connection.fetch(_LANES_DUE, now)]
-    shares = choose(lanes)
+    functions = [FunctionKey(*row) for row in await connection.fetch(_FUNCTIONS_DUE, now)]
+    shares = choose(functions)
     if not shares:
         return []
     rows = await connection.fetch(_DUE, *columns_of(shares), list(shares.values()), now)
@@ -90,7 +90,7 @@ async def lease(
     return leases
 
 
-async def extend(connection: asyncpg.Connection, *, lease: Lease, until: float) -> bool:
+async def extend(connection: asyncpg.Connection, *, lease: EventLease, until: float) -> bool:
     """Hold an event longer; False where the lease is not in force."""
     held = await connection.fetchval(
         "UPDATE events SET ready_at = $3 "
@@ -110,21 +110,21 @@ async def next_due(connection: asyncpg.Connection) -> float | None:
     return due
 
 
-async def counts(connection: asyncpg.Connection, *, lane: Lane | None) -> Counts:
+async def counts(connection: asyncpg.Connection, *, function: FunctionKey | None) -> Counts:
     """Count rows and tallies, both as they were at one moment."""
-    of = lane or (None, None)
+    of = function or (None, None)
     row = await connection.fetchrow(_COUNTS, *of)
     return Counts(**{name: int(value) for name, value in row.items()})
 
 
 async def dead_letters(
-    connection: asyncpg.Connection, *, lane: Lane, after: str, limit: int
+    connection: asyncpg.Connection, *, function: FunctionKey, after: str, limit: int
 ) -> list[DeadLetter]:
-    """Give a function's dead letters by id."""
+    """Return a function's dead letters by id."""
     rows = await connection.fetch(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = $1 AND function = $2 "
         "AND id > $3 ORDER BY id LIMIT $4",
-        *lane,
+        *function,
         after,
         limit,
     )
@@ -134,7 +134,7 @@ async def dead_letters(
 async def dead_letter(
     connection: asyncpg.Connection, namespace: str, event_id: str
 ) -> DeadLetter | None:
-    """Give one dead letter."""
+    """Return one dead letter."""
     row = await connection.fetchrow(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = $1 AND id = $2",
         namespace,

@@ -14,7 +14,7 @@ from .interface import (
     Again,
     Dead,
     Done,
-    Lane,
+    FunctionKey,
     QueueFullError,
     StaleLeaseError,
 )
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from .interface import Event
-    from .writes import Outcome
+    from .writes import WriteResult
 
 __all__ = ["CHANNEL", "apply", "purge", "redrive"]
 
@@ -46,19 +46,19 @@ INSERT INTO events ({", ".join(COLUMNS)}, ready_at)
 SELECT {", ".join(COLUMNS)}, due_at FROM unnest({_ARRAYS}) AS new ({", ".join(COLUMNS)})
 ON CONFLICT (id) DO NOTHING RETURNING id
 """  # noqa: S608  own names
-_MAKE_LANES = """
+_MAKE_TALLIES = """
 INSERT INTO event_lanes (namespace, function)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 """
-_LOCK_LANES = """
+_LOCK_TALLIES = """
 SELECT namespace, function, enqueued - done - purged AS kept FROM event_lanes
 WHERE (namespace, function) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY namespace, function FOR UPDATE
 """
 _COUNT = """
-UPDATE event_lanes AS lane SET {tally} = lane.{tally} + added.count
+UPDATE event_lanes AS tally SET {tally} = tally.{tally} + added.count
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS added (namespace, function, count)
-WHERE lane.namespace = added.namespace AND lane.function = added.function
+WHERE tally.namespace = added.namespace AND tally.function = added.function
 """
 _KEEP_KEYS = """
 INSERT INTO event_keys (namespace, function, dedup_key, until)
@@ -90,16 +90,16 @@ _WANTED = (
 
 
 async def apply(
-    connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle], largest_lane: int
-) -> list[Outcome | Exception]:
+    connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle], most_per_function: int
+) -> list[WriteResult | Exception]:
     """Do a group of writes: first those that keep, then those that settle."""
-    kept = await _lock_lanes(connection, writes)
-    outcomes: dict[int, Outcome | Exception] = {}
+    kept = await _lock_tallies(connection, writes)
+    outcomes: dict[int, WriteResult | Exception] = {}
     fitting = []
     for number, write in enumerate(writes):
         if isinstance(write, Enqueue):
             try:
-                _take_room(write.events, kept, largest_lane)
+                _take_room(write.events, kept, most_per_function)
             except QueueFullError as refusal:
                 outcomes[number] = refusal
             else:
@@ -107,7 +107,7 @@ async def apply(
     outcomes |= await _enqueue(connection, fitting)
     settles = [(number, one) for number, one in enumerate(writes) if isinstance(one, Settle)]
     outcomes |= await _settle(connection, settles)
-    if fitting or any(isinstance(one.verdict, Again) for _, one in settles):
+    if fitting or any(isinstance(one.settlement, Again) for _, one in settles):
         await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
     return [outcomes[number] for number in range(len(writes))]
 
@@ -115,7 +115,7 @@ async def apply(
 async def redrive(
     connection: asyncpg.Connection,
     *,
-    lane: Lane,
+    function: FunctionKey,
     now: float,
     expires_at: float,
     ids: Sequence[str] | None,
@@ -124,7 +124,7 @@ async def redrive(
     done = await connection.execute(
         "UPDATE events SET state = 'waiting', ready_at = $4, due_at = $4, expires_at = $5, "  # noqa: S608  own text
         f"tries = 0, refusals = 0 WHERE {_WANTED}",
-        *lane,
+        *function,
         ids,
         now,
         expires_at,
@@ -133,46 +133,51 @@ async def redrive(
     return _affected(done)
 
 
-async def purge(connection: asyncpg.Connection, *, lane: Lane, ids: Sequence[str] | None) -> int:
+async def purge(
+    connection: asyncpg.Connection, *, function: FunctionKey, ids: Sequence[str] | None
+) -> int:
     """Throw dead letters away."""
-    await connection.fetch(_LOCK_LANES, [lane.namespace], [lane.function])
-    count = _affected(await connection.execute(f"DELETE FROM events WHERE {_WANTED}", *lane, ids))  # noqa: S608  own text
-    await _count(connection, "purged", {lane: count})
+    await connection.fetch(_LOCK_TALLIES, [function.namespace], [function.function])
+    statement = f"DELETE FROM events WHERE {_WANTED}"  # noqa: S608  own text
+    count = _affected(await connection.execute(statement, *function, ids))
+    await _count(connection, "purged", {function: count})
     return count
 
 
-async def _lock_lanes(
+async def _lock_tallies(
     connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle]
-) -> dict[Lane, int]:
-    """Lock the tallies that a group changes; gives how much each function keeps."""
-    lanes = {lane for write in writes for lane in _lanes(write)}
-    columns = columns_of(sorted(lanes))
-    await connection.execute(_MAKE_LANES, *columns)
-    rows = await connection.fetch(_LOCK_LANES, *columns)
-    return {Lane(row["namespace"], row["function"]): row["kept"] for row in rows}
+) -> dict[FunctionKey, int]:
+    """Lock the tallies that a group changes; returns how much each function keeps."""
+    functions = {function for write in writes for function in _functions(write)}
+    columns = columns_of(sorted(functions))
+    await connection.execute(_MAKE_TALLIES, *columns)
+    rows = await connection.fetch(_LOCK_TALLIES, *columns)
+    return {FunctionKey(row["namespace"], row["function"]): row["kept"] for row in rows}
 
 
-def _lanes(write: Enqueue | Settle) -> set[Lane]:
+def _functions(write: Enqueue | Settle) -> set[FunctionKey]:
     if isinstance(write, Settle):
-        return {write.lease.event.lane}
-    return {event.lane for event in write.events}
+        return {write.lease.event.function_key}
+    return {event.function_key for event in write.events}
 
 
-def _take_room(events: Sequence[Event], kept: dict[Lane, int], largest_lane: int) -> None:
-    check_room(events, kept, largest_lane)
+def _take_room(
+    events: Sequence[Event], kept: dict[FunctionKey, int], most_per_function: int
+) -> None:
+    check_room(events, kept, most_per_function)
     for event in events:
-        kept[event.lane] += 1
+        kept[event.function_key] += 1
 
 
 async def _enqueue(
     connection: asyncpg.Connection, writes: Sequence[tuple[int, Sequence[Event]]]
-) -> dict[int, Outcome | Exception]:
-    """Keep the events of several writes; gives each write's outcome by its number."""
+) -> dict[int, WriteResult | Exception]:
+    """Keep the events of several writes; returns each write's outcome by its number."""
     if not writes:
         return {}
     events = [event for _, group in writes for event in group]
     kept = await _keep(connection, events)
-    await _count(connection, "enqueued", Counter(event.lane for event in kept.values()))
+    await _count(connection, "enqueued", Counter(event.function_key for event in kept.values()))
     # Of two events with one id in one group the first is the new one.
     return {
         number: [kept.pop(event.id, None) is not None for event in group]
@@ -181,7 +186,7 @@ async def _enqueue(
 
 
 async def _keep(connection: asyncpg.Connection, events: Sequence[Event]) -> dict[str, Event]:
-    """Keep what is not kept yet; gives the events that are new by id."""
+    """Keep what is not kept yet; returns the events that are new by id."""
     rows = await connection.fetch(
         "SELECT id FROM events WHERE id = ANY ($1)", [event.id for event in events]
     )
@@ -197,7 +202,11 @@ async def _without_known_keys(
     connection: asyncpg.Connection, events: Sequence[Event]
 ) -> list[Event]:
     """Remember dedup keys; leaves out events whose key was remembered."""
-    keyed = {(*event.lane, event.dedup_key): event for event in reversed(events) if event.dedup_key}
+    keyed = {
+        (*event.function_key, event.dedup_key): event
+        for event in reversed(events)
+        if event.dedup_key
+    }
     if not keyed:
         return list(events)
     oldest = min(event.enqueued_at for event in keyed.values())
@@ -210,39 +219,39 @@ async def _without_known_keys(
 
 async def _settle(
     connection: asyncpg.Connection, writes: Sequence[tuple[int, Settle]]
-) -> dict[int, Outcome | Exception]:
-    """Settle leases; gives each write's outcome by its number."""
-    outcomes: dict[int, Outcome | Exception] = {
+) -> dict[int, WriteResult | Exception]:
+    """Settle leases; returns each write's outcome by its number."""
+    outcomes: dict[int, WriteResult | Exception] = {
         number: StaleLeaseError(write.lease) for number, write in writes
     }
     # A lease that is settled twice in one group counts once.
     first = {(one.lease.event.id, one.lease.epoch): (number, one) for number, one in writes[::-1]}
     for kind, statement in ((Done, _DONE), (Again, _AGAIN), (Dead, _DEAD)):
-        asked = [one for _, one in first.values() if isinstance(one.verdict, kind)]
+        asked = [one for _, one in first.values() if isinstance(one.settlement, kind)]
         rows = await _settle_alike(connection, statement, asked)
         settled = [first[row["id"], row["epoch"]] for row in rows]
         outcomes |= dict.fromkeys(number for number, _ in settled)
         if kind is Done:
-            lanes = Counter(one.lease.event.lane for _, one in settled)
-            await _count(connection, "done", lanes)
+            functions = Counter(one.lease.event.function_key for _, one in settled)
+            await _count(connection, "done", functions)
     return outcomes
 
 
 async def _settle_alike(
     connection: asyncpg.Connection, statement: str, writes: Sequence[Settle]
 ) -> Sequence[asyncpg.Record]:
-    """Settle by verdicts of one kind; gives id and epoch of the leases that were in force."""
+    """Write settlements of one kind; returns id and epoch of the leases that were in force."""
     if not writes:
         return []
     rows: Sequence[asyncpg.Record] = await connection.fetch(
-        statement, *columns_of([_verdict_row(one) for one in writes])
+        statement, *columns_of([_settlement_row(one) for one in writes])
     )
     return rows
 
 
-def _verdict_row(write: Settle) -> tuple[object, ...]:
+def _settlement_row(write: Settle) -> tuple[object, ...]:
     held = (write.lease.event.id, write.lease.epoch)
-    match write.verdict:
+    match write.settlement:
         case Done():
             return held
         case Again() as again:
@@ -251,7 +260,9 @@ def _verdict_row(write: Settle) -> tuple[object, ...]:
             return (*held, dead.reason, dead.message, dead.at, dead.tries)
 
 
-async def _count(connection: asyncpg.Connection, tally: str, counts: Mapping[Lane, int]) -> None:
+async def _count(
+    connection: asyncpg.Connection, tally: str, counts: Mapping[FunctionKey, int]
+) -> None:
     if counts:
         statement = _COUNT.format(tally=tally)
         await connection.execute(statement, *columns_of(counts), list(counts.values()))

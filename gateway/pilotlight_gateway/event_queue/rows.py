@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .interface import DeadLetter, Event, Lease
+from .interface import DeadLetter, Event, EventLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ COLUMNS = (
 
 
 def values_of(event: Event) -> tuple[Any, ...]:
-    """Give an event's columns, in their order."""
+    """Return an event's columns, in their order."""
     return tuple(getattr(event, column) for column in COLUMNS)
 
 
@@ -28,11 +28,11 @@ def event_of(row: Mapping[str, Any]) -> Event:
     return Event(**{column: row[column] for column in COLUMNS})
 
 
-def lease_of(row: Mapping[str, Any], now: float) -> Lease:
+def lease_of(row: Mapping[str, Any], now: float) -> EventLease:
     """Read what is being leased, as it was before."""
     event = event_of(row)
     redelivered = row["state"] == "in flight"
-    return Lease(event, row["epoch"] + 1, now + event.hold_seconds, redelivered)
+    return EventLease(event, row["epoch"] + 1, now + event.hold_seconds, redelivered)
 
 
 def dead_letter_of(row: Mapping[str, Any]) -> DeadLetter:

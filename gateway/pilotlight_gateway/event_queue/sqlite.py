@@ -21,7 +21,7 @@ from . import sqlite_statements as statements
 from . import sqlite_writes
 from .fairness import Turns
 from .group_commit import GroupCommit
-from .interface import LARGEST_LANE, Again, Counts, StaleLeaseError
+from .interface import MOST_PER_FUNCTION, Again, Counts, StaleLeaseError
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from .interface import DeadLetter, Event, Lane, Lease, Verdict
-    from .writes import Outcome
+    from .interface import DeadLetter, Event, EventLease, FunctionKey, Settlement
+    from .writes import WriteResult
 
 __all__ = ["SqliteEventQueue"]
 
@@ -40,13 +40,13 @@ T = TypeVar("T")
 class SqliteEventQueue:
     """An `EventQueue` in a file; raises UnavailableError where it cannot be opened."""
 
-    def __init__(self, path: Path, *, largest_lane: int = LARGEST_LANE) -> None:
+    def __init__(self, path: Path, *, most_per_function: int = MOST_PER_FUNCTION) -> None:
         self._database = SqliteDatabase(path, "", synchronous="FULL")
-        self._largest_lane = largest_lane
+        self._most_per_function = most_per_function
         self._prepared = False
         self._turns = Turns()
         self._arrived = asyncio.Event()
-        self._writes: GroupCommit[Enqueue | Settle, Outcome] = GroupCommit(self._commit)
+        self._writes: GroupCommit[Enqueue | Settle, WriteResult] = GroupCommit(self._commit)
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none; returns once they are on disk."""
@@ -55,19 +55,19 @@ class SqliteEventQueue:
         return new or []
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[Lane, int]
-    ) -> list[Lease]:
+        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+    ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
         choose = partial(self._turns.shares, limit=limit, most=most, holding=holding)
         return await self._run(partial(statements.lease, choose=choose, now=now))
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def settle(self, lease: EventLease, settlement: Settlement) -> None:
         """Say how an event goes on."""
-        await self._writes.write(Settle(lease, verdict))
-        if isinstance(verdict, Again):
+        await self._writes.write(Settle(lease, settlement))
+        if isinstance(settlement, Again):
             self._arrived.set()
 
-    async def extend(self, lease: Lease, until: float) -> Lease:
+    async def extend(self, lease: EventLease, until: float) -> EventLease:
         """Hold an event longer."""
         if not await self._run(partial(statements.extend, lease=lease, until=until)):
             raise StaleLeaseError(lease)
@@ -83,18 +83,20 @@ class SqliteEventQueue:
             await asyncio.wait_for(self._arrived.wait(), seconds)
         self._arrived.clear()
 
-    async def counts(self, lane: Lane | None = None) -> Counts:
+    async def counts(self, function: FunctionKey | None = None) -> Counts:
         """Count the events of a function, or all."""
-        return await self._run(partial(statements.counts, lane=lane))
+        return await self._run(partial(statements.counts, function=function))
 
-    async def dead_letters(self, lane: Lane, *, after: str = "", limit: int) -> list[DeadLetter]:
-        """Give dead letters by id."""
+    async def dead_letters(
+        self, function: FunctionKey, *, after: str = "", limit: int
+    ) -> list[DeadLetter]:
+        """Return dead letters by id."""
         return await self._run(
-            partial(statements.dead_letters, lane=lane, after=after, limit=limit)
+            partial(statements.dead_letters, function=function, after=after, limit=limit)
         )
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter."""
+        """Return one dead letter."""
         found = await self._run(
             partial(statements.dead_letter, namespace=namespace, event_id=event_id)
         )
@@ -103,27 +105,36 @@ class SqliteEventQueue:
         return found
 
     async def redrive(
-        self, lane: Lane, now: float, *, expires_at: float, ids: Sequence[str] | None = None
+        self,
+        function: FunctionKey,
+        now: float,
+        *,
+        expires_at: float,
+        ids: Sequence[str] | None = None,
     ) -> int:
         """Let dead letters wait again."""
         count = await self._run(
-            partial(sqlite_writes.redrive, lane=lane, now=now, expires_at=expires_at, ids=ids)
+            partial(
+                sqlite_writes.redrive, function=function, now=now, expires_at=expires_at, ids=ids
+            )
         )
         self._arrived.set()
         return count
 
-    async def purge(self, lane: Lane, *, ids: Sequence[str] | None = None) -> int:
+    async def purge(self, function: FunctionKey, *, ids: Sequence[str] | None = None) -> int:
         """Throw dead letters away."""
-        return await self._run(partial(sqlite_writes.purge, lane=lane, ids=ids))
+        return await self._run(partial(sqlite_writes.purge, function=function, ids=ids))
 
     async def close(self) -> None:
         """Finish what has begun and close the file."""
         await self._writes.close()
         await asyncio.to_thread(self._database.close)
 
-    async def _commit(self, writes: Sequence[Enqueue | Settle]) -> Sequence[Outcome | Exception]:
+    async def _commit(
+        self, writes: Sequence[Enqueue | Settle]
+    ) -> Sequence[WriteResult | Exception]:
         return await self._run(
-            partial(sqlite_writes.apply, writes=writes, largest_lane=self._largest_lane)
+            partial(sqlite_writes.apply, writes=writes, most_per_function=self._most_per_function)
         )
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:

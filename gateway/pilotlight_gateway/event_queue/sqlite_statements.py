@@ -11,13 +11,13 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from . import migrations
-from .interface import Counts, DeadLetter, Lane
+from .interface import Counts, DeadLetter, FunctionKey
 from .rows import COLUMNS, dead_letter_of, lease_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from .interface import Lease
+    from .interface import EventLease
 
 __all__ = [
     "counts",
@@ -33,7 +33,7 @@ __all__ = [
 LARGEST_IN_DOCUMENT = 65_536
 """Bytes of an event that is read with others; a larger one is read by itself."""
 
-_LANES_DUE = """
+_FUNCTIONS_DUE = """
 SELECT json_group_array(json_array(namespace, function)) FROM (
     SELECT namespace, function FROM event_lanes WHERE EXISTS (
         SELECT 1 FROM events WHERE events.namespace = event_lanes.namespace
@@ -60,7 +60,7 @@ _LEASE = """
 UPDATE events SET state = 'in flight', epoch = row.value ->> 1, ready_at = row.value ->> 2
 FROM json_each(?) AS row WHERE events.id = row.value ->> 0
 """
-_OF_LANE = "namespace = :namespace AND function = :function"
+_OF_FUNCTION = "namespace = :namespace AND function = :function"
 _TALLIES = """
 SELECT coalesce(sum(enqueued), 0), coalesce(sum(done), 0), coalesce(sum(purged), 0)
 FROM event_lanes WHERE true {mine}
@@ -91,13 +91,15 @@ def migrate(connection: sqlite3.Connection, wanted: int) -> None:
 def lease(
     connection: sqlite3.Connection,
     *,
-    choose: Callable[[Sequence[Lane]], Mapping[Lane, int]],
+    choose: Callable[[Sequence[FunctionKey]], Mapping[FunctionKey, int]],
     now: float,
-) -> list[Lease]:
+) -> list[EventLease]:
     """Lease what is due, as much of each function as is chosen."""
-    [lanes] = connection.execute(_LANES_DUE, (now,)).fetchone()
-    shares = choose([Lane(*lane) for lane in json.loads(lanes)])
-    rows = [row for lane, share in shares.items() for row in _due(connection, lane, now, share)]
+    [functions] = connection.execute(_FUNCTIONS_DUE, (now,)).fetchone()
+    shares = choose([FunctionKey(*function) for function in json.loads(functions)])
+    rows = [
+        row for function, share in shares.items() for row in _due(connection, function, now, share)
+    ]
     leases = [lease_of(row, now) for row in rows]
     held = [[one.event.id, one.epoch, one.until] for one in leases]
     if held:
@@ -105,7 +107,7 @@ def lease(
     return leases
 
 
-def extend(connection: sqlite3.Connection, *, lease: Lease, until: float) -> bool:
+def extend(connection: sqlite3.Connection, *, lease: EventLease, until: float) -> bool:
     """Hold an event longer; False where the lease is not in force."""
     cursor = connection.execute(
         "UPDATE events SET ready_at = ? WHERE id = ? AND epoch = ? AND state = 'in flight'",
@@ -121,10 +123,10 @@ def next_due(connection: sqlite3.Connection) -> float | None:
     return due
 
 
-def counts(connection: sqlite3.Connection, *, lane: Lane | None) -> Counts:
+def counts(connection: sqlite3.Connection, *, function: FunctionKey | None) -> Counts:
     """Count rows and tallies; rows by indices alone, so that a long queue is not read."""
-    mine = "" if lane is None else f"AND {_OF_LANE}"
-    of = _parameters(lane)
+    mine = "" if function is None else f"AND {_OF_FUNCTION}"
+    of = _parameters(function)
     enqueued, done, purged = connection.execute(_TALLIES.format(mine=mine), of).fetchone()
     alive = dict(connection.execute(_ALIVE.format(mine=mine), of).fetchall())
     [dead] = connection.execute(_COUNT_DEAD.format(mine=mine), of).fetchone()
@@ -139,13 +141,13 @@ def counts(connection: sqlite3.Connection, *, lane: Lane | None) -> Counts:
 
 
 def dead_letters(
-    connection: sqlite3.Connection, *, lane: Lane, after: str, limit: int
+    connection: sqlite3.Connection, *, function: FunctionKey, after: str, limit: int
 ) -> list[DeadLetter]:
-    """Give a function's dead letters by id."""
+    """Return a function's dead letters by id."""
     cursor = connection.execute(
-        f"SELECT * FROM events WHERE state = 'dead' AND {_OF_LANE} "  # noqa: S608  own text
+        f"SELECT * FROM events WHERE state = 'dead' AND {_OF_FUNCTION} "  # noqa: S608  own text
         "AND id > :after ORDER BY id LIMIT :limit",
-        _parameters(lane) | {"after": after, "limit": limit},
+        _parameters(function) | {"after": after, "limit": limit},
     )
     cursor.row_factory = sqlite3.Row
     return [dead_letter_of(row) for row in cursor]
@@ -154,7 +156,7 @@ def dead_letters(
 def dead_letter(
     connection: sqlite3.Connection, *, namespace: str, event_id: str
 ) -> DeadLetter | None:
-    """Give one dead letter."""
+    """Return one dead letter."""
     cursor = connection.execute(
         "SELECT * FROM events WHERE state = 'dead' AND namespace = ? AND id = ?",
         (namespace, event_id),
@@ -165,10 +167,10 @@ def dead_letter(
 
 
 def _due(
-    connection: sqlite3.Connection, lane: Lane, now: float, share: int
+    connection: sqlite3.Connection, function: FunctionKey, now: float, share: int
 ) -> Iterator[dict[str, Any]]:
     """Read what is due of a function: one document, and large events one by one."""
-    parameters = lane._asdict() | {"now": now, "share": share}
+    parameters = function._asdict() | {"now": now, "share": share}
     [document] = connection.execute(_DUE, parameters).fetchone()
     for *plain, payload, delivery in json.loads(document):
         row = dict(zip(_PLAIN, plain, strict=True))
@@ -181,5 +183,5 @@ def _due(
         yield row
 
 
-def _parameters(lane: Lane | None) -> dict[str, Any]:
-    return lane._asdict() if lane else {}
+def _parameters(function: FunctionKey | None) -> dict[str, Any]:
+    return function._asdict() if function else {}

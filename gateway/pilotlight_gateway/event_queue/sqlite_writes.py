@@ -18,7 +18,7 @@ from .interface import (
     Again,
     Dead,
     Done,
-    Lane,
+    FunctionKey,
     QueueFullError,
     StaleLeaseError,
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from .interface import Event
-    from .writes import Outcome
+    from .writes import WriteResult
 
 __all__ = ["apply", "purge", "redrive"]
 
@@ -103,26 +103,26 @@ class _Bytes:
     length: int = 0
 
     def add(self, value: bytes) -> tuple[int, int]:
-        """Put a value in; gives its place, counted from 1, and its length."""
+        """Put a value in; returns its place, counted from 1, and its length."""
         place = self.length + 1
         self.pieces.append(value)
         self.length += len(value)
         return place, len(value)
 
     def joined(self) -> bytes:
-        """Give the blob; never empty, for SQLite takes an empty one as NULL."""
+        """Return the blob; never empty, for SQLite takes an empty one as NULL."""
         return b"".join(self.pieces) or b"\0"
 
 
 def apply(
-    connection: sqlite3.Connection, *, writes: Sequence[Enqueue | Settle], largest_lane: int
-) -> list[Outcome | Exception]:
+    connection: sqlite3.Connection, *, writes: Sequence[Enqueue | Settle], most_per_function: int
+) -> list[WriteResult | Exception]:
     """Do a group of writes: first those that keep, then those that settle."""
-    outcomes: dict[int, Outcome | Exception] = {}
+    outcomes: dict[int, WriteResult | Exception] = {}
     enqueues = [(number, one) for number, one in enumerate(writes) if isinstance(one, Enqueue)]
     settles = [(number, one) for number, one in enumerate(writes) if isinstance(one, Settle)]
     if enqueues:
-        outcomes |= _enqueue(connection, enqueues, largest_lane)
+        outcomes |= _enqueue(connection, enqueues, most_per_function)
     if settles:
         outcomes |= _settle(connection, settles)
     return [outcomes[number] for number in range(len(writes))]
@@ -131,7 +131,7 @@ def apply(
 def redrive(
     connection: sqlite3.Connection,
     *,
-    lane: Lane,
+    function: FunctionKey,
     now: float,
     expires_at: float,
     ids: Sequence[str] | None,
@@ -140,36 +140,40 @@ def redrive(
     return connection.execute(
         "UPDATE events SET state = 'waiting', ready_at = :now, due_at = :now, "  # noqa: S608  own text
         f"expires_at = :expires_at, tries = 0, refusals = 0 WHERE {_DEAD_LETTERS}",
-        _of(lane, ids) | {"now": now, "expires_at": expires_at},
+        _of(function, ids) | {"now": now, "expires_at": expires_at},
     ).rowcount
 
 
-def purge(connection: sqlite3.Connection, *, lane: Lane, ids: Sequence[str] | None) -> int:
+def purge(
+    connection: sqlite3.Connection, *, function: FunctionKey, ids: Sequence[str] | None
+) -> int:
     """Throw dead letters away."""
     count = connection.execute(
         f"DELETE FROM events WHERE {_DEAD_LETTERS}",  # noqa: S608  own text
-        _of(lane, ids),
+        _of(function, ids),
     ).rowcount
-    _count(connection, "purged", {lane: count})
+    _count(connection, "purged", {function: count})
     return count
 
 
 def _enqueue(
-    connection: sqlite3.Connection, writes: Sequence[tuple[int, Enqueue]], largest_lane: int
-) -> dict[int, Outcome | Exception]:
-    """Keep the events of several writes; gives each write's outcome by its number."""
-    lanes = {event.lane for _, write in writes for event in write.events}
-    found = _rows(connection, _KEPT, lanes)
-    kept = Counter({Lane(namespace, function): count for namespace, function, count in found})
-    outcomes: dict[int, Outcome | Exception] = {}
+    connection: sqlite3.Connection, writes: Sequence[tuple[int, Enqueue]], most_per_function: int
+) -> dict[int, WriteResult | Exception]:
+    """Keep the events of several writes; returns each write's outcome by its number."""
+    functions = {event.function_key for _, write in writes for event in write.events}
+    found = _rows(connection, _KEPT, functions)
+    kept = Counter(
+        {FunctionKey(namespace, function): count for namespace, function, count in found}
+    )
+    outcomes: dict[int, WriteResult | Exception] = {}
     fitting: list[tuple[int, Sequence[Event]]] = []
     for number, write in writes:
         try:
-            check_room(write.events, kept, largest_lane)
+            check_room(write.events, kept, most_per_function)
         except QueueFullError as refusal:
             outcomes[number] = refusal
         else:
-            kept.update(event.lane for event in write.events)
+            kept.update(event.function_key for event in write.events)
             fitting.append((number, write.events))
     new = _keep(connection, [event for _, events in fitting for event in events])
     for number, events in fitting:
@@ -179,7 +183,7 @@ def _enqueue(
 
 
 def _keep(connection: sqlite3.Connection, events: Sequence[Event]) -> dict[str, Event]:
-    """Keep what is not kept yet; gives the events that are new by id."""
+    """Keep what is not kept yet; returns the events that are new by id."""
     known = set(_rows(connection, _KNOWN_IDS, [event.id for event in events]))
     fresh = {event.id: event for event in reversed(events) if event.id not in known}
     wanted = _without_known_keys(connection, list(fresh.values())[::-1])
@@ -191,13 +195,17 @@ def _keep(connection: sqlite3.Connection, events: Sequence[Event]) -> dict[str, 
     ]
     if rows:
         connection.execute(_INSERT, {"rows": json.dumps(rows), "bytes": blob.joined()})
-        _count(connection, "enqueued", Counter(event.lane for event in wanted))
+        _count(connection, "enqueued", Counter(event.function_key for event in wanted))
     return {event.id: event for event in wanted}
 
 
 def _without_known_keys(connection: sqlite3.Connection, events: Sequence[Event]) -> list[Event]:
     """Remember dedup keys; leaves out events whose key was remembered."""
-    keyed = {(*event.lane, event.dedup_key): event for event in reversed(events) if event.dedup_key}
+    keyed = {
+        (*event.function_key, event.dedup_key): event
+        for event in reversed(events)
+        if event.dedup_key
+    }
     if not keyed:
         return list(events)
     oldest = min(event.enqueued_at for event in keyed.values())
@@ -212,9 +220,9 @@ def _without_known_keys(connection: sqlite3.Connection, events: Sequence[Event])
 
 def _settle(
     connection: sqlite3.Connection, writes: Sequence[tuple[int, Settle]]
-) -> dict[int, Outcome | Exception]:
-    """Settle leases; gives each write's outcome by its number."""
-    outcomes: dict[int, Outcome | Exception] = {
+) -> dict[int, WriteResult | Exception]:
+    """Settle leases; returns each write's outcome by its number."""
+    outcomes: dict[int, WriteResult | Exception] = {
         number: StaleLeaseError(write.lease) for number, write in writes
     }
     # A lease that is settled twice in one group counts once.
@@ -226,12 +234,12 @@ def _settle(
 
 
 def _settle_alike(connection: sqlite3.Connection, writes: Sequence[Settle]) -> None:
-    """Do what verdicts say, one statement a kind."""
+    """Do what settlements say, one statement a kind."""
     blob = _Bytes()
     rows: dict[str, list[list[Any]]] = {_DONE: [], _AGAIN: [], _DEAD: []}
     for write in writes:
         held = write.lease.event.id
-        match write.verdict:
+        match write.settlement:
             case Done():
                 rows[_DONE].append([held])
             case Again() as again:
@@ -242,12 +250,14 @@ def _settle_alike(connection: sqlite3.Connection, writes: Sequence[Settle]) -> N
     for statement, of_kind in rows.items():
         if of_kind:
             connection.execute(statement, {"rows": json.dumps(of_kind), "bytes": blob.joined()})
-    done = Counter(one.lease.event.lane for one in writes if isinstance(one.verdict, Done))
+    done = Counter(
+        one.lease.event.function_key for one in writes if isinstance(one.settlement, Done)
+    )
     _count(connection, "done", done)
 
 
-def _count(connection: sqlite3.Connection, tally: str, counts: Mapping[Lane, int]) -> None:
-    rows = [[*lane, count] for lane, count in counts.items() if count]
+def _count(connection: sqlite3.Connection, tally: str, counts: Mapping[FunctionKey, int]) -> None:
+    rows = [[*function, count] for function, count in counts.items() if count]
     if rows:
         connection.execute(_COUNT.format(tally=tally), {"rows": json.dumps(rows)})
 
@@ -259,5 +269,5 @@ def _rows(connection: sqlite3.Connection, statement: str, rows: Iterable[Any]) -
     return found
 
 
-def _of(lane: Lane, ids: Sequence[str] | None) -> dict[str, Any]:
-    return lane._asdict() | {"ids": None if ids is None else json.dumps(list(ids))}
+def _of(function: FunctionKey, ids: Sequence[str] | None) -> dict[str, Any]:
+    return function._asdict() | {"ids": None if ids is None else json.dumps(list(ids))}

@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .interface import Lane, QueueFullError
+from .interface import FunctionKey, QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .interface import Event, Lease, Verdict
+    from .interface import Event, EventLease, Settlement
 
-__all__ = ["Enqueue", "Outcome", "Settle", "check_room"]
+__all__ = ["Enqueue", "Settle", "WriteResult", "check_room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Enqueue:
 class Settle:
     """Let this lease end so."""
 
-    lease: Lease
-    verdict: Verdict
+    lease: EventLease
+    settlement: Settlement
 
 
-Outcome = list[bool] | None
+WriteResult = list[bool] | None
 """Of an `Enqueue`, which of its events are new; of a `Settle`, nothing."""
 
 
-def check_room(events: Sequence[Event], kept: Mapping[Lane, int], largest: int) -> None:
+def check_room(events: Sequence[Event], kept: Mapping[FunctionKey, int], largest: int) -> None:
     """Raise QueueFullError where a function that keeps that many may not keep these as well."""
-    for lane, count in Counter(event.lane for event in events).items():
-        if kept.get(lane, 0) + count > largest:
-            raise QueueFullError(lane, largest)
+    for function, count in Counter(event.function_key for event in events).items():
+        if kept.get(function, 0) + count > largest:
+            raise QueueFullError(function, largest)

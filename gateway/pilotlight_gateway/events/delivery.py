@@ -1,63 +1,107 @@
-"""What is still to be told of an event that has ended, as it is kept in the queue.
+"""What is still to be told of an event that has ended, and to whom; kept in the queue.
 
-The outcome is stored before anybody is told of it, so that a destination that is away never makes a
-function run again. `record` turns it into what destinations get.
+The record is stored before anybody is told of it, so that a destination that is away never makes a
+function run again. `destinations` brings it there.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from .decide import Ended, Response
+from pilotlight.errors import PilotlightError
+
+from .attempt import Ran
+from .record import InvocationRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-__all__ = ["Delivery", "Target"]
+    from pilotlight_gateway.event_queue.interface import Event
+
+__all__ = ["Delivers", "Delivery", "Destination", "UndeliveredError"]
+
+
+class UndeliveredError(PilotlightError):
+    """A destination could not be reached, or refused; the message says why."""
+
+    code = "Undelivered"
+    status = 502
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where to tell it: a destination, which gets a record, or a dead-letter queue."""
+class Destination:
+    """Who is told: a destination, which gets a record, or a dead-letter queue."""
 
     address: str
     dead_letter: bool = False
 
+    def message(self, record: InvocationRecord, region: str) -> str:
+        """Return what it gets: the record; a dead-letter queue gets the event itself."""
+        if self.dead_letter:
+            return record.event.payload.decode(errors="replace")
+        return record.text(region)
+
+    def attributes(self, record: InvocationRecord) -> dict[str, tuple[str, str]]:
+        """Return what a dead-letter queue gets beside the message: type and value by name."""
+        return record.dead_letter_attributes() if self.dead_letter else {}
+
+
+class Delivers(Protocol):
+    """Brings records to one kind of destination, or to all."""
+
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Return once the destination has it; raises UndeliveredError."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An outcome, and who has not been told yet."""
+    """A record, and who has not been told yet."""
 
-    ended: Ended
-    targets: tuple[Target, ...]
-    ended_at: float
+    record: InvocationRecord
+    destinations: tuple[Destination, ...]
     attempts: int = 0
 
-    def left(self, targets: Sequence[Target]) -> Delivery:
-        """Give what is to be tried again after these were not reached."""
-        return replace(self, targets=tuple(targets), attempts=self.attempts + 1)
+    def left(self, destinations: Iterable[Destination]) -> Delivery:
+        """Return what is to be tried again after these were not reached."""
+        return replace(self, destinations=tuple(destinations), attempts=self.attempts + 1)
 
     def dump(self) -> bytes:
-        """Write it down."""
-        document = asdict(self)
-        if self.ended.response is not None:
-            text = self.ended.response.payload.decode(errors="replace")
-            document["ended"]["response"]["payload"] = text
+        """Write it down, for `Event.delivery`; events that wait hold this form."""
+        record = self.record
+        document = {
+            "ended": {
+                "condition": record.condition,
+                "message": record.message,
+                "tries": record.tries,
+                "response": _dump_ran(record.ran) if record.ran else None,
+            },
+            "targets": [asdict(one) for one in self.destinations],
+            "ended_at": record.ended_at,
+            "attempts": self.attempts,
+        }
         return json.dumps(document).encode()
 
     @classmethod
-    def load(cls, text: bytes) -> Self:
-        """Read what `dump` wrote."""
-        document = json.loads(text)
+    def of(cls, event: Event) -> Self:
+        """Read what `dump` wrote and an event holds."""
+        document = json.loads(event.delivery)
         ended = document["ended"]
-        response = ended["response"]
-        if response is not None:
-            response = Response(**response | {"payload": response["payload"].encode()})
+        response = ended.pop("response")
+        ran = _load_ran(response) if response else None
         return cls(
-            ended=Ended(**ended | {"response": response}),
-            targets=tuple(Target(**target) for target in document["targets"]),
-            ended_at=document["ended_at"],
-            attempts=document["attempts"],
+            InvocationRecord(event, **ended, ended_at=document["ended_at"], ran=ran),
+            tuple(Destination(**one) for one in document["targets"]),
+            document["attempts"],
         )
+
+
+def _dump_ran(ran: Ran) -> dict[str, Any]:
+    return asdict(ran) | {"payload": ran.payload.decode(errors="replace")}
+
+
+def _load_ran(document: dict[str, Any]) -> Ran:
+    return Ran(**document | {"payload": document["payload"].encode()})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import PilotlightError, UnavailableError
-from pilotlight_gateway.event_queue.interface import Lane, StaleLeaseError
+from pilotlight_gateway.event_queue.interface import FunctionKey, StaleLeaseError
 
 from .destinations.router import Destinations
 from .handler import EventHandler
@@ -24,12 +24,15 @@ from .pace import LEAST, REST_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight_gateway.event_queue.interface import Lease, Verdict
-    from pilotlight_gateway.services import Services
+    from pilotlight_gateway.event_queue.interface import EventLease, EventQueue, Settlement
+    from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.invocation.targets import Targets
+    from pilotlight_gateway.settings import Settings
 
+    from .metrics import EventMetrics
     from .pace import Pace
 
-__all__ = ["AsynchronousDispatcher"]
+__all__ = ["EventDispatcher"]
 
 SLOTS = 128
 """Events that one gateway works on at a time."""
@@ -44,24 +47,31 @@ AWAY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-class AsynchronousDispatcher:
+class EventDispatcher:
     """Tries events until each has ended."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
-        services: Services,
-        pace: Pace,
         *,
+        invoker: Invoker,
+        targets: Targets,
+        queue: EventQueue,
+        metrics: EventMetrics,
+        settings: Settings,
+        pace: Pace,
         clock: Callable[[], float] = time.time,
         slots: int = SLOTS,
     ) -> None:
-        self._queue = services.events
-        self._destinations = Destinations(services)
-        self._handler = EventHandler(services, self._destinations, clock=clock)
+        self._queue = queue
+        self._destinations = Destinations(settings, invoker)
+        self._handler = EventHandler(
+            invoker=invoker, targets=targets, queue=queue, destinations=self._destinations,
+            metrics=metrics, region=settings.region, clock=clock,
+        )  # fmt: skip
         self._pace = pace
         self._clock = clock
         self._slots = slots
-        self._working: dict[asyncio.Task[None], Lane] = {}
+        self._working: dict[asyncio.Task[None], FunctionKey] = {}
         self._freed = asyncio.Event()
         self._closing = False
 
@@ -108,7 +118,7 @@ class AsynchronousDispatcher:
         )
         for lease in leases:
             task = asyncio.create_task(self._work_on(lease))
-            self._working[task] = lease.event.lane
+            self._working[task] = lease.event.function_key
             task.add_done_callback(self._finished)
         return len(leases)
 
@@ -133,22 +143,22 @@ class AsynchronousDispatcher:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("event could not be worked on", error=repr(error))
 
-    async def _work_on(self, lease: Lease) -> None:
+    async def _work_on(self, lease: EventLease) -> None:
         event = lease.event
         if lease.redelivered:
             log.warning("event is leased again", request_id=event.id, epoch=lease.epoch)
         try:
-            lease, verdict = await self._handler.handle(lease)
-            await self._settle(lease, verdict)
-            self._handler.settled(event, verdict)
+            lease, settlement = await self._handler.handle(lease)
+            await self._settle(lease, settlement)
+            self._handler.settled(event, settlement)
         except StaleLeaseError as error:
             log.warning("lease was lost", request_id=event.id, error=str(error))
 
-    async def _settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def _settle(self, lease: EventLease, settlement: Settlement) -> None:
         """Settle, for as long as the lease may be in force and the queue is away."""
         while True:
             try:
-                await self._queue.settle(lease, verdict)
+                await self._queue.settle(lease, settlement)
             except UnavailableError as error:
                 if self._clock() >= lease.until:
                     raise

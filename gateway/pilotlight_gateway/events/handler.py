@@ -1,6 +1,7 @@
 """What is done with one event that was leased: try its function, or tell of how it ended.
 
-`attempt` runs, `decide` and `ending` say what follows, and the dispatcher settles it.
+`attempt` runs it and `destinations` tell of it; `decide` says what follows, and the dispatcher
+settles that.
 """
 
 from __future__ import annotations
@@ -14,26 +15,29 @@ import structlog
 from pilotlight.resources import destination_kind
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.event_queue.interface import Dead
-from pilotlight_gateway.invocation.async_config import async_config
-from pilotlight_gateway.invocation.targets import find_target
+from pilotlight_gateway.invocation.invoker import hold_seconds
+from pilotlight_gateway.invocation.reference import Reference
 
-from .acceptance import hold_seconds
-from .attempt import attempt, reference_of
-from .decide import Ended, FunctionFailed, NotRun, Outcome, decide, expired
-from .delivery import Delivery
-from .destinations.notice import Notice, UndeliveredError
-from .ending import after_delivery, end
+from .attempt import NotRun, Outcome, Ran, attempt
+from .decide import after_attempt, after_delivery, after_end, expired
+from .delivery import Delivery, Destination, UndeliveredError
+from .record import InvocationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight.resources import AsyncConfig
-    from pilotlight_gateway.event_queue.interface import Event, Lease, Verdict
-    from pilotlight_gateway.invocation.targets import Target as InvocationTarget
-    from pilotlight_gateway.services import Services
+    from pilotlight_gateway.event_queue.interface import (
+        Again,
+        Event,
+        EventLease,
+        EventQueue,
+        Settlement,
+    )
+    from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.invocation.targets import Target, Targets
 
-    from .delivery import Target
-    from .destinations.notice import Destination
+    from .delivery import Delivers
+    from .metrics import EventMetrics
 
 __all__ = ["EventHandler"]
 
@@ -44,108 +48,127 @@ log = structlog.get_logger()
 
 
 class EventHandler:
-    """Makes of a lease a verdict."""
+    """Works on events, one at a time and as many beside each other as are leased."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
-        services: Services,
-        destinations: Destination,
         *,
+        invoker: Invoker,
+        targets: Targets,
+        queue: EventQueue,
+        destinations: Delivers,
+        metrics: EventMetrics,
+        region: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._services = services
+        self._invoker = invoker
+        self._targets = targets
+        self._queue = queue
         self._destinations = destinations
+        self._metrics = metrics
+        self._region = region
         self._clock = clock
-        self._metrics = services.metrics.asynchronous
 
-    async def handle(self, lease: Lease) -> tuple[Lease, Verdict]:
-        """Work on an event; gives its lease, perhaps held longer, and what becomes of it."""
-        event = lease.event
-        if event.delivery:
-            verdict = await self._tell(event, Delivery.load(event.delivery))
-        else:
-            lease, verdict = await self._try(lease)
-        return lease, verdict
+    async def handle(self, lease: EventLease) -> tuple[EventLease, Settlement]:
+        """Work on an event; returns its lease, perhaps held longer, and what becomes of it."""
+        if lease.event.delivery:
+            return lease, await self._deliver(Delivery.of(lease.event))
+        return await self._try(lease)
 
-    def settled(self, event: Event, verdict: Verdict) -> None:
+    def settled(self, event: Event, settlement: Settlement) -> None:
         """Take note of what has become of an event, once it is stored."""
-        if isinstance(verdict, Dead):
-            self._metrics.died(*event.lane, verdict.reason)
-            log.warning("event is dead", request_id=event.id, reason=verdict.reason)
+        if isinstance(settlement, Dead):
+            self._metrics.died(*event.function_key, settlement.reason)
+            log.warning("event is dead", request_id=event.id, reason=settlement.reason)
 
-    async def _try(self, lease: Lease) -> tuple[Lease, Verdict]:
+    async def _try(self, lease: EventLease) -> tuple[EventLease, Settlement]:
         """Try the event's function."""
         event = lease.event
-        reference = reference_of(event, self._services.settings.region)
+        reference = _reference_of(event, self._region)
         try:
-            target = await find_target(self._services, reference)
+            target = await self._targets.find(reference)
         except FunctionNotFoundError as error:
-            self._metrics.dropped(*event.lane, "FunctionNotFound")
+            self._metrics.dropped(*event.function_key, "FunctionNotFound")
             return lease, Dead("FunctionNotFound", error.message, self._clock(), event.tries)
-        config = await async_config(self._services, reference, target)
+        config = await self._targets.async_config(reference, target)
+        decided: Again | InvocationRecord
         if self._clock() >= event.expires_at:
-            return lease, self._end(event, expired(event), config, target)
-        lease = await self._hold(lease, target)
-        self._metrics.started(*event.lane, self._clock() - event.enqueued_at)
-        outcome = await self._attempt(event, target)
-        return lease, self._after(event, outcome, config, target)
+            decided = expired(event, self._clock())
+        else:
+            lease = await self._hold(lease, target)
+            decided = await self._attempt(event, reference, target, retries=config.retries)
+        if not isinstance(decided, InvocationRecord):
+            return lease, decided
+        if not decided.succeeded:
+            self._metrics.dropped(*event.function_key, decided.condition)
+        return lease, after_end(decided, config, target.function.spec.dead_letter_target)
 
-    def _after(
-        self, event: Event, outcome: Outcome, config: AsyncConfig, target: InvocationTarget
-    ) -> Verdict:
-        decided = decide(
-            event,
-            outcome,
-            retries=config.retries,
-            now=self._clock(),
-            jitter=random.random(),  # noqa: S311  spreads load
-        )
-        if isinstance(decided, Ended):
-            return self._end(event, decided, config, target)
-        self._metrics.retried(*event.lane, _retry_reason(outcome))
-        log.info(
-            "event is tried again", request_id=event.id, reason=_retry_reason(outcome),
-            at=decided.due_at, tries=decided.tries,
-        )  # fmt: skip
-        return decided
-
-    def _end(
-        self, event: Event, ended: Ended, config: AsyncConfig, target: InvocationTarget
-    ) -> Verdict:
-        if not ended.succeeded:
-            self._metrics.dropped(*event.lane, ended.condition)
-        dead_letters = target.function.spec.dead_letter_target
-        return end(event, ended, config, dead_letters, self._clock())
-
-    async def _attempt(self, event: Event, target: InvocationTarget) -> Outcome:
+    async def _attempt(
+        self, event: Event, reference: Reference, target: Target, *, retries: int
+    ) -> Again | InvocationRecord:
+        self._metrics.started(*event.function_key, self._clock() - event.enqueued_at)
+        outcome: Outcome
         try:
-            return await attempt(self._services, event, target)
+            outcome = await attempt(self._invoker, event, reference, target)
         except Exception:
             log.exception("event could not be tried", request_id=event.id)
-            return NotRun("InternalError")
+            outcome = NotRun("InternalError")
+        jitter = random.random()  # noqa: S311  spreads load
+        decided = after_attempt(event, outcome, retries=retries, now=self._clock(), jitter=jitter)
+        if not isinstance(decided, InvocationRecord):
+            self._note_retry(event, outcome, decided)
+        return decided
 
-    async def _hold(self, lease: Lease, target: InvocationTarget) -> Lease:
+    def _note_retry(self, event: Event, outcome: Outcome, again: Again) -> None:
+        reason = _retry_reason(outcome)
+        self._metrics.retried(*event.function_key, reason)
+        log.info(
+            "event is tried again", request_id=event.id, reason=reason,
+            at=again.due_at, tries=again.tries,
+        )  # fmt: skip
+
+    async def _hold(self, lease: EventLease, target: Target) -> EventLease:
         """Hold an event as long as its function, as it is now, may run."""
         needed = self._clock() + hold_seconds(target.timeout)
         if lease.until >= needed - SLACK_SECONDS:
             return lease
-        return await self._services.events.extend(lease, needed)
+        return await self._queue.extend(lease, needed)
 
-    async def _tell(self, event: Event, delivery: Delivery) -> Verdict:
+    async def _deliver(self, delivery: Delivery) -> Settlement:
         """Tell everybody who was not told yet."""
-        unreached: dict[Target, str] = {}
-        for target in delivery.targets:
-            notice = Notice(event, delivery, target, self._services.settings.region)
-            try:
-                await self._destinations.deliver(notice)
-            except UndeliveredError as error:
-                unreached[target] = str(error)
-                self._metrics.undelivered(*event.lane, destination_kind(target.address) or "none")
-                log.warning("not delivered", request_id=event.id, error=str(error))
-        return after_delivery(event, delivery, unreached, self._clock())
+        unreached: dict[Destination, str] = {}
+        for destination in delivery.destinations:
+            problem = await self._tell(delivery.record, destination)
+            if problem is not None:
+                unreached[destination] = problem
+        return after_delivery(delivery, unreached, self._clock())
+
+    async def _tell(self, record: InvocationRecord, destination: Destination) -> str | None:
+        """Bring a record to a destination; returns why that was not possible."""
+        event = record.event
+        try:
+            await self._destinations.deliver(record, destination)
+        except UndeliveredError as error:
+            problem = str(error)
+        except Exception:
+            log.exception("record could not be delivered", request_id=event.id)
+            problem = f"{destination.address}: internal error"
+        else:
+            return None
+        kind = destination_kind(destination.address) or "none"
+        self._metrics.undelivered(*event.function_key, kind)
+        log.warning("not delivered", request_id=event.id, error=problem)
+        return problem
+
+
+def _reference_of(event: Event, region: str) -> Reference:
+    """Return what an event is meant for."""
+    return Reference(
+        event.namespace, event.account, region, event.function, event.qualifier or None
+    )
 
 
 def _retry_reason(outcome: Outcome) -> str:
-    if isinstance(outcome, FunctionFailed):
+    if isinstance(outcome, Ran):
         return "FunctionError"
     return "Throttle" if isinstance(outcome, NotRun) and outcome.throttled else "PlatformError"

@@ -1,7 +1,7 @@
-"""Metrics of asynchronous invocation, after AWS Lambda Developer Guide, "Types of metrics".
+"""Metrics of events, after AWS Lambda Developer Guide, "Types of metrics".
 
-Registered beside the gateway's own; `reason` is one of the few words that `decide` and the
-dispatcher know.
+`invocation.metrics` counts those that are accepted; `reason` is one of the few words that `decide`
+and the handler know.
 """
 
 from __future__ import annotations
@@ -13,34 +13,29 @@ from prometheus_client import Counter, Histogram
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-__all__ = ["AsynchronousMetrics"]
+__all__ = ["EventMetrics"]
 
 _LABELS = ("namespace", "function")
 _AGES = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 60, 180, 600, 3600, 21_600)
 
 
-class AsynchronousMetrics:
+class EventMetrics:
     """What happened to events."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *more: str) -> Counter:
             return Counter(f"pilotlight_async_{name}", text, (*_LABELS, *more), registry=registry)
 
-        self._received = counter("events_received", "Events that were accepted.")
         self._retries = counter("event_retries", "Attempts that are tried again.", "reason")
         self._dropped = counter("events_dropped", "Events that ended without success.", "reason")
         self._dead = counter("dead_letters", "Events kept as dead letters.", "reason")
         self._undelivered = counter(
-            "destination_delivery_failures", "Notices that a destination did not take.", "kind"
+            "destination_delivery_failures", "Records that a destination did not take.", "kind"
         )
         self._age = Histogram(
             "pilotlight_async_event_age_seconds", "From acceptance to the start of a try.",
             _LABELS, registry=registry, buckets=_AGES,
         )  # fmt: skip
-
-    def received(self, namespace: str, function: str) -> None:
-        """Count an event that was accepted."""
-        self._received.labels(namespace, function).inc()
 
     def started(self, namespace: str, function: str, age: float) -> None:
         """Note how old an event is when it is tried."""
@@ -59,5 +54,5 @@ class AsynchronousMetrics:
         self._dead.labels(namespace, function, reason).inc()
 
     def undelivered(self, namespace: str, function: str, kind: str) -> None:
-        """Count a notice that a destination did not take."""
+        """Count a record that a destination did not take."""
         self._undelivered.labels(namespace, function, kind).inc()

@@ -1,11 +1,13 @@
-"""What destinations and dead-letter queues get: Lambda's invocation record and its attributes.
+"""How an event ended: Lambda's invocation record, as destinations and dead-letter queues get it.
 
 AWS Lambda Developer Guide, "Adding a destination" and "Adding a dead-letter queue"; lambda.md 1.4.
+`decide` makes a record, `delivery` brings it to its destinations.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,69 +17,91 @@ from pilotlight.resources import LATEST
 if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import Event
 
-    from .decide import Ended
-    from .delivery import Delivery
+    from .attempt import Ran
 
-__all__ = ["dead_letter_attributes", "invoked_arn", "record"]
+__all__ = ["InvocationRecord"]
 
 LONGEST_MESSAGE = 1024
 """Bytes of an error's text in a dead-letter queue."""
 
 
-def invoked_arn(event: Event, region: str) -> str:
-    """Give the ARN that an event was meant for, always with a qualifier."""
-    return function_arn(region, event.account, event.function, event.qualifier or LATEST)
+@dataclass(frozen=True, slots=True)
+class InvocationRecord:
+    """An event that has ended."""
 
+    event: Event
+    condition: str
+    """Lambda's word for how: Success, RetriesExhausted, EventAgeExceeded …"""
+    message: str
+    tries: int
+    """How often the function ran."""
+    ended_at: float
+    """Seconds since the epoch."""
+    ran: Ran | None = None
+    """The last run; None where none is to be told of."""
 
-def record(event: Event, delivery: Delivery, region: str) -> dict[str, Any]:
-    """Give the invocation record, version 1.0."""
-    ended = delivery.ended
-    document: dict[str, Any] = {
-        "version": "1.0",
-        "timestamp": _timestamp(delivery.ended_at),
-        "requestContext": {
-            "requestId": event.id,
-            "functionArn": invoked_arn(event, region),
-            "condition": ended.condition,
-            "approximateInvokeCount": ended.tries,
-        },
-        "requestPayload": _value(event.payload),
-    }
-    return document | _response(ended)
+    @property
+    def succeeded(self) -> bool:
+        """Whether the event ended well."""
+        return self.condition == "Success"
 
+    def document(self, region: str) -> dict[str, Any]:
+        """Return the invocation record, version 1.0."""
+        event = self.event
+        qualifier = event.qualifier or LATEST
+        document: dict[str, Any] = {
+            "version": "1.0",
+            "timestamp": _timestamp(self.ended_at),
+            "requestContext": {
+                "requestId": event.id,
+                "functionArn": function_arn(region, event.account, event.function, qualifier),
+                "condition": self.condition,
+                "approximateInvokeCount": self.tries,
+            },
+            "requestPayload": _value(event.payload),
+        }
+        if self.ran is not None:
+            document["responseContext"] = _response_context(self.ran)
+            document["responsePayload"] = _value(self.ran.payload)
+        return document
 
-def dead_letter_attributes(event: Event, ended: Ended) -> dict[str, tuple[str, str]]:
-    """Give a dead letter's attributes by name: type and value."""
-    code = "200" if ended.response else "429"
-    message = _error_message(ended).encode()[:LONGEST_MESSAGE].decode(errors="ignore")
-    return {
-        "RequestID": ("String", event.id),
-        "ErrorCode": ("Number", code),
-        "ErrorMessage": ("String", message or ended.condition),
-    }
-
-
-def _response(ended: Ended) -> dict[str, Any]:
-    response = ended.response
-    if response is None:
-        return {}
-    context: dict[str, Any] = {"statusCode": 200, "executedVersion": response.version}
-    if response.function_error:
-        context["functionError"] = response.function_error
-    return {"responseContext": context, "responsePayload": _value(response.payload)}
-
-
-def _error_message(ended: Ended) -> str:
-    """Give the function's own words where it said some."""
-    payload = _value(ended.response.payload) if ended.response else None
-    if isinstance(payload, dict) and isinstance(payload.get("errorMessage"), str):
-        text: str = payload["errorMessage"]
+    def text(self, region: str) -> str:
+        """Return the document as JSON that can be encoded, whatever the payloads hold."""
+        document = self.document(region)
+        text = json.dumps(document, ensure_ascii=False)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can say only escaped
+            return json.dumps(document)
         return text
-    return ended.message
+
+    def dead_letter_attributes(self) -> dict[str, tuple[str, str]]:
+        """Return a dead letter's attributes by name: type and value."""
+        message = self._error_message().encode(errors="replace")[:LONGEST_MESSAGE]
+        return {
+            "RequestID": ("String", self.event.id),
+            "ErrorCode": ("Number", "200" if self.ran else "429"),
+            "ErrorMessage": ("String", message.decode(errors="ignore") or self.condition),
+        }
+
+    def _error_message(self) -> str:
+        """Return the function's own words where it said some."""
+        payload = _value(self.ran.payload) if self.ran else None
+        if isinstance(payload, dict) and isinstance(payload.get("errorMessage"), str):
+            text: str = payload["errorMessage"]
+            return text
+        return self.message
+
+
+def _response_context(ran: Ran) -> dict[str, Any]:
+    context: dict[str, Any] = {"statusCode": 200, "executedVersion": ran.version}
+    if ran.function_error:
+        context["functionError"] = ran.function_error
+    return context
 
 
 def _value(payload: bytes) -> Any:
-    """Give a payload as JSON; what is none, as text."""
+    """Return a payload as JSON; what is none, as text."""
     try:
         return json.loads(payload)
     except (ValueError, RecursionError):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .authorizer import Authorizer
     from .issuers import Issuers
-    from .site import Findings, Meeting
+    from .site import Findings, Match
 
 __all__ = ["Authorisation"]
 
@@ -39,25 +39,25 @@ class Authorisation:
     issuers: Issuers
     authorizer: Authorizer
 
-    async def check_head(self, meeting: Meeting) -> Findings:
+    async def check_head(self, match: Match) -> Findings:
         """Check what needs no body, before one is read; raises HttpError where it may not pass."""
-        auth = meeting.site.auth
+        auth = match.site.auth
         if auth.jwt is not None:
-            header = meeting.request.header("authorization")
+            header = match.request.header("authorization")
             return await check_token(self.issuers, auth.jwt, header)
         if auth.authorizer is not None:
-            return await self.authorizer.check(auth.authorizer, meeting)
+            return await self.authorizer.check(auth.authorizer, match)
         return {}
 
-    async def check_signature(self, request: BaseRequest, meeting: Meeting) -> Findings:
+    async def check_signature(self, request: BaseRequest, match: Match) -> Findings:
         """Check the signature, which covers the body, where the site asks for one.
 
         Who signs must be of the function's account; raises HttpError.
         """
-        if meeting.site.auth.type != "iam":
+        if match.site.auth.type != "iam":
             return {}
-        caller = await self._signer(request, meeting)
-        if caller.account != meeting.account:
+        caller = await self._signer(request, match)
+        if caller.account != match.account:
             raise HttpError(403)
         return {
             "iam": {
@@ -71,14 +71,14 @@ class Authorisation:
             }
         }
 
-    async def _signer(self, request: BaseRequest, meeting: Meeting) -> Caller:
+    async def _signer(self, request: BaseRequest, match: Match) -> Caller:
         path, _, query = request.raw_path.partition("?")
         head = RequestHead(request.method, path, query, request.headers)
         try:
             _check_service(request.headers.get("Authorization", ""))
-            return await self.authenticator.authenticate(head, meeting.request.body)
+            return await self.authenticator.authenticate(head, match.request.body)
         except ApiError as error:
-            log.info("http request refused", request_id=meeting.request.request_id, why=str(error))
+            log.info("http request refused", request_id=match.request.request_id, why=str(error))
             raise HttpError(403) from error
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from . import payload_v1, payload_v2
+from . import envelope, payload_v1, payload_v2
 from .errors import HttpError
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from pilotlight.resources import AuthorizerAuth
 
-    from .site import Findings, Meeting
+    from .site import Findings, Match
 
-    Call = Callable[[Meeting, str, bytes], Awaitable[bytes]]
-    """Invokes a function of the meeting's account by its reference; raises HttpError."""
+    Invoke = Callable[[Match, str, bytes], Awaitable[bytes]]
+    """Invokes a function of the match's account by its reference; raises HttpError."""
 
 __all__ = ["Authorizer", "verdict"]
 
@@ -35,37 +35,37 @@ MOST_KEPT = 10_000
 class Authorizer:
     """Decisions, and those that still count."""
 
-    call: Call
+    invoke: Invoke
     clock: Callable[[], float] = time.monotonic
     _kept: OrderedDict[tuple[str, str], tuple[float, dict[str, object] | None]] = field(
         default_factory=OrderedDict
     )
 
-    async def check(self, wanted: AuthorizerAuth, meeting: Meeting) -> Findings:
-        """Give the authorizer's context as payload 2.0 says it.
+    async def check(self, wanted: AuthorizerAuth, match: Match) -> Findings:
+        """Return the authorizer's context as payload 2.0 says it.
 
         Raises HttpError: 401 without an identity, 403 where it says no, 502 where it fails.
         """
-        identity = meeting.request.header(wanted.identity_header)
+        identity = match.request.header(wanted.identity_header)
         if not identity:
             raise HttpError(401)
-        place = (meeting.site.id, f"{meeting.route_key} {identity}")
+        place = (match.site.id, f"{match.route_key} {identity}")
         expires, context = self._kept.get(place, (float("-inf"), None))
         if self.clock() >= expires:
-            context = await self._ask(wanted, identity, meeting)
+            context = await self._ask(wanted, identity, match)
             self._keep(place, context, wanted.cache_seconds)
         if context is None:
             raise HttpError(403)
         return {"lambda": context}
 
     async def _ask(
-        self, wanted: AuthorizerAuth, identity: str, meeting: Meeting
+        self, wanted: AuthorizerAuth, identity: str, match: Match
     ) -> dict[str, object] | None:
-        arn = _route_arn(meeting)
-        event = _event(arn, identity, meeting)
-        answer = await self.call(meeting, wanted.function, json.dumps(event).encode())
+        arn = _route_arn(match)
+        event = _event(arn, identity, match)
+        answer = await self.invoke(match, wanted.function, json.dumps(event).encode())
         try:
-            return verdict(json.loads(answer), arn)
+            return verdict(envelope.load(answer), arn)
         except ValueError as error:
             raise HttpError(502) from error
 
@@ -108,20 +108,20 @@ def _listed(value: object) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]
 
 
-def _route_arn(meeting: Meeting) -> str:
+def _route_arn(match: Match) -> str:
     return (
-        f"arn:aws:execute-api:{meeting.region}:{meeting.account}:{meeting.site.id}/$default/"
-        f"{meeting.request.method}{meeting.request.decoded_path}"
+        f"arn:aws:execute-api:{match.region}:{match.account}:{match.site.id}/$default/"
+        f"{match.request.method}{match.request.decoded_path}"
     )
 
 
-def _event(arn: str, identity: str, meeting: Meeting) -> dict[str, Any]:
-    """Give the request's event without its body, in the format that the route has."""
-    if meeting.site.style == "2.0":
+def _event(arn: str, identity: str, match: Match) -> dict[str, Any]:
+    """Return the request's event without its body, in the format that the route has."""
+    if match.site.style == "2.0":
         about = {"type": "REQUEST", "routeArn": arn, "identitySource": [identity]}
-        event = payload_v2.event(meeting)
+        event = payload_v2.event(match)
     else:
         about = {"type": "REQUEST", "methodArn": arn, "identitySource": identity}
-        event = payload_v1.event(meeting)
+        event = payload_v1.event(match)
     unwanted = {"body", "isBase64Encoded"}
     return about | {name: value for name, value in event.items() if name not in unwanted}

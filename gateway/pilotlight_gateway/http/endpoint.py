@@ -1,7 +1,7 @@
 """The way of a plain HTTP request to a function and back; `_answer` shows the whole of it.
 
-A function is called through the Lambda API's own `Invoke`, so concurrency, throttles, versions,
-metrics and logs are the same as for any other caller.
+A function is called through `invocation.invoker`, so concurrency, throttles, versions, metrics and
+logs are the same as for any other caller.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
-from multidict import CIMultiDict
 
 from pilotlight.errors import PilotlightError
 from pilotlight_gateway import errors
-from pilotlight_gateway.apis.lambda_.invoke import LARGEST_EVENT, invoke
-from pilotlight_gateway.auth.caller import Caller
 from pilotlight_gateway.bodies import read_body
-from pilotlight_gateway.exchange import Call, Query, Reply
+from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.invocation.invocation import LARGEST_EVENT, Invocation
+from pilotlight_gateway.invocation.lineage import continue_trace
+from pilotlight_gateway.invocation.reference import Reference
 
 from . import cors
 from .authorisation import Authorisation
@@ -30,17 +30,18 @@ from .issuers import Issuers
 from .message import HttpRequest, HttpResponse
 from .payload import FORMATS
 from .rate_limit import RateLimiter
-from .sites import Sites, UnknownUrlError
+from .sites import UnknownUrlError
 
 if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from pilotlight_gateway.auth.caller import Authenticator
-    from pilotlight_gateway.services import Services
+    from pilotlight_gateway.invocation.invoker import Invoker
 
-    from .site import Meeting
+    from .site import Match
+    from .sites import Sites
 
-__all__ = ["HttpEndpoint"]
+__all__ = ["HttpEndpoint", "event_of"]
 
 _TRACE = "x-amzn-trace-id"
 _OF_THE_GATEWAY = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", _TRACE}
@@ -51,9 +52,9 @@ log = structlog.get_logger()
 class HttpEndpoint:
     """Answers requests to function URLs and routes."""
 
-    def __init__(self, services: Services, authenticator: Authenticator) -> None:
-        self.sites = Sites(services)
-        self._services = services
+    def __init__(self, sites: Sites, invoker: Invoker, authenticator: Authenticator) -> None:
+        self.sites = sites
+        self._invoker = invoker
         self._rates = RateLimiter()
         self._authorisation = Authorisation(authenticator, Issuers(), Authorizer(self._ask))
 
@@ -71,13 +72,13 @@ class HttpEndpoint:
         """Answer a request, with the headers that a page of another origin needs to read it."""
         if (allowed := self._preflight(incoming)) is not None:
             return allowed
-        meeting = self.sites.meet(incoming, incoming.method)
+        match = self.sites.match(incoming, incoming.method)
         try:
-            response = await self._answer(request, meeting)
+            response = await self._answer(request, match)
         except HttpError as error:
-            response = say(error, meeting.site.style)
-        if meeting.site.cors is not None:
-            cors.add_headers(meeting.site.cors, incoming, response)
+            response = say(error, match.site.style)
+        if match.site.cors is not None:
+            cors.add_headers(match.site.cors, incoming, response)
         return response
 
     def _preflight(self, incoming: HttpRequest) -> HttpResponse | None:
@@ -85,47 +86,49 @@ class HttpEndpoint:
         if not cors.is_preflight(incoming):
             return None
         try:
-            meeting = self.sites.meet(incoming, incoming.header("access-control-request-method"))
+            match = self.sites.match(incoming, incoming.header("access-control-request-method"))
         except HttpError:
             return None
-        rules = meeting.site.cors
+        rules = match.site.cors
         return None if rules is None else cors.answer_preflight(rules, incoming)
 
-    async def _answer(self, request: BaseRequest, meeting: Meeting) -> HttpResponse:
-        self._limit(meeting)
-        found = await self._authorisation.check_head(meeting)
-        meeting = replace(meeting, request=await _with_body(request, meeting.request))
-        found |= await self._authorisation.check_signature(request, meeting)
-        meeting = replace(meeting, authorizer=found)
-        payload = FORMATS[meeting.site.style]
-        event = json.dumps(payload.event(meeting), ensure_ascii=False).encode()
-        answer = await self._call(meeting, meeting.site.reference, event)
-        return payload.response(answer)
+    async def _answer(self, request: BaseRequest, match: Match) -> HttpResponse:
+        self._limit(match)
+        found = await self._authorisation.check_head(match)
+        match = replace(match, request=await _with_body(request, match.request))
+        found |= await self._authorisation.check_signature(request, match)
+        match = replace(match, authorizer=found)
+        answer = await self._invoke(match, match.site.reference, event_of(match))
+        return FORMATS[match.site.style].response(answer)
 
-    def _limit(self, meeting: Meeting) -> None:
-        rate = meeting.site.rate
+    def _limit(self, match: Match) -> None:
+        rate = match.site.rate
         if rate is None:
             return
-        decision = self._rates.take(time.monotonic(), meeting.site.id, rate)
+        decision = self._rates.take(time.monotonic(), match.site.id, rate)
         if not decision.allowed:
             raise HttpError(429, headers=(("Retry-After", str(decision.retry_after)),))
 
-    async def _ask(self, meeting: Meeting, reference: str, event: bytes) -> bytes:
+    async def _ask(self, match: Match, reference: str, event: bytes) -> bytes:
         """Invoke an authorizer function, as a request of its own."""
-        request = replace(meeting.request, request_id=new_request_id())
-        return await self._call(replace(meeting, request=request), reference, event)
+        request = replace(match.request, request_id=new_request_id())
+        return await self._invoke(replace(match, request=request), reference, event)
 
-    async def _call(self, meeting: Meeting, reference: str, event: bytes) -> bytes:
-        """Invoke a function of the site's account; raises HttpError."""
-        call = _call_of(meeting, reference, event)
-        try:
-            reply = await invoke(self._services, call)
-            answer = await _whole(reply)
-        except (errors.ApiError, PilotlightError) as error:
-            raise _problem(error, meeting) from error
-        if "X-Amz-Function-Error" in reply.headers:
+    async def _invoke(self, match: Match, name: str, event: bytes) -> bytes:
+        """Invoke a function of the site's account, `name` or `name:qualifier`; raises HttpError."""
+        if len(event) > LARGEST_EVENT:
+            raise HttpError(413)
+        if not match.account:
             raise HttpError(502)
-        return answer
+        reference = _reference(match, name)
+        try:
+            answer = await self._invoker.invoke(reference, _invocation(match, reference, event))
+            body = await answer.read()
+        except (errors.ApiError, PilotlightError) as error:
+            raise _problem(error, match) from error
+        if answer.function_error:
+            raise HttpError(502)
+        return body
 
 
 def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
@@ -148,7 +151,7 @@ def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
 
 
 def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
-    """Give the headers that came, and those that AWS's front doors add."""
+    """Return the headers that came, and those that AWS's front doors add."""
     came = request.headers
     proto = came.get("X-Forwarded-Proto", request.scheme)
     port = host.partition(":")[2] or ("443" if proto == "https" else "80")
@@ -166,7 +169,7 @@ def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
 
 
 def _text(value: str) -> str:
-    """Give what came as text that JSON can hold, whatever its bytes were."""
+    """Return what came as text that JSON can hold, whatever its bytes were."""
     if value.isascii():
         return value
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
@@ -180,37 +183,33 @@ async def _with_body(request: BaseRequest, incoming: HttpRequest) -> HttpRequest
     return replace(incoming, body=body)
 
 
-def _call_of(meeting: Meeting, reference: str, event: bytes) -> Call:
-    """Make the call of Invoke that the front door makes."""
-    if len(event) > LARGEST_EVENT:
-        raise HttpError(413)
-    site, request = meeting.site, meeting.request
-    if not meeting.account:
-        raise HttpError(502)
-    return Call(
-        operation="Invoke",
-        caller=Caller(meeting.account, site.namespace, f"http:{site.id}"),
-        request_id=request.request_id,
-        headers=CIMultiDict({_TRACE: request.header(_TRACE)}),
-        parameters={"FunctionName": reference},
-        query=Query(),
-        body=event,
-        origin="",
-    )
+def event_of(match: Match) -> bytes:
+    """Return the event; raises HttpError where an authorizer's context cannot be said in JSON."""
+    document = FORMATS[match.site.style].event(match)
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise HttpError(502) from error
 
 
-async def _whole(reply: Reply) -> bytes:
-    if isinstance(reply.body, bytes):
-        return reply.body
-    return b"".join([piece async for piece in reply.body])
+def _reference(match: Match, name: str) -> Reference:
+    function, _, qualifier = name.partition(":")
+    namespace, account, region = match.site.namespace, match.account, match.region
+    return Reference(namespace, account, region, function, qualifier or None)
 
 
-def _problem(error: errors.ApiError | PilotlightError, meeting: Meeting) -> HttpError:
+def _invocation(match: Match, reference: Reference, event: bytes) -> Invocation:
+    request = match.request
+    trace_id = continue_trace(request.header(_TRACE), reference)
+    return Invocation(request.request_id, reference.arn, trace_id, event)
+
+
+def _problem(error: errors.ApiError | PilotlightError, match: Match) -> HttpError:
     if isinstance(error, PilotlightError):
         error = errors.translate(error)
     log.info(
-        "http request not answered", function=meeting.site.reference,
-        request_id=meeting.request.request_id, why=error.message,
+        "http request not answered", function=match.site.reference,
+        request_id=match.request.request_id, why=error.message,
     )  # fmt: skip
     headers = tuple(error.headers.items())
     passed_on = {429, 413, 503}

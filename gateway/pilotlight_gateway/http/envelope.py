@@ -18,7 +18,7 @@ from .message import HttpResponse
 __all__ = ["cookies", "is_envelope", "load", "read", "repeated_headers"]
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
 _MALFORMED = 502
 _RESERVED = frozenset({
     "connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
@@ -67,7 +67,7 @@ def cookies(document: Any) -> list[tuple[str, str]]:
 
 
 def _status(value: Any) -> int:
-    if isinstance(value, str) and value.isdecimal():
+    if isinstance(value, str) and value.isdecimal() and len(value) == 3:  # noqa: PLR2004  as below
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 200 <= value <= 599:  # noqa: PLR2004  final statuses of HTTP
         raise HttpError(_MALFORMED)
@@ -84,7 +84,7 @@ def _mapping(document: Any, name: str) -> list[tuple[str, Any]]:
 
 
 def _pair(name: str, value: Any) -> list[tuple[str, str]]:
-    """Give a header; none where the function may not set it, or set it to nothing."""
+    """Return a header; none where the function may not set it, or set it to nothing."""
     if value is None or name.lower() in _RESERVED:
         return []
     if isinstance(value, bool):
@@ -102,9 +102,9 @@ def _body(document: Any) -> bytes:
         return b""
     if not isinstance(body, str):
         raise HttpError(_MALFORMED)
-    if not document.get("isBase64Encoded"):
-        return body.encode()
     try:
+        if not document.get("isBase64Encoded"):
+            return body.encode()
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError) as error:
         raise HttpError(_MALFORMED) from error

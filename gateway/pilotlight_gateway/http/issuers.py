@@ -53,7 +53,7 @@ class Issuers:
     _reading: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def key(self, issuer: str, key_id: str) -> dict[str, Any] | None:
-        """Give a key; None where the issuer has none of that id.
+        """Return a key; None where the issuer has none of that id.
 
         Raises UnavailableError where the issuer cannot be read and was not in the last hour.
         """

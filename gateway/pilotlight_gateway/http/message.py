@@ -51,7 +51,7 @@ class HttpRequest:
         return parse_qsl(self.query, keep_blank_values=True)
 
     def header(self, name: str) -> str:
-        """Give a header's values, joined by commas; empty where it is not there."""
+        """Return a header's values, joined by commas; empty where it is not there."""
         return ",".join(value for key, value in self.headers if key.lower() == name)
 
     def has_text(self) -> bool:

@@ -8,7 +8,7 @@ from . import payload_alb, payload_v1, payload_v2
 
 if TYPE_CHECKING:
     from .message import HttpResponse
-    from .site import Meeting, Style
+    from .site import Match, Style
 
 __all__ = ["FORMATS", "PayloadFormat"]
 
@@ -16,8 +16,8 @@ __all__ = ["FORMATS", "PayloadFormat"]
 class PayloadFormat(Protocol):
     """A payload format; each module beside this one is one."""
 
-    def event(self, meeting: Meeting) -> dict[str, Any]:
-        """Give the event of a meeting's request."""
+    def event(self, match: Match) -> dict[str, Any]:
+        """Return the event of a match's request."""
         ...
 
     def response(self, answer: bytes) -> HttpResponse:

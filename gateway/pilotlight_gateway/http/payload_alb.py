@@ -12,17 +12,17 @@ from .payload_v1 import response
 from .payload_v2 import body_members
 
 if TYPE_CHECKING:
-    from .site import Meeting
+    from .site import Match
 
 __all__ = ["event", "response"]
 
 
-def event(meeting: Meeting) -> dict[str, Any]:
-    """Give the event."""
-    request = meeting.request
+def event(match: Match) -> dict[str, Any]:
+    """Return the event."""
+    request = match.request
     target = (
-        f"arn:aws:elasticloadbalancing:{meeting.region}:{meeting.account}:"
-        f"targetgroup/{meeting.site.function}/{meeting.site.id}"
+        f"arn:aws:elasticloadbalancing:{match.region}:{match.account}:"
+        f"targetgroup/{match.site.function}/{match.site.id}"
     )
     return {
         "requestContext": {"elb": {"targetGroupArn": target}},

@@ -13,29 +13,29 @@ from .payload_v2 import body_members, request_time
 
 if TYPE_CHECKING:
     from .message import HttpResponse
-    from .site import Meeting
+    from .site import Match
 
 __all__ = ["event", "response"]
 
 Document = dict[str, Any]
 
 
-def event(meeting: Meeting) -> Document:
-    """Give the event; members that say nothing are null, as in API Gateway's."""
-    request = meeting.request
+def event(match: Match) -> Document:
+    """Return the event; members that say nothing are null, as in API Gateway's."""
+    request = match.request
     headers, query = grouped(request.headers), grouped(request.pairs)
     return {
         "version": "1.0",
-        "resource": meeting.site.resource,
+        "resource": match.site.resource,
         "path": request.decoded_path,
         "httpMethod": request.method,
         "headers": _last(headers),
         "multiValueHeaders": headers,
         "queryStringParameters": _last(query) or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": meeting.path_parameters or None,
+        "pathParameters": match.path_parameters or None,
         "stageVariables": None,
-        "requestContext": _context(meeting),
+        "requestContext": _context(match),
         "body": None,
     } | body_members(request)
 
@@ -54,12 +54,12 @@ def _last(groups: dict[str, list[str]]) -> dict[str, str]:
     return {name: values[-1] for name, values in groups.items()}
 
 
-def _context(meeting: Meeting) -> Document:
-    request, site = meeting.request, meeting.site
+def _context(match: Match) -> Document:
+    request, site = match.request, match.site
     return {
-        "accountId": meeting.account,
+        "accountId": match.account,
         "apiId": site.id,
-        "authorizer": _authorizer(meeting),
+        "authorizer": _authorizer(match),
         "domainName": request.host,
         "domainPrefix": request.host.partition(".")[0],
         "extendedRequestId": request.request_id,
@@ -74,12 +74,12 @@ def _context(meeting: Meeting) -> Document:
         "requestId": request.request_id,
         "requestTime": request_time(request.time),
         "requestTimeEpoch": int(request.time * 1000),
-        "resourceId": meeting.route_key,
+        "resourceId": match.route_key,
         "resourcePath": site.resource,
         "stage": "$default",
     }
 
 
-def _authorizer(meeting: Meeting) -> dict[str, object] | None:
+def _authorizer(match: Match) -> dict[str, object] | None:
     """Say what authorisation found as format 1.0 does: flat, a token's claims under `claims`."""
-    return next(iter(meeting.authorizer.values()), None)
+    return next(iter(match.authorizer.values()), None)

@@ -15,16 +15,16 @@ from .message import HttpResponse, grouped
 
 if TYPE_CHECKING:
     from .message import HttpRequest
-    from .site import Meeting
+    from .site import Match
 
 __all__ = ["body_members", "event", "request_time", "response"]
 
 Document = dict[str, Any]
 
 
-def event(meeting: Meeting) -> Document:
-    """Give the event; members that say nothing are left out, as in Lambda's."""
-    request = meeting.request
+def event(match: Match) -> Document:
+    """Return the event; members that say nothing are left out, as in Lambda's."""
+    request = match.request
     headers = {
         name: ",".join(values)
         for name, values in grouped((key.lower(), value) for key, value in request.headers).items()
@@ -32,18 +32,18 @@ def event(meeting: Meeting) -> Document:
     }
     document: Document = {
         "version": "2.0",
-        "routeKey": meeting.route_key,
+        "routeKey": match.route_key,
         "rawPath": request.path,
         "rawQueryString": request.query,
         "headers": headers,
-        "requestContext": _context(meeting),
+        "requestContext": _context(match),
     }
     optional = {
         "cookies": _cookies(request),
         "queryStringParameters": {
             name: ",".join(values) for name, values in grouped(request.pairs).items()
         },
-        "pathParameters": meeting.path_parameters,
+        "pathParameters": match.path_parameters,
     }
     document |= {name: value for name, value in optional.items() if value}
     return document | body_members(request)
@@ -60,7 +60,7 @@ def response(answer: bytes) -> HttpResponse:
 
 
 def body_members(request: HttpRequest) -> Document:
-    """Give `body` and `isBase64Encoded`; only the latter where there is no body."""
+    """Return `body` and `isBase64Encoded`; only the latter where there is no body."""
     if not request.body:
         return {"isBase64Encoded": False}
     if request.has_text():
@@ -79,11 +79,11 @@ def _cookies(request: HttpRequest) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def _context(meeting: Meeting) -> Document:
-    request, site = meeting.request, meeting.site
+def _context(match: Match) -> Document:
+    request, site = match.request, match.site
     anonymous = site.style == "url" and site.auth.type == "none"
     context: Document = {
-        "accountId": "anonymous" if anonymous else meeting.account,
+        "accountId": "anonymous" if anonymous else match.account,
         "apiId": site.id,
         "domainName": request.host,
         "domainPrefix": request.host.partition(".")[0],
@@ -95,9 +95,9 @@ def _context(meeting: Meeting) -> Document:
             "userAgent": request.header("user-agent"),
         },
         "requestId": request.request_id,
-        "routeKey": meeting.route_key,
+        "routeKey": match.route_key,
         "stage": "$default",
         "time": request_time(request.time),
         "timeEpoch": int(request.time * 1000),
     }
-    return context | ({"authorizer": meeting.authorizer} if meeting.authorizer else {})
+    return context | ({"authorizer": match.authorizer} if match.authorizer else {})

@@ -1,4 +1,4 @@
-"""Which route a path meets: the most exact one, segment by segment. Pure.
+"""Which route matches a path: the most exact one, segment by segment. Pure.
 
 A literal segment goes before a parameter, a parameter before `{proxy+}` (API Gateway Developer
 Guide, "Routes for HTTP APIs"). `{proxy+}` stands for what is left of the path, even for nothing
@@ -28,7 +28,7 @@ class _Pattern:
     segments: tuple[tuple[int, str], ...]
 
     def match(self, path: Sequence[str]) -> dict[str, str] | None:
-        """Give the parameters where the path fits, else None."""
+        """Return the parameters where the path fits, else None."""
         parameters: dict[str, str] = {}
         for position, (kind, name) in enumerate(self.segments):
             if position >= len(path):
@@ -58,7 +58,7 @@ class RouteTable:
         return cls(entries)
 
     def find(self, method: str, path: str) -> tuple[Site, dict[str, str]] | None:
-        """Give the most exact site of a raw path, and the path's parameters."""
+        """Return the most exact site of a raw path, and the path's parameters."""
         segments = path.split("/")[1:]
         for pattern, site in self._entries:
             if site.methods and method not in site.methods:

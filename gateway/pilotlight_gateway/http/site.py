@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .message import HttpRequest
 
-__all__ = ["Findings", "Meeting", "Site", "site_of_route", "site_of_url"]
+__all__ = ["Findings", "Match", "Site", "site_of_route", "site_of_url"]
 
 Style = Literal["url", "1.0", "2.0", "alb"]
 Findings = dict[str, dict[str, object]]
@@ -50,8 +50,8 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
-    """A site and a request that met it."""
+class Match:
+    """A site and a request that is for it."""
 
     site: Site
     account: str
@@ -75,7 +75,7 @@ class Meeting:
 def site_of_url(
     namespace: str, account: str, function: str, qualifier: str | None, url: FunctionUrl
 ) -> Site:
-    """Give the site of a function URL."""
+    """Return the site of a function URL."""
     return Site(
         account=account,
         id=url_id(account, function, qualifier),
@@ -89,7 +89,7 @@ def site_of_url(
 
 
 def site_of_route(route: Route) -> Site:
-    """Give the site of a route."""
+    """Return the site of a route."""
     spec = route.spec
     function, _, qualifier = spec.function.partition(":")
     return Site(

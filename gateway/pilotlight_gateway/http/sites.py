@@ -16,13 +16,17 @@ from pilotlight.storage import Mirror
 
 from .errors import HttpError
 from .route_table import RouteTable
-from .site import Meeting, Site, site_of_route
+from .site import Match, Site, site_of_route
 from .urls import Urls, account_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pilotlight_gateway.services import Services
+    from pilotlight.resources import FunctionAlias
+    from pilotlight.storage import ResourceStore
+    from pilotlight_gateway.invocation.catalogue import Catalogue
+    from pilotlight_gateway.invocation.published import Followed
+    from pilotlight_gateway.settings import Settings
 
     from .message import HttpRequest
 
@@ -39,13 +43,19 @@ class UnknownUrlError(Exception):
 class Sites:
     """All function URLs and routes."""
 
-    def __init__(self, services: Services) -> None:
-        settings = services.settings
-        self._catalogue = services.catalogue
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        resources: ResourceStore,
+        catalogue: Catalogue,
+        aliases: Followed[FunctionAlias],
+    ) -> None:
+        self._catalogue = catalogue
         self._region = settings.region
         self._suffix = f"{_MARK}{settings.region}.{settings.url_domain}"
-        self._urls = Urls(services.catalogue, services.published.aliases)
-        self._routes = Mirror(services.resources, Route, self._route_changed)
+        self._urls = Urls(catalogue, aliases)
+        self._routes = Mirror(resources, Route, self._route_changed)
         self.synced = self._routes.synced
         self.run = self._routes.run
         self._made: dict[str, RouteTable] | None = None
@@ -63,30 +73,30 @@ class Sites:
         name = host.partition(":")[0].lower()
         return name in self._tables or name.endswith(self._suffix)
 
-    def meet(self, request: HttpRequest, method: str) -> Meeting:
+    def match(self, request: HttpRequest, method: str) -> Match:
         """Find what a request is for; raises UnknownUrlError, and HttpError where no route fits.
 
         `method` is the request's own, or the one that a preflight asks for.
         """
         table = self._tables.get(request.host)
         if table is not None:
-            return self._meet_route(table, request, method)
+            return self._match_route(table, request, method)
         if request.path.startswith(PREFIX):
-            return self._meet_path(request)
+            return self._match_path(request)
         site = self._urls.by_id.get(request.host.removesuffix(self._suffix))
         if site is None:
             raise UnknownUrlError(request.host)
-        return Meeting(site, site.account, self._region, request, method)
+        return Match(site, site.account, self._region, request, method)
 
-    def _meet_route(self, table: RouteTable, request: HttpRequest, method: str) -> Meeting:
+    def _match_route(self, table: RouteTable, request: HttpRequest, method: str) -> Match:
         found = table.find(method, request.path)
         if found is None:
             raise HttpError(404)
         site, parameters = found
         account = account_of(self._catalogue.get(site.namespace, site.function))
-        return Meeting(site, account or "", self._region, request, method, parameters)
+        return Match(site, account or "", self._region, request, method, parameters)
 
-    def _meet_path(self, request: HttpRequest) -> Meeting:
+    def _match_path(self, request: HttpRequest) -> Match:
         account, _, rest = request.path.removeprefix(PREFIX).partition("/")
         reference, slash, path = rest.partition("/")
         reference = unquote(reference)
@@ -94,7 +104,7 @@ class Sites:
         if site is None:
             raise UnknownUrlError(reference)
         seen = replace(request, path=f"/{path}" if slash else "/")
-        return Meeting(site, account, self._region, seen, request.method)
+        return Match(site, account, self._region, seen, request.method)
 
     def _route_changed(self, _before: Route | None, _after: Route | None) -> None:
         self._made = None

@@ -32,7 +32,7 @@ LEEWAY_SECONDS = 10
 
 
 async def check_token(issuers: Issuers, wanted: JwtAuth, authorization: str) -> Findings:
-    """Give the claims and scopes of a good token as payload 2.0 says them.
+    """Return the claims and scopes of a good token as payload 2.0 says them.
 
     Raises HttpError: 401 where the token is not good, 403 where it lacks the scope, 503 where the
     issuer's keys cannot be read.

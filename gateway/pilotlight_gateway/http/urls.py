@@ -72,7 +72,7 @@ class Urls:
 
 
 def account_of(function: Function | None) -> str | None:
-    """Give a function's account as its ARN says it."""
+    """Return a function's account as its ARN says it."""
     if function is None or not function.status.arn:
         return None
     named = parse_function_reference(function.status.arn)

@@ -67,7 +67,7 @@ class ClaimsClient:
     """Claims environments from whoever leads."""
 
     find_leader: Callable[[], Awaitable[str | None]]
-    """Gives `host:port` of the leader's claims server, or None while there is none."""
+    """Return `host:port` of the leader's claims server, or None while there is none."""
     platform_key: bytes
     gateway: str
     _holder: Holder | None = None

@@ -55,12 +55,12 @@ class ColdStarts:
             self._last.popitem(last=False)
 
     def last(self, namespace: str, function: str) -> dict[str, str | float]:
-        """Give the last start of a function: its source, and its phases in seconds."""
+        """Return the last start of a function: its source, and its phases in seconds."""
         return self._last.get((namespace, function), {})
 
 
 def _steps(start: Start) -> dict[str, float]:
-    """Give the steps that were taken: what stood ready took none."""
+    """Return the steps that were taken: what stood ready took none."""
     steps = {
         "pod": start.pod,
         "specialise": start.specialise,

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from pilotlight.agent.protocol import Report
 
-__all__ = ["Answer", "Invocation", "crash_answer"]
+__all__ = ["LARGEST_EVENT", "Answer", "Invocation", "crash_answer"]
+
+LARGEST_EVENT = 6_291_456
+"""Bytes of an event whose answer is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ class Answer:
     log_tail: str | None = None
     """Base64."""
     report: Report | None = None
+    version: str = ""
+    """That ran: `$LATEST` or a number."""
+
+    async def read(self) -> bytes:
+        """Return the whole body, which can be read once; raises ConnectionLostError."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return b"".join([piece async for piece in self.body])
 
 
 def crash_answer(request_id: str) -> Answer:

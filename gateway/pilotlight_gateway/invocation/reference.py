@@ -56,17 +56,9 @@ def resolve(
     """Resolve a `FunctionName` and a `Qualifier`; raises the error that Lambda raises."""
     named = parse_function_reference(text)
     if named is None:
-        raise ValidationError(
-            f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
-            "constraint: Member must satisfy regular expression pattern: "
-            "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?"
-            "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
-        )
+        raise _malformed(text)
     if len(named.name) > LONGEST_NAME:
-        raise ValidationError(
-            f"1 validation error detected: Value '{named.name}' at 'functionName' failed to "
-            f"satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}"
-        )
+        raise _too_long(named.name)
     if named.region not in {None, region}:
         raise FunctionNotFoundError(
             f"Functions from '{named.region}' are not reachable in this region ('{region}')"
@@ -75,13 +67,28 @@ def resolve(
         raise InvalidParameterValueError(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    reference = Reference(
-        caller.namespace, caller.account, region, named.name, qualifier or named.qualifier
-    )
     if named.account not in {None, caller.account}:
         foreign = function_arn(region, named.account or "", named.name)
         raise AccessDeniedError(
             f"User: {caller.principal} is not authorized to perform: lambda:{operation} on "
             f"resource: {foreign}"
         )
-    return reference
+    return Reference(
+        caller.namespace, caller.account, region, named.name, qualifier or named.qualifier
+    )
+
+
+def _malformed(text: str) -> ValidationError:
+    return ValidationError(
+        f"1 validation error detected: Value '{text}' at 'functionName' failed to satisfy "
+        "constraint: Member must satisfy regular expression pattern: "
+        "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?"
+        "(function:)?([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?"
+    )
+
+
+def _too_long(name: str) -> ValidationError:
+    return ValidationError(
+        f"1 validation error detected: Value '{name}' at 'functionName' failed to "
+        f"satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}"
+    )

@@ -1,7 +1,7 @@
 """What a reference means: a function as it is now, or a version of it, by number or by alias.
 
 Invocations and management calls ask here; both know functions from `catalogue` and versions and
-aliases from `published`.
+aliases from `published`. `invoker` runs what is found.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.publishing import version_revision
-from pilotlight.resources import PUBLISHED
+from pilotlight.resources import PUBLISHED, AsyncConfig
 
 from .catalogue import revision_key
 from .reference import LATEST
@@ -19,11 +19,14 @@ from .reference import LATEST
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
     from pilotlight.resources import Function, FunctionAlias, FunctionVersion
-    from pilotlight_gateway.services import Services
 
+    from .catalogue import Catalogue
+    from .published import Published
     from .reference import Reference
 
-__all__ = ["Target", "find_target", "target_of", "version_of_alias"]
+__all__ = ["Target", "Targets"]
+
+_DEFAULT_ASYNC_CONFIG = AsyncConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,58 +49,79 @@ class Target:
         return self.published.spec.configuration.timeout
 
     def described(self) -> Function:
-        """Give the function, or what the version froze of it."""
+        """Return the function, or what the version froze of it."""
         return self.function if self.published is None else self.published.as_function()
 
 
-async def find_target(services: Services, reference: Reference) -> Target:
-    """Give what a reference means; raises ResourceNotFoundException."""
-    function = await services.catalogue.find(reference.namespace, reference.name)
-    if function is None:
-        raise reference.not_found()
-    return await target_of(services, reference, function)
+class Targets:
+    """Resolves references, by what the gateway knows of functions, versions and aliases."""
 
+    def __init__(self, catalogue: Catalogue, published: Published) -> None:
+        self._catalogue = catalogue
+        self._published = published
 
-async def target_of(
-    services: Services, reference: Reference, function: Function, *, draw: bool = True
-) -> Target:
-    """Return what a reference to that function means; raises ResourceNotFoundException.
-
-    Of an alias with weights the version is drawn for an invocation; reads see its own.
-    """
-    qualifier = reference.qualifier
-    if qualifier is not None and not qualifier.isdigit() and qualifier != LATEST:
-        alias = await services.published.alias(function.key, qualifier)
-        if alias is None:
+    async def find(self, reference: Reference) -> Target:
+        """Return what a reference means; raises ResourceNotFoundException."""
+        function = await self._catalogue.find(reference.namespace, reference.name)
+        if function is None:
             raise reference.not_found()
-        qualifier = _choose(alias) if draw else alias.spec.version
-    if qualifier is None or qualifier == LATEST:
-        return Target(function, LATEST, revision_key(function))
-    version = await _find_version(services, function, qualifier)
-    if version is None:
-        raise reference.not_found()
-    return Target(function, version.number, version_revision(version), version)
+        return await self.of(reference, function)
 
+    async def of(self, reference: Reference, function: Function, *, draw: bool = True) -> Target:
+        """Return what a reference to that function means; raises ResourceNotFoundException.
 
-async def version_of_alias(
-    services: Services, function: Function, alias: FunctionAlias
-) -> FunctionVersion | None:
-    """Give the version that an alias means; None where that is $LATEST or is not there."""
-    if alias.spec.version == LATEST:
-        return None
-    return await _find_version(services, function, alias.spec.version)
+        Of an alias with weights the version is drawn for an invocation; reads see its own.
+        """
+        qualifier = reference.qualifier
+        if qualifier is not None and not qualifier.isdigit() and qualifier != LATEST:
+            alias = await self._published.alias(function.key, qualifier)
+            if alias is None:
+                raise reference.not_found()
+            qualifier = _choose(alias) if draw else alias.spec.version
+        if qualifier is None or qualifier == LATEST:
+            return Target(function, LATEST, revision_key(function))
+        version = await self._find_version(function, qualifier)
+        if version is None:
+            raise reference.not_found()
+        return Target(function, version.number, version_revision(version), version)
 
+    async def version_of_alias(
+        self, function: Function, alias: FunctionAlias
+    ) -> FunctionVersion | None:
+        """Return the version that an alias means; None where that is $LATEST or is not there."""
+        if alias.spec.version == LATEST:
+            return None
+        return await self._find_version(function, alias.spec.version)
 
-async def _find_version(
-    services: Services, function: Function, number: str
-) -> FunctionVersion | None:
-    if number == PUBLISHED:
-        return services.published.newest(function.key)
-    return await services.published.version(function.key, number)
+    async def async_config(self, reference: Reference, target: Target) -> AsyncConfig:
+        """Return the settings that events of a reference go by, else Lambda's defaults.
+
+        AWS Lambda API reference, "FunctionEventInvokeConfig": a version and an alias have their
+        own, and take nothing from the function's.
+        """
+        qualifier, version = reference.qualifier, target.published
+        found: AsyncConfig | None
+        if qualifier is None or qualifier == LATEST:
+            found = target.function.spec.async_
+        elif version is not None and qualifier == version.number:
+            found = version.spec.async_
+        else:
+            alias = await self._published.alias(target.function.key, qualifier)
+            found = alias.spec.async_ if alias else None
+        return found or _DEFAULT_ASYNC_CONFIG
+
+    async def wait_for_change(self, target: Target, *, seconds: float) -> None:
+        """Wait until the function serves another revision, or is gone; at most that long."""
+        await self._catalogue.wait_for_change(target.function, seconds=seconds)
+
+    async def _find_version(self, function: Function, number: str) -> FunctionVersion | None:
+        if number == PUBLISHED:
+            return self._published.newest(function.key)
+        return await self._published.version(function.key, number)
 
 
 def _choose(alias: FunctionAlias) -> str:
-    """Give the version of an alias, by chance where a further one has a share."""
+    """Choose a version of an alias, by chance where a further one has a share."""
     for version, weight in alias.spec.weights.items():
         if random.random() < weight:  # noqa: S311  a share, no secret
             return version

@@ -1,1 +1,1 @@
-"""Schedules: `decide` says what is due, `scheduler` puts it into the queue of events."""
+"""Schedules: `decide` says what is due, `scheduler` has it invoked."""

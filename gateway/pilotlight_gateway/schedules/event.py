@@ -1,4 +1,4 @@
-"""The asynchronous event that a firing is: what it carries, and the key that makes it one only."""
+"""The invocation that a firing is: what its event carries, and the key that makes it one only."""
 
 from __future__ import annotations
 
@@ -6,43 +6,35 @@ import json
 from typing import TYPE_CHECKING
 
 from pilotlight.resources.schedule import format_time
-from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.invocation.invocation import Invocation
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from pilotlight_gateway.invocation.reference import Reference
 
     from .decide import Firing
 
-__all__ = ["event_of"]
+__all__ = ["dedup_key_of", "invocation_of"]
 
 
-def event_of(firing: Firing, now: datetime, *, account: str, region: str, hold: float) -> Event:
-    """Make the event; `hold` is for how many seconds its lease lasts."""
-    spec, metadata = firing.schedule.spec, firing.schedule.metadata
-    function, _, qualifier = spec.function.partition(":")
-    request_id, time = new_request_id(), format_time(firing.time)
+def invocation_of(firing: Firing, reference: Reference) -> Invocation:
+    """Return the invocation of a firing's function."""
+    spec, request_id = firing.schedule.spec, new_request_id()
+    schedule = f"schedule/default/{firing.schedule.metadata.name}"
     said = {
         "<aws.scheduler.schedule-arn>": (
-            f"arn:aws:scheduler:{region}:{account}:schedule/default/{metadata.name}"
+            f"arn:aws:scheduler:{reference.region}:{reference.account}:{schedule}"
         ),
-        "<aws.scheduler.scheduled-time>": time,
+        "<aws.scheduler.scheduled-time>": format_time(firing.time),
         "<aws.scheduler.execution-id>": request_id,
     }
-    return Event(
-        id=request_id,
-        account=account,
-        namespace=metadata.namespace,
-        function=function,
-        qualifier=qualifier,
-        payload=_filled_in(spec.input, said),
-        enqueued_at=now.timestamp(),
-        due_at=now.timestamp(),
-        expires_at=firing.moment.timestamp() + spec.maximum_event_age,
-        hold_seconds=hold,
-        trace_id=new_trace_id(),
-        dedup_key=f"{metadata.uid}/{time}",
-    )
+    event = _filled_in(spec.input, said)
+    return Invocation(request_id, reference.arn, new_trace_id(), event)
+
+
+def dedup_key_of(firing: Firing) -> str:
+    """Return the key of a firing's event: the same at every gateway and after a restart."""
+    return f"{firing.schedule.metadata.uid}/{format_time(firing.time)}"
 
 
 def _filled_in(text: str, said: dict[str, str]) -> bytes:

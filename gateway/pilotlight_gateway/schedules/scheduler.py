@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,10 +17,10 @@ from pilotlight.errors import NotFoundError, PilotlightError
 from pilotlight.resources import Schedule
 from pilotlight.resources.schedule import parse_time
 from pilotlight.storage import Mirror
-from pilotlight_gateway.events.acceptance import hold_seconds
+from pilotlight_gateway.invocation.reference import Reference
 
 from .decide import decide
-from .event import event_of
+from .event import dedup_key_of, invocation_of
 from .status import status_of
 
 if TYPE_CHECKING:
@@ -29,29 +29,19 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.resources import Key, ScheduleStatus
     from pilotlight.storage import ResourceStore
-    from pilotlight_gateway.event_queue.interface import Event
     from pilotlight_gateway.invocation.catalogue import Catalogue
-    from pilotlight_gateway.metrics import Metrics
+    from pilotlight_gateway.invocation.invoker import Invoker
 
     from .decide import Firing
+    from .metrics import ScheduleMetrics
 
-__all__ = ["Enqueues", "Scheduler"]
+__all__ = ["Scheduler"]
 
 LONGEST_SLEEP = 30.0
 """Seconds, since the machine's clock may be set meanwhile."""
 RETRY_SECONDS = 2.0
-LONGEST_HOLD = 1000.0
-"""Seconds, of an event whose function is not there; it may come."""
 
 log = structlog.get_logger()
-
-
-class Enqueues(Protocol):
-    """The one side of the event queue that is needed here."""
-
-    async def enqueue(self, *events: Event) -> list[bool]:
-        """Keep events, all or none; says of each whether it is new."""
-        ...
 
 
 class Scheduler:
@@ -63,15 +53,15 @@ class Scheduler:
         resources: ResourceStore,
         catalogue: Catalogue,
         accounts: Accounts,
-        queue: Enqueues,
-        metrics: Metrics,
+        invoker: Invoker,
+        metrics: ScheduleMetrics,
         region: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._resources = resources
         self._catalogue = catalogue
         self._accounts = accounts
-        self._queue = queue
+        self._invoker = invoker
         self._metrics = metrics
         self._region = region
         self._clock = clock
@@ -90,7 +80,7 @@ class Scheduler:
                 await self._sleep(await self._look_safely())
 
     async def look(self, now: datetime) -> datetime | None:
-        """Fire what is due, write what is known; gives when something will be due."""
+        """Fire what is due, write what is known; returns when something will be due."""
         sound = [one for key, one in self.schedules.held.items() if key not in self._problems]
         decision = decide(now, sound, self._done_until)
         failed = False
@@ -134,24 +124,38 @@ class Scheduler:
     async def _fire(self, firing: Firing, now: datetime) -> bool:
         """Put a firing into the queue; False where it must be tried again."""
         schedule = firing.schedule
-        namespace = schedule.metadata.namespace
-        function = self._catalogue.get(namespace, schedule.spec.function.partition(":")[0])
-        hold = hold_seconds(function.spec.timeout) if function else LONGEST_HOLD
         try:
-            account = await self._accounts.account(namespace)
-            event = event_of(firing, now, account=account, region=self._region, hold=hold)
-            (is_new,) = await self._queue.enqueue(event)
+            request_id = await self._enqueue(firing)
         except PilotlightError as error:
             log.warning("schedule not fired yet", schedule=str(schedule.key), error=str(error))
             return False
         self._done_until[schedule.metadata.uid] = firing.time
-        if is_new:
-            lag = max(0.0, (now - firing.moment).total_seconds())
-            self._metrics.asynchronous.received(namespace, event.function)
-            self._metrics.schedule_fired(namespace, event.function, event.qualifier, lag)
-            log.info("schedule fired", schedule=str(schedule.key), request_id=event.id)
+        if request_id is not None:
+            self._note_firing(firing, now)
+            log.info("schedule fired", schedule=str(schedule.key), request_id=request_id)
         await self._write(schedule, now, fired=firing.time)
         return True
+
+    async def _enqueue(self, firing: Firing) -> str | None:
+        """Keep a firing's event; returns its request id, None where it was kept before."""
+        spec, namespace = firing.schedule.spec, firing.schedule.metadata.namespace
+        account = await self._accounts.account(namespace)
+        function, _, qualifier = spec.function.partition(":")
+        reference = Reference(namespace, account, self._region, function, qualifier or None)
+        invocation = invocation_of(firing, reference)
+        is_new = await self._invoker.enqueue(
+            reference,
+            invocation,
+            dedup_key=dedup_key_of(firing),
+            expires_at=firing.moment.timestamp() + spec.maximum_event_age,
+            missing_ok=True,
+        )
+        return invocation.request_id if is_new else None
+
+    def _note_firing(self, firing: Firing, now: datetime) -> None:
+        function, _, qualifier = firing.schedule.spec.function.partition(":")
+        lag = max(0.0, (now - firing.moment).total_seconds())
+        self._metrics.fired(firing.schedule.metadata.namespace, function, qualifier, lag)
 
     async def _write(
         self, schedule: Schedule, now: datetime, *, fired: datetime | None = None

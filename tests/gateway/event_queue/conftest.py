@@ -29,11 +29,11 @@ def server() -> Iterator[Postgres]:
 async def queue(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventQueue]:
     """A queue of each kind, which keeps at most ten events of a function."""
     if request.param == "memory":
-        yield MemoryEventQueue(largest_lane=10)
+        yield MemoryEventQueue(most_per_function=10)
     elif request.param == "sqlite":
-        async with sqlite_queue(tmp_path / "events.sqlite", largest_lane=10) as queue:
+        async with sqlite_queue(tmp_path / "events.sqlite", most_per_function=10) as queue:
             yield queue
     else:
         server: Any = request.getfixturevalue("server")
-        async with postgres_queue(server.url, largest_lane=10) as found:
+        async with postgres_queue(server.url, most_per_function=10) as found:
             yield found

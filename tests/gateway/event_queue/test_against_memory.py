@@ -30,11 +30,11 @@ from pilotlight_gateway.event_queue.interface import (
     Again,
     Dead,
     Done,
-    Lane,
-    Lease,
+    EventLease,
+    FunctionKey,
     QueueFullError,
+    Settlement,
     StaleLeaseError,
-    Verdict,
 )
 from tests.support.events import event, postgres_queue, sqlite_queue
 from tests.support.memory_event_queue import MemoryEventQueue
@@ -50,7 +50,7 @@ LARGEST = 6
 ALPHABET = "aü\n"
 FUNCTIONS = st.sampled_from(["f", "g", "h"])
 IDS = st.sampled_from([f"id-{number}" for number in range(12)])
-VERDICTS = st.one_of(
+SETTLEMENTS = st.one_of(
     st.just(Done()),
     st.builds(
         Again,
@@ -93,14 +93,14 @@ class Kind:
 class Queues(RuleBasedStateMachine):
     """A queue and its specification."""
 
-    leases: Bundle[Lease] = Bundle("leases")
+    leases: Bundle[EventLease] = Bundle("leases")
     kind: Kind
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
         self.now = 0.0
-        self.model = MemoryEventQueue(largest_lane=LARGEST)
+        self.model = MemoryEventQueue(most_per_function=LARGEST)
         self.folder = tempfile.TemporaryDirectory()
         self.stack = contextlib.AsyncExitStack()
         self.queue = self.open()
@@ -139,31 +139,31 @@ class Queues(RuleBasedStateMachine):
     def lease(self, later: float, limit: int, most: int, held: int) -> Any:
         """A dispatcher asks for work, perhaps when leases have ended."""
         self.now += later
-        holding = {Lane("default", "f"): held}
+        holding = {FunctionKey("default", "f"): held}
         found = self.both(lambda queue: queue.lease(limit, self.now, most=most, holding=holding))
         return multiple(*found)
 
-    @rule(lease=leases, verdict=VERDICTS)
-    def settle(self, lease: Lease, verdict: Verdict) -> None:
+    @rule(lease=leases, settlement=SETTLEMENTS)
+    def settle(self, lease: EventLease, settlement: Settlement) -> None:
         """A dispatcher settles, perhaps too late or again."""
-        self.both(lambda queue: queue.settle(lease, verdict))
+        self.both(lambda queue: queue.settle(lease, settlement))
 
     @rule(target=leases, lease=consumes(leases))
-    def extend(self, lease: Lease) -> Any:
+    def extend(self, lease: EventLease) -> Any:
         """A dispatcher needs longer."""
         extended = self.both(lambda queue: queue.extend(lease, self.now + 30.0))
-        return extended if isinstance(extended, Lease) else lease
+        return extended if isinstance(extended, EventLease) else lease
 
     @rule(function=FUNCTIONS, ids=st.none() | st.lists(IDS, max_size=3))
     def redrive(self, function: str, ids: list[str] | None) -> None:
         """Somebody has repaired the function."""
-        lane, now = Lane("default", function), self.now
-        self.both(lambda queue: queue.redrive(lane, now, expires_at=now + 9.0, ids=ids))
+        key, now = FunctionKey("default", function), self.now
+        self.both(lambda queue: queue.redrive(key, now, expires_at=now + 9.0, ids=ids))
 
     @rule(function=FUNCTIONS, ids=st.none() | st.lists(IDS, max_size=3))
     def purge(self, function: str, ids: list[str] | None) -> None:
         """Somebody has read the dead letters."""
-        self.both(lambda queue: queue.purge(Lane("default", function), ids=ids))
+        self.both(lambda queue: queue.purge(FunctionKey("default", function), ids=ids))
 
     @rule()
     def restart(self) -> None:
@@ -181,12 +181,12 @@ class Queues(RuleBasedStateMachine):
         assert self.both(lambda queue: queue.counts()).conserved
         self.both(lambda queue: queue.next_due())
         for function in ("f", "g", "h"):
-            self.agree_on(Lane("default", function))
+            self.agree_on(FunctionKey("default", function))
 
-    def agree_on(self, lane: Lane) -> None:
+    def agree_on(self, function: FunctionKey) -> None:
         """Both hold the same of a function."""
-        self.both(lambda queue: queue.counts(lane))
-        self.both(lambda queue: queue.dead_letters(lane, limit=99))
+        self.both(lambda queue: queue.counts(function))
+        self.both(lambda queue: queue.dead_letters(function, limit=99))
 
     def teardown(self) -> None:
         """Close everything, since warnings are errors."""
@@ -211,27 +211,27 @@ def check(kind: Kind, examples: int, phases: tuple[Phase, ...] = tuple(Phase)) -
 
 
 def test_sqlite_does_what_memory_does() -> None:
-    check(Kind(lambda path: sqlite_queue(path, largest_lane=LARGEST), one_process=True), 60)
+    check(Kind(lambda path: sqlite_queue(path, most_per_function=LARGEST), one_process=True), 60)
 
 
 def test_postgres_does_what_memory_does(server: Postgres) -> None:
     def opened(_: Path) -> AbstractAsyncContextManager[EventQueue]:
-        return postgres_queue(server.url, largest_lane=LARGEST)
+        return postgres_queue(server.url, most_per_function=LARGEST)
 
     check(Kind(opened, one_process=False), 25)
 
 
 def test_a_queue_that_forgets_the_epoch_is_caught() -> None:
     class Forgetful(MemoryEventQueue):
-        async def settle(self, lease: Lease, verdict: Verdict) -> None:
+        async def settle(self, lease: EventLease, settlement: Settlement) -> None:
             entry = self._entries.get(lease.event.id)
             if entry is not None and entry.state == "in flight":
-                lease = Lease(lease.event, entry.epoch, lease.until, lease.redelivered)
-            await super().settle(lease, verdict)
+                lease = EventLease(lease.event, entry.epoch, lease.until, lease.redelivered)
+            await super().settle(lease, settlement)
 
     @contextlib.asynccontextmanager
     async def opened(_: Path) -> AsyncIterator[EventQueue]:
-        yield Forgetful(largest_lane=LARGEST)
+        yield Forgetful(most_per_function=LARGEST)
 
     with pytest.raises(AssertionError):
         check(Kind(opened, one_process=False), 300, (Phase.generate,))

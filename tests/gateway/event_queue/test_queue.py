@@ -15,23 +15,23 @@ from pilotlight_gateway.event_queue.interface import (
     Counts,
     Dead,
     Done,
-    Lane,
+    FunctionKey,
     QueueFullError,
     StaleLeaseError,
 )
 from tests.support.events import event
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.event_queue.interface import EventQueue, Lease
+    from pilotlight_gateway.event_queue.interface import EventLease, EventQueue
 
-F = Lane("default", "f")
+F = FunctionKey("default", "f")
 
 
-async def lease(queue: EventQueue, now: float = 0.0, limit: int = 10) -> list[Lease]:
+async def lease(queue: EventQueue, now: float = 0.0, limit: int = 10) -> list[EventLease]:
     return await queue.lease(limit, now, most=100, holding={})
 
 
-def ids(leases: list[Lease]) -> list[str]:
+def ids(leases: list[EventLease]) -> list[str]:
     return [one.event.id for one in leases]
 
 
@@ -170,7 +170,7 @@ async def test_many_writers_at_once_each_get_their_own_answer(queue: EventQueue)
     counts = await queue.counts()
     assert sum(answers) == counts.enqueued == counts.waiting == 10
     leases = await lease(queue, limit=20)
-    verdicts = [queue.settle(held, Done()) for held in (*leases, *leases)]
-    outcomes = await asyncio.gather(*verdicts, return_exceptions=True)
+    settlements = [queue.settle(held, Done()) for held in (*leases, *leases)]
+    outcomes = await asyncio.gather(*settlements, return_exceptions=True)
     assert sum(isinstance(outcome, StaleLeaseError) for outcome in outcomes) == 10
     assert await queue.counts() == Counts(enqueued=10, done=10)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pilotlight_gateway.event_queue.interface import Counts, Lane
+from pilotlight_gateway.event_queue.interface import Counts, FunctionKey
 from tests.support.gateway import GatewayHarness
 from tests.support.moto import Moto, running_moto
 
@@ -33,11 +33,11 @@ class Events:
 
     def skip_waiting(self, function: str) -> Counts:
         """Let time pass until something is due, unless that would end a lease of the function's."""
-        return self.harness.call(self._skip_waiting(Lane("default", function)))
+        return self.harness.call(self._skip_waiting(FunctionKey("default", function)))
 
     def counts(self, function: str) -> Counts:
         """Count a function's events."""
-        return self.harness.call(self.harness.events.counts(Lane("default", function)))
+        return self.harness.call(self.harness.events.counts(FunctionKey("default", function)))
 
     def wait(self, function: str, **wanted: int) -> Counts:
         """Wait until a function has so many events done, dead and so on."""
@@ -67,8 +67,8 @@ class Events:
         assert counts.conserved
         return counts if all(getattr(counts, name) == n for name, n in wanted.items()) else None
 
-    async def _skip_waiting(self, lane: Lane) -> Counts:
-        counts = await self.harness.events.counts(lane)
+    async def _skip_waiting(self, function: FunctionKey) -> Counts:
+        counts = await self.harness.events.counts(function)
         due = await self.harness.events.next_due()
         if due is not None and not counts.in_flight:
             self._offset = max(self._offset, due - time.time())

@@ -11,7 +11,7 @@ import pytest
 
 from pilotlight.errors import ConflictError
 from pilotlight.resources import AsyncConfig, Function, Key
-from pilotlight_gateway.event_queue.interface import Lane
+from pilotlight_gateway.event_queue.interface import FunctionKey
 from tests.gateway.events.conftest import Events, until
 from tests.support.gateway import ACCOUNT
 
@@ -236,14 +236,14 @@ def test_what_cannot_be_delivered_becomes_a_dead_letter_and_is_delivered_when_re
 
     until(lambda: events.skip_waiting("unheard").dead)
     queue = events.harness.events
-    lane = Lane("default", "unheard")
-    [letter] = events.harness.call(queue.dead_letters(lane, limit=2))
+    function = FunctionKey("default", "unheard")
+    [letter] = events.harness.call(queue.dead_letters(function, limit=2))
     assert letter.reason == "DestinationDeliveryFailed"
     assert letter.message.startswith(f"Success, and nobody could be told: {missing}")
     text = events.harness.gateway.services.metrics.render().decode()
     failures = "pilotlight_async_destination_delivery_failures_total"
     assert f'{failures}{{function="unheard",kind="sqs",namespace="default"}} 10.0' in text
     late = Queue(moto, "not-there-yet")
-    events.harness.call(queue.redrive(lane, 0.0, expires_at=1e12))
+    events.harness.call(queue.redrive(function, 0.0, expires_at=1e12))
     assert json.loads(late.receive()["Body"])["requestContext"]["requestId"] == request_id
     assert events.runs("unheard") == [request_id]

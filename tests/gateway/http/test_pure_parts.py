@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.resources import Cors, Rate, RouteAuth
+from pilotlight.resources import AuthorizerAuth, Cors, Rate, RouteAuth
 from pilotlight_gateway.http import cors, payload_v1, payload_v2
-from pilotlight_gateway.http.authorizer import verdict
+from pilotlight_gateway.http.authorizer import Authorizer, verdict
+from pilotlight_gateway.http.endpoint import event_of
 from pilotlight_gateway.http.errors import HttpError
 from pilotlight_gateway.http.message import HttpRequest, HttpResponse
 from pilotlight_gateway.http.rate_limit import Bucket, RateLimiter, decide
 from pilotlight_gateway.http.route_table import RouteTable
-from pilotlight_gateway.http.site import Site
+from pilotlight_gateway.http.site import Match, Site
 
 SITE = Site("id", "ns", "fn", None, "2.0", RouteAuth())
 REQUEST = HttpRequest("GET", "/", "", (), "h", "127.0.0.1", "HTTP/1.1", "r", 0.0)
@@ -134,17 +135,20 @@ def test_which_origins_may(origins: list[str], origin: str, said: str | None) ->
         {"statusCode": 600},
         {"statusCode": True},
         {"statusCode": "two"},
+        {"statusCode": "9" * 5000},
         {"statusCode": None},
         {"statusCode": 200, "headers": []},
         {"statusCode": 200, "headers": {"a": {}}},
         {"statusCode": 200, "headers": {"a b": "c"}},
         {"statusCode": 200, "headers": {"a": "b\r\nSet-Cookie: c"}},
+        {"statusCode": 200, "headers": {"a": "\ud800"}},
         {"statusCode": 200, "body": {}},
+        {"statusCode": 200, "body": "\ud800"},
         {"statusCode": 200, "body": "***", "isBase64Encoded": True},
         {"statusCode": 200, "cookies": "a=b"},
         {"statusCode": 200, "cookies": [1, "a\n"]},
     ],
-    ids=str,
+    ids=lambda envelope: ascii(envelope)[:60],
 )
 def test_malformed_envelopes(envelope: dict[str, Any]) -> None:
     with pytest.raises(HttpError) as refused:
@@ -207,3 +211,23 @@ def test_policies(statements: list[tuple[str, Any, Any]], passes: bool) -> None:
 def test_malformed_words_of_an_authorizer(answer: Any) -> None:
     with pytest.raises(ValueError, match=r"is an object|answers an object|neither"):
         verdict(answer, ARN)
+
+
+async def test_an_authorizers_answer_that_cannot_be_read_is_a_502() -> None:
+    async def nested(*_: object) -> bytes:
+        return b"[" * 100_000
+
+    request = replace(REQUEST, headers=(("authorization", "ada"),))
+    match = Match(SITE, "000000000000", "us-east-1", request, "GET")
+    with pytest.raises(HttpError) as refused:
+        await Authorizer(nested).check(AuthorizerAuth(function="f"), match)
+    assert refused.value.status == 502
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800"], ids=ascii)
+def test_a_context_that_cannot_be_said_in_json_is_a_502(value: object) -> None:
+    found: dict[str, dict[str, object]] = {"lambda": {"value": value}}
+    match = Match(SITE, "000000000000", "us-east-1", REQUEST, "GET", authorizer=found)
+    with pytest.raises(HttpError) as refused:
+        event_of(match)
+    assert refused.value.status == 502

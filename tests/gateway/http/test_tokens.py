@@ -69,7 +69,8 @@ async def test_bad_keys_and_algorithms(issuer: Issuer) -> None:
     unsigned = jwt.encode({"iss": issuer.address, "aud": "shop", "exp": 2**40}, "", "none")
     assert await verdict(issuer, unsigned) == 401
     assert await verdict(issuer, issuer.token()[:-4] + "AAAA") == 401
-    for rubbish in ("", "a", "a.b.c", "." * 20_000):
+    nested = f"{encoded(b'[' * 9_000)}.e30.e30"  # JSON that nests too deeply to be read
+    for rubbish in ("", "a", "a.b.c", "." * 20_000, nested):
         assert await verdict(issuer, rubbish) == 401
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 import pytest
 
 from pilotlight_gateway.errors import RecursiveInvocationError
-from pilotlight_gateway.invocation.lineage import MOST_HOPS, count_hop, hops, refuse_loop
+from pilotlight_gateway.identifiers import new_trace_id
+from pilotlight_gateway.invocation.lineage import (
+    MOST_HOPS,
+    continue_trace,
+    count_hop,
+    hops,
+    refuse_loop,
+)
+from pilotlight_gateway.invocation.reference import Reference
 
-A, B = "arn:aws:lambda:us-east-1:000000000000:function:a", "arn:…:function:b"
+OF_A, OF_B = (Reference("default", "000000000000", "us-east-1", name, "7") for name in "ab")
+A, B = OF_A.unqualified_arn, OF_B.unqualified_arn
 ROOT = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 
 
@@ -29,7 +38,20 @@ def test_the_seventeenth_hop_is_refused() -> None:
     trace = ROOT
     for _ in range(MOST_HOPS):
         trace = count_hop(trace, A)
-    refuse_loop(trace, A)
+    refuse_loop(trace, OF_A)
     with pytest.raises(RecursiveInvocationError):
-        refuse_loop(count_hop(trace, A), A)
-    refuse_loop(count_hop(trace, A), B)
+        refuse_loop(count_hop(trace, A), OF_A)
+    refuse_loop(count_hop(trace, A), OF_B)
+
+
+def test_a_clients_trace_is_carried_on() -> None:
+    assert continue_trace(ROOT, OF_A) == count_hop(ROOT, A)
+    new = new_trace_id()
+    assert hops(continue_trace(new, OF_A), A) == 1
+
+
+@pytest.mark.parametrize("header", ["", "Root=1", "x" + ROOT, ROOT + "\r\nX: 1", ROOT + "ü"])
+def test_a_header_that_is_no_trace_begins_a_new_one(header: str) -> None:
+    trace = continue_trace(header, OF_A)
+    assert trace.partition(";")[0] != ROOT.partition(";")[0]
+    assert hops(continue_trace(trace, OF_A), A) == 1

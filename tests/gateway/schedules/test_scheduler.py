@@ -22,6 +22,9 @@ from pilotlight.resources import (
     ScheduleSpec,
 )
 from pilotlight_gateway.invocation.catalogue import Catalogue
+from pilotlight_gateway.invocation.invoker import LONGEST_TIMEOUT, Invoker
+from pilotlight_gateway.invocation.published import Published
+from pilotlight_gateway.invocation.targets import Targets
 from pilotlight_gateway.metrics import Metrics
 from pilotlight_gateway.schedules.scheduler import Scheduler
 from tests.support.memory import MemoryResources
@@ -72,6 +75,13 @@ class World:
         self.resources, self.queue, self.clock = MemoryResources(), Queue(), Clock()
         self.catalogue = Catalogue(self.resources)
         self.metrics = Metrics()
+        self.invoker = Invoker(
+            targets=Targets(self.catalogue, Published(self.resources)),
+            dispatcher=None,  # type: ignore[arg-type]  # a schedule waits for no answer
+            queue=self.queue,
+            metrics=self.metrics.invocations,
+            clock=lambda: self.clock().timestamp(),
+        )
 
     async def start(self, *, with_function: bool = True) -> None:
         labels = {ACCOUNT_LABEL: "111122223333"}
@@ -98,7 +108,8 @@ class World:
         """Start a scheduler that knows what is stored."""
         scheduler = Scheduler(
             resources=self.resources, catalogue=self.catalogue, accounts=Accounts(self.resources),
-            queue=self.queue, metrics=self.metrics, region="us-east-1", clock=self.clock,
+            invoker=self.invoker, metrics=self.metrics.schedules, region="us-east-1",
+            clock=self.clock,
         )  # fmt: skip
         for schedule in await self.resources.list(Schedule):
             scheduler.schedules.note(schedule.key, schedule)
@@ -136,10 +147,25 @@ async def test_a_firing_is_an_event_of_the_function(world: World) -> None:
     assert (event.function, event.qualifier) == ("fn", "prod")
     assert event.payload == b'{"at": "2026-01-01T00:10:00Z"}'
     assert event.expires_at == (MADE + timedelta(minutes=12)).timestamp()
-    assert event.hold_seconds > 3
+    assert event.hold_seconds == LONGEST_TIMEOUT + 90  # the alias is not there
     text = world.metrics.render().decode()
     labels = 'function="fn",namespace="default",version="prod"'
     assert f"pilotlight_schedule_lag_seconds_sum{{{labels}}} 30.0" in text
+
+
+async def test_a_function_that_is_not_there_may_still_come(world: World) -> None:
+    await world.put(function="later")
+    await world.look(await world.scheduler(), 10)
+    (event,) = world.queue.events
+    assert (event.function, event.qualifier) == ("later", "")
+    assert event.hold_seconds > LONGEST_TIMEOUT
+
+
+async def test_a_lease_lasts_as_long_as_the_function_may_run(world: World) -> None:
+    await world.put(function="fn")
+    await world.look(await world.scheduler(), 10)
+    (event,) = world.queue.events
+    assert event.hold_seconds == 3 + 90
 
 
 async def test_a_restart_neither_repeats_nor_loses(world: World) -> None:

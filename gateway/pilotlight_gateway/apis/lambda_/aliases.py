@@ -29,7 +29,6 @@ from pilotlight_gateway.errors import (
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.targets import version_of_alias
 
 from .function_document import revision_id
 from .lookup import find_unqualified, reference_of
@@ -179,7 +178,7 @@ async def _check_versions(
 async def _document(
     services: Services, call: Call, function: Function, alias: FunctionAlias
 ) -> dict[str, Any]:
-    version = await version_of_alias(services, function, alias)
+    version = await services.targets.version_of_alias(function, alias)
     document: dict[str, Any] = {
         "AliasArn": _arn(services, call, alias, function.function_name),
         "Name": alias.spec.alias,

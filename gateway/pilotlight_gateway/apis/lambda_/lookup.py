@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pilotlight.errors import NotFoundError
 from pilotlight.resources import Function
 from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
-from pilotlight_gateway.invocation.targets import Target, target_of
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
 __all__ = ["find", "find_target_of", "find_unqualified", "reference_of"]
@@ -43,7 +43,7 @@ async def find_target_of(services: Services, call: Call) -> tuple[Reference, Tar
     """Give what a request names, and what that means; raises ResourceNotFoundException."""
     reference = reference_of(services, call)
     function = await find_unqualified(services, call)
-    return reference, await target_of(services, reference, function, draw=False)
+    return reference, await services.targets.of(reference, function, draw=False)
 
 
 def reference_of(services: Services, call: Call) -> Reference:

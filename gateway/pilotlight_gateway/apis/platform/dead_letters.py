@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.resources import LATEST
 from pilotlight.resources.asynchronous import DEFAULT_EVENT_AGE
 from pilotlight_gateway.errors import InvalidParameterValueError
-from pilotlight_gateway.event_queue.interface import Lane
+from pilotlight_gateway.event_queue.interface import FunctionKey
 from pilotlight_gateway.exchange import Reply, json_reply
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ MOST = 1000
 
 async def list_dead_letters(services: Services, call: Call) -> Reply:
     """Give a function's dead letters by id, and the id that leads on where there are more."""
-    lane = _lane(call)
+    function = _function(call)
     limit = _limit(call)
     found = await services.events.dead_letters(
-        lane, after=call.query.get("after", ""), limit=limit + 1
+        function, after=call.query.get("after", ""), limit=limit + 1
     )
-    counts = await services.events.counts(lane)
+    counts = await services.events.counts(function)
     document: dict[str, Any] = {
         "deadLetters": [_summary(letter) for letter in found[:limit]],
         "total": counts.dead,
@@ -58,21 +58,21 @@ async def redrive_dead_letters(services: Services, call: Call) -> Reply:
     """Try a function's dead letters again, or one of them, as if they came now."""
     now = time.time()
     count = await services.events.redrive(
-        _lane(call), now, expires_at=now + DEFAULT_EVENT_AGE, ids=_ids(call)
+        _function(call), now, expires_at=now + DEFAULT_EVENT_AGE, ids=_ids(call)
     )
     return json_reply({"redriven": count})
 
 
 async def purge_dead_letters(services: Services, call: Call) -> Reply:
     """Throw a function's dead letters away, or one of them."""
-    return json_reply({"purged": await services.events.purge(_lane(call), ids=_ids(call))})
+    return json_reply({"purged": await services.events.purge(_function(call), ids=_ids(call))})
 
 
-def _lane(call: Call) -> Lane:
+def _function(call: Call) -> FunctionKey:
     function = call.query.get("function", "")
     if not function:
         raise InvalidParameterValueError("function: the name of a function is expected")
-    return Lane(call.caller.namespace, function)
+    return FunctionKey(call.caller.namespace, function)
 
 
 def _ids(call: Call) -> list[str] | None:

@@ -13,12 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .notice import UndeliveredError
+from pilotlight_gateway.events.delivery import UndeliveredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .notice import Notice
+    from pilotlight_gateway.events.delivery import Destination
+    from pilotlight_gateway.events.record import InvocationRecord
 
 __all__ = ["AwsDestinations"]
 
@@ -33,24 +34,25 @@ class AwsDestinations:
         self._region = region
         self._endpoint_url = endpoint_url
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="destination")
-        self._send: dict[str, Callable[[Notice], None]] = {
+        self._send: dict[str, Callable[[InvocationRecord, Destination], None]] = {
             "sqs": self._to_queue,
             "sns": self._to_topic,
             "events": self._to_bus,
             "s3": self._to_bucket,
         }
 
-    async def deliver(self, notice: Notice) -> None:
-        """Send a notice; raises UndeliveredError."""
-        send = self._send[notice.target.address.split(":")[2]]
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Send a record; raises UndeliveredError."""
+        address = destination.address
+        send = self._send[address.split(":")[2]]
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, send, notice)
+            await loop.run_in_executor(self._threads, send, record, destination)
         except UndeliveredError:
             raise
         except Exception as error:
             # botocore's errors are many and have no common ancestor of their own.
-            raise UndeliveredError(f"{notice.target.address}: {error}") from error
+            raise UndeliveredError(f"{address}: {error}") from error
 
     def close(self) -> None:
         """Let go of the threads; what they are sending ends by itself."""
@@ -95,52 +97,52 @@ class AwsDestinations:
         )
         return str(found["QueueUrl"])
 
-    def _to_queue(self, notice: Notice) -> None:
-        account, arn = notice.event.account, notice.target.address
+    def _to_queue(self, record: InvocationRecord, destination: Destination) -> None:
+        event, arn = record.event, destination.address
         extra: dict[str, str] = {}
         if arn.endswith(".fifo"):
-            extra = {"MessageGroupId": notice.event.id, "MessageDeduplicationId": notice.event.id}
-        self._client("sqs", account).send_message(
-            QueueUrl=self._queue_url(arn, account),
-            MessageBody=notice.message,
-            MessageAttributes=_attributes(notice),
+            extra = {"MessageGroupId": event.id, "MessageDeduplicationId": event.id}
+        self._client("sqs", event.account).send_message(
+            QueueUrl=self._queue_url(arn, event.account),
+            MessageBody=destination.message(record, self._region),
+            MessageAttributes=_attributes(record, destination),
             **extra,
         )
 
-    def _to_topic(self, notice: Notice) -> None:
-        self._client("sns", notice.event.account).publish(
-            TopicArn=notice.target.address,
-            Message=notice.message,
-            MessageAttributes=_attributes(notice),
+    def _to_topic(self, record: InvocationRecord, destination: Destination) -> None:
+        self._client("sns", record.event.account).publish(
+            TopicArn=destination.address,
+            Message=destination.message(record, self._region),
+            MessageAttributes=_attributes(record, destination),
         )
 
-    def _to_bus(self, notice: Notice) -> None:
-        outcome = "Success" if notice.delivery.ended.succeeded else "Failure"
-        document = notice.document
+    def _to_bus(self, record: InvocationRecord, destination: Destination) -> None:
+        outcome = "Success" if record.succeeded else "Failure"
+        document = record.document(self._region)
         entry = {
             "Source": "lambda",
             "DetailType": f"Lambda Function Invocation Result - {outcome}",
             "Detail": json.dumps(document),
-            "EventBusName": notice.target.address,
-            "Resources": [notice.target.address, document["requestContext"]["functionArn"]],
+            "EventBusName": destination.address,
+            "Resources": [destination.address, document["requestContext"]["functionArn"]],
         }
-        answer = self._client("events", notice.event.account).put_events(Entries=[entry])
+        answer = self._client("events", record.event.account).put_events(Entries=[entry])
         if answer.get("FailedEntryCount"):
-            raise UndeliveredError(f"{notice.target.address}: {answer['Entries'][0]}")
+            raise UndeliveredError(f"{destination.address}: {answer['Entries'][0]}")
 
-    def _to_bucket(self, notice: Notice) -> None:
-        at = datetime.fromtimestamp(notice.delivery.ended_at, UTC)
-        name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, notice.event.id)}"
-        self._client("s3", notice.event.account).put_object(
-            Bucket=notice.target.address.rpartition(":")[2],
-            Key=f"aws/lambda/async/{notice.event.function}/{at:%Y/%m/%d}/{name}",
-            Body=notice.message.encode(),
+    def _to_bucket(self, record: InvocationRecord, destination: Destination) -> None:
+        event, at = record.event, datetime.fromtimestamp(record.ended_at, UTC)
+        name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, event.id)}"
+        self._client("s3", event.account).put_object(
+            Bucket=destination.address.rpartition(":")[2],
+            Key=f"aws/lambda/async/{event.function}/{at:%Y/%m/%d}/{name}",
+            Body=destination.message(record, self._region).encode(),
             ContentType="application/json",
         )
 
 
-def _attributes(notice: Notice) -> dict[str, dict[str, str]]:
+def _attributes(record: InvocationRecord, destination: Destination) -> dict[str, dict[str, str]]:
     return {
         name: {"DataType": kind, "StringValue": value}
-        for name, (kind, value) in notice.attributes.items()
+        for name, (kind, value) in destination.attributes(record).items()
     }

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from pilotlight.arn import parse_function_reference
 from pilotlight.errors import PilotlightError
 from pilotlight_gateway.errors import ApiError
-from pilotlight_gateway.events.acceptance import keep
+from pilotlight_gateway.events.delivery import UndeliveredError
+from pilotlight_gateway.identifiers import new_request_id
+from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_gateway.invocation.lineage import count_hop
 from pilotlight_gateway.invocation.reference import Reference
 
-from .notice import UndeliveredError
-
 if TYPE_CHECKING:
-    from pilotlight_gateway.services import Services
-
-    from .notice import Notice
+    from pilotlight_gateway.events.delivery import Destination
+    from pilotlight_gateway.events.record import InvocationRecord
+    from pilotlight_gateway.invocation.invoker import Invoker
 
 __all__ = ["FunctionDestination"]
 
@@ -28,24 +28,27 @@ __all__ = ["FunctionDestination"]
 class FunctionDestination:
     """Invokes functions asynchronously."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, region: str, invoker: Invoker) -> None:
+        self._region = region
+        self._invoker = invoker
 
-    async def deliver(self, notice: Notice) -> None:
-        """Enqueue a notice; raises UndeliveredError."""
-        event = notice.event
-        named = parse_function_reference(notice.target.address)
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Enqueue a record; raises UndeliveredError."""
+        event, address = record.event, destination.address
+        named = parse_function_reference(address)
         if named is None or named.account != event.account:
-            raise UndeliveredError(f"{notice.target.address} is no function of {event.account}")
-        region = self._services.settings.region
-        reference = Reference(event.namespace, event.account, region, named.name, named.qualifier)
+            raise UndeliveredError(f"{address} is no function of {event.account}")
+        reference = Reference(
+            event.namespace, event.account, self._region, named.name, named.qualifier
+        )
+        invocation = Invocation(
+            request_id=new_request_id(),
+            function_arn=reference.arn,
+            trace_id=count_hop(event.trace_id, reference.unqualified_arn),
+            event=destination.message(record, self._region).encode(),
+        )
+        dedup_key = f"{event.id}:{record.condition}"
         try:
-            await keep(
-                self._services,
-                reference,
-                notice.message.encode(),
-                trace_id=count_hop(event.trace_id, reference.unqualified_arn),
-                dedup_key=f"{event.id}:{notice.delivery.ended.condition}",
-            )
+            await self._invoker.enqueue(reference, invocation, dedup_key=dedup_key)
         except (ApiError, PilotlightError) as error:
-            raise UndeliveredError(f"{notice.target.address}: {error}") from error
+            raise UndeliveredError(f"{address}: {error}") from error

@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from pilotlight_gateway.events.delivery import UndeliveredError
 from pilotlight_gateway.public_addresses import is_private_literal, public_connector
 
-from .notice import UndeliveredError
-
 if TYPE_CHECKING:
-    from .notice import Notice
+    from pilotlight_gateway.events.delivery import Destination
+    from pilotlight_gateway.events.record import InvocationRecord
 
 __all__ = ["HttpDestination"]
 
@@ -24,21 +24,22 @@ _OK = range(200, 300)
 class HttpDestination:
     """Posts invocation records; any answer from 200 to 299 means that it was taken."""
 
-    def __init__(self, *, private: bool) -> None:
+    def __init__(self, region: str, *, private: bool) -> None:
         """`private` allows addresses that are not the public internet's."""
+        self._region = region
         self._private = private
         self._session: aiohttp.ClientSession | None = None
 
-    async def deliver(self, notice: Notice) -> None:
-        """Post a notice; raises UndeliveredError."""
-        address = notice.target.address
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Post a record; raises UndeliveredError."""
+        address = destination.address
         if not self._private and is_private_literal(urlsplit(address).hostname or ""):
             raise UndeliveredError(f"{address} is not on the public internet")
         try:
             async with self._opened().post(
                 address,
-                data=notice.message.encode(),
-                headers=_headers(notice),
+                data=destination.message(record, self._region).encode(),
+                headers=_headers(record, self._region),
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
@@ -62,14 +63,14 @@ class HttpDestination:
         return self._session
 
 
-def _headers(notice: Notice) -> dict[str, str]:
-    outcome = "success" if notice.delivery.ended.succeeded else "failure"
-    context = notice.document["requestContext"]
+def _headers(record: InvocationRecord, region: str) -> dict[str, str]:
+    outcome = "success" if record.succeeded else "failure"
+    document = record.document(region)
     return {
         "Content-Type": "application/json",
         "ce-specversion": "1.0",
         "ce-type": f"dev.pilotlight.invocation.{outcome}",
-        "ce-source": context["functionArn"],
-        "ce-id": notice.event.id,
-        "ce-time": notice.document["timestamp"],
+        "ce-source": document["requestContext"]["functionArn"],
+        "ce-id": record.event.id,
+        "ce-time": document["timestamp"],
     }

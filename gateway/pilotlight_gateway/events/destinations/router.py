@@ -1,20 +1,21 @@
-"""Finds what brings a notice to its target, by the kind of its address."""
+"""Finds what brings a record to its destination, by the kind of its address."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import destination_kind
+from pilotlight_gateway.events.delivery import UndeliveredError
 
 from .aws import AwsDestinations
 from .function import FunctionDestination
 from .http import HttpDestination
-from .notice import UndeliveredError
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.services import Services
-
-    from .notice import Destination, Notice
+    from pilotlight_gateway.events.delivery import Delivers, Destination
+    from pilotlight_gateway.events.record import InvocationRecord
+    from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.settings import Settings
 
 __all__ = ["Destinations"]
 
@@ -22,22 +23,22 @@ __all__ = ["Destinations"]
 class Destinations:
     """All kinds of destinations."""
 
-    def __init__(self, services: Services) -> None:
-        settings = services.settings
-        self._aws = AwsDestinations(settings.region, settings.aws_endpoint_url or None)
-        self._http = HttpDestination(private=settings.private_destinations)
-        self._function = FunctionDestination(services)
+    def __init__(self, settings: Settings, invoker: Invoker) -> None:
+        region = settings.region
+        self._aws = AwsDestinations(region, settings.aws_endpoint_url or None)
+        self._http = HttpDestination(region, private=settings.private_destinations)
+        self._function = FunctionDestination(region, invoker)
 
-    async def deliver(self, notice: Notice) -> None:
-        """Return once the target has it; raises UndeliveredError."""
-        await self._destination(notice.target.address).deliver(notice)
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Return once the destination has it; raises UndeliveredError."""
+        await self._of(destination.address).deliver(record, destination)
 
     async def close(self) -> None:
         """Let go of threads and connections."""
         self._aws.close()
         await self._http.close()
 
-    def _destination(self, address: str) -> Destination:
+    def _of(self, address: str) -> Delivers:
         match destination_kind(address):
             case "sqs" | "sns" | "events" | "s3":
                 return self._aws

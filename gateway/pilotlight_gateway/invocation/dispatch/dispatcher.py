@@ -112,7 +112,7 @@ class Dispatcher:
         return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
 
     def held(self) -> list[Lease]:
-        """Give every lease that is held (`pilotlight.claims.Holder`)."""
+        """Return every lease that is held (`pilotlight.claims.Holder`)."""
         return [environment.lease for environment in self._readers]
 
     def recall(self, leases: list[str]) -> str | None:
@@ -166,8 +166,8 @@ class Dispatcher:
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
         if queue is None:
-            rest = self._idling.of(revision)
-            queue = self.queues[revision] = RevisionQueue(self._most_claims, rest)
+            queue = RevisionQueue(self._most_claims, self._idling.of(revision))
+            self.queues[revision] = queue
         return queue
 
     def _prewarm(self, revision: RevisionKey) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import ThrottledError
 
-from .idling import Rest
+from .idle_history import IdleHistory
 
 if TYPE_CHECKING:
     from .environment import Environment
@@ -29,10 +29,12 @@ MOST_CLAIMS = 64
 class RevisionQueue:
     """The free environments and the waiting invocations of one revision."""
 
-    def __init__(self, most_claims: int = MOST_CLAIMS, rest: Rest | None = None) -> None:
+    def __init__(
+        self, most_claims: int = MOST_CLAIMS, idle_history: IdleHistory | None = None
+    ) -> None:
         self.most_claims = most_claims
-        self.rest = rest or Rest()
-        """The function's rests between calls."""
+        self.idle_history = idle_history or IdleHistory()
+        """The function's."""
         self.free: deque[Environment] = deque()
         """The one used last is at the right and is taken first; the left idles longest."""
         self.busy = 0
@@ -77,7 +79,7 @@ class RevisionQueue:
         return waiter
 
     def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
-        """Stop waiting; gives the environment that came at that very moment, to be given back."""
+        """Stop waiting; returns the environment that came at that very moment, to be given back."""
         if waiter in self._waiting:
             self._waiting.remove(waiter)
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
@@ -96,7 +98,7 @@ class RevisionQueue:
         return True
 
     def retire(self) -> list[Environment]:
-        """Let nothing become free any more; gives what was free."""
+        """Let nothing become free any more; returns what was free."""
         self.retired = True
         environments = list(self.free)
         self.free.clear()
@@ -106,7 +108,7 @@ class RevisionQueue:
         """Take back a busy environment; False where it must be released."""
         self.busy -= 1
         if not self.busy:
-            self.rest.since = asyncio.get_running_loop().time()
+            self.idle_history.idle_since = asyncio.get_running_loop().time()
         return not environment.ended and not environment.shed and self._offer(environment)
 
     def fail(self, error: Exception) -> None:
@@ -121,7 +123,7 @@ class RevisionQueue:
 
     def _called(self) -> None:
         if not self.busy:
-            self.rest.called(asyncio.get_running_loop().time())
+            self.idle_history.called(asyncio.get_running_loop().time())
 
     def _offer(self, environment: Environment) -> bool:
         if self._waiting:

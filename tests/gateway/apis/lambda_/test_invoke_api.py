@@ -38,6 +38,8 @@ def handler(event, context):
         "custom": context.client_context and context.client_context.custom,
     }
 """
+NESTED = base64.b64encode(b"[" * 2_600).decode()
+"""JSON that nests too deeply to be read."""
 PATH = "/2015-03-31/functions/{name}/invocations"
 
 
@@ -175,6 +177,7 @@ def test_client_context_reaches_the_function(platform: GatewayHarness, echo: str
         (b"{}", {"X-Amz-Log-Type": "Head"}, 400, "ValidationException"),
         (b"{}", {"X-Amz-Client-Context": "%%"}, 400, "InvalidRequestContentException"),
         (b"{}", {"X-Amz-Client-Context": "x" * 3584}, 400, "InvalidRequestContentException"),
+        (b"{}", {"X-Amz-Client-Context": NESTED}, 400, "InvalidRequestContentException"),
         (b"{}", {"X-Amz-Tenant-Id": "t"}, 501, "NotImplementedException"),
     ],
 )
