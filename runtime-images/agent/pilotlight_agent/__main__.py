@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import pilotlight_wire
 from pilotlight_agent import isolation, managed_python, options
 from pilotlight_agent.options import Options
 
@@ -46,11 +47,13 @@ def _close_inherited() -> None:
 def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
     """Give this process to the runtime's interpreter; returns only by OSError."""
     command = managed_python.command(chosen.places.python)
-    package = str(Path(__file__).parent)
+    packages = os.pathsep.join(
+        str(Path(part).parent) for part in (__file__, pilotlight_wire.__file__)
+    )
     own = {name: value for name, value in environ.items() if name.startswith(options.PREFIX)}
     os.execve(  # noqa: S606 -- no shell is wanted
         command[0],
-        [*command, _POD, package, *sys.argv[1:]],
+        [*command, _POD, packages, *sys.argv[1:]],
         managed_python.zygote_variables(chosen.places) | own,
     )
 
