@@ -18,7 +18,7 @@ from .events.metrics import AsynchronousMetrics
 from .invocation.cold_starts import ColdStarts
 
 if TYPE_CHECKING:
-    from pilotlight.agent.protocol import Report
+    from pilotlight_wire.report import Report
 
 __all__ = ["FunctionMetrics", "Metrics"]
 

@@ -136,7 +136,6 @@ class LocalPlatform:
         await self._provisioned.close()
         await self._capacity.close()
         await self._pools.close()
-        await self._agents.close()
         self.resources.close()
         self._logs.close()
         await self._events.close()

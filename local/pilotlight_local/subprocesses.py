@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.agent.health import wait_until_ready
-from pilotlight.agent.protocol import pod_token, token_digest
+from pilotlight.agent.token import pod_token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
@@ -120,7 +120,7 @@ class SubprocessCompute:
         folder = self._folder / name.partition("/")[2]
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        digest = token_digest(pod_token(self._platform_key, name))
+        digest = pod_token_digest(self._platform_key, name)
         # Only what waits for its function has the time to prepare for it.
         runtime = request.runtime if request.revision is None else ""
         announcement, stdout = os.pipe()
@@ -152,7 +152,7 @@ class SubprocessCompute:
 def _command(folder: Path, digest: str, python: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "pilotlight_agent", "--listen", "127.0.0.1:0"),
-        *("--token-sha256", digest, "--parent-stdin", "--python", str(python)),
+        *("--token-sha256", digest, "--parent-stdin", "--interpreter", str(python)),
         *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
         *("--layers-root", str(folder / "opt")),
     ]

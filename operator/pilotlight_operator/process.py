@@ -109,7 +109,6 @@ async def _lead(
         api, resources, settings.controller.namespaces, settings.platform_key, settings.pods
     )
     agents = Agents(settings.platform_key)
-    stack.push_async_callback(agents.close)
     caps, runtimes = Caps(resources), RuntimePools(resources)
     pools = PoolKeeper(compute, runtimes.spec_of)
     database = PostgresDatabase(settings.controller.postgresql_url)

@@ -226,7 +226,6 @@ class GatewayHarness:
             await self.gateway.stop(drain_seconds=1)
             await provisioned.close()
             await self.capacity.close()
-            await agents.close()
 
 
 async def _always(runtime: str) -> bool:
