@@ -26,6 +26,7 @@ CONNECT_SECONDS = 5.0
 WINDOW = 1 << 20
 """Bytes of an answer that may wait here for a slow client."""
 ENDLESS = sys.maxsize
+_GONE = "the agent closed the connection"
 
 
 class Request(NamedTuple):
@@ -86,7 +87,7 @@ class AgentConnection(asyncio.Protocol):
     async def exchange(self, request: Request) -> AgentAnswer:
         """Send a request and wait for the head of its answer; raises ConnectionLostError."""
         if self._transport is None:
-            raise ConnectionLostError
+            raise ConnectionLostError(_GONE)
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.writelines((request.head(self._host), request.body))
         return await self._answer
@@ -106,7 +107,7 @@ class AgentConnection(asyncio.Protocol):
         while self._chunks or self._missing:
             if not self._chunks:
                 if self._transport is None:
-                    raise ConnectionLostError
+                    raise ConnectionLostError(_GONE)
                 self._wakener = asyncio.get_running_loop().create_future()
                 await self._wakener
                 continue
@@ -138,11 +139,11 @@ class AgentConnection(asyncio.Protocol):
         self._head.clear()
         self._begin(_parse_head(head), rest)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         """Fail what is waiting (asyncio.Protocol)."""
         self._transport = None
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionLostError(exc))
+            self._answer.set_exception(ConnectionLostError(_GONE))
         self._wake()
 
     def _begin(self, answer: AgentAnswer, rest: bytes) -> None:
