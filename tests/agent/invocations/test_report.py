@@ -6,7 +6,7 @@ import pytest
 
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.failure import Failure, Status
-from pilotlight_agent.invocations.report import PlatformLog, Report
+from pilotlight_agent.invocations.report import Level, PlatformLog, Report
 
 TEXT = PlatformLog("Text", "7", lambda: "TIME")
 JSON = PlatformLog("JSON", "7", lambda: "TIME")
@@ -128,3 +128,28 @@ def test_words_of_failures() -> None:
     assert TEXT.init_failure(8.0, "invoke", failure.timed_out("id", 1)) == (
         "INIT_REPORT Init Duration: 8.00 ms\tPhase: invoke\tStatus: timeout"
     )
+
+
+@pytest.mark.parametrize(
+    ("log_format", "level", "written"),
+    [
+        ("JSON", None, {Level.INFO, Level.WARN}),
+        ("JSON", "DEBUG", {*Level}),
+        ("JSON", "INFO", {Level.INFO, Level.WARN}),
+        ("JSON", "WARN", {Level.WARN}),
+        ("Text", None, {*Level}),
+        ("Text", "WARN", {*Level}),
+    ],
+)
+def test_the_system_log_level_is_of_json_logs(
+    log_format: str, level: str | None, written: set[Level]
+) -> None:
+    """Text logs have none: everything is written."""
+    log = PlatformLog(log_format, "7", lambda: "TIME", level)
+    assert {each for each in Level if log.writes(each)} == written
+
+
+@pytest.mark.parametrize("problem", [None, failure.timed_out("id", 1), failure.exited("id", 1)])
+def test_a_failure_is_worth_a_warning(problem: Failure | None) -> None:
+    """So its report is written where those of successes are not."""
+    assert report(problem).level is (Level.INFO if problem is None else Level.WARN)
