@@ -106,8 +106,8 @@ def test_a_function_without_output_still_answers(tmp_path: Path) -> None:
 def test_platform_lines_below_the_system_log_level_are_not_written(tmp_path: Path) -> None:
     """Log tail and report say the same as ever: neither is the log."""
     code = "def handler(event, context):\n    print('hello')\n    return 1 / event"
-    levels = {"log_format": "JSON", "system_log_level": "WARN"}
-    with specialised(tmp_path, {"main.py": code}, **levels) as agent:
+    files = {"main.py": code}
+    with specialised(tmp_path, files, log_format="JSON", system_log_level="WARN") as agent:
         fine = agent.invoke(1, request_id="fine", headers=TAIL)
         failed = agent.invoke(0, request_id="failed", headers=TAIL)
         lines = agent.journal.lines("failed")

@@ -45,7 +45,7 @@ def _close_inherited() -> None:
 
 
 def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
-    """Give this process to the runtime's interpreter, if there is one; else returns or OSError."""
+    """Become the runtime's interpreter, if it has one of its own; raises OSError."""
     program = family_of(chosen.runtime).pod_program(chosen.places)
     if program is None:
         return

@@ -5,7 +5,6 @@ fastest. `archive` gives the verdict on the file.
 """
 
 import hashlib
-import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -98,8 +97,3 @@ def _open(code: CodeSource) -> IO[bytes]:
         response.close()
         raise ValueError(f"HTTP {response.status} {response.reason}")
     return response
-
-
-def discard(task_root: Path) -> None:
-    """Remove what an earlier life of this folder left."""
-    shutil.rmtree(task_root, ignore_errors=True)
