@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from benchmarks.fresh import ECHO, First, Platform
 from benchmarks.nodes import COMPILED_RUNTIME, RUNTIME, Pools, cpu_seconds, megabytes
 from benchmarks.targets import call, functions_framework
-from pilotlight_agent import tree
+from pilotlight_agent.processes import tree
 from tests.support.cluster import Installation, installed, kubectl, wait_until
 from tests.support.node_processes import processes
 

@@ -28,12 +28,14 @@ from typing import TYPE_CHECKING, Any
 
 from targets import call, functions_framework
 
-from pilotlight_agent import isolation, managed_python, tree
-from pilotlight_agent.frames import FrameLink
 from pilotlight_agent.journal import Journal
-from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
-from pilotlight_agent.variables import LOG_STREAM, Places
-from pilotlight_agent.zygote_spawner import ZygoteSpawner
+from pilotlight_agent.places import Places
+from pilotlight_agent.processes import isolation, tree
+from pilotlight_agent.processes.spawner import ExecSpawner, Reaper, Spawner
+from pilotlight_agent.runtimes import python as managed_python
+from pilotlight_agent.runtimes.frames import FrameLink
+from pilotlight_agent.runtimes.variables import LOG_STREAM
+from pilotlight_agent.runtimes.zygote_spawner import ZygoteSpawner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +168,14 @@ class Agent:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "pilotlight_agent", "--parent-stdin"),
-                *("--listen", "127.0.0.1:0", "--token-sha256", digest, "--python", str(python)),
+                *(
+                    "--listen",
+                    "127.0.0.1:0",
+                    "--token-sha256",
+                    digest,
+                    "--interpreter",
+                    str(python),
+                ),
                 *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
                 *("--layers-root", str(folder / "opt"), "--runtime", "python3.13"),
             ],

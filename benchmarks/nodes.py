@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from pilotlight_agent import tree
+from pilotlight_agent.processes import tree
 from tests.support.cluster import kubectl, wait_until
 
 RUNTIME = "python3.12"

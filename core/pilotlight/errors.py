@@ -117,3 +117,21 @@ class StartFailedError(PilotlightError):
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class AgentFailedError(PilotlightError):
+    """An agent answered an invocation, but neither for the function nor that it had not begun.
+
+    So it may have run, and is not tried elsewhere.
+    """
+
+    code = "AgentFailed"
+    status = 500
+
+
+class NotStartedError(Exception):
+    """An agent could not be reached, or said that nothing began: go elsewhere."""
+
+
+class ConnectionLostError(Exception):
+    """An agent went away before it had answered in full: what it was asked for may have begun."""

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from pilotlight.accounts import Accounts
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import FunctionAlias, FunctionVersion, Route
+from pilotlight.runtimes import family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
 from pilotlight.storage.sqlite.resources import SqliteResources
@@ -149,7 +150,7 @@ class LocalPlatform:
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
             python=python,
-            compiles=_is_python,
+            compiles=_is_compiled,
         )
         return Autoscaler(
             settings,
@@ -192,14 +193,14 @@ class LocalPlatform:
 
 
 async def _pool_spec(runtime: str) -> PoolSpec | None:
-    """Give a laptop's pools: a few Pythons wait, nothing else."""
-    return PoolSpec(minimum=2, maximum=8) if _is_python(runtime) else None
+    """Return a laptop's pools: a few of each runtime that gains by it wait."""
+    return PoolSpec(minimum=2, maximum=8) if family_of(runtime).pooled else None
 
 
-def _is_python(runtime: str) -> bool:
-    return runtime.startswith("python3.")
+def _is_compiled(runtime: str) -> bool:
+    return family_of(runtime).compiled
 
 
 async def _runnable(runtime: str) -> bool:
-    """Say what a machine runs without an image: Python, and what brings its own bootstrap."""
-    return _is_python(runtime) or runtime.startswith("provided")
+    """Say what a machine runs without an image."""
+    return not family_of(runtime).needs_image

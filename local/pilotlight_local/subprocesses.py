@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.agent.health import wait_until_ready
-from pilotlight.agent.protocol import pod_token, token_digest
+from pilotlight.agent.token import pod_token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
@@ -50,11 +50,11 @@ class _Process:
 class SubprocessCompute:
     """Starts agents as subprocesses."""
 
-    def __init__(self, folder: Path, platform_key: bytes, python: Path) -> None:
-        """Keep pods' folders below `folder`; run managed Python functions with `python`."""
+    def __init__(self, folder: Path, platform_key: bytes, interpreter: Path) -> None:
+        """Keep pods' folders below `folder`; run managed functions with `interpreter`."""
         self._folder = folder
         self._platform_key = platform_key
-        self._python = python
+        self._interpreter = interpreter
         self._running: dict[str, _Process] = {}
         self._tell: Callable[[str], Awaitable[None]] | None = None
         # More interpreters than cores starting at once only delay each other.
@@ -103,7 +103,7 @@ class SubprocessCompute:
         return list(self._running)
 
     async def generic(self) -> list[tuple[str, Pod]]:
-        """Give none: agents end with the process that started them."""
+        """Return none: agents end with the process that started them."""
         return []
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
@@ -120,13 +120,13 @@ class SubprocessCompute:
         folder = self._folder / name.partition("/")[2]
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        digest = token_digest(pod_token(self._platform_key, name))
+        digest = pod_token_digest(self._platform_key, name)
         # Only what waits for its function has the time to prepare for it.
         runtime = request.runtime if request.revision is None else ""
         announcement, stdout = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *_command(folder, digest, self._python),
+                *_command(folder, digest, self._interpreter),
                 *(("--runtime", runtime) if runtime else ()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=stdout,
@@ -149,10 +149,10 @@ class SubprocessCompute:
                 await self._tell(name)
 
 
-def _command(folder: Path, digest: str, python: Path) -> list[str]:
+def _command(folder: Path, digest: str, interpreter: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "pilotlight_agent", "--listen", "127.0.0.1:0"),
-        *("--token-sha256", digest, "--parent-stdin", "--python", str(python)),
+        *("--token-sha256", digest, "--parent-stdin", "--interpreter", str(interpreter)),
         *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
         *("--layers-root", str(folder / "opt")),
     ]

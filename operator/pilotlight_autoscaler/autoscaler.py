@@ -126,7 +126,6 @@ class Autoscaler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.provisioned.close()
-        await self._agents.close()
 
     async def close(self) -> None:
         """Stop, and every pod with it."""
@@ -136,7 +135,6 @@ class Autoscaler:
         await self.provisioned.close()
         await self.capacity.close()
         await self.pools.close()
-        await self._agents.close()
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield self.caps.run()

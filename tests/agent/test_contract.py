@@ -1,58 +1,136 @@
-"""The agent stands alone and so keeps copies of what core says; here they are held equal."""
+"""What agent and platform must agree on is said once, in wire; here both ends are held to it."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from pilotlight.agent.protocol import CodeSource, FunctionFacts, Specialisation
-from pilotlight_agent import gateway_api, specification
-from pilotlight_gateway.invocation import invocation
-from pilotlight_gateway.invocation.dispatch import environment
-from pilotlight_wire import archive
-from pilotlight_wire import archive as agents_archive
+import pytest
 
-if TYPE_CHECKING:
-    from types import ModuleType
+import pilotlight.agent
+import pilotlight_agent
+import pilotlight_gateway.invocation
+import pilotlight_python
+from pilotlight_agent.journal import Journal, Source
+from pilotlight_wire import frames, specialisation
+from pilotlight_wire.events import Event, EventType
+from pilotlight_wire.message import InvalidMessageError, Message
+from pilotlight_wire.protocol import Header
+from pilotlight_wire.protocol import Path as Operation
 
-FACTS = FunctionFacts(
-    name="f", version="$LATEST", arn="arn:aws:lambda:us-east-1:000000000000:function:f",
-    account="000000000000", region="us-east-1", runtime="python3.13", handler="index.handler",
-    memory=128, timeout=3, ephemeral_storage=512, log_group="/aws/lambda/f", log_format="JSON",
-    application_log_level="DEBUG", system_log_level="WARN",
+BOTH_ENDS = (pilotlight.agent, pilotlight_gateway.invocation, pilotlight_agent)
+FUNCTION = specialisation.FunctionFacts(
+    name="f", version="7", arn="arn:aws:lambda:us-east-1:000000000001:function:f:7",
+    account="000000000001", region="eu-west-1", runtime="python3.13", handler="index.handler",
+    memory=256, timeout=4, ephemeral_storage=1024, log_group="/own", log_format="JSON",
+    application_log_level="DEBUG", system_log_level="WARN", initialization_type="provisioned",
 )  # fmt: skip
-
-
-def test_packages_are_checked_by_the_same_code() -> None:
-    assert Path(archive.__file__).read_text() == Path(agents_archive.__file__).read_text()
-
-
-def test_the_agent_knows_every_header() -> None:
-    headers = _headers(invocation) | _headers(environment)
-    assert len(headers) >= 10
-    assert headers <= _headers(gateway_api)
-
-
-def _headers(module: ModuleType) -> set[str]:
-    """Give the protocol's headers that a module writes or reads."""
-    return set(
-        re.findall(r"pilotlight(?:-[a-z]+)+", Path(module.__file__ or "").read_text().lower())
-    )
-
-
-def test_a_specialisation_arrives_as_it_was_sent() -> None:
-    sent = Specialisation(
+CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
+ENVIRONMENT = specialisation.EnvironmentState(
+    id="e", state="idle", initialised=True, epoch=3, holder="gateway-1"
+)
+MESSAGES: list[Message] = [
+    FUNCTION,
+    CODE,
+    ENVIRONMENT,
+    specialisation.Specialisation(
         revision="0" * 16,
-        function=FACTS,
+        function=FUNCTION,
         environment={"A_B": "c"},
-        credentials={},
-        code=CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t"),
+        credentials={"AWS_ACCESS_KEY_ID": "k"},
+        code=CODE,
+        environments=2,
+    ),
+    specialisation.MoreEnvironments(count=3),
+    specialisation.Specialised(
+        environments=[ENVIRONMENT], fetch_milliseconds=1.5, unpack_milliseconds=2, processors=4
+    ),
+    specialisation.PodState(
+        state="specialised", draining=True, revision="r", environments=[ENVIRONMENT]
+    ),
+]
+NAMES = [type(message).__name__ for message in MESSAGES]
+
+
+def test_every_document_is_here() -> None:
+    kinds = {kind for kind in vars(specialisation).values() if isinstance(kind, type)}
+    assert {kind.__name__ for kind in kinds if issubclass(kind, Message)} - {"Message"} == {*NAMES}
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=NAMES)
+def test_every_field_arrives_as_it_was_sent(message: Message) -> None:
+    """No field of the examples has its default, so that none can be lost without being missed."""
+    assert [f.name for f in _fields(message) if getattr(message, f.name) == f.default] == []
+    assert type(message).from_json(message.to_json()) == message
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=NAMES)
+def test_what_is_not_said_has_its_default(message: Message) -> None:
+    """And what has none is asked for by its name."""
+    required = {f.name for f in _fields(message) if f.default is f.default_factory is MISSING}
+    document = message.to_json()
+    for field in _fields(message):
+        name = re.sub("_(.)", lambda found: found[1].upper(), field.name)
+        rest = {key: value for key, value in document.items() if key != name}
+        if field.name in required:
+            with pytest.raises(InvalidMessageError, match=name):
+                type(message).from_json(rest)
+        else:
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            assert getattr(type(message).from_json(rest), field.name) == default
+
+
+def test_neither_end_has_names_of_its_own() -> None:
+    """Headers and paths are written in wire alone."""
+    sources = [path for end in BOTH_ENDS for path in Path(end.__path__[0]).rglob("*.py")]
+    own = {
+        (path.name, name)
+        for path in sources
+        for name in re.findall(r"""["'](?:pilotlight-[a-z-]+|/v1/\w+)""", path.read_text().lower())
+    }
+    assert len(sources) > 40
+    assert own == set()
+
+
+def test_both_ends_know_every_header_and_operation() -> None:
+    agents, platforms = (
+        "".join(path.read_text() for end in ends for path in Path(end.__path__[0]).rglob("*.py"))
+        for ends in (BOTH_ENDS[-1:], BOTH_ENDS[:-1])
     )
-    arrived = specification.parse(json.dumps(sent.to_json()).encode())
-    assert arrived.revision == sent.revision
-    assert arrived.environment == sent.environment
-    assert arrived.code.sha256 == sent.code.sha256
-    assert arrived.function.timeout == FACTS.timeout
-    assert arrived.function.log_format == FACTS.log_format
+    names = [f"Header.{one.name}" for one in Header] + [f"Path.{one.name}" for one in Operation]
+    assert [name for name in names if name not in agents] == []
+    # The kubelet asks for LIVE; a pod is drained by its SIGTERM; nobody has an identity yet.
+    unused = {"Path.LIVE", "Path.DRAIN", "Header.COGNITO_IDENTITY", "Header.FREE"}
+    assert {name for name in names if name not in platforms} == unused
+
+
+async def test_the_journal_writes_events_as_they_are_read() -> None:
+    journal = Journal()
+    source = Source(journal, "e", "2026/11/28/[7]e")
+    source.tell_line(EventType.LOG, "r", 'a "line"')
+    source.tell_state("idle")
+    source.tell_exit("r", -9)
+    journal.append(EventType.ZYGOTE, '"state":"failed","reason":"why"')
+    journal.flush()
+    told: list[dict[str, Any]] = [json.loads(line) for line in journal.since(0)[0]]
+    assert [event["type"] for event in told] == ["log", "state", "exit", "zygote"]
+    assert {name for event in told for name in event} == Event.__annotations__.keys() - {"count"}
+
+
+def test_the_python_runtime_has_the_frames_names() -> None:
+    """It keeps its own, since it is alone with the function in its interpreter."""
+    channel = Path(pilotlight_python.__path__[0], "channel.py").read_text()
+    assert f'Struct("{frames.LENGTHS.format}")' in channel
+    names = {*_constants(frames.Type), *_constants(frames.Field)}
+    assert {name for name in names if f'"{name}"' not in channel} == set()
+
+
+def _constants(kind: type) -> set[str]:
+    return {value for name, value in vars(kind).items() if name.isupper()}
+
+
+def _fields(message: Any) -> Any:
+    return fields(message)

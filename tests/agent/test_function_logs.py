@@ -1,5 +1,6 @@
 """What a function prints, in the journal and in the log tail."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,3 +101,21 @@ def test_a_function_without_output_still_answers(tmp_path: Path) -> None:
     with specialised(tmp_path, {"main.py": FUNCTION}) as agent:
         assert agent.invoke("closed").json == "closed"
         assert agent.invoke("next").json == "next"
+
+
+def test_platform_lines_below_the_system_log_level_are_not_written(tmp_path: Path) -> None:
+    """Log tail and report say the same as ever: neither is the log."""
+    code = "def handler(event, context):\n    print('hello')\n    return 1 / event"
+    files = {"main.py": code}
+    with specialised(tmp_path, files, log_format="JSON", system_log_level="WARN") as agent:
+        fine = agent.invoke(1, request_id="fine", headers=TAIL)
+        failed = agent.invoke(0, request_id="failed", headers=TAIL)
+        lines = agent.journal.lines("failed")
+    written = [e["line"] for e in agent.journal.events if e.get("requestId") == "fine"]
+    assert written == ["hello"]
+    assert [json.loads(line)["type"] for line in lines if "platform." in line] == [
+        "platform.report"
+    ]
+    for reply in (fine, failed):
+        assert ["platform.start" in reply.tail, "platform.report" in reply.tail] == [True, True]
+        assert reply.report["billedMs"] >= 1

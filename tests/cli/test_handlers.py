@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight.runtimes import Handler
 from pilotlight_cli.failures import Failure
-from pilotlight_cli.handlers import Found, find_handler
+from pilotlight_cli.handlers import find_handler
 from tests.support.platform import zip_of
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def test_a_usual_name_is_found(
             find_handler(source)
         return
     runtime = "provided.al2023" if found == "bootstrap" else PYTHON
-    assert find_handler(source) == Found(runtime, found)
+    assert find_handler(source) == Handler(runtime, found)
 
 
 def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
     """It is the module."""
     (tmp_path / "other.py").write_text("def handler(e, c): ...")
-    assert find_handler(tmp_path / "other.py") == Found(PYTHON, "other.handler")
+    assert find_handler(tmp_path / "other.py") == Handler(PYTHON, "other.handler")

@@ -119,7 +119,7 @@ class Agent:
         self.process = subprocess.Popen(
             (
                 *(sys.executable, "-m", "pilotlight_agent", "--parent-stdin"),
-                *("--listen", "127.0.0.1:0", "--python", python),
+                *("--listen", "127.0.0.1:0", "--interpreter", python),
                 *("--token-sha256", hashlib.sha256(TOKEN.encode()).hexdigest()),
                 *("--task-root", str(self.task_root), "--temporary", str(self.temporary)),
                 *("--layers-root", str(folder / "opt")),
@@ -267,6 +267,7 @@ def specification(
     environment: Mapping[str, str] | None = None,
     environments: int = 1,
     log_format: str = "Text",
+    system_log_level: str | None = None,
     sha256: str = "",
     url: str = "",
 ) -> dict[str, Any]:
@@ -288,6 +289,7 @@ def specification(
             "logGroup": f"/aws/lambda/{name}",
             "logFormat": log_format,
             "applicationLogLevel": "INFO",
+            "systemLogLevel": system_log_level,
             "initializationType": "on-demand",
         },
         "environment": dict(environment or {}),

@@ -6,9 +6,9 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from pilotlight.agent.protocol import EnvironmentState, Specialisation, Specialised
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import StartFailedError, ThrottledError
+from pilotlight_wire.specialisation import EnvironmentState, Specialisation, Specialised
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -145,6 +145,3 @@ class FakeAgents:
         del pod, environment, seconds
         if self.uninitialisable:
             raise StartFailedError("it has ended", reason="FunctionError")
-
-    async def close(self) -> None:
-        """Nothing is open."""

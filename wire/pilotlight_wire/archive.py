@@ -2,8 +2,7 @@
 
 The limits are Lambda's (AWS Lambda Developer Guide, "Lambda quotas"); the rest is what hostile
 archives try. `check` gives the verdict at the API's door; the agent asks `check_entries` and lets
-`unpack` verify contents while it writes, which is the same verdict in one pass. This file stands
-alone, so that the platform's core can keep an equal copy.
+`unpack` verify contents while it writes, which is the same verdict in one pass.
 """
 
 import os

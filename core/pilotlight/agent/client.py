@@ -1,21 +1,34 @@
-"""Talks to agents on the cold path: specialises a pod, and asks it to drain.
+"""What the autoscaler asks of agents, on the cold path: specialise a pod, fork, tell how it stands.
 
-Invocations go from the gateway to the agent directly (`pilotlight_gateway.invocation.dispatch`).
+Each request has a connection of its own: a pod is asked two or three times in its life.
+Invocations go from the gateway to the agent directly (`invoke`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
 
-import aiohttp
-
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import ConnectionLostError, StartFailedError
+from pilotlight_wire.message import InvalidMessageError, Message
+from pilotlight_wire.protocol import Path, State
+from pilotlight_wire.specialisation import (
+    EnvironmentState,
+    MoreEnvironments,
+    PodState,
+    Specialisation,
+    Specialised,
+)
 
 from .artifact_host import ArtifactHost
-from .protocol import EnvironmentState, Specialisation, Specialised, pod_token
+from .connection import Request, ask
+from .refusal import Refusal
+from .token import pod_token
 
 if TYPE_CHECKING:
     from pilotlight.compute import Pod
@@ -24,6 +37,7 @@ __all__ = ["Agents"]
 
 LOOK_SECONDS = 0.02
 """Between two looks at an environment that initialises before anyone asked for it."""
+_Answer = TypeVar("_Answer", bound=Message)
 
 
 class Agents:
@@ -32,26 +46,26 @@ class Agents:
     def __init__(self, platform_key: bytes) -> None:
         self._platform_key = platform_key
         self._artifact_host = ArtifactHost()
-        self._session: aiohttp.ClientSession | None = None
 
     async def specialise(
         self, pod: Pod, specialisation: Specialisation, *, seconds: float
     ) -> Specialised:
         """Give a generic pod its revision; raises StartFailedError with the agent's reason."""
-        document = await self._with_address(specialisation)
-        answer = await self._ask("POST", pod, "/v1/specialise", document, seconds=seconds)
-        return Specialised.model_validate(answer)
+        code = specialisation.code
+        code = replace(code, url=await self._artifact_host.reachable(code.url))
+        wanted = replace(specialisation, code=code)
+        return await self._post(Path.SPECIALISE, pod, wanted, seconds)
 
     async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
         """Start one more environment in a specialised pod; raises StartFailedError."""
-        answer = await self._ask("POST", pod, "/v1/environments", {"count": 1}, seconds=seconds)
-        return Specialised.model_validate(answer).environments[0]
+        started = await self._post(Path.ENVIRONMENTS, pod, MoreEnvironments(count=1), seconds)
+        return started.environments[0]
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for an environment's init phase; raises StartFailedError where it failed."""
         until = time.monotonic() + seconds
         found = await self._look(pod, environment, seconds)
-        while found.state == "starting" and time.monotonic() < until:
+        while found.state == State.STARTING and time.monotonic() < until:
             await asyncio.sleep(LOOK_SECONDS)
             found = await self._look(pod, environment, seconds)
         if not found.initialised:
@@ -63,59 +77,49 @@ class Agents:
     async def settle(self, pod: Pod, *, seconds: float) -> None:
         """Wait until no environment of a pod initialises, for so long at most."""
         with suppress(StartFailedError):
-            await self._ask("GET", pod, "/v1/settled", seconds=seconds)
+            await self._ask("GET", Path.SETTLED, pod, b"", seconds)
 
     async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
         """Tell whether a pod has never had a function; what does not answer is not to be had."""
         try:
-            answer = await self._ask("GET", pod, "/v1/status", seconds=seconds)
+            state = await self._state(pod, seconds)
         except StartFailedError:
             return False
-        return answer.get("revision") == "" and not answer.get("draining")
+        return not state.revision and not state.draining
 
     async def _look(self, pod: Pod, environment: str, seconds: float) -> EnvironmentState:
-        answer = await self._ask("GET", pod, "/v1/status", seconds=seconds)
-        states = Specialised.model_validate(answer).environments
-        ended = EnvironmentState(id=environment, state="ended")
+        states = (await self._state(pod, seconds)).environments
+        ended = EnvironmentState(id=environment, state=State.ENDED)
         return next((one for one in states if one.id == environment), ended)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+    async def _state(self, pod: Pod, seconds: float) -> PodState:
+        return _parse(PodState, await self._ask("GET", Path.STATUS, pod, b"", seconds), pod)
 
-    async def _with_address(self, specialisation: Specialisation) -> dict[str, Any]:
-        document = specialisation.to_json()
-        document["code"]["url"] = await self._artifact_host.reachable(specialisation.code.url)
-        return document
+    async def _post(self, path: Path, pod: Pod, message: Message, seconds: float) -> Specialised:
+        body = json.dumps(message.to_json()).encode()
+        return _parse(Specialised, await self._ask("POST", path, pod, body, seconds), pod)
 
-    async def _ask(
-        self, method: str, pod: Pod, path: str, body: object = None, *, seconds: float
-    ) -> dict[str, Any]:
+    async def _ask(self, method: str, path: Path, pod: Pod, body: bytes, seconds: float) -> bytes:
+        request = Request(method, path, pod_token(self._platform_key, pod.name), body)
         try:
-            return await self._request(method, pod, path, body, seconds)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            async with asyncio.timeout(seconds):
+                status, answer = await ask(pod.host, pod.port, request)
+        except (OSError, TimeoutError, ConnectionLostError) as error:
             raise StartFailedError(
                 f"the agent of pod {pod.name} did not answer: {error or type(error).__name__}",
                 reason="InternalError",
             ) from error
+        if status == HTTPStatus.OK:
+            return answer
+        refusal = Refusal.parse(status, answer)
+        raise StartFailedError(refusal.message, reason=refusal.code)
 
-    async def _request(
-        self, method: str, pod: Pod, path: str, body: object, seconds: float
-    ) -> dict[str, Any]:
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        async with self._session.request(
-            method,
-            f"http://{pod.host}:{pod.port}{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {pod_token(self._platform_key, pod.name)}"},
-            timeout=aiohttp.ClientTimeout(total=seconds),
-        ) as response:
-            answer: dict[str, Any] = await response.json()
-            if response.status == 200:  # noqa: PLR2004  HTTP's own number
-                return answer
-            raise StartFailedError(
-                answer.get("message", "no reason given"),
-                reason=answer.get("code", "InternalError"),
-            )
+
+def _parse(kind: type[_Answer], answer: bytes, pod: Pod) -> _Answer:
+    try:
+        return kind.parse(answer)
+    except InvalidMessageError as error:
+        raise StartFailedError(
+            f"the agent of pod {pod.name} answered what nobody understands: {error}",
+            reason="InternalError",
+        ) from error

@@ -7,6 +7,12 @@ kubelet's own probe is up to seconds behind.
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
+
+from pilotlight.errors import ConnectionLostError
+from pilotlight_wire.protocol import Path
+
+from .connection import Request, ask
 
 __all__ = ["wait_until_ready"]
 
@@ -21,13 +27,7 @@ async def wait_until_ready(host: str, port: int) -> None:
 
 async def _answers(host: str, port: int) -> bool:
     try:
-        reader, writer = await asyncio.open_connection(host, port)
-    except OSError:
+        status, _ = await ask(host, port, Request("GET", Path.READY))
+    except (OSError, TimeoutError, ConnectionLostError):
         return False
-    try:
-        writer.write(f"GET /ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-        return (await reader.readline()).split()[1:2] == [b"200"]
-    except OSError:
-        return False
-    finally:
-        writer.close()
+    return status == HTTPStatus.OK

@@ -36,7 +36,7 @@ from .route import (
     RouteStatus,
     find_rival,
 )
-from .runtime import DEPRECATED_RUNTIMES, RUNTIMES, Runtime, RuntimeSpec
+from .runtime import Runtime, RuntimeSpec
 from .schedule import Schedule, ScheduleSpec, ScheduleStatus
 from .url import Cors, FunctionUrl
 from .version import (
@@ -47,11 +47,9 @@ from .version import (
 )
 
 __all__ = [
-    "DEPRECATED_RUNTIMES",
     "GROUP",
     "LATEST",
     "PUBLISHED",
-    "RUNTIMES",
     "VERSION",
     "AsyncConfig",
     "AuthorizerAuth",

@@ -12,6 +12,8 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from pilotlight.runtimes import family_of
+
 from .asynchronous import AsyncConfig, check_not_itself
 from .meta import Condition, Model, Resource, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
@@ -227,11 +229,8 @@ class FunctionSpec(Model):
                 raise ValueError("runtime and handler are not supported with code.image")
         elif not self.runtime or not self.handler:
             raise ValueError("runtime and handler are required unless code.image is given")
-        elif self.runtime.startswith("python") and "." not in self.handler:
-            raise ValueError(
-                f"handler {self.handler!r} has no dot: file.function is expected, "
-                "such as index.handler"
-            )
+        else:
+            family_of(self.runtime).check_handler(self.handler)
         if len(self.tags) > 50:  # noqa: PLR2004  Lambda's limit, named in the message
             raise ValueError(f"{len(self.tags)} tags came, at most 50 are allowed")
         return self

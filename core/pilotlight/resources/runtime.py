@@ -1,7 +1,7 @@
 """`Runtime`, the cluster-scoped resource that says which image runs a Lambda runtime id.
 
 Its name is the runtime id itself (`python3.13`). A function whose runtime has no `Runtime` gets a
-clear condition. The table below is every id that Lambda's API accepts (botocore's Lambda model).
+clear condition. What is known of ids without one is `pilotlight.runtimes`.
 """
 
 from __future__ import annotations
@@ -12,21 +12,7 @@ from pydantic import Field, model_validator
 
 from .meta import Model, Resource
 
-__all__ = ["DEPRECATED_RUNTIMES", "RUNTIMES", "Pool", "Runtime", "RuntimeSpec"]
-
-DEPRECATED_RUNTIMES = frozenset({
-    "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
-    "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x", "java8", "python2.7", "python3.6",
-    "python3.7", "python3.8", "python3.9", "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1",
-    "dotnetcore3.1", "dotnet6", "go1.x", "ruby2.5", "ruby2.7", "provided",
-})  # fmt: skip
-RUNTIMES = DEPRECATED_RUNTIMES | {
-    "nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x", "java8.al2", "java11", "java17",
-    "java21", "java25", "java8.al2023", "java11.al2023", "java17.al2023",
-    "python3.10", "python3.11", "python3.12", "python3.13", "python3.14", "python3.15",
-    "dotnet8", "dotnet10", "ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0",
-    "provided.al2", "provided.al2023",
-}  # fmt: skip
+__all__ = ["Pool", "Runtime", "RuntimeSpec"]
 
 
 class Pool(Model):

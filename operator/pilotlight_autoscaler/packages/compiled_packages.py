@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import NotFoundError, PilotlightError
+from pilotlight.runtimes.python import OWN_PYTHON
 from pilotlight_wire import archive
 
 from . import compile_package
@@ -43,7 +44,7 @@ log = structlog.get_logger()
 
 def runs_own_python(runtime: str) -> bool:
     """Whether a runtime's name says that it has the Python that runs this."""
-    return runtime == f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return runtime == OWN_PYTHON
 
 
 class CompiledPackages:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilotlight.agent.protocol import CodeSource, FunctionFacts, Specialisation
 from pilotlight.arn import function_arn
 from pilotlight.compute import PodRequest
 from pilotlight.resources import LATEST, Configuration, Key, Secret
 from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
+from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
 
 from .served import Runnable, Served
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pilotlight.agent.client import Agents
-    from pilotlight.agent.protocol import Specialisation, Specialised
     from pilotlight.compute import Compute, Pod, PodRequest
     from pilotlight_autoscaler.pods.revisions import Placement, Revisions
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
+    from pilotlight_wire.specialisation import Specialisation, Specialised
 
 __all__ = ["Starts"]
 
@@ -221,9 +221,7 @@ class Starts:
         self._preparing.add(pod.name)
         try:
             async with self._turn(pod, placement):
-                specialisation = placement.specialisation.model_copy(
-                    update={"environments": count()}
-                )
+                specialisation = replace(placement.specialisation, environments=count())
                 return await self._specialise(specialisation, pod, seconds, start)
         except BaseException:
             # A pod that was half specialised is burnt, whoever asked for it.

@@ -11,9 +11,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.agent.protocol import AGENT_PORT
 from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, RUNTIME_LABEL, label_value
 from pilotlight.resources import GROUP, VERSION
+from pilotlight_wire.protocol import AGENT_PORT
 
 if TYPE_CHECKING:
     from pilotlight.compute import PodRequest

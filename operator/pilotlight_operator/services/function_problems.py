@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight.resources.function import check_environment
+from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 
 if TYPE_CHECKING:
     from .function_facts import Facts

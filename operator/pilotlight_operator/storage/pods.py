@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.agent.health import wait_until_ready
-from pilotlight.agent.protocol import AGENT_PORT, pod_token, token_digest
+from pilotlight.agent.token import pod_token_digest
 from pilotlight.compute import Pod, PodRequest
 from pilotlight.errors import (
     NotFoundError,
@@ -28,6 +28,7 @@ from pilotlight.errors import (
 from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes.watch import Collection, follow
+from pilotlight_wire.protocol import AGENT_PORT
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
 from .pod_state import (
@@ -241,7 +242,7 @@ class KubernetesCompute:
         except NotFoundError as error:
             message = f"nothing here runs runtime {request.runtime!r}: a Runtime is expected"
             raise StartFailedError(message, reason="InvalidRuntime") from error
-        digest = token_digest(pod_token(self._platform_key, key))
+        digest = pod_token_digest(self._platform_key, key)
         name = key.partition("/")[2]
         return manifest(name, digest, request, runtime, self._settings)
 

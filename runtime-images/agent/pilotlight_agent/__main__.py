@@ -1,8 +1,8 @@
 """Entry point: `python -m pilotlight_agent`; the way goes on in `agent`.
 
-A pod that prepares for managed Python holds one interpreter, not two: this process becomes the
-runtime's interpreter, which loads what functions will want, leaves a fork of itself behind as the
-zygote, and then goes on as the agent (docs/decisions/0010-one-interpreter-a-pod.md). So agent,
+A pod that prepares for a managed runtime may hold one interpreter, not two: this process becomes
+the runtime's interpreter, which loads what functions will want, leaves a fork of itself behind as
+the zygote, and then goes on as the agent (docs/decisions/0010-one-interpreter-a-pod.md). So agent,
 zygote and environments share the memory of everything that was loaded before.
 """
 
@@ -12,10 +12,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from pilotlight_agent import isolation, managed_python, options
-from pilotlight_agent.options import Options
+import pilotlight_wire
 
-_POD = "--pod"
+from . import options
+from .options import Options
+from .processes import isolation
+from .runtimes import family_of
+
 _FIRST_INHERITED = 3
 
 
@@ -23,11 +26,9 @@ def main() -> None:
     """Run the agent; exits 0 after draining."""
     _close_inherited()
     chosen = options.read(sys.argv[1:])
-    if managed_python.is_managed(chosen.runtime):
-        isolation.isolate()  # the zygote inherits the limits
-        with suppress(OSError):  # no such interpreter: functions will say so, one by one
-            _become_runtime(chosen, os.environ)
-    from pilotlight_agent import agent  # noqa: PLC0415 -- costly, and lost in the other process
+    with suppress(OSError):  # no such interpreter: functions will say so, one by one
+        _become_runtime(chosen, os.environ)
+    from . import agent  # noqa: PLC0415 -- costly, and lost in the other process
 
     agent.run(chosen)
 
@@ -44,14 +45,20 @@ def _close_inherited() -> None:
 
 
 def _become_runtime(chosen: Options, environ: Mapping[str, str]) -> None:
-    """Give this process to the runtime's interpreter; returns only by OSError."""
-    command = managed_python.command(chosen.places.python)
-    package = str(Path(__file__).parent)
+    """Become the runtime's interpreter, if it has one of its own; raises OSError."""
+    program = family_of(chosen.runtime).pod_program(chosen.places)
+    if program is None:
+        return
+    isolation.isolate()  # the zygote inherits the limits
+    command, variables = program
+    packages = os.pathsep.join(
+        str(Path(part).parent) for part in (__file__, pilotlight_wire.__file__)
+    )
     own = {name: value for name, value in environ.items() if name.startswith(options.PREFIX)}
     os.execve(  # noqa: S606 -- no shell is wanted
         command[0],
-        [*command, _POD, package, *sys.argv[1:]],
-        managed_python.zygote_variables(chosen.places) | own,
+        [*command, packages, *sys.argv[1:]],
+        {**variables, **own},
     )
 
 

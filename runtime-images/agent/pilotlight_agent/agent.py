@@ -11,15 +11,17 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 
-from pilotlight_agent import isolation, managed_python, options, package, tree
-from pilotlight_agent.gateway_api import GatewayApi
-from pilotlight_agent.journal import Cursor, Journal
-from pilotlight_agent.options import Options
-from pilotlight_agent.pod import Pod
-from pilotlight_agent.process import ExecSpawner, Reaper, Spawner
-from pilotlight_agent.standard_output import StandardOutput
-from pilotlight_agent.zygote import Born
-from pilotlight_agent.zygote_spawner import ZygoteSpawner
+from . import options
+from .gateway_api import GatewayApi
+from .journal import Cursor, Journal
+from .lifecycle import package
+from .lifecycle.pod import Pod
+from .options import Options
+from .processes import isolation, tree
+from .processes.spawner import ExecSpawner, Reaper
+from .processes.standard_output import StandardOutput
+from .runtimes import FAMILIES, family_of
+from .runtimes.zygote import Born
 
 _LINGER_SECONDS = 1.0
 
@@ -29,7 +31,8 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     journal, output, reaper = Journal(), StandardOutput(), Reaper()
     await output.open()
     reaper.start()
-    spawner = _spawner(chosen, ExecSpawner(reaper), journal)
+    family = family_of(chosen.runtime)
+    spawner = family.spawner(chosen.places, ExecSpawner(reaper), journal, zygote)
     pod = Pod(chosen.places, spawner, journal)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
@@ -41,9 +44,8 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     port = server.sockets[0].getsockname()[1]
     output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
-    if isinstance(spawner, ZygoteSpawner):
-        spawner.start(zygote)
-        reaper.reap()  # the zygote that was there before may have ended before
+    spawner.start()
+    reaper.reap()  # a zygote that was there before may have ended before
     await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
     gc.freeze()
     await pod.finished.wait()
@@ -53,17 +55,8 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
 
 
 def _reachable(host: str) -> str:
-    """Give an address at which a server that listens on `host` answers itself."""
+    """Return an address at which a server that listens on `host` answers itself."""
     return "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 -- compared, not listened on
-
-
-def _spawner(chosen: Options, plain: Spawner, journal: Journal) -> Spawner:
-    """Give the spawner that suits the pod's runtime."""
-    if not managed_python.is_managed(chosen.runtime):
-        return plain
-    command = managed_python.command(chosen.places.python)
-    variables = managed_python.zygote_variables(chosen.places)
-    return ZygoteSpawner(command, variables, plain=plain, journal=journal)
 
 
 def _stop_on_signals(pod: Pod, linger: float) -> None:
@@ -97,17 +90,25 @@ def _watch_parent(pod: Pod) -> None:
 
 
 def prepare(arguments: Sequence[str]) -> Callable[[int, int], None]:
-    """Read options and give what runs the agent beside a zygote: its id, a descriptor to it.
+    """Read options; returns what runs the agent beside a zygote, whose id and descriptor it takes.
 
     What is done here is done before the fork, and its memory shared.
     """
     chosen = options.read(arguments)
+    _load()
     return lambda zygote, descriptor: run(chosen, Born(zygote, descriptor))
 
 
 def run(chosen: Options, zygote: Born | None = None) -> None:
     """Run the agent; returns after draining."""
+    _load()
     isolation.isolate()
     asyncio.run(serve(chosen, zygote))
     for pid in tree.descendants(os.getpid()):
         os.kill(pid, signal.SIGKILL)
+
+
+def _load() -> None:
+    """Have everything imported before there is a function that would wait for it."""
+    for family in FAMILIES:
+        family.load()

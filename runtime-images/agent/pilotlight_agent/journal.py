@@ -1,9 +1,9 @@
 """What happened in the pod, in order: log lines, platform lines, exits, states.
 
-Everything that an environment has to say goes through here once, and out to two kinds of readers:
-the agent's own standard output (`kubectl logs`) and whoever holds `GET /v1/events`. Nothing here
-may make an invocation wait: events are handed out later and in batches, and a reader that is too
-slow loses events, and is told how many.
+Everything that an environment has to say goes through here once, as `pilotlight_wire.events`, and
+out to two kinds of readers: the agent's own standard output (`kubectl logs`) and whoever holds `GET
+/v1/events`. Nothing here may make an invocation wait: events are handed out later and in batches,
+and a reader that is too slow loses events, and is told how many.
 """
 
 import asyncio
@@ -13,9 +13,12 @@ from collections.abc import Callable
 from itertools import islice
 from json.encoder import encode_basestring as _quote
 
+from pilotlight_wire.events import EventType
+
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 33_554_432
 _BATCH_SECONDS = 0.005
+_DROPPED = f'{{"type":"{EventType.DROPPED}","count":%d}}\n'.encode()
 
 
 class Clock:
@@ -26,7 +29,7 @@ class Clock:
         self._prefix = ""
 
     def stamp(self) -> str:
-        """Give the present moment, such as `2026-11-21T03:12:00.123Z`."""
+        """Return the present moment, such as `2026-11-21T03:12:00.123Z`."""
         now = time.time()
         second = int(now)
         if second != self._second:
@@ -53,7 +56,7 @@ class Journal:
         return self._sequence - len(self._pending)
 
     def stamp(self) -> str:
-        """Give the present moment in the format of the journal."""
+        """Return the present moment in the format of the journal."""
         return self._clock.stamp()
 
     def append(self, kind: str, fields: str) -> None:
@@ -84,7 +87,7 @@ class Journal:
             reader()
 
     def since(self, sequence: int) -> tuple[list[bytes], int]:
-        """Give the lines after `sequence` and how many of them are no longer there."""
+        """Return the lines after `sequence` and how many of them are no longer there."""
         missed = max(0, self.last - sequence)
         newest_first = list(islice(reversed(self._lines), missed))
         return newest_first[::-1], missed - len(newest_first)
@@ -115,12 +118,12 @@ class Source:
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""
-        self._journal.append("state", f'{self._environment},"state":{_quote(state)}')
+        self._journal.append(EventType.STATE, f'{self._environment},"state":{_quote(state)}')
 
     def tell_exit(self, request_id: str, code: int) -> None:
         """Append the end of a runtime process, by exit code or negative signal number."""
         marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
-        self._journal.append("exit", f'{marks},"code":{code}')
+        self._journal.append(EventType.EXIT, f'{marks},"code":{code}')
 
 
 class Cursor:
@@ -150,7 +153,7 @@ class Cursor:
         lines, dropped = self._journal.since(self._seen)
         self._seen = self._journal.last
         if dropped:
-            lines.insert(0, b'{"type":"dropped","count":%d}\n' % dropped)
+            lines.insert(0, _DROPPED % dropped)
         self._write(b"".join(lines))
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pilotlight_agent.variables import Places
+from .places import Places
 
 PREFIX = "PILOTLIGHT_AGENT_"
 
@@ -36,7 +36,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> O
         token_sha256=given.token_sha256,
         runtime=given.runtime,
         parent_stdin=given.parent_stdin,
-        places=Places(given.task_root, given.temporary, given.layers_root, given.python),
+        places=Places(given.task_root, given.temporary, given.layers_root, given.interpreter),
     )
 
 
@@ -59,7 +59,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("task-root", _path, "/var/task", "where the code is unpacked")
     add("temporary", _path, "/tmp", "what functions use as /tmp")  # noqa: S108 -- Lambda's own path
     add("layers-root", _path, "/opt", "where layers are")
-    add("python", _path, sys.executable, "interpreter of managed Python functions")
+    add("interpreter", _path, sys.executable, "what runs managed functions")
     add("runtime", str, "", "runtime id to prepare for, such as python3.13")
     parser.add_argument(
         "--parent-stdin",

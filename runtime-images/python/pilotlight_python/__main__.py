@@ -4,10 +4,11 @@ The function must find the module search path that Lambda gives it, an empty `__
 module of ours that it could import by accident. So this file puts the path right, loads the
 package by its location, and goes on in `service`. With `--zygote FD` the process first
 becomes a zygote, and each process that it forks goes on here as if it had just been started. With
-`--pod AGENT OPTION…` a fork becomes the zygote, and the process itself the agent.
+`--pod PACKAGES OPTION…` a fork becomes the zygote, and the process itself the agent.
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -45,11 +46,11 @@ def _become_zygote(descriptor: str) -> list[str]:
     return zygote.serve(int(descriptor))
 
 
-def _become_pod(agent: str, *options: str) -> list[str]:
-    """Run the agent whose package is in this folder; gives each environment's arguments."""
+def _become_pod(packages: str, *options: str) -> list[str]:
+    """Run the agent of these packages' folders; gives each environment's arguments."""
     from pilotlight_python import zygote  # noqa: PLC0415 -- importable only from here on
 
-    return zygote.part(Path(agent), list(options))
+    return zygote.part([Path(folder) for folder in packages.split(os.pathsep)], list(options))
 
 
 def main() -> None:

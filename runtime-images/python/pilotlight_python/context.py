@@ -85,11 +85,11 @@ class LambdaContext:
         self._epoch_deadline_time_in_ms = event.deadline
 
     def get_remaining_time_in_millis(self) -> int:
-        """Give the milliseconds until the function times out, 0 at the least."""
+        """Return the milliseconds until the function times out, 0 at the least."""
         return max(0, self._epoch_deadline_time_in_ms - int(time.time() * 1000))
 
     def w3c(self) -> dict[str, str]:
-        """Give the W3C trace context that came with the client context."""
+        """Return the W3C trace context that came with the client context."""
         return dict(self._w3c_fields)
 
     @staticmethod

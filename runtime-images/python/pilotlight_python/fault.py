@@ -38,7 +38,7 @@ class Report:
     request_id: str
 
     def document(self) -> dict[str, object]:
-        """Give what the caller reads."""
+        """Return what the caller reads."""
         return {
             "errorMessage": self.message,
             "errorType": self.error_type,
@@ -47,7 +47,7 @@ class Report:
         }
 
     def text_entry(self) -> str:
-        """Give the log entry in text format, one line to any reader of lines."""
+        """Return the log entry in text format, one line to any reader of lines."""
         message = f": {self.message}" if self.message else ""
         lines = [f"[ERROR] {self.error_type}{message}", "Traceback (most recent call last):"]
         for element in self.stack:
@@ -55,7 +55,7 @@ class Report:
         return _LINE_END.join(lines) + "\n"
 
     def json_entry(self) -> str:
-        """Give the log entry in JSON format."""
+        """Return the log entry in JSON format."""
         stamp = {"timestamp": time.strftime(_TIME_FORMAT, time.gmtime()), "level": "ERROR"}
         return marshalling.encode(stamp | self.document()) + "\n"
 
@@ -69,7 +69,7 @@ def describe(error: Exception, request_id: str = "") -> Report:
 
 
 def _frames(trace: TracebackType | None) -> list[tuple[str, int, str, str | None]]:
-    """Give the frames from the function's first one on.
+    """Return the frames from the function's first one on.
 
     As plain tuples, which leave out the marks below a line that newer Pythons add.
     """

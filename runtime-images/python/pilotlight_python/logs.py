@@ -61,7 +61,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
+        """Return the line."""
         fields = {
             "timestamp": time.strftime(_JSON_TIME, time.gmtime(record.created)),
             "level": logging.getLevelName(min(50, max(0, record.levelno)) // 10 * 10),

@@ -39,7 +39,7 @@ class _Encoder(json.JSONEncoder):
 
 
 def _plain(value: object) -> object:
-    """Give the value with named tuples as dicts and bytes as text."""
+    """Return the value with named tuples as dicts and bytes as text."""
     if type(value) in _ATOMS:
         return value
     if isinstance(value, dict):
@@ -59,7 +59,7 @@ _encoder: _Encoder | None = None
 
 
 def encode(value: object) -> str:
-    """Give the JSON text of an answer or an error; raises what the json module raises."""
+    """Return the JSON text of an answer or an error; raises what the json module raises."""
     global _encoder  # noqa: PLW0603 -- it depends on the environment, which is not there at import
     if _encoder is None:
         _encoder = _Encoder()

@@ -57,6 +57,6 @@ def _top_level(names: Iterable[str]) -> set[str]:
 
 
 def _home(finder: object) -> str:
-    """Give the package that a finder comes from; six leaves one for each copy of itself."""
+    """Return the package that a finder comes from; six leaves one for each copy of itself."""
     home = finder.__module__ if isinstance(finder, type) else type(finder).__module__
     return home.partition(".")[0]

@@ -63,7 +63,7 @@ def _unmarshal(event: Event) -> object:
 
 
 def _marshal(answer: object) -> tuple[str, bytes]:
-    """Give content type and bytes of an answer."""
+    """Return content type and bytes of an answer."""
     if isinstance(answer, bytes):
         return "application/unknown", answer
     try:

@@ -48,15 +48,14 @@ def serve(descriptor: int) -> list[str]:
     return _serve(control, Profile(plain), problem)
 
 
-def part(agent: Path, options: list[str]) -> list[str]:
+def part(packages: list[Path], options: list[str]) -> list[str]:
     """Load the profile and the agent, and fork: this process goes on as the agent.
 
-    The other one is a zygote as in `serve`, without the agent's modules in sight.
+    `packages` are the folders of the agent's package and of those that it imports. The other
+    process is a zygote as in `serve`, without any of their modules in sight.
     """
     plain = _prepare()
-    sys.path.append(str(agent.parent))
-    module = importlib.import_module(f"{agent.name}.agent")
-    run: Callable[[int, int], None] = module.prepare(options)
+    run = _load_agent(packages, options)
     problem = _load(set())
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if zygote := os.fork():
@@ -65,10 +64,20 @@ def part(agent: Path, options: list[str]) -> list[str]:
         run(zygote, ours.detach())
         sys.exit()
     ours.close()
-    sys.path.pop()
-    profile.forget({agent.name})
+    profile.forget({package.name for package in packages})
     _leave()
     return _serve(theirs, Profile(plain), problem)
+
+
+def _load_agent(packages: list[Path], options: list[str]) -> Callable[[int, int], None]:
+    """Import the agent from its place, and leave that place off the search path again."""
+    sys.path += [str(package.parent) for package in packages]
+    try:
+        agent = importlib.import_module(f"{packages[0].name}.agent")
+    finally:
+        del sys.path[-len(packages) :]
+    run: Callable[[int, int], None] = agent.prepare(options)
+    return run
 
 
 def _prepare() -> list[str]:

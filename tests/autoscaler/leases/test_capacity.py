@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight.agent.protocol import CodeSource
 from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight.tickets import ticket_for
+from pilotlight_wire.specialisation import CodeSource
 from tests.autoscaler.conftest import OTHER, REVISION
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_model
 from pilotlight.resources import FunctionSpec
-from pilotlight.resources.runtime import DEPRECATED_RUNTIMES, RUNTIMES
+from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
 
 if TYPE_CHECKING:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.errors import PilotlightError
+from pilotlight.agent.events import read_events
+from pilotlight.errors import ConnectionLostError, PilotlightError
 from pilotlight.storage import LogLine
+from pilotlight_wire.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.storage import LogStore
+    from pilotlight_wire.events import Event
 
     from .environment import Environment
 
@@ -33,7 +35,6 @@ FIRST_CALL_SECONDS = 0.02
 first."""
 LAST_WORDS_SECONDS = 2.0
 """How long a released environment's reader goes on, so that its last lines arrive."""
-LONGEST_LINE = 1 << 20
 
 log = structlog.get_logger()
 
@@ -101,46 +102,27 @@ class EventReader:
             asyncio.get_running_loop().call_later(LAST_WORDS_SECONDS, self._task.cancel)
 
     async def _run(self) -> None:
+        lease = self._environment.lease
         try:
             await asyncio.sleep(FIRST_CALL_SECONDS)
-            await self._read()
-        except (OSError, ValueError, EOFError) as error:
-            log.debug("events ended", pod=self._environment.lease.pod, error=str(error))
+            batches = read_events(lease.host, lease.port, self._environment.token)
+            async with contextlib.aclosing(batches):
+                async for events in batches:
+                    for event in events:
+                        self._take(event)
+        except (OSError, ValueError, ConnectionLostError) as error:
+            log.debug("events ended", pod=lease.pod, error=str(error))
         finally:
             self._on_end(self._environment)
 
-    async def _read(self) -> None:
-        lease = self._environment.lease
-        reader, writer = await asyncio.open_connection(lease.host, lease.port, limit=LONGEST_LINE)
-        try:
-            writer.write(
-                f"GET /v1/events?after=0 HTTP/1.1\r\nHost: {lease.host}:{lease.port}\r\n"
-                f"Authorization: Bearer {self._environment.token}\r\n\r\n".encode()
-            )
-            await reader.readuntil(b"\r\n\r\n")
-            await self._read_chunks(reader)
-        finally:
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
-
-    async def _read_chunks(self, reader: asyncio.StreamReader) -> None:
-        pending = b""
-        while size := int((await reader.readline()).strip() or b"0", 16):
-            chunk = await reader.readexactly(size + 2)
-            text, _, pending = (pending + chunk[:-2]).rpartition(b"\n")
-            # One document of many is parsed faster than many documents.
-            for event in json.loads(b"[%b]" % text.replace(b"\n", b",")):
-                self._take(event)
-
-    def _take(self, event: dict[str, Any]) -> None:
+    def _take(self, event: Event) -> None:
         if "line" in event:
             self._add_line(event)
-        elif event["type"] == "zygote" and event["state"] == "failed":
+        elif event["type"] == EventType.ZYGOTE and event["state"] == "failed":
             pod = self._environment.lease.pod
             log.warning("environments start plainly", pod=pod, reason=event["reason"])
 
-    def _add_line(self, event: dict[str, Any]) -> None:
+    def _add_line(self, event: Event) -> None:
         revision = self._environment.lease.revision
         self._sink.add(
             LogLine(

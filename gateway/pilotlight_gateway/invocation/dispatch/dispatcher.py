@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.errors import (
+    ConnectionLostError,
+    NotStartedError,
     PilotlightError,
     RevisionGoneError,
     ThrottledError,
@@ -21,9 +23,8 @@ from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import KeepAliveSpec
 from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
 
-from .agent_connection import ConnectionLostError
 from .agent_events import EventReader
-from .environment import Environment, NotStartedError
+from .environment import Environment
 from .idling import Idling
 from .queue import MOST_CLAIMS, RevisionQueue
 
@@ -84,7 +85,7 @@ class Dispatcher:
             try:
                 answer = await environment.invoke(invocation, start_within=START_SECONDS)
             except NotStartedError as error:
-                log.info("environment not usable", reason=str(error))
+                log.info("environment not usable", pod=environment.lease.pod, reason=str(error))
                 self._give_back(queue, environment)
             except ConnectionLostError:
                 self._give_back(queue, environment)

@@ -9,29 +9,21 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilotlight.agent.protocol import Report, pod_token
+from pilotlight.agent.connection import AgentConnection, connect
+from pilotlight.agent.invoke import Permit, invoke
+from pilotlight.agent.token import pod_token
+from pilotlight.errors import AgentFailedError, ConnectionLostError, NotStartedError
 from pilotlight.greedy_dual import Candidate
-from pilotlight_gateway.invocation.invocation import Answer
-
-from .agent_connection import AgentAnswer, AgentConnection, ConnectionLostError, connect
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
+    from pilotlight.agent.invoke import Answer, Invocation
     from pilotlight.claims import Lease
     from pilotlight.greedy_dual import GreedyDual
-    from pilotlight_gateway.invocation.invocation import Invocation
+    from pilotlight_wire.report import Report
 
-__all__ = ["Environment", "NotStartedError"]
+__all__ = ["Environment"]
 
-OK = 200
 LEAST_MEGABYTES = 128
-SMALL = 1 << 18
-"""Bytes up to which an answer is handed on whole: one write instead of many."""
-
-
-class NotStartedError(Exception):
-    """The agent could not be reached or refused the lease: nothing ran, go elsewhere."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,23 +61,24 @@ class Environment:
         self.priority = ranking.priority(Candidate(self.uses, self.cold_seconds, megabytes))
 
     async def invoke(self, invocation: Invocation, *, start_within: float) -> Answer:
-        """Run an invocation; raises NotStartedError, or ConnectionLostError once it may run."""
+        """Run an invocation (`pilotlight.agent.invoke`), which may wait so many seconds."""
         connection = await self._connected()
-        deadline_ms = int((time.time() + start_within) * 1000)
-        lease = f"{self.gateway}/{self.lease.epoch}"
-        head = invocation.head(
-            connection.host, self.token, self.lease.environment, lease, deadline_ms
+        permit = Permit(
+            self.token,
+            self.lease.environment,
+            f"{self.gateway}/{self.lease.epoch}",
+            int((time.time() + start_within) * 1000),
         )
         try:
-            answer = await connection.exchange(head, invocation.event)
-        except ConnectionLostError:
+            answer = await invoke(connection, invocation, permit)
+        except AgentFailedError as error:
+            self.ended = True
+            raise AgentFailedError(f"pod {self.lease.pod}: {error}") from error
+        except (ConnectionLostError, NotStartedError):
             self.ended = True
             raise
-        if answer.status != OK:
-            self.ended = True
-            reason = (await connection.read(answer)).decode(errors="replace")
-            raise NotStartedError(f"{self.lease.pod}: {reason}")
-        return await self._answer(connection, answer)
+        self.ended = self.ended or answer.environment_ended
+        return answer
 
     def close(self) -> None:
         """Let go of the agent."""
@@ -94,30 +87,14 @@ class Environment:
             self._connection.close()
 
     async def _connected(self) -> AgentConnection:
-        if self._connection is None or not self._connection.open:
-            if self._connection is not None:
-                # Agents close no connection while they live.
-                self.ended = True
-                raise NotStartedError(f"{self.lease.pod}: the agent closed the connection")
+        if self._connection is None:
             try:
                 self._connection = await connect(self.lease.host, self.lease.port)
             except (OSError, TimeoutError) as error:
                 self.ended = True
-                raise NotStartedError(f"{self.lease.pod}: {error}") from error
-        return self._connection
-
-    async def _answer(self, connection: AgentConnection, answer: AgentAnswer) -> Answer:
-        headers = answer.headers
-        if headers.get("pilotlight-environment-state") == "ended":
+                raise NotStartedError(f"no connection: {error}") from error
+        elif not self._connection.open:
+            # Agents close no connection while they live.
             self.ended = True
-        body: bytes | AsyncIterator[bytes] = connection.stream(answer)
-        if answer.length <= SMALL:
-            body = await connection.read(answer)
-        report = headers.get("pilotlight-report")
-        return Answer(
-            body=body,
-            length=answer.length,
-            function_error=headers.get("pilotlight-function-error"),
-            log_tail=headers.get("pilotlight-log-tail"),
-            report=Report.model_validate_json(report) if report else None,
-        )
+            raise NotStartedError("the agent closed the connection")
+        return self._connection

@@ -1,0 +1,206 @@
+"""One connection to an agent, hand-written: aiohttp's client doubles the cost of an invocation.
+
+An environment serves one invocation at a time, so it needs one connection, kept alive, and no pool.
+Only what our own agent answers is understood: HTTP/1.1 with a Content-Length, or chunks that last
+as long as the connection. Bodies are handed on as they come; reading pauses while more than a
+window of them waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import sys
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from pilotlight.errors import ConnectionLostError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["AgentAnswer", "AgentConnection", "Request", "ask", "connect"]
+
+CONNECT_SECONDS = 5.0
+WINDOW = 1 << 20
+"""Bytes of an answer that may wait here for a slow client."""
+ENDLESS = sys.maxsize
+_GONE = "the agent closed the connection"
+
+
+class Request(NamedTuple):
+    """What is asked of an agent."""
+
+    method: str
+    path: str
+    token: str = ""
+    body: bytes = b""
+    fields: str = ""
+    """Whole header lines."""
+
+    def head(self, host: str) -> bytes:
+        """Word the head."""
+        token = f"Authorization: Bearer {self.token}\r\n" if self.token else ""
+        return (
+            f"{self.method} {self.path} HTTP/1.1\r\nHost: {host}\r\n{token}{self.fields}"
+            f"Content-Length: {len(self.body)}\r\n\r\n"
+        ).encode("latin-1")
+
+
+@dataclass(slots=True)
+class AgentAnswer:
+    """An answer's head; its body comes through the connection that gave it."""
+
+    status: int
+    headers: dict[str, str]
+    """Names lower-cased."""
+    length: int
+    """Bytes of the body; `ENDLESS` for chunks, which are left to the reader to take apart."""
+
+
+class AgentConnection(asyncio.Protocol):
+    """One connection; one exchange at a time."""
+
+    def __init__(self, host: str) -> None:
+        """Speak with `host`, HOST:PORT."""
+        self._host = host
+        self._transport: asyncio.Transport | None = None
+        self._head = bytearray()
+        self._chunks: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._missing = 0
+        self._paused = False
+        self._answer: asyncio.Future[AgentAnswer] | None = None
+        self._wakener: asyncio.Future[None] | None = None
+        self._arrivals = select.poll()
+
+    @property
+    def open(self) -> bool:
+        """Whether the agent is still there; meant for a connection that idles.
+
+        An agent says nothing unasked, so that what has arrived is its end. The kernel knows of it
+        before the loop has looked, and a call that is sent then would look as if it had run.
+        """
+        return self._transport is not None and not self._arrivals.poll(0)
+
+    async def exchange(self, request: Request) -> AgentAnswer:
+        """Send a request and wait for the head of its answer; raises ConnectionLostError."""
+        if self._transport is None:
+            raise ConnectionLostError(_GONE)
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.writelines((request.head(self._host), request.body))
+        return await self._answer
+
+    async def read(self, answer: AgentAnswer) -> bytes:
+        """Return a whole body."""
+        if not self._missing:
+            body = b"".join(self._chunks)
+            self._chunks.clear()
+            self._waiting_bytes = 0
+            return body
+        return b"".join([chunk async for chunk in self.stream(answer)])
+
+    async def stream(self, answer: AgentAnswer) -> AsyncIterator[bytes]:
+        """Yield a body in pieces; raises ConnectionLostError in its middle."""
+        del answer  # exchanges do not overlap, so the body is the last answer's
+        while self._chunks or self._missing:
+            if not self._chunks:
+                if self._transport is None:
+                    raise ConnectionLostError(_GONE)
+                self._wakener = asyncio.get_running_loop().create_future()
+                await self._wakener
+                continue
+            chunk = self._chunks.popleft()
+            self._waiting_bytes -= len(chunk)
+            self._resume()
+            yield chunk
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio.Protocol)."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._arrivals.register(transport.get_extra_info("socket"), select.POLLIN)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of a head or a body (asyncio.Protocol)."""
+        if self._missing:
+            self._feed(data)
+            return
+        self._head += data
+        end = self._head.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head, rest = bytes(self._head[:end]), bytes(self._head[end + 4 :])
+        self._head.clear()
+        self._begin(_parse_head(head), rest)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
+        """Fail what is waiting (asyncio.Protocol)."""
+        self._transport = None
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionLostError(_GONE))
+        self._wake()
+
+    def _begin(self, answer: AgentAnswer, rest: bytes) -> None:
+        self._missing = answer.length
+        if rest:
+            self._feed(rest)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(answer)
+
+    def _feed(self, data: bytes) -> None:
+        self._missing -= len(data)
+        self._chunks.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > WINDOW and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def _resume(self) -> None:
+        if self._paused and self._waiting_bytes < WINDOW // 2 and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _wake(self) -> None:
+        if self._wakener is not None and not self._wakener.done():
+            self._wakener.set_result(None)
+
+
+def _parse_head(head: bytes) -> AgentAnswer:
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    chunked = headers.get("transfer-encoding") == "chunked"
+    length = ENDLESS if chunked else int(headers.get("content-length", "0"))
+    return AgentAnswer(int(status_line[9:12]), headers, length)
+
+
+async def connect(host: str, port: int) -> AgentConnection:
+    """Open a connection; raises OSError or TimeoutError."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(CONNECT_SECONDS):
+        _, protocol = await loop.create_connection(
+            lambda: AgentConnection(f"{host}:{port}"), host, port
+        )
+    return protocol
+
+
+async def ask(host: str, port: int, request: Request) -> tuple[int, bytes]:
+    """Ask once, on a connection of its own; returns status and body.
+
+    Raises OSError and TimeoutError, and ConnectionLostError where the agent may have been told.
+    """
+    connection = await connect(host, port)
+    try:
+        answer = await connection.exchange(request)
+        return answer.status, await connection.read(answer)
+    finally:
+        connection.close()

@@ -1,0 +1,136 @@
+"""An invocation as an agent is asked for it, and its answer: the warm path.
+
+One write to a connection that is kept, one answer; the names are `pilotlight_wire.protocol`. At
+most one execution: only what is known not to have begun may be tried elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import AgentFailedError, NotStartedError
+from pilotlight_wire.protocol import Header, Path, State
+from pilotlight_wire.report import Report
+
+from .connection import Request
+from .refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from .connection import AgentAnswer, AgentConnection
+
+__all__ = ["Answer", "Invocation", "Permit", "invoke"]
+
+SMALL = 1 << 18
+"""Bytes up to which an answer is handed on whole: one write instead of many."""
+_FIELDS = (
+    f"{Header.ENVIRONMENT}: %s\r\n{Header.LEASE}: %s\r\n{Header.DEADLINE_MS}: %d\r\n"
+    f"{Header.REQUEST_ID}: %s\r\n{Header.FUNCTION_ARN}: %s\r\n{Header.TRACE_ID}: %s\r\n"
+    "Content-Type: %s\r\n"
+)
+_CLIENT_CONTEXT = f"{Header.CLIENT_CONTEXT}: %s\r\n"
+_LOG_TAIL = f"{Header.LOG_TAIL}: 1\r\n"
+# As a connection keeps names.
+_FUNCTION_ERROR, _TAIL = Header.FUNCTION_ERROR.key, Header.LOG_TAIL.key
+_REPORT, _STATE = Header.REPORT.key, Header.ENVIRONMENT_STATE.key
+_ENDED = State.ENDED.value
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a caller wants run."""
+
+    request_id: str
+    function_arn: str
+    """As it was invoked, with its qualifier."""
+    trace_id: str
+    event: bytes
+    content_type: str = "application/json"
+    client_context: str = ""
+    """Base64, as it came."""
+    log_tail: bool = False
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back; the body is either whole or still coming."""
+
+    body: bytes | AsyncIterator[bytes]
+    length: int
+    function_error: str | None = None
+    log_tail: str | None = None
+    """Base64."""
+    report: Report | None = None
+    environment_ended: bool = False
+    """Whether the environment that gave it takes no other invocation."""
+    version: str = ""
+    """That ran: `$LATEST` or a number; whoever resolved it says so."""
+
+    async def read(self) -> bytes:
+        """Return the whole body, which can be read once; raises ConnectionLostError."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return b"".join([piece async for piece in self.body])
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """By what right an environment is invoked, and until when it may begin."""
+
+    token: str
+    environment: str
+    lease: str
+    """GATEWAY/EPOCH."""
+    deadline_ms: int
+    """Epoch milliseconds."""
+
+
+async def invoke(connection: AgentConnection, invocation: Invocation, permit: Permit) -> Answer:
+    """Run an invocation in an environment of the agent's pod.
+
+    Raises NotStartedError where it has not begun, ConnectionLostError where it may have, and
+    AgentFailedError for an answer that tells neither.
+    """
+    answer = await connection.exchange(_request(invocation, permit))
+    if answer.status == HTTPStatus.OK:
+        return await _read(connection, answer)
+    refusal = Refusal.parse(answer.status, await connection.read(answer))
+    if refusal.not_begun:
+        raise NotStartedError(str(refusal))
+    raise AgentFailedError(f"an agent answered an invocation with {answer.status} {refusal}")
+
+
+def _request(invocation: Invocation, permit: Permit) -> Request:
+    fields = _FIELDS % (
+        permit.environment,
+        permit.lease,
+        permit.deadline_ms,
+        invocation.request_id,
+        invocation.function_arn,
+        invocation.trace_id,
+        invocation.content_type,
+    )
+    if invocation.client_context:
+        fields += _CLIENT_CONTEXT % invocation.client_context
+    if invocation.log_tail:
+        fields += _LOG_TAIL
+    return Request("POST", Path.INVOKE, permit.token, invocation.event, fields)
+
+
+async def _read(connection: AgentConnection, answer: AgentAnswer) -> Answer:
+    headers = answer.headers
+    body: bytes | AsyncIterator[bytes] = connection.stream(answer)
+    if answer.length <= SMALL:
+        body = await connection.read(answer)
+    report = headers.get(_REPORT)
+    return Answer(
+        body=body,
+        length=answer.length,
+        function_error=headers.get(_FUNCTION_ERROR),
+        log_tail=headers.get(_TAIL),
+        report=Report.decode(report) if report else None,
+        environment_ended=headers.get(_STATE) == _ENDED,
+    )

@@ -1,0 +1,35 @@
+"""Runtime families: what the platform must know of each language, one object a family.
+
+A family is a file here and stands in `FAMILIES`; nothing else asks for one by name. Its other half,
+how its processes are started, is `pilotlight_agent.runtimes`. Families of which no image runs yet
+are known by their ids (`known`), so that a function of theirs is told why it does not run.
+"""
+
+from __future__ import annotations
+
+from .bootstrap import Bootstrap
+from .family import Family, Handler, Sources
+from .known import DOTNET, GO, JAVA, NODEJS, RUBY
+from .python import Python
+
+__all__ = [
+    "DEPRECATED_RUNTIMES",
+    "FAMILIES",
+    "RUNTIMES",
+    "Family",
+    "Handler",
+    "Sources",
+    "family_of",
+]
+
+FAMILIES: tuple[Family, ...] = (Bootstrap(), Python(), NODEJS, RUBY, JAVA, DOTNET, GO)
+"""In the order in which a new function's code is looked at."""
+DEPRECATED_RUNTIMES = frozenset[str]().union(*(family.deprecated for family in FAMILIES))
+RUNTIMES = DEPRECATED_RUNTIMES.union(*(family.supported for family in FAMILIES))
+"""Every id that Lambda's API accepts (botocore's Lambda model)."""
+_UNKNOWN = Family(prefix="", supported=frozenset())
+
+
+def family_of(runtime: str) -> Family:
+    """Return a runtime's family by its id; one that can nothing for an id that nobody knows."""
+    return next((family for family in FAMILIES if runtime.startswith(family.prefix)), _UNKNOWN)

@@ -1,0 +1,34 @@
+"""Custom runtimes: the function, or a layer of it, brings a bootstrap that asks for events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .family import Family, Handler, Sources
+
+__all__ = ["Bootstrap"]
+
+_FILE = "bootstrap"
+_NEWEST = "provided.al2023"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap(Family):
+    """The family of `provided.al2023`."""
+
+    prefix: str = "provided"
+    supported: frozenset[str] = frozenset({"provided.al2", _NEWEST})
+    deprecated: frozenset[str] = frozenset({"provided"})
+    needs_image: bool = False
+
+    def source_file(self, handler: str) -> str:  # noqa: ARG002  a bootstrap reads it itself
+        """Return the one name that is started; the source is a script."""
+        return _FILE
+
+    def find_handler(self, sources: Sources) -> Handler | None:
+        """Find a bootstrap."""
+        return Handler(_NEWEST, _FILE) if _FILE in sources.files else None
+
+    def looks_for(self, only: str | None) -> str:  # noqa: ARG002  it has one name only
+        """Name it."""
+        return _FILE

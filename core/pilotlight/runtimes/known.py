@@ -1,0 +1,42 @@
+"""Families that no image runs yet: their ids are Lambda's, and their source files have a suffix.
+
+Whichever gets an image gets a file of its own.
+"""
+
+from __future__ import annotations
+
+from .family import Family
+
+__all__ = ["DOTNET", "GO", "JAVA", "NODEJS", "RUBY"]
+
+NODEJS = Family(
+    prefix="nodejs",
+    supported=frozenset({"nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x"}),
+    deprecated=frozenset({
+        "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
+        "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x",
+    }),
+    suffix=".js",
+)  # fmt: skip
+RUBY = Family(
+    prefix="ruby",
+    supported=frozenset({"ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"}),
+    deprecated=frozenset({"ruby2.5", "ruby2.7"}),
+    suffix=".rb",
+)
+JAVA = Family(
+    prefix="java",
+    supported=frozenset({
+        "java8.al2", "java11", "java17", "java21", "java25", "java8.al2023", "java11.al2023",
+        "java17.al2023",
+    }),
+    deprecated=frozenset({"java8"}),
+)  # fmt: skip
+DOTNET = Family(
+    prefix="dotnet",
+    supported=frozenset({"dotnet8", "dotnet10"}),
+    deprecated=frozenset({
+        "dotnetcore1.0", "dotnetcore2.0", "dotnetcore2.1", "dotnetcore3.1", "dotnet6",
+    }),
+)  # fmt: skip
+GO = Family(prefix="go", supported=frozenset(), deprecated=frozenset({"go1.x"}))

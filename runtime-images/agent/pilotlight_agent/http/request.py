@@ -1,0 +1,251 @@
+"""HTTP/1.1 requests out of bytes: the agent's one parser, strict and free of I/O.
+
+Both servers of the agent stand on it, the one for gateways and the Runtime API, and both listen
+where hostile code can reach them; so whatever two parsers could read in two ways is refused: a
+length beside chunks, a bare line feed, a folded header, a second Host. `server.Connection` feeds
+it from a socket.
+"""
+
+import re
+from typing import Protocol
+
+from pilotlight_agent.errors import BadRequestError
+
+HEAD_LIMIT = 65_536
+_CHUNK_LINE_LIMIT = 256
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*"
+_HEAD = re.compile(rb"(" + _TOKEN + rb") (/[\x21-\x7e]*) HTTP/1\.([01])\r\n(" + _FIELDS + rb")\r\n")
+_TRAILERS = re.compile(rb"(" + _FIELDS + rb")\r\n")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e]*)?\r\n")
+_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
+
+
+class Body(Protocol):
+    """Takes a request's body out of a buffer, as it comes."""
+
+    content: bytes | bytearray
+    overflow: bool
+    trailers: dict[bytes, bytes]
+
+    def consume(self, buffer: bytearray) -> bool:
+        """Take what belongs to the body; True once it is whole."""
+
+
+class FixedBody:
+    """A body of known length. What exceeds `limit` bytes is read and thrown away."""
+
+    __slots__ = ("_left", "content", "overflow", "trailers")
+
+    def __init__(self, length: int, limit: int) -> None:
+        self._left = length
+        self.content: bytes | bytearray = b""
+        self.overflow = length > limit
+        self.trailers: dict[bytes, bytes] = {}
+
+    def consume(self, buffer: bytearray) -> bool:
+        """Take up to the announced length."""
+        part = bytes(buffer[: self._left])
+        del buffer[: self._left]
+        self._left -= len(part)
+        if not self.overflow:
+            self._keep(part)
+        return self._left == 0
+
+    def _keep(self, part: bytes) -> None:
+        if not self.content:
+            self.content = part if self._left == 0 else bytearray(part)
+        else:
+            self.content += part
+
+
+class ChunkedBody:
+    """A body in chunks, with trailers. What exceeds `limit` bytes is read and thrown away."""
+
+    __slots__ = ("_last", "_left", "_limit", "content", "overflow", "trailers")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = 0  # of the current chunk, its closing line end included
+        self._last = False
+        self.content: bytes | bytearray = bytearray()
+        self.overflow = False
+        self.trailers: dict[bytes, bytes] = {}
+
+    def consume(self, buffer: bytearray) -> bool:
+        """Take whole chunk heads and whatever there is of chunk data."""
+        while buffer:
+            if self._last:
+                return self._read_trailers(buffer)
+            if not (self._read_data(buffer) if self._left else self._read_size(buffer)):
+                return False
+        return False
+
+    def _read_size(self, buffer: bytearray) -> bool:
+        end = buffer.find(b"\n")
+        if end < 0 and len(buffer) <= _CHUNK_LINE_LIMIT:
+            return False
+        match = _CHUNK_SIZE.fullmatch(buffer, 0, end + 1)
+        if match is None or end >= _CHUNK_LINE_LIMIT:
+            raise BadRequestError("malformed chunk size")
+        size = int(match[1], 16)
+        del buffer[: end + 1]
+        self._left, self._last = (size + 2, False) if size else (0, True)
+        return True
+
+    def _read_data(self, buffer: bytearray) -> bool:
+        data = bytes(buffer[: max(0, self._left - 2)])
+        self._left -= len(data)
+        del buffer[: len(data)]
+        if len(self.content) + len(data) > self._limit:
+            self.overflow = True
+            self.content = bytearray()
+        elif not self.overflow:
+            self.content += data
+        return self._left > 2 or self._read_line_end(buffer)  # noqa: PLR2004 -- CR and LF
+
+    def _read_line_end(self, buffer: bytearray) -> bool:
+        if len(buffer) < self._left:
+            return False
+        if buffer[:2] != b"\r\n":
+            raise BadRequestError("chunk data longer than its size")
+        del buffer[:2]
+        self._left = 0
+        return True
+
+    def _read_trailers(self, buffer: bytearray) -> bool:
+        end = 0 if buffer.startswith(b"\r\n") else buffer.find(b"\r\n\r\n") + 2
+        if end == 1 or len(buffer) < end + 2:
+            if len(buffer) > HEAD_LIMIT:
+                raise BadRequestError("trailers too large", 431)
+            return False
+        match = _TRAILERS.fullmatch(buffer, 0, end + 2)
+        if match is None:
+            raise BadRequestError("malformed trailers")
+        self.trailers = _parse_fields(match[1])
+        del buffer[: end + 2]
+        return True
+
+
+class Request:
+    """One request: `headers` and `trailers` by lower-case name, `body` whole.
+
+    `overflow` says that the body was over the limit and is not there.
+    """
+
+    __slots__ = ("_body", "headers", "keep_alive", "method", "target")
+
+    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes]) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.keep_alive = True
+        self._body: Body
+
+    @property
+    def body(self) -> bytes:
+        """The bytes of the body."""
+        return bytes(self._body.content)
+
+    @property
+    def overflow(self) -> bool:
+        """Whether the body exceeded the reader's limit."""
+        return self._body.overflow
+
+    @property
+    def trailers(self) -> dict[bytes, bytes]:
+        """Fields that came after a chunked body."""
+        return self._body.trailers
+
+    def expect_body(self, body: Body) -> None:
+        """Set where the body is collected."""
+        self._body = body
+
+    def read_body(self, buffer: bytearray) -> bool:
+        """Take what has come of the body; True once it is whole."""
+        return self._body.consume(buffer)
+
+
+class RequestReader:
+    """Turns a connection's bytes into requests; `limit` is the largest body in bytes.
+
+    `feed` takes bytes, `take` gives the next whole request or None, and raises BadRequestError.
+    """
+
+    __slots__ = ("_buffer", "_limit", "incomplete")
+
+    def __init__(self, limit: int) -> None:
+        self._buffer = bytearray()
+        self._limit = limit
+        self.incomplete: Request | None = None
+        """The request whose head has come and whose body has not."""
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait to be read as a request."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Append what the connection gave."""
+        self._buffer += data
+
+    def take(self) -> Request | None:
+        """Return the next whole request, or None when more bytes are needed."""
+        request = self.incomplete or self._read_head()
+        if request is None or not request.read_body(self._buffer):
+            self.incomplete = request
+            return None
+        self.incomplete = None
+        return request
+
+    def _read_head(self) -> Request | None:
+        buffer = self._buffer
+        end = buffer.find(b"\r\n\r\n") + 4
+        if end == 3 or end > HEAD_LIMIT:  # noqa: PLR2004 -- not found, and the four bytes of the end
+            self._check_partial_head()
+            return None
+        match = _HEAD.fullmatch(buffer, 0, end)
+        if match is None:
+            raise BadRequestError("malformed request head")
+        method, target, minor, fields = match.groups()
+        del buffer[:end]
+        request = Request(bytes(method), bytes(target), _parse_fields(fields))
+        _frame(request, http_1_0=minor == b"0", limit=self._limit)
+        return request
+
+    def _check_partial_head(self) -> None:
+        if len(self._buffer) > HEAD_LIMIT:
+            raise BadRequestError("request head too large", 431)
+        if b"\n" in self._buffer.replace(b"\r\n", b""):
+            raise BadRequestError("bare line feed in the request head")
+
+
+def _parse_fields(block: bytes) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for line in bytes(block).split(b"\r\n")[:-1]:
+        name, _, value = line.partition(b":")
+        key = name.lower()
+        value = value.strip(b" \t")
+        if key in fields:
+            if key in _ONCE:
+                raise BadRequestError(f"repeated header {name.decode()}")
+            value = fields[key] + b", " + value
+        fields[key] = value
+    return fields
+
+
+def _frame(request: Request, *, http_1_0: bool, limit: int) -> None:
+    """Decide how the body ends and whether the connection stays, RFC 9112 sections 6 and 9."""
+    headers = request.headers
+    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+    if coding is not None:
+        if length is not None or http_1_0 or coding.lower() != b"chunked":
+            raise BadRequestError("ambiguous body framing")
+        request.expect_body(ChunkedBody(limit))
+    elif length is not None and not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
+        raise BadRequestError("malformed Content-Length")
+    else:
+        request.expect_body(FixedBody(int(length or 0), limit))
+    if b"host" not in headers and not http_1_0:
+        raise BadRequestError("no Host header")
+    request.keep_alive = not http_1_0 and headers.get(b"connection", b"").lower() != b"close"

@@ -1,0 +1,156 @@
+"""One HTTP connection of the agent: requests in, answers out, in order.
+
+The agent's hop is paid by every invocation, so there is no framework, no task and no object per
+header here: a request is parsed, handed to `serve`, and answered with one write. `gateway_api` and
+`runtime_api` say what is served.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import cast
+
+from pilotlight_agent.errors import BadRequestError
+from pilotlight_wire.protocol import Error
+
+from .request import Request, RequestReader
+
+_STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
+_PIPELINE_LIMIT = 1_048_576
+_INCOMPLETE_SECONDS = 30.0
+
+Serve = Callable[[Request, "Connection"], None]
+
+
+class Connection(asyncio.Protocol):
+    """Reads requests, gives each to `serve`, which answers once with `respond` or `stream`.
+
+    `limit` is the largest request body in bytes. `on_truncated` hears of a request whose body
+    ended too early. While one request is served, the next ones wait in the buffer.
+    """
+
+    def __init__(
+        self, serve: Serve, limit: int, on_truncated: Callable[[Request], bytes] | None = None
+    ) -> None:
+        self._serve = serve
+        self._on_truncated = on_truncated
+        self._reader = RequestReader(limit)
+        self._busy = False
+        self._keep_alive = True
+        self._patience: asyncio.TimerHandle | None = None
+        self._on_writable: Callable[[], None] | None = None
+        self.on_lost: Callable[[], None] | None = None
+        self.writable = True
+        self.transport: asyncio.Transport
+
+    @property
+    def closed(self) -> bool:
+        """Whether an answer would reach nobody."""
+        return self.transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; asyncio has set TCP_NODELAY on it."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        """Forget the client; what it asked for goes on."""
+        self._stop_patience()
+        if self.on_lost is not None:
+            self.on_lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and serve what is whole."""
+        self._reader.feed(data)
+        if not self._busy:
+            self._advance()
+        elif self._reader.buffered > _PIPELINE_LIMIT:
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """Stay half open while an answer is due; tell of a body that was cut off."""
+        incomplete = self._reader.incomplete
+        if incomplete is not None and self._on_truncated is not None:
+            self._keep_alive = False
+            self.transport.write(self._on_truncated(incomplete))
+            return False
+        self._keep_alive = False
+        return self._busy
+
+    def pause_writing(self) -> None:
+        """Note that the client reads more slowly than it is written to."""
+        self.writable = False
+
+    def resume_writing(self) -> None:
+        """Go on with a stream."""
+        self.writable = True
+        if self._on_writable is not None:
+            self._on_writable()
+
+    def respond(
+        self, status: int, body: bytes, headers: bytes = b"Content-Type: application/json\r\n"
+    ) -> None:
+        """Answer the current request; `headers` are whole header lines."""
+        close = b"" if self._keep_alive else b"Connection: close\r\n"
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        self.transport.write(b"".join((_STATUS_LINES[status], headers, close, length, body)))
+        self._finish()
+
+    def respond_json(self, status: int, document: Mapping[str, object]) -> None:
+        """Answer the current request with a JSON document."""
+        self.respond(status, json.dumps(document).encode())
+
+    def stream(self, content_type: str, on_writable: Callable[[], None]) -> None:
+        """Begin a chunked answer that lasts as long as the connection; `send_chunk` goes on."""
+        self._on_writable = on_writable
+        head = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        self.transport.write(_STATUS_LINES[200] + head.encode())
+
+    def send_chunk(self, data: bytes) -> None:
+        """Send one chunk of a stream."""
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def _advance(self) -> None:
+        """Serve requests until one stays open or no whole one is left."""
+        try:
+            while not self._busy and (request := self._reader.take()) is not None:
+                self._stop_patience()
+                self._busy = True
+                self._keep_alive = self._keep_alive and request.keep_alive
+                self._serve(request, self)
+        except BadRequestError as error:
+            self._refuse(error)
+            return
+        if not self._busy:
+            self._await_rest()
+
+    def _await_rest(self) -> None:
+        """Return a half-sent request a while, and the go-ahead that it may have asked for."""
+        request = self._reader.incomplete
+        if request is not None and request.headers.pop(b"expect", b"").lower() == b"100-continue":
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._patience is None and (request is not None or self._reader.buffered):
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(_INCOMPLETE_SECONDS, self.transport.abort)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _finish(self) -> None:
+        self._busy = False
+        if not self._keep_alive:
+            self.transport.close()
+            return
+        if self._reader.buffered:
+            self.transport.resume_reading()
+            asyncio.get_running_loop().call_soon(self._advance_if_free)
+
+    def _advance_if_free(self) -> None:
+        if not self._busy and not self.closed:
+            self._advance()
+
+    def _refuse(self, error: BadRequestError) -> None:
+        self._keep_alive = False
+        self.respond_json(error.status, Error.MALFORMED_REQUEST.document(str(error)))

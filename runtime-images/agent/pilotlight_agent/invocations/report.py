@@ -1,0 +1,159 @@
+"""The platform's own lines in a function's log: START, END, REPORT and INIT_REPORT.
+
+Source: AWS Lambda Developer Guide, "Using CloudWatch logs with Lambda" for the text lines and
+"Lambda Telemetry API Event schema reference" for the JSON records. Tools parse both.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+from pilotlight_wire import report as wire
+
+from .failure import Failure, Status
+
+
+class Level(IntEnum):
+    """How much a platform line matters, and the least that is written.
+
+    Source: AWS Lambda Developer Guide, "System log level event mapping".
+    """
+
+    DEBUG = 0
+    INFO = 1
+    WARN = 2
+
+
+class Report(NamedTuple):
+    """The account of one invocation; durations in milliseconds, memory in MB."""
+
+    request_id: str
+    duration: float
+    memory_size: int
+    memory_used: int
+    init_duration: float | None
+    status: Status
+    error_type: str = ""
+
+    @property
+    def billed(self) -> int:
+        """The duration rounded up to whole milliseconds."""
+        return max(1, math.ceil(round(self.duration, 2)))
+
+    def header(self) -> str:
+        """Return the value of the answer's header."""
+        return wire.Report(
+            self.duration,
+            self.billed,
+            self.memory_size,
+            self.memory_used,
+            self.init_duration,
+            self.status,
+        ).encode()
+
+    @property
+    def level(self) -> Level:
+        """Who is to hear of it: a success is worth less."""
+        return Level.INFO if self.status is Status.SUCCESS else Level.WARN
+
+    def line(self) -> str:
+        """Return the REPORT line."""
+        init = "" if self.init_duration is None else f"\tInit Duration: {self.init_duration:.2f} ms"
+        return (
+            f"REPORT RequestId: {self.request_id}\tDuration: {self.duration:.2f} ms"
+            f"\tBilled Duration: {self.billed} ms\tMemory Size: {self.memory_size} MB"
+            f"\tMax Memory Used: {self.memory_used} MB{init}{self._ending()}"
+        )
+
+    def record(self) -> dict[str, object]:
+        """Return the record of `platform.report`."""
+        metrics = {
+            "durationMs": round(self.duration, 2),
+            "billedDurationMs": self.billed,
+            "memorySizeMB": self.memory_size,
+            "maxMemoryUsedMB": self.memory_used,
+        }
+        if self.init_duration is not None:
+            metrics["initDurationMs"] = round(self.init_duration, 2)
+        record: dict[str, object] = {
+            "requestId": self.request_id,
+            "metrics": metrics,
+            "status": _telemetry_status(self.status),
+        }
+        return record | ({"errorType": self.error_type} if self.error_type else {})
+
+    def _ending(self) -> str:
+        if self.status is Status.TIMEOUT:
+            return "\tStatus: timeout"
+        if self.status in {Status.CRASH, Status.MEMORY}:
+            return f"\tStatus: error\tError Type: {self.error_type}"
+        return ""
+
+
+def _telemetry_status(status: Status) -> str:
+    return "error" if status in {Status.CRASH, Status.MEMORY} else status.value
+
+
+class PlatformLog:
+    """Words the platform's lines in the function's log format, `Text` or `JSON`.
+
+    `level` is the function's system log level, which only JSON logs have; `stamp` returns the
+    present moment as text.
+    """
+
+    def __init__(
+        self, log_format: str, version: str, stamp: Callable[[], str], level: str | None = None
+    ) -> None:
+        self._json = log_format.upper() == "JSON"
+        self._least = Level[level] if self._json and level else Level.INFO
+        self._version = version
+        self._stamp = stamp
+
+    def writes(self, level: Level) -> bool:
+        """Whether a line of this level is written to the log; in text all are."""
+        return not self._json or level >= self._least
+
+    def start(self, request_id: str) -> str:
+        """Word the beginning of an invocation."""
+        if not self._json:
+            return f"START RequestId: {request_id} Version: {self._version}"
+        return self._line("platform.start", {"requestId": request_id, "version": self._version})
+
+    def finish(self, report: Report) -> list[str]:
+        """Word the end of an invocation."""
+        if not self._json:
+            return [f"END RequestId: {report.request_id}", report.line()]
+        return [self._line("platform.report", report.record())]
+
+    def failure(self, request_id: str, failure: Failure) -> list[str]:
+        """Word why the platform ended an invocation; JSON logs say it in the report."""
+        if self._json or not failure.message:
+            return []
+        if failure.status is Status.TIMEOUT:
+            return [f"{self._stamp()} {request_id} {failure.message}"]
+        return [failure.message, failure.error_type]
+
+    def init_failure(self, milliseconds: float, phase: str, failure: Failure) -> str:
+        """Word an initialisation that failed; `phase` is `init` or `invoke`."""
+        timeout = failure.status is Status.TIMEOUT
+        status = "timeout" if timeout else "error"
+        if not self._json:
+            kind = "" if timeout else f"\tError Type: {failure.reported_type}"
+            return (
+                f"INIT_REPORT Init Duration: {milliseconds:.2f} ms\tPhase: {phase}"
+                f"\tStatus: {status}{kind}"
+            )
+        record: dict[str, object] = {
+            "initializationType": "on-demand",
+            "phase": phase,
+            "status": status,
+            "metrics": {"durationMs": round(milliseconds, 2)},
+        }
+        record |= {} if timeout else {"errorType": failure.reported_type}
+        return self._line("platform.initReport", record)
+
+    def _line(self, kind: str, record: dict[str, object]) -> str:
+        document = {"time": self._stamp(), "type": kind, "record": record}
+        return json.dumps(document, separators=(",", ":"))

@@ -1,0 +1,1 @@
+"""What a pod lives through: specialised once, its environments, their runtime processes."""

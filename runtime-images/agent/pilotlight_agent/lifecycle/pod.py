@@ -1,0 +1,151 @@
+"""The pod: generic until it is specialised, once in its life, to one revision.
+
+It owns the environments and knows their table; what happens inside one is `environment`'s affair,
+and `gateway_api` is how gateways reach all this.
+"""
+
+import asyncio
+import secrets
+import time
+from pathlib import Path
+
+from pilotlight_agent.errors import (
+    AlreadySpecialisedError,
+    DrainingError,
+    NotSpecialisedError,
+)
+from pilotlight_agent.journal import Journal
+from pilotlight_agent.places import Places
+from pilotlight_agent.processes.spawner import Spawner
+from pilotlight_agent.runtimes import family_of, variables
+from pilotlight_agent.runtimes.family import Setting
+from pilotlight_agent.runtimes.runtime_api import RuntimeApi
+from pilotlight_wire.protocol import State
+from pilotlight_wire.specialisation import Specialisation
+
+from . import package
+from .environment import Environment
+from .package import Installation
+
+
+class Pod:
+    """Environments by id, all of one revision."""
+
+    def __init__(self, places: Places, spawner: Spawner, journal: Journal) -> None:
+        self.environments: dict[str, Environment] = {}
+        self.journal = journal
+        self.draining = False
+        self.specialised = False
+        """Whether it has its code and its environments."""
+        self.finished = asyncio.Event()
+        """Set when it has drained; the agent then ends."""
+        self._places = places
+        self._spawner = spawner
+        self._burnt = False
+        self._specialisation: Specialisation | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be given something to do."""
+        return self._spawner.ready and not self.draining
+
+    @property
+    def revision(self) -> str:
+        """The revision it serves or tried to, empty for a generic pod."""
+        return "" if self._specialisation is None else self._specialisation.revision
+
+    async def specialise(self, specialisation: Specialisation) -> Installation:
+        """Fetch and unpack the code, start the first environments; a failure burns the pod.
+
+        Raises what `package.install` raises, AlreadySpecialisedError and DrainingError.
+        """
+        if self._burnt:
+            raise AlreadySpecialisedError("a pod is specialised once")
+        if self.draining:
+            raise DrainingError("the pod takes nothing new")
+        self._burnt = True
+        self._specialisation = specialisation
+        installation = await asyncio.to_thread(
+            package.install, specialisation.code, self._places.task_root
+        )
+        self.specialised = True
+        await self.start_environments(specialisation.environments)
+        return installation
+
+    async def start_environments(self, count: int) -> list[Environment]:
+        """Start `count` more environments of the revision."""
+        specialisation = self._specialisation
+        if specialisation is None or not self.specialised:
+            raise NotSpecialisedError("the pod has no revision")
+        if self.draining:
+            raise DrainingError("the pod takes nothing new")
+        shares = len(self.environments) + count > 1
+        started = [await self._create(specialisation, shares=shares) for _ in range(count)]
+        for environment in started:
+            environment.start()
+        return started
+
+    async def settle(self) -> None:
+        """Wait until no environment is in its first init phase."""
+        for environment in list(self.environments.values()):
+            await environment.settled.wait()
+
+    async def drain(self) -> None:
+        """Take nothing new, let what runs finish, end everything."""
+        self.draining = True
+        await asyncio.gather(*(each.quiet() for each in self.environments.values()))
+        self.end()
+
+    def end(self) -> None:
+        """Kill everything at once."""
+        self.draining = True
+        for environment in self.environments.values():
+            environment.end()
+        self.journal.flush()
+
+    async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
+        api = RuntimeApi()
+        await api.listen()
+        identity = secrets.token_hex(16)
+        day = time.strftime("%Y/%m/%d", time.gmtime())
+        log_stream = f"{day}/[{specialisation.function.version}]{identity}"
+        temporary = self._temporary(identity, shares=shares)
+        family = family_of(specialisation.function.runtime)
+        setting = Setting(
+            family=family,
+            memory=specialisation.function.memory,
+            places=self._places,
+            variables=variables.build(
+                specialisation,
+                family,
+                self._places,
+                temporary=temporary,
+                log_stream=log_stream,
+                runtime_api=api.address,
+            ),
+        )
+        environment = Environment(
+            identity,
+            log_stream,
+            specialisation.function,
+            setting,
+            api=api,
+            spawner=self._spawner,
+            journal=self.journal,
+            others=self._pids_beside,
+        )
+        self.environments[identity] = environment
+        return environment
+
+    def _temporary(self, identity: str, *, shares: bool) -> Path:
+        """Make the folder for temporary files, an own one for an environment that has company."""
+        temporary = self._places.temporary / identity if shares else self._places.temporary
+        temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return temporary
+
+    def _pids_beside(self, environment: Environment) -> list[int]:
+        others = (each for each in self.environments.values() if each is not environment)
+        pids = [
+            each.pid for each in others if each.pid is not None and each.state is not State.ENDED
+        ]
+        return pids + list(self._spawner.helpers)

@@ -1,0 +1,96 @@
+"""One life of a runtime process: started, spoken with, watched, killed with all its offspring.
+
+How it is started and spoken with, its family knows (`runtimes`). `environment` decides what a
+life's events mean and when the next one begins.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pilotlight_agent.invocations.invocation import Invocation, Result
+from pilotlight_agent.processes import isolation, tree
+from pilotlight_agent.processes.memory import MemoryWatch
+from pilotlight_agent.processes.output import Output
+from pilotlight_agent.processes.spawner import Spawner
+from pilotlight_agent.runtimes.family import Setting
+from pilotlight_agent.runtimes.link import Listener
+from pilotlight_agent.runtimes.runtime_api import RuntimeApi
+from pilotlight_agent.runtimes.variables import LOG_STREAM
+
+
+class Supervisor(Listener, Protocol):
+    """Hears of everything in a runtime process's life."""
+
+    def on_line(self, line: str) -> None:
+        """Learn of a line that it printed."""
+
+    def on_exit(self, code: int) -> None:
+        """Learn that it ended by itself; `code` is negative for a signal."""
+
+    def on_excess_memory(self) -> None:
+        """Learn that its process tree uses more than the function's memory."""
+
+
+class RuntimeProcess:
+    """A running runtime, from its start to `kill`; the supervisor hears nothing after that."""
+
+    def __init__(
+        self, setting: Setting, api: RuntimeApi, spawner: Spawner, supervisor: Supervisor
+    ) -> None:
+        self._setting = setting
+        self._supervisor: Supervisor | None = supervisor
+        self._output = Output(self._on_line)
+        try:
+            self._link, self.pid = setting.family.start(
+                setting, api, spawner, self._output.writer, supervisor
+            )
+        except BaseException:
+            self._output.close_writer()
+            self._output.close()
+            raise
+        self._output.close_writer()
+        isolation.yield_to_agent(self.pid)
+        self.memory = MemoryWatch(self.pid, setting.memory, self._on_excess_memory)
+        self.memory.start()
+        self.ready = False
+        spawner.on_exit(self.pid, self._on_exit)
+
+    @property
+    def has_taken(self) -> bool:
+        """Whether the last delivered event may have reached the function."""
+        return self._link.taken
+
+    def deliver(self, invocation: Invocation) -> None:
+        """Give it an event."""
+        self.memory.start()
+        self._link.deliver(invocation)
+
+    def settle(self, result: Result | None = None) -> None:
+        """Collect what it printed and used so far: the end of an invocation or initialisation."""
+        self._output.drain()
+        self.memory.stop()
+        self.memory.settle(None if result is None else result.peak_kilobytes)
+
+    def kill(self, others: Sequence[int]) -> None:
+        """Kill it and everything it started, then hear its last words."""
+        tree.kill(self.pid, self._mark(), others)
+        self.memory.stop()
+        self._link.close()
+        self._output.close()
+        self._supervisor = None
+
+    def _mark(self) -> bytes:
+        return f"{LOG_STREAM}={self._setting.variables[LOG_STREAM]}".encode()
+
+    def _on_line(self, line: str) -> None:
+        if self._supervisor is not None:
+            self._supervisor.on_line(line)
+
+    def _on_exit(self, code: int) -> None:
+        self._link.catch_up()
+        if self._supervisor is not None:
+            self._supervisor.on_exit(code)
+
+    def _on_excess_memory(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.on_excess_memory()

@@ -1,0 +1,14 @@
+"""Where things are in this pod; in local mode every agent has places of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Folders, and the interpreter that runs managed functions."""
+
+    task_root: Path
+    temporary: Path
+    layers_root: Path
+    interpreter: Path

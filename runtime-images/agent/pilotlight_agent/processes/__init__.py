@@ -1,0 +1,1 @@
+"""Processes of this pod: started, found, measured, heard and killed, whatever runs in them."""

@@ -1,0 +1,145 @@
+"""The processes that belong to an execution environment, found in /proc and killed without a gap.
+
+A function may fork, daemonise and start sessions of its own; on Lambda none of that outlives its
+environment. The agent is a subreaper, so that everything a function starts stays below the agent,
+and a process belongs to an environment by one of three signs: it descends from its runtime, it is
+in the runtime's session, or it carries the environment's log stream in its variables. An adopted
+process that shows no sign at all belongs to nobody who may keep it.
+"""
+
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+_QUIET_ROUNDS = 2
+_PROC = Path("/proc")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_INIT = 1
+_CROWD = 256
+_MOST_ROUNDS = 1_000  # a fork bomb of 1,024 processes cannot keep ahead for that long
+
+
+def children(pid: int) -> list[int]:
+    """Return the ids of the direct children of `pid`, those of all its threads."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in (_PROC / str(pid) / "task").iterdir():
+            with suppress(OSError):
+                found += map(int, (task / "children").read_bytes().split())
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of everything below `pid`."""
+    found: list[int] = []
+    waiting = children(pid)
+    while waiting:
+        child = waiting.pop()
+        found.append(child)
+        waiting += children(child)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process may still run code of its own: neither gone nor a zombie."""
+    try:
+        status = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return False
+    return status.rpartition(b")")[2].split()[0] not in {b"Z", b"X"}
+
+
+def resident_kilobytes(pid: int) -> int:
+    """Return the memory of the process that is in RAM; 0 when it is gone."""
+    with suppress(OSError, IndexError):
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE // 1024
+    return 0
+
+
+def proportional_kilobytes(pid: int) -> int:
+    """Return the memory in RAM with shared pages counted in parts; slower than resident."""
+    return _field_kilobytes(_PROC / str(pid) / "smaps_rollup", b"Pss:")
+
+
+def peak_kilobytes(pid: int) -> int:
+    """Return the most memory that the process ever had in RAM; 0 when it is gone."""
+    return _field_kilobytes(_PROC / str(pid) / "status", b"VmHWM:")
+
+
+def _field_kilobytes(path: Path, name: bytes) -> int:
+    with suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            if line.startswith(name):
+                return int(line.split()[1])
+    return 0
+
+
+def kill(root: int, mark: bytes, others: Iterable[int]) -> None:
+    """Kill the environment of the runtime process `root`, whose variables hold `mark`.
+
+    `others` are processes of the pod that are spared, with their offspring: the runtimes of other
+    environments, the zygote. It ends when nobody is found who was not signalled: a process with
+    SIGKILL pending starts no child any more. One look is not enough, because the kernel's lists of
+    children may skip one while another exits.
+    """
+    if is_crowded():
+        _kill_all()
+        return
+    signalled: set[int] = set()
+    spared = set(others)
+    quiet_rounds = 0
+    for _ in range(_MOST_ROUNDS):
+        fresh = [pid for pid in _members(root, mark, spared) if pid not in signalled]
+        fresh = [pid for pid in fresh if is_alive(pid)]
+        quiet_rounds = 0 if fresh else quiet_rounds + 1
+        if quiet_rounds == _QUIET_ROUNDS:
+            return
+        for pid in fresh:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            signalled.add(pid)
+
+
+def is_crowded() -> bool:
+    """Whether so many processes run in this pod that looking at each would take too long.
+
+    False outside a pod, where the agent is not the first process and others are not its business.
+    """
+    if os.getpid() != _INIT:
+        return False
+    return sum(entry.name.isdigit() for entry in _PROC.iterdir()) > _CROWD
+
+
+def _kill_all() -> None:
+    """Kill every process of the pod but the agent, in one step, which a fork bomb cannot escape.
+
+    Zygotes and other environments of the function go with it: the bomb had starved them anyway.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(-1, signal.SIGKILL)
+
+
+def _members(root: int, mark: bytes, others: set[int]) -> list[int]:
+    own = {root, *descendants(root)}
+    for adopted in children(os.getpid()):
+        if adopted in own or adopted in others:
+            continue
+        family = [adopted, *descendants(adopted)]
+        if any(_belongs(pid, root, mark, others) for pid in family):
+            own.update(family)
+    return [pid for pid in own if pid != os.getpid()]
+
+
+def _belongs(pid: int, root: int, mark: bytes, others: set[int]) -> bool:
+    try:
+        session = os.getsid(pid)
+    except ProcessLookupError:
+        return False
+    variables = b""  # of a process that hides them, too
+    with suppress(OSError):
+        variables = (_PROC / str(pid) / "environ").read_bytes()
+    if session == root or mark in variables:
+        return True
+    return session not in others and b"AWS_LAMBDA_LOG_STREAM_NAME=" not in variables

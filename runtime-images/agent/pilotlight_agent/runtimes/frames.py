@@ -1,0 +1,162 @@
+"""The conversation with the managed Python runtime: frames over a socket pair.
+
+The format is `pilotlight_wire.frames`; an event costs one write and one read on either side. The
+runtime's end is `pilotlight_python.channel`. The function's code shares a process with that end, so
+nothing it sends is believed: sizes are bounded and headers are checked.
+"""
+
+import asyncio
+import json
+import re
+import socket
+
+from pilotlight_agent.invocations import failure
+from pilotlight_agent.invocations.invocation import Invocation, Result
+from pilotlight_wire.frames import LENGTHS, Field, Type
+from pilotlight_wire.protocol import RESPONSE_LIMIT
+
+from .link import Listener
+
+_HEADER_LIMIT = 65_536
+_READ_SIZE = 262_144
+_CONTENT_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
+
+Header = dict[str, object]
+
+
+class FrameReader:
+    """Bytes into frames; ValueError when the other side does not keep to the format."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[tuple[Header, bytes]]:
+        """Return the frames that `data` completes."""
+        self._buffer += data
+        frames = []
+        while (frame := self._take()) is not None:
+            frames.append(frame)
+        return frames
+
+    def _take(self) -> tuple[Header, bytes] | None:
+        if len(self._buffer) < LENGTHS.size:
+            return None
+        head, body = LENGTHS.unpack_from(self._buffer)
+        if head > _HEADER_LIMIT or body > RESPONSE_LIMIT:
+            raise ValueError("oversized frame")
+        start, end = LENGTHS.size + head, LENGTHS.size + head + body
+        if len(self._buffer) < end:
+            return None
+        header = json.loads(self._buffer[LENGTHS.size : start])
+        if not isinstance(header, dict):
+            raise ValueError("frame header is not an object")  # noqa: TRY004 -- one error for all
+        content = bytes(self._buffer[start:end])
+        del self._buffer[:end]
+        return header, content
+
+
+class FrameLink:
+    """The agent's end of the socket pair; `runtime_socket` is the process's."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+        self._socket, self.runtime_socket = socket.socketpair()
+        self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's signature
+        self._reader = FrameReader()
+        self._unsent = memoryview(b"")
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._socket, self._read)
+
+    @property
+    def taken(self) -> bool:
+        """A written event counts as taken: the process may have seen it."""
+        return True
+
+    def deliver(self, invocation: Invocation) -> None:
+        """Write the event; what the socket does not take at once follows as it can."""
+        header = json.dumps(
+            {
+                Field.REQUEST_ID: invocation.request_id,
+                Field.CONTENT_TYPE: invocation.content_type,
+                Field.FUNCTION_ARN: invocation.function_arn,
+                Field.DEADLINE: invocation.deadline,
+                Field.TRACE_ID: invocation.trace_id,
+                Field.CLIENT_CONTEXT: invocation.client_context,
+                Field.COGNITO_IDENTITY: invocation.cognito_identity,
+            }
+        ).encode()
+        lengths = LENGTHS.pack(len(header), len(invocation.event))
+        self._unsent = memoryview(b"".join((lengths, header, invocation.event)))
+        self._write()
+
+    def catch_up(self) -> None:
+        """Read the frames that the process had written before it ended."""
+        while self._listener is not None and self._read():
+            pass
+
+    def close(self) -> None:
+        """Close the agent's end; the runtime reads an end of file."""
+        if self._listener is not None:
+            self._listener = None
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._socket.close()
+
+    def _write(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the process is gone: its exit is what counts
+        self._unsent = self._unsent[sent:]
+        if self._unsent:
+            self._loop.add_writer(self._socket, self._write_rest)
+
+    def _write_rest(self) -> None:
+        self._loop.remove_writer(self._socket)
+        self._write()
+
+    def _read(self) -> bool:
+        """Read once; False when there is nothing more."""
+        try:
+            data = self._socket.recv(_READ_SIZE)
+            frames = self._reader.feed(data)
+        except BlockingIOError:
+            return False
+        except (OSError, ValueError, RecursionError):
+            data, frames = b"", []
+        for header, body in frames:
+            self._tell(header, body)
+        if not data and self._listener is not None:
+            self._loop.remove_reader(self._socket)  # its exit follows, or the timeout
+        return bool(data)
+
+    def _tell(self, header: Header, body: bytes) -> None:
+        listener, kind = self._listener, header.get(Field.TYPE)
+        if listener is None:
+            return
+        if kind == Type.READY:
+            listener.on_ready()
+        elif kind == Type.INIT_ERROR:
+            listener.on_init_error(_text(header, Field.ERROR_TYPE), body)
+        else:
+            listener.on_result(_text(header, Field.REQUEST_ID), _result(header, body))
+
+
+def _result(header: Header, body: bytes) -> Result:
+    content_type = _text(header, Field.CONTENT_TYPE)
+    if _CONTENT_TYPE.fullmatch(content_type) is None:
+        content_type = "application/json"
+    peak = header.get(Field.PEAK_KILOBYTES)
+    problem = {
+        Type.ERROR: lambda: failure.by_function(_text(header, Field.ERROR_TYPE), body),
+        Type.TOO_LARGE: failure.too_large,
+    }.get(_text(header, Field.TYPE), lambda: None)()
+    answer = body if problem is None else problem.body
+    return Result(answer, content_type, problem, peak if isinstance(peak, int) else None)
+
+
+def _text(header: Header, name: str) -> str:
+    value = header.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,254 @@
+"""The Lambda Runtime API on 127.0.0.1, one listener for each execution environment.
+
+Source: AWS Lambda Developer Guide, "Using the Lambda runtime API"; the error documents and the
+order of the checks follow the runtime interface emulator. A runtime that brings its own bootstrap
+gets its events here and nowhere else; managed runtimes find it answering too, for code that looks.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import re
+from enum import StrEnum
+
+from pilotlight_agent.http.request import Request
+from pilotlight_agent.http.server import Connection, Serve
+from pilotlight_agent.invocations import failure
+from pilotlight_agent.invocations.invocation import Invocation, Result
+from pilotlight_wire.protocol import RESPONSE_LIMIT
+
+from .link import Listener
+
+_PREFIX = b"/2018-06-01"
+_INVOCATION = re.compile(rb"/runtime/invocation/([^/]+)/(response|error)")
+_OK = {"status": "OK"}
+
+
+class Phase(StrEnum):
+    """Where a runtime stands in the Runtime API's own order."""
+
+    STARTED = "Started"
+    INIT_ERROR = "InitError"
+    READY = "Ready"
+    RUNNING = "Running"
+    RESPONDED = "InvocationResponse"
+    FAILED = "InvocationErrorResponse"
+
+
+_ALLOWED = {
+    Phase.STARTED: {Phase.READY, Phase.INIT_ERROR},
+    Phase.INIT_ERROR: set[Phase](),
+    Phase.READY: {Phase.READY, Phase.RUNNING},
+    Phase.RUNNING: {Phase.RESPONDED, Phase.FAILED},
+    Phase.RESPONDED: {Phase.READY},
+    Phase.FAILED: {Phase.READY},
+}
+
+
+class RuntimeApi:
+    """Serves one runtime process after the other; `attach` names who listens to the next one."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        """HOST:PORT, once it listens."""
+        self._server: asyncio.Server
+        self._listener: Listener | None = None
+        self._phase = Phase.STARTED
+        self._polling: Connection | None = None
+        self._waiting: Invocation | None = None
+        self._current = ""
+        self._greeted = False
+
+    async def listen(self) -> None:
+        """Open the listener on a free port of the loopback."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connection, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        self.address = f"{host}:{port}"
+
+    def shut(self) -> None:
+        """Close the listener for good."""
+        self._server.close()
+
+    def attach(self, listener: Listener) -> None:
+        """Begin with a new runtime process."""
+        self.close()
+        self._listener = listener
+
+    @property
+    def taken(self) -> bool:
+        """Whether the runtime has asked for and got the event."""
+        return self._waiting is None
+
+    def deliver(self, invocation: Invocation) -> None:
+        """Return the event to the poll that waits for it, or to the next one."""
+        self._waiting = invocation
+        if self._polling is not None and not self._polling.closed:
+            self._hand_over(self._polling)
+
+    def catch_up(self) -> None:
+        """Nothing to do: a runtime waits for the answer to what it posts."""
+
+    def close(self) -> None:
+        """Forget the process."""
+        self._listener, self._polling, self._waiting = None, None, None
+        self._phase, self._current, self._greeted = Phase.STARTED, "", False
+
+    def _connection(self) -> Connection:
+        return Connection(self._serve, RESPONSE_LIMIT, self._truncated)
+
+    def _serve(self, request: Request, connection: Connection) -> None:
+        if not request.target.startswith(_PREFIX):
+            _not_found(connection)
+            return
+        path = request.target[len(_PREFIX) :]
+        route = self._routes().get((request.method, path))
+        if route is not None:
+            route(request, connection)
+        elif request.method == b"POST" and (match := _INVOCATION.fullmatch(path)):
+            take = self._response if match[2] == b"response" else self._error
+            self._serve_outcome(match[1].decode(), take, request, connection)
+        else:
+            _not_found(connection)
+
+    def _routes(self) -> dict[tuple[bytes, bytes], Serve]:
+        return {
+            (b"GET", b"/runtime/invocation/next"): self._next,
+            (b"POST", b"/runtime/init/error"): self._init_error,
+            (b"GET", b"/ping"): lambda _, c: c.respond(
+                200, b"pong", b"Content-Type: text/plain\r\n"
+            ),
+        }
+
+    def _next(self, _request: Request, connection: Connection) -> None:
+        if not self._advance(Phase.READY, connection):
+            return
+        self._polling = connection
+        if self._waiting is not None:
+            self._hand_over(connection)
+        elif self._listener is not None and not self._greeted:
+            self._greeted = True
+            self._listener.on_ready()
+
+    def _hand_over(self, connection: Connection) -> None:
+        invocation, self._waiting, self._polling = self._waiting, None, None
+        if invocation is None:
+            return
+        self._phase = Phase.RUNNING
+        self._current = invocation.request_id
+        connection.respond(200, invocation.event, _event_headers(invocation))
+
+    def _serve_outcome(
+        self, request_id: str, take: Serve, request: Request, connection: Connection
+    ) -> None:
+        if request_id == self._current:
+            take(request, connection)
+        else:
+            _refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
+
+    def _response(self, request: Request, connection: Connection) -> None:
+        mode = request.headers.get(b"lambda-runtime-function-response-mode", b"")
+        if mode.lower() not in {b"", b"streaming", b"buffered"}:
+            text = f"Invalid function response mode: {mode.decode('latin-1')}"
+            _refuse(connection, 400, "InvalidFunctionResponseMode", text)
+        elif self._advance(Phase.RESPONDED, connection):
+            if request.overflow:
+                text = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+                _refuse(connection, 413, "RequestEntityTooLarge", text)
+            else:
+                connection.respond_json(202, _OK)
+            self._tell(_outcome(request))
+
+    def _error(self, request: Request, connection: Connection) -> None:
+        if self._advance(Phase.FAILED, connection):
+            connection.respond_json(202, _OK)
+            problem = failure.by_function(_error_type(request), request.body)
+            self._tell(Result(problem.body, "application/json", problem))
+
+    def _init_error(self, request: Request, connection: Connection) -> None:
+        if self._advance(Phase.INIT_ERROR, connection):
+            connection.respond_json(202, _OK)
+            if self._listener is not None:
+                self._listener.on_init_error(_error_type(request), request.body)
+
+    def _tell(self, result: Result) -> None:
+        if self._listener is not None:
+            self._listener.on_result(self._current, result)
+
+    def _advance(self, phase: Phase, connection: Connection) -> bool:
+        """Go on to `phase`, or answer that the order does not allow it."""
+        if phase in _ALLOWED[self._phase]:
+            self._phase = phase
+            return True
+        text = (
+            f"State transition from {self._phase} to {phase} failed for runtime. "
+            "Error: State transition is not allowed"
+        )
+        _refuse(connection, 403, "InvalidStateTransition", text)
+        return False
+
+    def _truncated(self, request: Request) -> bytes:
+        """Answer a body that ended early; if it was the response, that is all the caller gets."""
+        path = _INVOCATION.fullmatch(request.target[len(_PREFIX) :])
+        if path is not None and path[1].decode() == self._current and self._phase is Phase.RUNNING:
+            self._phase = Phase.RESPONDED
+            problem = failure.truncated(self._current)
+            asyncio.get_running_loop().call_soon(
+                self._tell, Result(problem.body, "application/json", problem)
+            )
+        body = _error_body("TruncatedHTTPRequest", "HTTP request detected as truncated")
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        )
+        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def _event_headers(invocation: Invocation) -> bytes:
+    lines = (
+        ("Content-Type", invocation.content_type),
+        ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+        ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline)),
+        ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
+        ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        ("Lambda-Runtime-Client-Context", invocation.client_context),
+        ("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity),
+    )
+    return "".join(f"{name}: {value}\r\n" for name, value in lines if value).encode()
+
+
+def _outcome(request: Request) -> Result:
+    """Read a response, whose trailers may still turn it into an error."""
+    problem: failure.Failure | None = None
+    if request.overflow:
+        problem = failure.too_large()
+    elif b"lambda-runtime-function-error-type" in request.trailers:
+        encoded = request.trailers.get(b"lambda-runtime-function-error-body", b"")
+        problem = failure.by_function(_error_type(request), _decode_base64(encoded))
+    content_type = request.headers.get(b"content-type", b"application/json").decode("latin-1")
+    body = request.body if problem is None else problem.body
+    return Result(body, content_type if problem is None else "application/json", problem)
+
+
+def _error_type(request: Request) -> str:
+    name = b"lambda-runtime-function-error-type"
+    return (request.headers.get(name) or request.trailers.get(name) or b"").decode("latin-1")
+
+
+def _decode_base64(value: bytes) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        return b"{}"
+
+
+def _refuse(connection: Connection, status: int, error_type: str, message: str) -> None:
+    connection.respond(status, _error_body(error_type, message))
+
+
+def _error_body(error_type: str, message: str) -> bytes:
+    return json.dumps({"errorMessage": message, "errorType": error_type}).encode()
+
+
+def _not_found(connection: Connection) -> None:
+    connection.respond(404, b"404 page not found\n", b"Content-Type: text/plain\r\n")

@@ -1,0 +1,85 @@
+"""The environment variables that a function finds.
+
+Source: AWS Lambda Developer Guide, "Using Lambda environment variables", defined runtime
+environment variables. Nothing of the agent's own environment is among them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pilotlight_agent.places import Places
+    from pilotlight_wire.specialisation import FunctionFacts, Specialisation
+
+    from .family import Family
+
+LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
+RUNTIME_FOLDER = "/var/runtime"
+_DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
+
+
+def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environment, two each
+    specialisation: Specialisation,
+    family: Family,
+    places: Places,
+    *,
+    temporary: Path,
+    log_stream: str,
+    runtime_api: str,
+) -> dict[str, str]:
+    """Return the variables of one environment: defaults, then the function's, then reserved ones.
+
+    `runtime_api` is HOST:PORT; `temporary` is what the environment is to use for /tmp.
+    """
+    function = specialisation.function
+    return {
+        **defaults(places, temporary),
+        **family.defaults,
+        **specialisation.environment,
+        **specialisation.credentials,
+        **_of_function(function),
+        **({"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"} if family.managed else {}),
+        LOG_STREAM: log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_TASK_ROOT": str(places.task_root),
+        "LAMBDA_RUNTIME_DIR": RUNTIME_FOLDER,
+    }
+
+
+def defaults(places: Places, temporary: Path) -> dict[str, str]:
+    """Return what a function's own configuration may replace."""
+    task, layers = places.task_root, places.layers_root
+    libraries = (
+        *("/lib64", "/usr/lib64", RUNTIME_FOLDER, f"{RUNTIME_FOLDER}/lib"),
+        *(f"{task}", f"{task}/lib", f"{layers}/lib"),
+    )
+    defaults = {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": f"{places.interpreter.parent}:/usr/local/bin:/usr/bin/:/bin:{layers}/bin",
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": f"{_DAEMON_HOST}:{_DAEMON_PORT}",
+        "_AWS_XRAY_DAEMON_ADDRESS": _DAEMON_HOST,
+        "_AWS_XRAY_DAEMON_PORT": _DAEMON_PORT,
+    }
+    return defaults | ({} if temporary == Path("/tmp") else {"TMPDIR": str(temporary)})  # noqa: S108 -- Lambda's own path
+
+
+def _of_function(function: FunctionFacts) -> dict[str, str]:
+    variables = {
+        "_HANDLER": function.handler,
+        "AWS_REGION": function.region,
+        "AWS_DEFAULT_REGION": function.region,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": function.initialization_type,
+    }
+    if function.log_format.upper() == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = function.application_log_level or "INFO"
+    return variables

@@ -1,0 +1,88 @@
+"""An invocation over the wire: what is asked, what comes back, and what may be tried elsewhere."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pilotlight.agent.connection import connect
+from pilotlight.agent.invoke import Answer, Invocation, Permit, invoke
+from pilotlight.errors import AgentFailedError, ConnectionLostError, NotStartedError
+from pilotlight_wire.protocol import Error
+from pilotlight_wire.report import Report
+from tests.support.answering import answer, answering
+
+INVOCATION = Invocation("r", "arn:f", "Root=1", b'{"a":1}')
+PERMIT = Permit("token", "e", "gateway-1/7", 123)
+
+
+async def ask(given: bytes, invocation: Invocation = INVOCATION) -> tuple[Answer, bytes]:
+    """Invoke once; gives the answer and what the agent was asked."""
+    async with answering(given) as agent:
+        connection = await connect("127.0.0.1", agent.port)
+        try:
+            return await invoke(connection, invocation, PERMIT), agent.requests[0]
+        finally:
+            connection.close()
+
+
+async def test_everything_is_said_once() -> None:
+    context = Invocation("r", "arn:f", "Root=1", b"{}", client_context="e30=", log_tail=True)
+    _, request = await ask(answer(200, b""), context)
+    head, _, body = request.decode().partition("\r\n\r\n")
+    line, _, *fields = head.split("\r\n")  # the second is the host
+    assert (line, body) == ("POST /v1/invoke HTTP/1.1", "{}")
+    assert fields == [
+        "Authorization: Bearer token",
+        "Pilotlight-Environment: e",
+        "Pilotlight-Lease: gateway-1/7",
+        "Pilotlight-Deadline-Ms: 123",
+        "Pilotlight-Request-Id: r",
+        "Pilotlight-Function-Arn: arn:f",
+        "Pilotlight-Trace-Id: Root=1",
+        "Content-Type: application/json",
+        "Pilotlight-Client-Context: e30=",
+        "Pilotlight-Log-Tail: 1",
+        "Content-Length: 2",
+    ]
+
+
+async def test_headers_of_the_answer() -> None:
+    report = Report(1.5, 2, 128, 31, 80.0, "timeout")
+    headers = (
+        f"Pilotlight-Function-Error: Unhandled\r\nPilotlight-Report: {report.encode()}\r\n"
+        "Pilotlight-Log-Tail: bGluZQ==\r\nPilotlight-Environment-State: ended\r\n"
+    )
+    given, _ = await ask(answer(200, b"7", headers.encode()))
+    assert given == Answer(b"7", 1, "Unhandled", "bGluZQ==", report, environment_ended=True)
+    plain, _ = await ask(answer(200, b"", b"Pilotlight-Environment-State: idle\r\n"))
+    assert plain == Answer(b"", 0)
+
+
+@pytest.mark.parametrize("error", Error, ids=lambda error: error.code)
+async def test_only_what_has_not_begun_may_go_elsewhere(error: Error) -> None:
+    """Which the agent says, and a 409 by itself; any other answer may have run the function."""
+    elsewhere = error.retryable or error.status == 409
+    expected = NotStartedError if elsewhere else AgentFailedError
+    with pytest.raises(expected, match=f"{error.code}: why"):
+        await ask(answer(error.status, json.dumps(error.document("why")).encode()))
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 500, 502, 503])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"retryable": "yes"}'])
+async def test_what_does_not_say_so_may_have_begun(status: int, body: bytes) -> None:
+    """Whoever answered."""
+    with pytest.raises(AgentFailedError, match=str(status)):
+        await ask(answer(status, body))
+
+
+async def test_a_409_says_it_by_itself() -> None:
+    with pytest.raises(NotStartedError):
+        await ask(answer(409, b""))
+
+
+async def test_an_agent_that_goes_away_may_have_begun() -> None:
+    for given in (b"", b"HTTP/1.1 200 OK\r\n", answer(200, b"12")[:-1]):
+        with pytest.raises(ConnectionLostError):
+            await ask(given)

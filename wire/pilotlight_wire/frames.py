@@ -1,0 +1,37 @@
+"""How the agent and a managed runtime speak: frames over a socket pair.
+
+A frame is two unsigned 32-bit lengths in network order, a JSON header and a body. The runtime runs
+in the function's own interpreter, and not always in Python, so it keeps these names for itself;
+tests/agent/test_contract.py holds them equal.
+"""
+
+import struct
+
+LENGTHS = struct.Struct("!II")
+
+
+class Type:
+    """What a runtime says: the `type` of a frame's header. What it is told is always an event."""
+
+    READY = "ready"
+    INIT_ERROR = "init-error"
+    RESPONSE = "response"
+    ERROR = "error"
+    TOO_LARGE = "too-large"
+
+
+class Field:
+    """Fields of a frame's header."""
+
+    TYPE = "type"
+    REQUEST_ID = "requestId"
+    CONTENT_TYPE = "contentType"
+    # Of an event.
+    FUNCTION_ARN = "functionArn"
+    DEADLINE = "deadline"
+    TRACE_ID = "traceId"
+    CLIENT_CONTEXT = "clientContext"
+    COGNITO_IDENTITY = "cognitoIdentity"
+    # Of an answer.
+    ERROR_TYPE = "errorType"
+    PEAK_KILOBYTES = "peakKilobytes"

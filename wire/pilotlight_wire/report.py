@@ -1,0 +1,42 @@
+"""What an invocation took: the `Pilotlight-Report` header, written and read on the warm path.
+
+Hence no general reader and writer as of other documents, which would take ten times as long.
+"""
+
+import json
+from typing import NamedTuple, Self
+
+
+class Report(NamedTuple):
+    """The account of one invocation, as it is billed."""
+
+    duration_ms: float
+    billed_ms: int
+    memory_size_mb: int
+    max_memory_used_mb: int
+    init_duration_ms: float | None = None
+    """Only of an environment's first invocation."""
+    status: str = "success"
+
+    def encode(self) -> str:
+        """Return the header's value, one JSON object."""
+        init = self.init_duration_ms
+        first = "" if init is None else f'"initDurationMs":{init:.2f},'
+        return (
+            f'{{"durationMs":{self.duration_ms:.2f},"billedMs":{self.billed_ms},'
+            f'"memorySizeMb":{self.memory_size_mb},"maxMemoryUsedMb":{self.max_memory_used_mb},'
+            f'{first}"status":"{self.status}"}}'
+        )
+
+    @classmethod
+    def decode(cls, text: str) -> Self:
+        """Read a header's value; raises ValueError and KeyError."""
+        document = json.loads(text)
+        return cls(
+            document["durationMs"],
+            document["billedMs"],
+            document["memorySizeMb"],
+            document["maxMemoryUsedMb"],
+            document.get("initDurationMs"),
+            document["status"],
+        )

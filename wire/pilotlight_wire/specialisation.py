@@ -1,0 +1,126 @@
+"""`POST /v1/specialise`: what makes a generic pod one revision's, and what came of it.
+
+`GET /v1/status` and `POST /v1/environments` answer with environments in the same form. An agent's
+part of it is `lifecycle.pod`, the platform's `pilotlight.agent`.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from .message import InvalidMessageError, Message
+from .protocol import MOST_ENVIRONMENTS
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodeSource(Message):
+    """Where the agent fetches the deployment package, and what it must hash to."""
+
+    sha256: str
+    """Lower-case hexadecimal."""
+    url: str
+    ticket: str = field(default="", repr=False)
+    """Opens the door there."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is no digest."""
+        if _SHA256.fullmatch(self.sha256) is None:
+            raise InvalidMessageError("code.sha256 must be 64 lower-case hexadecimal digits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFacts(Message):
+    """What an environment is told of its function."""
+
+    name: str
+    version: str = "$LATEST"
+    arn: str
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    runtime: str
+    handler: str = ""
+    memory: int = 128
+    """Megabytes."""
+    timeout: int = 3
+    """Seconds."""
+    ephemeral_storage: int = 512
+    """Megabytes."""
+    log_group: str = ""
+    log_format: str = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+    initialization_type: str = "on-demand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialisation(Message):
+    """A revision: function, variables, credentials, code, and how many environments to start."""
+
+    revision: str
+    function: FunctionFacts
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    code: CodeSource
+    environments: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what no process can be started with, or what no pod holds."""
+        for name, variables in (
+            ("environment", self.environment),
+            ("credentials", self.credentials),
+        ):
+            if any("\0" in f"{key}{value}" for key, value in variables.items()):
+                raise InvalidMessageError(f"{name} must map strings to strings without NUL")
+        if not 1 <= self.environments <= MOST_ENVIRONMENTS:
+            raise InvalidMessageError(f"environments must be 1 to {MOST_ENVIRONMENTS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoreEnvironments(Message):
+    """`POST /v1/environments`: how many more to start."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no pod holds."""
+        if not 1 <= self.count <= MOST_ENVIRONMENTS:
+            raise InvalidMessageError(f"count must be 1 to {MOST_ENVIRONMENTS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentState(Message):
+    """One environment of a pod, as the agent tells it."""
+
+    id: str
+    state: str
+    """A `protocol.State`."""
+    initialised: bool = False
+    """Whether its runtime is past the init phase."""
+    epoch: int = 0
+    """The highest that was seen."""
+    holder: str = ""
+    """Whose lease that was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specialised(Message):
+    """The answer to a specialisation: what was started, and how long its steps took."""
+
+    environments: list[EnvironmentState]
+    fetch_milliseconds: float = 0.0
+    unpack_milliseconds: float = 0.0
+    processors: int = 0
+    """Of the node; 0 where the agent does not say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodState(Message):
+    """The answer to `GET /v1/status`."""
+
+    state: str
+    """`generic` or `specialised`."""
+    draining: bool
+    revision: str
+    """The revision it serves or tried to, empty for a generic pod."""
+    environments: list[EnvironmentState]
