@@ -1,9 +1,20 @@
 """Pilotlight's resources, defined once; CRDs, API and operator all read these models."""
 
-from .alias import LATEST, PUBLISHED, FunctionAlias, FunctionAliasSpec, FunctionAliasStatus
+from .alias import (
+    ALIASES_BY_FUNCTION,
+    LATEST,
+    PROVISIONED_ALIASES,
+    PUBLISHED,
+    FunctionAlias,
+    FunctionAliasSpec,
+    FunctionAliasStatus,
+)
 from .asynchronous import AsyncConfig, DestinationKind, destination_kind
-from .builtin import Namespace, Secret
+from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .function import (
+    FUNCTIONS_BY_NAME,
+    FUNCTIONS_BY_RUNTIME,
+    FUNCTIONS_BY_SECRET,
     Code,
     Configuration,
     Function,
@@ -17,6 +28,7 @@ from .meta import (
     GROUP,
     VERSION,
     Condition,
+    Index,
     Key,
     Model,
     ObjectMeta,
@@ -27,6 +39,8 @@ from .meta import (
     owner_uid,
 )
 from .route import (
+    ROUTES_BY_FUNCTION,
+    ROUTES_BY_HOST,
     AuthorizerAuth,
     JwtAuth,
     Rate,
@@ -40,6 +54,8 @@ from .runtime import DEPRECATED_RUNTIMES, RUNTIMES, Runtime, RuntimeSpec
 from .schedule import Schedule, ScheduleSpec, ScheduleStatus
 from .url import Cors, FunctionUrl
 from .version import (
+    PROVISIONED_VERSIONS,
+    VERSIONS_BY_FUNCTION,
     FunctionVersion,
     FunctionVersionSpec,
     FunctionVersionStatus,
@@ -47,12 +63,23 @@ from .version import (
 )
 
 __all__ = [
+    "ALIASES_BY_FUNCTION",
     "DEPRECATED_RUNTIMES",
+    "FUNCTIONS_BY_NAME",
+    "FUNCTIONS_BY_RUNTIME",
+    "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "NAMESPACES_BY_ACCOUNT",
+    "PROVISIONED_ALIASES",
+    "PROVISIONED_VERSIONS",
     "PUBLISHED",
+    "ROUTES_BY_FUNCTION",
+    "ROUTES_BY_HOST",
     "RUNTIMES",
+    "SECRETS_BY_FUNCTION",
     "VERSION",
+    "VERSIONS_BY_FUNCTION",
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
@@ -70,6 +97,7 @@ __all__ = [
     "FunctionVersion",
     "FunctionVersionSpec",
     "FunctionVersionStatus",
+    "Index",
     "JwtAuth",
     "Key",
     "Logging",

@@ -8,15 +8,30 @@ writes the same resource, and the operator's function service turns it into a re
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
-from .meta import Condition, Model, Resource, find_condition
+from .meta import (
+    AGE,
+    READY,
+    REASON,
+    Column,
+    Condition,
+    Index,
+    Key,
+    Model,
+    Resource,
+    cel,
+    find_condition,
+)
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_NAME",
+    "FUNCTIONS_BY_RUNTIME",
+    "FUNCTIONS_BY_SECRET",
     "Code",
     "Configuration",
     "Function",
@@ -63,6 +78,29 @@ def check_environment(variables: dict[str, str]) -> dict[str, str]:
 
 
 Environment = Annotated[dict[str, str], AfterValidator(check_environment)]
+ENVIRONMENT_BOUNDS: dict[str, Any] = {
+    # A name has two characters at least; the API server wants a bound to price its rules by.
+    "maxProperties": LARGEST_ENVIRONMENT // 2,
+    "additionalProperties": {"type": "string", "maxLength": LARGEST_ENVIRONMENT},
+}
+ENVIRONMENT_RULES = cel(
+    (
+        f"!self.exists(name, name in {sorted(RESERVED_VARIABLES)})",
+        "reserved keys are not supported: Lambda sets them itself",
+    ),
+    (
+        "self.all(name, name.matches('^[a-zA-Z][a-zA-Z0-9_]+$'))",
+        "names of environment variables must match [a-zA-Z]([a-zA-Z0-9_])+",
+    ),
+    (
+        (
+            "self.map(name, bytes(name).size() + bytes(self[name]).size()).sum() "
+            f"<= {LARGEST_ENVIRONMENT}"
+        ),
+        f"environment variables exceed the 4KB limit of {LARGEST_ENVIRONMENT} bytes in all",
+    ),
+)
+MOST_TAGS = 50
 
 
 class S3Object(Model):
@@ -75,6 +113,18 @@ class S3Object(Model):
 
 class Code(Model):
     """Where the function's code is: exactly one of the four."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "[has(self.inline), has(self.zip), has(self.s3), has(self.image)]"
+                    ".filter(given, given).size() == 1"
+                ),
+                "exactly one of inline, zip, s3 and image is expected",
+            ),
+        )
+    )
 
     inline: str | None = Field(
         default=None,
@@ -109,6 +159,15 @@ class SecretReference(Model):
 class Logging(Model):
     """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.format == 'JSON' || (!has(self.applicationLevel) && !has(self.systemLevel))",
+                "log levels are only supported with format JSON",
+            ),
+        )
+    )
+
     format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
     application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
         default=None, description="Least level of the function's own lines; JSON only."
@@ -139,7 +198,9 @@ class Configuration(Model):
     timeout: int = Field(description="Seconds an invocation may take.")
     ephemeral_storage: int = Field(description="Megabytes of /tmp.")
     environment: dict[str, str] = Field(
-        default_factory=dict, description="Environment variables of the spec."
+        default_factory=dict,
+        description="Environment variables of the spec.",
+        json_schema_extra=ENVIRONMENT_BOUNDS,
     )
     environment_secret: str | None = Field(
         default=None, description="The Secret that holds further variables."
@@ -154,6 +215,33 @@ class Configuration(Model):
 
 class FunctionSpec(Model):
     """What the function is wanted to be."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "has(self.functionName) == has(oldSelf.functionName) && "
+                    "(!has(self.functionName) || self.functionName == oldSelf.functionName)"
+                ),
+                "functionName is immutable",
+            ),
+            (
+                "has(self.code.image) || (has(self.runtime) && has(self.handler))",
+                "runtime and handler are required unless code.image is given",
+            ),
+            (
+                "!has(self.code.image) || (!has(self.runtime) && !has(self.handler))",
+                "runtime and handler are not supported with code.image",
+            ),
+            (
+                (
+                    "!has(self.runtime) || !has(self.handler) || "
+                    "!self.runtime.startsWith('python') || self.handler.contains('.')"
+                ),
+                "handler has no dot: file.function is expected, such as index.handler",
+            ),
+        )
+    )
 
     function_name: str | None = Field(
         default=None,
@@ -179,7 +267,9 @@ class FunctionSpec(Model):
     )
     ephemeral_storage: int = Field(default=512, ge=512, le=10_240, description="Megabytes of /tmp.")
     environment: Environment = Field(
-        default_factory=dict, description="Environment variables, at most 4 KB in all."
+        default_factory=dict,
+        description="Environment variables, at most 4 KB in all.",
+        json_schema_extra=ENVIRONMENT_BOUNDS | ENVIRONMENT_RULES,
     )
     environment_from: SecretReference | None = Field(
         default=None, description="A Secret whose entries become environment variables too."
@@ -218,7 +308,11 @@ class FunctionSpec(Model):
         default="x86_64", description="Instruction set of the code."
     )
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
-    tags: dict[str, str] = Field(default_factory=dict, description="Lambda's tags, at most 50.")
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        description="Lambda's tags, at most 50.",
+        json_schema_extra={"maxProperties": MOST_TAGS},
+    )
 
     @model_validator(mode="after")
     def _package_type(self) -> Self:
@@ -232,8 +326,8 @@ class FunctionSpec(Model):
                 f"handler {self.handler!r} has no dot: file.function is expected, "
                 "such as index.handler"
             )
-        if len(self.tags) > 50:  # noqa: PLR2004  Lambda's limit, named in the message
-            raise ValueError(f"{len(self.tags)} tags came, at most 50 are allowed")
+        if len(self.tags) > MOST_TAGS:
+            raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
         return self
 
 
@@ -269,16 +363,36 @@ class FunctionStatus(Model):
     )
 
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.conditions, kind)
 
 
 class Function(Resource):
     """A Lambda function."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "has(self.spec.functionName) || "
+                    "self.metadata.name.matches('^[a-zA-Z0-9-_]{1,64}$')"
+                ),
+                "metadata.name is no Lambda function name: give spec.functionName",
+            ),
+        )
+    )
     kind_name: ClassVar[str] = "Function"
     plural: ClassVar[str] = "functions"
     short_names: ClassVar[tuple[str, ...]] = ("fn",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        REASON,
+        Column("Runtime", "string", ".spec.runtime"),
+        Column("Memory", "integer", ".spec.memory"),
+        Column("State", "string", ".status.state"),
+        Column("Revision", "string", ".status.revision"),
+        AGE,
+    )
 
     kind: Literal["Function"] = "Function"
     spec: FunctionSpec
@@ -293,3 +407,18 @@ class Function(Resource):
     def function_name(self) -> str:
         """Lambda's name of the function."""
         return self.spec.function_name or self.metadata.name
+
+
+def _secrets(function: Function) -> list[Key]:
+    reference = function.spec.environment_from
+    return [] if reference is None else [Key(function.metadata.namespace, reference.secret)]
+
+
+FUNCTIONS_BY_NAME = Index(
+    Function, lambda function: [(function.metadata.namespace, function.function_name)]
+)
+"""By namespace and Lambda's name: of several with one name, one serves."""
+FUNCTIONS_BY_SECRET = Index(Function, _secrets)
+"""By the key of the Secret that holds further variables."""
+FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])
+"""By the runtime's id."""

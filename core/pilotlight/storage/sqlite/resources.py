@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.errors import AlreadyExistsError, ConflictError, NotFoundError
 from pilotlight.resources import Key, Resource, now
+from pilotlight.resources.registry import KINDS
 from pilotlight.storage.interfaces import Change
 
 from .database import SqliteDatabase
@@ -118,7 +119,7 @@ class SqliteResources:
 
     def _tell_gone(self, gone: Gone) -> None:
         for number, kind_name, body in gone:
-            self._watchers.tell(Commit(number, "gone", _kinds()[kind_name].model_validate(body)))
+            self._watchers.tell(Commit(number, "gone", KINDS[kind_name].model_validate(body)))
 
 
 def _create(resource: R, connection: sqlite3.Connection) -> tuple[R, bool]:
@@ -238,10 +239,6 @@ def _snapshot(
     bodies = [json.loads(text) for (text,) in rows]
     (seen,) = connection.execute("SELECT last FROM commits").fetchone()
     return bodies, int(seen)
-
-
-def _kinds() -> dict[str, type[Resource]]:
-    return {kind.kind_name: kind for kind in Resource.__subclasses__()}
 
 
 def _title(kind: type[Resource], key: Key) -> str:
