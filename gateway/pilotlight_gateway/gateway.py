@@ -17,6 +17,7 @@ from aiohttp import web
 
 from pilotlight.errors import PilotlightError
 from pilotlight.publishing import version_revision
+from pilotlight.resources import FunctionVersion
 
 from . import errors
 from .apis.platform.artifacts import get_artifact
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.claims import Claims
-    from pilotlight.resources import Function, FunctionVersion
-    from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
+    from pilotlight.resources import Function
+    from pilotlight.storage import ArtifactStore, LogStore
 
     from .auth.caller import Authenticator
     from .event_queue.interface import EventQueue
@@ -71,7 +73,7 @@ class Gateway:
         self,
         settings: Settings,
         *,
-        resources: ResourceStore,
+        cache: Cache,
         artifacts: ArtifactStore,
         logs: LogStore,
         accounts: Accounts,
@@ -90,12 +92,13 @@ class Gateway:
         metrics = Metrics()
         self.services = Services(
             settings=settings,
-            resources=resources,
+            cache=cache,
+            resources=cache.resources,
             artifacts=artifacts,
             logs=logs,
             accounts=accounts,
-            catalogue=Catalogue(resources),
-            published=Published(resources),
+            catalogue=Catalogue(cache),
+            published=Published(cache),
             dispatcher=Dispatcher(
                 claims,
                 settings.platform_key,
@@ -111,34 +114,31 @@ class Gateway:
         self._pace = Pace(lambda: self._requests)
         self._asynchronous = AsynchronousDispatcher(self.services, self._pace)
         self.services.catalogue.on_change(self._function_changed)
-        self.services.published.versions.on_change(self._version_changed)
+        cache.on_change(FunctionVersion, self._version_changed)
         claims.bind(self.services.dispatcher)
         self._http = HttpEndpoint(self.services, authenticator)
         self._scheduler = Scheduler(
-            resources=resources, catalogue=self.services.catalogue, accounts=accounts,
+            cache=cache, catalogue=self.services.catalogue, accounts=accounts,
             queue=events, metrics=self.services.metrics, region=settings.region,
-        )  # fmt: skip
-        published = self.services.published
-        self._followed = (
-            self.services.catalogue, published.versions, published.aliases, self._http.sites,
         )  # fmt: skip
 
     @property
     def ready(self) -> bool:
         """Whether invocations are served."""
-        return all(known.synced.is_set() for known in self._followed) and not self._draining
+        return self.services.cache.synced.is_set() and not self._draining
 
     async def start(self) -> None:
-        """Start what runs beside requests, and wait until every function is known."""
+        """Start what runs beside requests, and wait until every resource is known.
+
+        Whoever made the cache runs it.
+        """
         self._tasks += [asyncio.create_task(work) for work in self._background()]
-        for known in self._followed:
-            await known.synced.wait()
+        await self.services.cache.synced.wait()
         # What was made until here lives as long as the process: no collection need look at it.
         gc.collect()
         gc.freeze()
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        yield from (known.run() for known in self._followed)
         yield self.services.dispatcher.run()
         yield self._pace.run()
         yield self._asynchronous.run()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
     from .event_queue.interface import EventQueue
@@ -24,7 +25,10 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    cache: Cache
+    """What is known of resources, without asking the store."""
     resources: ResourceStore
+    """The store; what is written here the cache knows at once."""
     artifacts: ArtifactStore
     logs: LogStore
     accounts: Accounts

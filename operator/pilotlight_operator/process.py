@@ -10,12 +10,14 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.accounts import Accounts
 from pilotlight.agent.client import Agents
+from pilotlight.cache import Cache
+from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Namespace, Runtime
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.lease import KubernetesLease
 from pilotlight.storage.kubernetes.resources import KubernetesResources
@@ -41,7 +43,7 @@ from pilotlight_operator.storage.pods import KubernetesCompute
 from .health import OperationsServer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from pilotlight_operator.manifests.pod import PodSettings
 
@@ -110,26 +112,24 @@ async def _lead(
     )
     agents = Agents(settings.platform_key)
     stack.push_async_callback(agents.close)
-    caps, runtimes = Caps(resources), RuntimePools(resources)
-    pools = PoolKeeper(compute, runtimes.spec_of)
+    cache = Cache(resources, Namespace, Runtime, Function, FunctionVersion, FunctionAlias)
+    caps, pools = Caps(cache), PoolKeeper(compute, RuntimePools(cache).spec_of)
+    pools.follow(cache)
     database = PostgresDatabase(settings.controller.postgresql_url)
     stack.push_async_callback(database.close)
     packages = CompiledPackages(PostgresArtifacts(database), calm=pools.calm.wait)
-    revisions = _revisions(settings, resources, packages)
+    revisions = _revisions(settings, cache, packages)
     capacity = Capacity(compute, revisions, agents, caps, pools, generation=generation)
     acknowledgements = Acknowledgements()
     claims = ClaimsServer(capacity, caps, acknowledgements, settings.platform_key)
-    provisioned = ProvisionedKeeper(capacity, resources)
-    for work in (
-        *(caps.run(), runtimes.run(), pools.follow(resources), pools.run()),
-        *(*revisions.background(), *provisioned.background()),
-    ):
+    provisioned = ProvisionedKeeper(capacity, cache)
+    for work in (cache.run(), pools.run(), packages.run(), provisioned.run()):
         task = asyncio.create_task(work)
         stack.callback(task.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
     foreign = ForeignAutoscaler(acknowledgements, provisioned, asyncio.get_running_loop())
-    controller = Controller(settings.controller, foreign)
+    controller = Controller(settings.controller, foreign, lambda: _controller_stores(settings))
     controller.start()
     stack.push_async_callback(controller.stop)
     # Last to start is first to stop: gateways keep their claims for the next leader from then on.
@@ -140,12 +140,24 @@ async def _lead(
     )
 
 
-def _revisions(
-    settings: ClusterOperator, resources: KubernetesResources, packages: CompiledPackages
-) -> Revisions:
+@asynccontextmanager
+async def _controller_stores(
+    settings: ClusterOperator,
+) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts]]:
+    api = await KubernetesApi.connect()
+    database = PostgresDatabase(settings.controller.postgresql_url)
+    try:
+        resources = KubernetesResources(api, settings.controller.namespaces)
+        yield resources, PostgresArtifacts(database)
+    finally:
+        await database.close()
+        await api.close()
+
+
+def _revisions(settings: ClusterOperator, cache: Cache, packages: CompiledPackages) -> Revisions:
     return Revisions(
-        resources=resources,
-        accounts=Accounts(resources),
+        cache=cache,
+        accounts=Accounts(cache),
         platform_key=settings.platform_key,
         region=settings.controller.region,
         artifact_url=settings.artifact_url,

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.claims import RevisionKey
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
     Code,
     Configuration,
     Function,
+    FunctionAlias,
     FunctionSpec,
     FunctionStatus,
+    FunctionVersion,
     Namespace,
     ObjectMeta,
+    Runtime,
 )
 from pilotlight_autoscaler.leases.capacity import Capacity
 from pilotlight_autoscaler.leases.caps import Caps
@@ -30,6 +34,7 @@ from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight.agent.client import Agents
+    from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.pools.decide import PoolSpec
 
 SHA = "a" * 64
@@ -41,7 +46,11 @@ OTHER = RevisionKey("default", "other", "1" * 16)
 class Stage:
     """A lease table and what stands around it."""
 
-    resources: MemoryResources = field(default_factory=MemoryResources)
+    cache: Cache = field(
+        default_factory=lambda: Cache(
+            MemoryResources(), Namespace, Runtime, Function, FunctionVersion, FunctionAlias
+        )
+    )
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
@@ -50,9 +59,14 @@ class Stage:
     pool: PoolSpec | None = None
     table: Capacity = field(init=False)
 
+    @property
+    def resources(self) -> ResourceStore:
+        """The store; what a test writes the cache knows."""
+        return self.cache.resources
+
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
         """Make a lease table over the same pods."""
-        self.caps = Caps(self.resources, account_limit=limit)
+        self.caps = Caps(self.cache, account_limit=limit)
         agents = cast("Agents", self.agents)
         self.pools = PoolKeeper(self.compute, self._pool_spec)
         return Capacity(
@@ -63,7 +77,7 @@ class Stage:
         """Make what knows the functions' revisions."""
         packages = CompiledPackages(self.artifacts, calm=Calm().wait, runs=_always)
         return Revisions(
-            self.resources, Accounts(self.resources), b"key", "us-east-1", "http://g/{sha256}",
+            self.cache, Accounts(self.cache), b"key", "us-east-1", "http://g/{sha256}",
             {"AWS_ENDPOINT_URL": "http://aws"}, packages,
         )  # fmt: skip
 

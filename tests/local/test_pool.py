@@ -64,7 +64,7 @@ async def _until_compiled(platform: LocalPlatform) -> None:
         while True:
             (function,) = await platform.resources.list(Function)
             served = function.status.configuration
-            if served and platform._revisions.packages.of(served) != served.code_sha256:
+            if served and platform._packages.of(served) != served.code_sha256:
                 return
             await asyncio.sleep(0.05)
 

@@ -20,15 +20,10 @@ from botocore.config import Config
 
 from pilotlight.accounts import Accounts
 from pilotlight.agent.client import Agents
+from pilotlight.cache import Cache
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import (
-    Function,
-    FunctionAlias,
-    FunctionVersion,
-    Namespace,
-    ObjectMeta,
-    Resource,
-)
+from pilotlight.resources import Namespace, ObjectMeta
+from pilotlight.resources.registry import KINDS
 from pilotlight_autoscaler.claims.local import LocalClaims
 from pilotlight_autoscaler.leases.capacity import Capacity
 from pilotlight_autoscaler.leases.caps import Caps
@@ -40,10 +35,9 @@ from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
 from pilotlight_local.subprocesses import SubprocessCompute
-from pilotlight_operator.feeds.store import Reconciler, Service
-from pilotlight_operator.services.aliases import AliasService
-from pilotlight_operator.services.functions import FunctionService
-from pilotlight_operator.services.versions import VersionService
+from pilotlight_operator.feeds.store import feed
+from pilotlight_operator.reconciler import Reconciler
+from pilotlight_operator.services import make_services
 from tests.support.memory import MemoryArtifacts, MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 
@@ -97,6 +91,7 @@ class GatewayHarness:
         events: EventQueue | None = None,
         aws_endpoint_url: str = "",
     ) -> None:
+        self.cache: Cache
         self.resources = MemoryResources()
         self.artifacts = MemoryArtifacts()
         self.logs = MemoryLogs()
@@ -172,13 +167,14 @@ class GatewayHarness:
         await self.resources.create(
             Namespace(metadata=ObjectMeta(name="default", labels={ACCOUNT_LABEL: ACCOUNT}))
         )
-        accounts = Accounts(self.resources)
+        self.cache = Cache(self.resources, *KINDS.values())
+        accounts = Accounts(self.cache)
         compute = SubprocessCompute(self._folder, KEY, Path(sys.executable))
         pools = PoolKeeper(compute, _no_pool)
         packages = CompiledPackages(self.artifacts, calm=pools.calm.wait)
-        revisions = Revisions(self.resources, accounts, KEY, REGION, "", {}, packages)
+        revisions = Revisions(self.cache, accounts, KEY, REGION, "", {}, packages)
         agents = Agents(KEY)
-        caps = Caps(self.resources, account_limit=self._limit)
+        caps = Caps(self.cache, account_limit=self._limit)
         self.capacity = Capacity(compute, revisions, agents, caps, pools)
         claims = LocalClaims(self.capacity)
         self.gateway = Gateway(
@@ -189,7 +185,7 @@ class GatewayHarness:
                 private_destinations=True,
                 aws_endpoint_url=self._aws_endpoint_url,
             ),
-            resources=self.resources,
+            cache=self.cache,
             artifacts=self.artifacts,
             logs=self.logs,
             accounts=accounts,
@@ -197,32 +193,26 @@ class GatewayHarness:
             events=self.events,
             authenticator=self._authenticator,
         )
-        service = FunctionService(
-            self.resources, self.artifacts, claims.acknowledgements,
-            region=REGION, accounts=accounts, runnable=_always,
+        provisioned = ProvisionedKeeper(self.capacity, self.cache)
+        services = make_services(
+            self.cache, self.artifacts, acknowledgements=claims.acknowledgements,
+            provisioning=provisioned, accounts=accounts, region=REGION, runnable=_always,
         )  # fmt: skip
+        reconciler = Reconciler(self.cache, services)
+        background = [
+            asyncio.create_task(work)
+            for work in (feed(self.cache, reconciler), packages.run(), provisioned.run())
+        ]
         await self.gateway.start()
         self.port = await self.gateway.listen("127.0.0.1", 0)
         revisions.artifact_url = f"{self.url}/-/artifacts/{{sha256}}"
-        provisioned = ProvisionedKeeper(self.capacity, self.resources)
-        services: dict[type[Resource], Service] = {
-            Function: service,
-            FunctionVersion: VersionService(self.resources, self.artifacts, provisioned),
-            FunctionAlias: AliasService(self.resources, provisioned),
-        }
-        background = [
-            asyncio.create_task(work)
-            for work in (
-                *(Reconciler(self.resources, one, kind).run() for kind, one in services.items()),
-                *(caps.run(), *revisions.background(), *provisioned.background()),
-            )
-        ]
         self._ready.set()
         try:
             await self._stopped.wait()
         finally:
             for task in background:
                 task.cancel()
+            await reconciler.close()
             await self.gateway.stop(drain_seconds=1)
             await provisioned.close()
             await self.capacity.close()

@@ -2,6 +2,7 @@
 
 from .alias import (
     ALIASES_BY_FUNCTION,
+    ALIASES_BY_NAME,
     LATEST,
     PROVISIONED_ALIASES,
     PUBLISHED,
@@ -56,6 +57,7 @@ from .url import Cors, FunctionUrl
 from .version import (
     PROVISIONED_VERSIONS,
     VERSIONS_BY_FUNCTION,
+    VERSIONS_BY_NUMBER,
     FunctionVersion,
     FunctionVersionSpec,
     FunctionVersionStatus,
@@ -64,6 +66,7 @@ from .version import (
 
 __all__ = [
     "ALIASES_BY_FUNCTION",
+    "ALIASES_BY_NAME",
     "DEPRECATED_RUNTIMES",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
@@ -80,6 +83,7 @@ __all__ = [
     "SECRETS_BY_FUNCTION",
     "VERSION",
     "VERSIONS_BY_FUNCTION",
+    "VERSIONS_BY_NUMBER",
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",

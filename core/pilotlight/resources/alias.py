@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIASES_BY_FUNCTION",
+    "ALIASES_BY_NAME",
     "ALIAS_NAME",
     "LATEST",
     "PROVISIONED_ALIASES",
@@ -169,6 +170,8 @@ class FunctionAlias(Resource):
 
 
 ALIASES_BY_FUNCTION = Index(FunctionAlias, lambda alias: [alias.function])
+ALIASES_BY_NAME = Index(FunctionAlias, lambda alias: [(alias.function, alias.spec.alias)])
+"""By the function's key and Lambda's name of the alias."""
 PROVISIONED_ALIASES = Index(
     FunctionAlias, lambda alias: [True] if alias.spec.provisioned_concurrency else []
 )

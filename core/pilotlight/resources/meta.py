@@ -144,8 +144,12 @@ class Resource(Model):
     @classmethod
     def group(cls) -> str:
         """Return the API group of the kind; empty for Kubernetes' core."""
-        version: str = cls.model_fields["api_version"].default
-        return version.rpartition("/")[0]
+        return str(cls.model_fields["api_version"].default).rpartition("/")[0]
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the version of the API group."""
+        return str(cls.model_fields["api_version"].default).rpartition("/")[2]
 
     @property
     def key(self) -> Key:

@@ -37,6 +37,7 @@ from .meta import (
 __all__ = [
     "PROVISIONED_VERSIONS",
     "VERSIONS_BY_FUNCTION",
+    "VERSIONS_BY_NUMBER",
     "FunctionVersion",
     "FunctionVersionSpec",
     "FunctionVersionStatus",
@@ -185,6 +186,8 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
 
 
 VERSIONS_BY_FUNCTION = Index(FunctionVersion, lambda version: [version.function])
+VERSIONS_BY_NUMBER = Index(FunctionVersion, lambda version: [(version.function, version.number)])
+"""By the function's key and the number as Lambda writes it."""
 PROVISIONED_VERSIONS = Index(
     FunctionVersion, lambda version: [True] if version.spec.provisioned_concurrency else []
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,8 @@ from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from pilotlight.cache import Cache
     from pilotlight.compute import Compute, Pod
-    from pilotlight.storage import ResourceStore
 
 __all__ = ["PoolKeeper"]
 
@@ -159,13 +159,13 @@ class PoolKeeper:
             except TimeoutError:
                 continue
 
-    async def follow(self, resources: ResourceStore) -> None:
-        """Take an interest in every function that comes or changes, for ever."""
-        async with aclosing(resources.watch(Function)) as changes:
-            async for change in changes:
-                function = change.resource
-                if change.kind == "present" and function is not None and function.spec.runtime:
-                    self.interest(PoolKey(function.metadata.namespace, function.spec.runtime))
+    def follow(self, cache: Cache) -> None:
+        """Take an interest in every function that comes or changes."""
+        cache.on_change(Function, self._function_changed)
+
+    def _function_changed(self, _before: Function | None, after: Function | None) -> None:
+        if after is not None and after.spec.runtime:
+            self.interest(PoolKey(after.metadata.namespace, after.spec.runtime))
 
     async def close(self) -> None:
         """Stop every generic pod."""

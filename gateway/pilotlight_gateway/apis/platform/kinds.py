@@ -25,8 +25,9 @@ PLURALS = "|".join(_KINDS)
 async def list_resources(services: Services, call: Call) -> Reply:
     """Give all of a kind, by name."""
     kind = _KINDS[call.parameters["plural"]]
-    found = await services.resources.list(kind, call.caller.namespace)
-    found.sort(key=lambda one: one.metadata.name)
+    found = sorted(
+        services.cache.all(kind, call.caller.namespace), key=lambda one: one.metadata.name
+    )
     return json_reply({"items": [one.to_json() for one in found]})
 
 

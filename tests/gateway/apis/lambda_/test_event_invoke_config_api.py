@@ -21,10 +21,10 @@ TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:failures"
 
 
 @pytest.fixture(scope="module")
-def client(harness: GatewayHarness) -> Any:
-    harness.create("configured", SOURCE)
-    harness.create("other", SOURCE)
-    client = harness.client()
+def client(platform: GatewayHarness) -> Any:
+    platform.create("configured", SOURCE)
+    platform.create("other", SOURCE)
+    client = platform.client()
     client.publish_version(FunctionName="configured")
     client.create_alias(FunctionName="configured", Name="live", FunctionVersion="1")
     return client
