@@ -208,7 +208,7 @@ class _Informer(Generic[R]):
         if resource.metadata.uid in self._tombstones:
             return
         if before is None or _is_newer(resource, before):
-            self._change(before, resource)
+            self._change(before, resource.compact())
 
     def remove(self, key: Key, uid: str) -> None:
         self._tombstones.discard(uid)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError
 from pilotlight.resources import DEPRECATED_RUNTIMES, RUNTIMES
-from pilotlight.resources.function import check_environment
+from pilotlight.resources.environment import check_environment
 
 if TYPE_CHECKING:
     from .function_facts import Facts

@@ -69,8 +69,8 @@ class SqliteResources:
 
     async def list(self, kind: type[R], namespace: str | None = None) -> list[R]:
         """Read all of a kind, of one namespace or of every one, in the order of their names."""
-        bodies, _ = await self._database.run(partial(_snapshot, kind, namespace))
-        return [kind.model_validate(body) for body in bodies]
+        texts, _ = await self._database.run(partial(_snapshot, kind, namespace))
+        return [kind.model_validate_json(text) for text in texts]
 
     async def create(self, resource: R) -> R:
         """Write a new one with a uid of its own and no status; raises AlreadyExistsError."""
@@ -96,9 +96,10 @@ class SqliteResources:
     ) -> AsyncGenerator[Change[R], None]:
         """Tell what is there, then `synced`, then every change."""
         with self._watchers.subscribe(kind, namespace) as feed:
-            bodies, seen = await self._database.run(partial(_snapshot, kind, namespace))
-            for body in bodies:
-                yield Change("present", kind.model_validate(body))
+            texts, seen = await self._database.run(partial(_snapshot, kind, namespace))
+            for text in texts:
+                yield Change("present", kind.model_validate_json(text))
+            del texts
             yield Change("synced")
             async for change in feed.follow(after=seen):
                 yield change
@@ -229,16 +230,16 @@ def _find(kind: type[Resource], key: Key, connection: sqlite3.Connection) -> Bod
 
 def _snapshot(
     kind: type[Resource], namespace: str | None, connection: sqlite3.Connection
-) -> tuple[list[Body], int]:
-    """Read all of a kind, and the number of the last commit that it shows."""
+) -> tuple[list[str], int]:
+    """Read all of a kind, as JSON, and the number of the last commit that it shows."""
     rows = connection.execute(
         "SELECT body FROM resources WHERE kind = ?1 AND (?2 IS NULL OR namespace = ?2) "
         "ORDER BY namespace, name",
         (kind.kind_name, namespace),
     )
-    bodies = [json.loads(text) for (text,) in rows]
+    texts = [text for (text,) in rows]
     (seen,) = connection.execute("SELECT last FROM commits").fetchone()
-    return bodies, int(seen)
+    return texts, int(seen)
 
 
 def _title(kind: type[Resource], key: Key) -> str:

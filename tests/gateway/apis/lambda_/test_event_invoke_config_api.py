@@ -106,10 +106,10 @@ def test_each_qualifier_has_its_own(client: Any) -> None:
     ],
 )
 def test_numbers_outside_lambdas_limits_are_refused(
-    harness: GatewayHarness, client: Any, members: dict[str, Any], code: str, text: str
+    platform: GatewayHarness, client: Any, members: dict[str, Any], code: str, text: str
 ) -> None:
     assert client
-    unchecked = harness.client(config=Config(parameter_validation=False))
+    unchecked = platform.client(config=Config(parameter_validation=False))
     found, message = refusal(unchecked, **members)
     assert found == code
     assert text in message
