@@ -2,7 +2,7 @@
 
 Everything that a start sets going beside itself goes through the API server, and every change there
 is read by the kubelet, the scheduler and each controller: more work than the start itself. `starts`
-tells of starts, and writes down whose pods are then; `pool_keeper` refills then. The same holds
+tells of starts, and writes down whose pods are then; `pools.keeper` refills then. The same holds
 while somebody waits for a pod of his own: the node starts those faster with nothing else to do.
 """
 

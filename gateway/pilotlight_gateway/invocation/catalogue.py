@@ -83,10 +83,12 @@ class Catalogue:
         return self.get(*where)
 
     def _object_changed(self, before: Function | None, after: Function | None) -> None:
-        changed = after or before
-        if changed is None:
-            return
-        namespace, name = changed.metadata.namespace, changed.function_name
+        for changed in (before, after):
+            if changed is not None:
+                self._look_up(changed.metadata.namespace, changed.function_name)
+
+    def _look_up(self, namespace: str, name: str) -> None:
+        """See anew who has a name."""
         functions = self._functions.setdefault(namespace, {})
         old = functions.pop(name, None)
         new = _choose(self._cache.by(FUNCTIONS_BY_NAME, (namespace, name)))

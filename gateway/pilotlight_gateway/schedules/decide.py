@@ -45,7 +45,7 @@ class Decision:
 def decide(
     now: datetime, schedules: Iterable[Schedule], done_until: Mapping[str, datetime]
 ) -> Decision:
-    """Give what is due at a moment; `done_until` says by uid which times are done with."""
+    """Return what is due at a moment; `done_until` says by uid which times are done with."""
     firings, wakes = [], []
     for schedule in schedules:
         if not schedule.spec.enabled:
@@ -62,7 +62,7 @@ def decide(
 
 
 def _firings(now: datetime, schedule: Schedule, done: datetime) -> Iterator[Firing]:
-    """Give the firings after a time that is done with, but for those that are much too old."""
+    """Return the firings after a time that is done with, but for those that are much too old."""
     window = timedelta(minutes=schedule.spec.flexible_window)
     oldest = now - _age(schedule) - window - timedelta(seconds=1)
     times = schedule.upcoming(max(done, oldest))

@@ -26,7 +26,7 @@ def status_of(  # noqa: PLR0913  what is known of a schedule, each by name
     done_until: datetime | None,
     fired: datetime | None = None,
 ) -> ScheduleStatus:
-    """Give the status.
+    """Return the status.
 
     `problem` says why the schedule cannot be understood, `fired` which time was just fired for.
     """
@@ -47,7 +47,7 @@ def status_of(  # noqa: PLR0913  what is known of a schedule, each by name
 
 
 def _following(schedule: Schedule, now: datetime, done_until: datetime | None) -> datetime | None:
-    """Give the next time; one that its window has put off is still to come."""
+    """Return the next time; one that its window has put off is still to come."""
     if not schedule.spec.enabled:
         return None
     since = now - timedelta(minutes=schedule.spec.flexible_window)
@@ -62,7 +62,7 @@ def _said(
     *,
     has_function: bool,
 ) -> Said:
-    """Give what the condition Ready says."""
+    """Return what the condition Ready says."""
     spec = schedule.spec
     if problem is not None:
         return "False", "Invalid", problem

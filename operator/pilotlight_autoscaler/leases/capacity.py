@@ -86,7 +86,7 @@ class Capacity:
         self._holders = holders
 
     async def claim(self, revision: RevisionKey, *, gateway: str, seconds: float) -> Lease:
-        """Give one environment to a gateway.
+        """Return one environment to a gateway.
 
         Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
         """
@@ -231,7 +231,7 @@ class Capacity:
             LEASES.labels(namespace).set(count)
 
     def leases_of(self, gateway: str) -> list[Lease]:
-        """Give a gateway's leases."""
+        """Return a gateway's leases."""
         return [lease for holder, lease in self._leases.values() if holder == gateway]
 
     async def adopt(self) -> None:

@@ -54,7 +54,7 @@ class Rooms:
         self._of_pod: dict[str, Room] = {}
 
     def find(self, revision: RevisionKey) -> Room | None:
-        """Give the fullest room of a revision that has a place, so that others may empty."""
+        """Return the fullest room of a revision that has a place, so that others may empty."""
         rooms = [room for room in self._of_revision.get(revision, ()) if room.has_place]
         return max(rooms, key=lambda room: room.used, default=None)
 

@@ -132,7 +132,7 @@ class PoolKeeper:
             POOL_PODS.labels(*key, "starting").set(starting)
 
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
-        """Give each pool's ready and starting pods."""
+        """Return each pool's ready and starting pods."""
         return {
             key: (len(pool.ready) + len(pool.stale), pool.starting)
             for key, pool in self._pools.items()
@@ -203,13 +203,13 @@ class PoolKeeper:
             await self._compute.stop(pool.stale.popleft().name)
 
     def _held(self) -> float:
-        """Give how long refills are held back, in seconds, but for a demand."""
+        """Return how long refills are held back, in seconds, but for a demand."""
         now = self._clock()
         owing_since = now if self._owing_since is None else self._owing_since
         return min(self.calm.left(), owing_since + LONGEST_SECONDS - now)
 
     def _patience(self) -> float:
-        """Give how long nothing changes by itself."""
+        """Return how long nothing changes by itself."""
         held = self._held()
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 

@@ -33,7 +33,7 @@ class Problem:
 
 
 def find_problem(facts: Facts) -> Problem | None:
-    """Give the first thing that is wrong with a function, or None."""
+    """Return the first thing that is wrong with a function, or None."""
     checks = (
         _check_account,
         _check_name,

@@ -2,7 +2,7 @@
 
 What a watch cannot tell (events lost over a disconnect, a version that expired) is found by listing
 anew and comparing, so whoever follows hears of every object that came or went. A watch is short on
-purpose: a connection that fell silent is noticed within a minute. `kubernetes_resources` and the
+purpose: a connection that fell silent is noticed within a minute. `resources` and the
 operator's pods follow collections through here.
 """
 

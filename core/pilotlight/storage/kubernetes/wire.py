@@ -1,7 +1,7 @@
 """Between Pilotlight's models and the JSON of the Kubernetes API: shapes and paths, no requests.
 
 Custom resources have the same shape on both sides; of Kubernetes' own kinds only what the models
-know is read, and what they do not know stays as it was. `kubernetes_resources` sends the results.
+know is read, and what they do not know stays as it was. `resources` sends the results.
 """
 
 from __future__ import annotations

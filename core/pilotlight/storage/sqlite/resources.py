@@ -2,7 +2,7 @@
 
 Versions, generations, the status apart from the spec and the deletion of what a resource owns are
 as on Kubernetes (API conventions, "Concurrency Control and Consistency"), so that the parts above
-cannot tell the two apart. Watches are in `watchers`, the file and its thread in `sqlite_database`.
+cannot tell the two apart. Watches are in `watchers`, the file and its thread in `database`.
 """
 
 from __future__ import annotations

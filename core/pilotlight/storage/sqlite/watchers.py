@@ -49,7 +49,7 @@ class Feed(Generic[R]):
             self._loop.call_soon_threadsafe(self._waiting.put_nowait, (commit.number, change))
 
     async def follow(self, *, after: int) -> AsyncGenerator[Change[R], None]:
-        """Give the changes after a commit, for ever."""
+        """Return the changes after a commit, for ever."""
         while True:
             number, change = await self._waiting.get()
             if number > after:

@@ -15,7 +15,7 @@ __all__ = ["standing"]
 
 
 def standing(services: Services, function: Function) -> dict[str, Any]:
-    """Give environments by state, versions and aliases, and the last cold start's phases (s)."""
+    """Return environments by state, versions and aliases, and the last cold start's phases (s)."""
     revision = revision_key(function)
     published = services.published
     return {

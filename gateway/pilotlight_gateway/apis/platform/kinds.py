@@ -23,7 +23,7 @@ PLURALS = "|".join(_KINDS)
 
 
 async def list_resources(services: Services, call: Call) -> Reply:
-    """Give all of a kind, by name."""
+    """Return all of a kind, by name."""
     kind = _KINDS[call.parameters["plural"]]
     found = sorted(
         services.cache.all(kind, call.caller.namespace), key=lambda one: one.metadata.name
@@ -32,7 +32,7 @@ async def list_resources(services: Services, call: Call) -> Reply:
 
 
 async def get_resource(services: Services, call: Call) -> Reply:
-    """Give one as it is stored; raises NotFoundError."""
+    """Return one as it is stored; raises NotFoundError."""
     kind = _KINDS[call.parameters["plural"]]
     return json_reply((await services.resources.get(kind, _key(call))).to_json())
 

@@ -51,7 +51,7 @@ async def apply(services: Services, call: Call) -> Reply:
 
 
 async def get_function(services: Services, call: Call) -> Reply:
-    """Give a function as it is stored, and how it stands at this gateway."""
+    """Return a function as it is stored, and how it stands at this gateway."""
     function = await _find(services, call)
     return json_reply(function.to_json() | standing(services, function))
 
