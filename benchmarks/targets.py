@@ -70,7 +70,7 @@ class Target:
         """Give the CPU time that its process tree has used."""
         if self.process is None:
             return 0.0
-        return sum(_cpu(pid) for pid in _tree(self.process.pid))
+        return cpu_seconds(self.process.pid)
 
 
 def call(url: str) -> bytes:
@@ -136,6 +136,11 @@ def _function(folder: Path, name: str, runtime: str, files: dict[str, str]) -> N
         "spec": {"runtime": runtime, "handler": "index.handler", "timeout": 30, "memory": 256},
     }
     (folder / name / "function.yaml").write_text(json.dumps(manifest))
+
+
+def cpu_seconds(root: int) -> float:
+    """Return the CPU time that a process and its descendants have used."""
+    return sum(_cpu(pid) for pid in _tree(root))
 
 
 def _tree(root: int) -> list[int]:

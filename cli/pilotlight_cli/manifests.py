@@ -17,7 +17,8 @@ import yaml
 
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_manifest, parse_model
-from pilotlight.resources import Function, FunctionAlias, Route, Runtime, Schedule, Secret
+from pilotlight.resources import Secret
+from pilotlight.resources.registry import KINDS
 
 from .failures import USAGE, Failure
 from .files import files_of
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["SOURCE_ANNOTATION", "Manifest", "load"]
 
 SOURCE_ANNOTATION = "pilotlight.dev/source"
-ORDER: tuple[type[Resource], ...] = (
-    Runtime, Secret, Function, FunctionAlias, Route, Schedule,
-)  # fmt: skip
-"""What others refer to is applied first."""
+ORDER = list(KINDS)
+"""Kinds: what others refer to is applied first."""
 SUFFIXES = (".yaml", ".yml", ".json")
 Document = dict[str, Any]
 
@@ -88,7 +87,7 @@ def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
                 mistakes.append(f"{file}: document {number}: {error}")
     if mistakes:
         raise Failure("\n".join(mistakes), USAGE)
-    return sorted(manifests, key=lambda one: ORDER.index(type(one.resource)))
+    return sorted(manifests, key=lambda one: ORDER.index(one.resource.kind))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from .errors import InvalidResourceError
-from .resources import Function, FunctionAlias, Model, Route, Runtime, Schedule
+from .resources import Model
+from .resources.registry import CUSTOM_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +25,7 @@ __all__ = ["KINDS", "parse_manifest", "parse_model"]
 
 M = TypeVar("M", bound=Model)
 
-KINDS: dict[str, type[Resource]] = {
-    "Function": Function,
-    "FunctionAlias": FunctionAlias,
-    "Route": Route,
-    "Runtime": Runtime,
-    "Schedule": Schedule,
-}
+KINDS = {name: kind for name, kind in CUSTOM_KINDS.items() if kind.in_manifests}
 """What may be applied, by kind."""
 
 _WRITABLE_METADATA = {"name", "namespace", "labels", "annotations"}

@@ -63,7 +63,7 @@ def alias_object_name(function: str, alias: str) -> str:
 
 
 def label_value(name: str) -> str:
-    """Give an object's name as a label: itself, or cut with 8 hex digits of its sha256."""
+    """Return an object's name as a label: itself, or cut with 8 hex digits of its sha256."""
     if len(name) <= _LONGEST_LABEL:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .claims import RevisionKey
-from .errors import AlreadyExistsError, ConflictError
+from .errors import AlreadyExistsError, ConflictError, NotFoundError
 from .names import FUNCTION_LABEL, LAST_VERSION_ANNOTATION, label_value, version_object_name
 from .resources import (
     PUBLISHED,
+    VERSIONS_BY_FUNCTION,
     Configuration,
     Function,
     FunctionVersion,
@@ -28,6 +29,7 @@ from .revision import revision_of_version
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .cache import Cache
     from .resources import FunctionAlias
     from .storage import ResourceStore
 
@@ -42,33 +44,29 @@ __all__ = [
 TRIES = 10
 
 
-async def versions_of(resources: ResourceStore, function: Key) -> list[FunctionVersion]:
-    """Give a function's versions, oldest first."""
-    found = await resources.list(FunctionVersion, function.namespace)
-    return sorted(
-        (one for one in found if one.spec.function == function.name),
-        key=lambda one: one.spec.version,
-    )
+def versions_of(cache: Cache, function: Key) -> list[FunctionVersion]:
+    """Return a function's versions, oldest first."""
+    return sorted(cache.by(VERSIONS_BY_FUNCTION, function), key=lambda one: one.spec.version)
 
 
 def version_revision(version: FunctionVersion) -> RevisionKey:
-    """Give the revision that a version is."""
-    return RevisionKey(version.metadata.namespace, version.spec.function, version.spec.revision)
+    """Return the revision that a version is."""
+    return RevisionKey(*version.function, version.spec.revision)
 
 
 def meant_version(
     alias: FunctionAlias, versions: Sequence[FunctionVersion]
 ) -> FunctionVersion | None:
-    """Give the version of these that an alias means; `versions` are of one function, any order."""
+    """Return which of a function's versions, in any order, an alias means."""
     if alias.spec.version == PUBLISHED:
         return max(versions, key=lambda one: one.spec.version, default=None)
     return next((one for one in versions if one.number == alias.spec.version), None)
 
 
 async def publish(
-    resources: ResourceStore, function: Function, *, description: str | None = None
+    cache: Cache, function: Function, *, description: str | None = None
 ) -> FunctionVersion:
-    """Make a version of what the function serves, or give the last one where nothing changed.
+    """Make a version of what the function serves, or return the last one if nothing changed.
 
     The function must serve something (`status.configuration`). Raises ConflictError where others
     publish or write the function all the time.
@@ -76,15 +74,16 @@ async def publish(
     configuration = function.status.configuration
     if configuration is None:
         raise ConflictError(f"{function.key} serves nothing that could be published")
-    versions = await versions_of(resources, function.key)
-    if versions and _is_same(versions[-1], configuration, description):
-        return versions[-1]
-    configuration = await _freeze_environment(resources, function, configuration)
-    highest = versions[-1].spec.version if versions else 0
+    last = await _last_version(cache, function.key)
+    if last is not None and _is_same(last, configuration, description):
+        return last
+    configuration = await _freeze_environment(cache.resources, function, configuration)
+    highest = last.spec.version if last else 0
     for _ in range(TRIES):
-        number = await _next_number(resources, function.key, highest)
+        number = await _next_number(cache.resources, function.key, highest)
         with suppress(AlreadyExistsError):
-            return await resources.create(_version(function, configuration, number, description))
+            version = _version(function, configuration, number, description)
+            return await cache.resources.create(version)
         highest = number
     raise ConflictError(f"{function.key} is being published by others; try again")
 
@@ -124,18 +123,32 @@ async def _freeze_environment(
     return configuration.model_copy(update={"environment_secret": name})
 
 
+async def _last_version(cache: Cache, key: Key) -> FunctionVersion | None:
+    """Return the newest version; one that others have just made may be known only to the store."""
+    function = await cache.resources.get(Function, key)
+    if number := _last_number(function):
+        name = version_object_name(key.name, number)
+        with suppress(NotFoundError):
+            return await cache.resources.get(FunctionVersion, Key(key.namespace, name))
+    return next(reversed(versions_of(cache, key)), None)
+
+
 async def _next_number(resources: ResourceStore, key: Key, highest: int) -> int:
     """Take the next number, and note on the function that it was given."""
     for _ in range(TRIES):
         function = await resources.get(Function, key)
-        noted = function.metadata.annotations.get(LAST_VERSION_ANNOTATION, "0")
-        number = max(highest, int(noted) if noted.isdecimal() else 0) + 1
+        number = max(highest, _last_number(function)) + 1
         annotations = function.metadata.annotations | {LAST_VERSION_ANNOTATION: str(number)}
         metadata = function.metadata.model_copy(update={"annotations": annotations})
         with suppress(ConflictError):
             await resources.replace(function.model_copy(update={"metadata": metadata}))
             return number
     raise ConflictError(f"{key} is being changed by others; try again")
+
+
+def _last_number(function: Function) -> int:
+    noted = function.metadata.annotations.get(LAST_VERSION_ANNOTATION, "0")
+    return int(noted) if noted.isdecimal() else 0
 
 
 def _version(

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.claims import Claims
-    from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
+    from pilotlight.storage import ArtifactStore, LogStore
 
     from .apis.service import Service
     from .auth.caller import Authenticator
@@ -54,7 +55,7 @@ class Gateway:
         self,
         settings: Settings,
         *,
-        resources: ResourceStore,
+        cache: Cache,
         artifacts: ArtifactStore,
         logs: LogStore,
         accounts: Accounts,
@@ -74,7 +75,7 @@ class Gateway:
         self._draining = False
         metrics = Metrics(registry)
         self._measure_others = measure
-        catalogue, published = Catalogue(resources), Published(resources)
+        catalogue, published = Catalogue(cache), Published(cache)
         targets = Targets(catalogue, published)
         dispatcher = Dispatcher(
             claims,
@@ -89,7 +90,8 @@ class Gateway:
         )
         self.services = Services(
             settings=settings,
-            resources=resources,
+            cache=cache,
+            resources=cache.resources,
             artifacts=artifacts,
             logs=logs,
             accounts=accounts,
@@ -104,8 +106,8 @@ class Gateway:
             measure=self._measure,
         )
         claims.bind(dispatcher)
-        self._rollout = Rollout(catalogue, published, dispatcher, claims)
-        sites = Sites(settings, resources=resources, catalogue=catalogue, aliases=published.aliases)
+        self._rollout = Rollout(cache, catalogue, dispatcher, claims)
+        sites = Sites(settings, cache=cache, catalogue=catalogue)
         http = HttpEndpoint(sites, invoker, authenticator)
         self._clients = ClientPipeline(self.services, authenticator, http, guard)
         self._pace = Pace(lambda: self._clients.requests)
@@ -114,27 +116,27 @@ class Gateway:
             settings=settings, pace=self._pace,
         )  # fmt: skip
         self._scheduler = Scheduler(
-            resources=resources, catalogue=catalogue, accounts=accounts,
+            cache=cache, catalogue=catalogue, accounts=accounts,
             invoker=invoker, metrics=metrics.schedules, region=settings.region,
         )  # fmt: skip
-        self._followed = (catalogue, published.versions, published.aliases, sites)
 
     @property
     def ready(self) -> bool:
         """Whether invocations are served."""
-        return all(known.synced.is_set() for known in self._followed) and not self._draining
+        return self.services.cache.synced.is_set() and not self._draining
 
     async def start(self) -> None:
-        """Start what runs beside requests, and wait until every function is known."""
+        """Start what runs beside requests, and wait until every resource is known.
+
+        Whoever made the cache runs it.
+        """
         self._tasks += [asyncio.create_task(work) for work in self._background()]
-        for known in self._followed:
-            await known.synced.wait()
+        await self.services.cache.synced.wait()
         # What was made until here lives as long as the process: no collection need look at it.
         gc.collect()
         gc.freeze()
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        yield from (known.run() for known in self._followed)
         yield self.services.dispatcher.run()
         yield self._pace.run()
         yield self._asynchronous.run()

@@ -14,6 +14,16 @@ import uuid
 from typing import TYPE_CHECKING
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
+from pilotlight.resources import (
+    Function,
+    FunctionAlias,
+    FunctionVersion,
+    Namespace,
+    Route,
+    Schedule,
+    Secret,
+)
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.lease import KubernetesLease
 from pilotlight.storage.kubernetes.resources import KubernetesResources
@@ -52,10 +62,15 @@ async def run(settings: GatewaySettings) -> None:
     resources = KubernetesResources(
         api, settings.namespaces, release_namespace=settings.release_namespace
     )
-    keys = AccessKeys(resources, Accounts(resources), settings.release_namespace)
-    gateway = _gateway(settings, resources, database, claims, keys)
+    cache = Cache(
+        resources,
+        *(Namespace, Secret, Function, FunctionVersion, FunctionAlias, Route, Schedule),
+        namespaces={Secret: settings.release_namespace},  # access keys alone
+    )
+    keys = AccessKeys(cache, Accounts(cache))
+    gateway = _gateway(settings, cache, database, claims, keys)
     try:
-        async with _running(claims.run(), keys.run()):
+        async with _running(claims.run(), cache.run()):
             await _serve(settings, gateway)
     finally:
         # It listens on a connection, which the database would wait for.
@@ -78,7 +93,7 @@ async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None
 
 def _gateway(
     settings: GatewaySettings,
-    resources: KubernetesResources,
+    cache: Cache,
     database: PostgresDatabase,
     claims: ClaimsClient,
     keys: AccessKeys,
@@ -92,7 +107,7 @@ def _gateway(
             url_domain=settings.domain,
             aws_endpoint_url=settings.aws_endpoint_url,
         ),
-        resources=resources,
+        cache=cache,
         artifacts=PostgresArtifacts(database),
         logs=PostgresLogs(database),
         accounts=keys.accounts,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
     from .event_queue.interface import EventQueue
@@ -28,7 +29,10 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    cache: Cache
+    """What is known of resources, without asking the store."""
     resources: ResourceStore
+    """The store; what is written here the cache knows at once."""
     artifacts: ArtifactStore
     logs: LogStore
     accounts: Accounts

@@ -13,7 +13,7 @@ from pilotlight.resources import Key, Namespace, ObjectMeta
 from pilotlight_gateway.auth.local import LocalAuthenticator
 
 if TYPE_CHECKING:
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
     from pilotlight_gateway.auth.caller import Caller, RequestHead
 
 __all__ = ["DEFAULT_NAMESPACE", "SelfServiceAccounts"]
@@ -24,14 +24,14 @@ DEFAULT_NAMESPACE = "default"
 class SelfServiceAccounts:
     """An `Authenticator` that believes everybody and opens the account that they name."""
 
-    def __init__(self, resources: ResourceStore, account: str) -> None:
-        self._resources = resources
+    def __init__(self, cache: Cache, account: str) -> None:
+        self._resources = cache.resources
         self._account = account
         self._believer = LocalAuthenticator(account)
         self._open: set[str] = set()
 
     async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Give the account that the access key names, or the default one."""
+        """Return the account that the access key names, or the default one."""
         caller = await self._believer.authenticate(head, body)
         if caller.namespace not in self._open:
             await self.open(caller.namespace, caller.account)
@@ -46,6 +46,8 @@ class SelfServiceAccounts:
             )
         except AlreadyExistsError:
             present = await self._resources.get(Namespace, Key("", namespace))
-            present.metadata.labels |= labels
-            await self._resources.replace(present)
+            metadata = present.metadata.model_copy(
+                update={"labels": present.metadata.labels | labels}
+            )
+            await self._resources.replace(present.model_copy(update={"metadata": metadata}))
         self._open.add(namespace)

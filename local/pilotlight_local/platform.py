@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
-from pilotlight.resources import FunctionAlias, FunctionVersion, Route
+from pilotlight.resources.registry import KINDS
 from pilotlight.runtimes import family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
@@ -28,12 +29,10 @@ from pilotlight_autoscaler.pools.decide import PoolSpec
 from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
-from pilotlight_operator.feeds.store import Reconciler
-from pilotlight_operator.services.aliases import AliasService
+from pilotlight_operator.feeds.store import feed
+from pilotlight_operator.reconciler import Reconciler
+from pilotlight_operator.services import make_services
 from pilotlight_operator.services.artifacts import ArtifactService
-from pilotlight_operator.services.functions import FunctionService
-from pilotlight_operator.services.routes import RouteService
-from pilotlight_operator.services.versions import VersionService
 
 from .accounts import SelfServiceAccounts
 from .echo import EchoingLogs
@@ -51,6 +50,8 @@ if TYPE_CHECKING:
 __all__ = ["LocalPlatform", "LocalSettings"]
 
 LOOPBACK = "127.0.0.1"
+FIRST_COLLECT_SECONDS = 60.0
+"""After the start, which has enough to do."""
 COLLECT_SECONDS = 3600.0
 
 
@@ -78,37 +79,26 @@ class LocalPlatform:
         self.settings = settings
         self.endpoint = ""
         self._folder = StateFolder(settings.state)
-        self.resources = SqliteResources(self._folder.resources)
+        self._store = SqliteResources(self._folder.resources)
+        self._cache = Cache(self._store, *KINDS.values())
+        self.resources = self._cache.resources
         self._artifacts = DirectoryArtifacts(self._folder.artifacts)
         self._logs = SqliteLogs(self._folder.logs)
         self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
-        self._callers = SelfServiceAccounts(self.resources, settings.account)
+        self._accounts = Accounts(self._cache)
+        self._callers = SelfServiceAccounts(self._cache, settings.account)
         self._platform_key = secrets.token_bytes(32)
         self._registry = CollectorRegistry()
         self._autoscaler = self._make_autoscaler()
+        self._reconciler = self._make_reconciler()
         self._gateway = self._make_gateway()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Serve; `endpoint` says where."""
         await self._callers.open()
-        service = FunctionService(
-            self.resources,
-            self._artifacts,
-            self._autoscaler.acknowledgements,
-            region=self.settings.region,
-            accounts=Accounts(self.resources),
-            runnable=_runnable,
-        )
-        provisioned = self._autoscaler.provisioned
-        versions = VersionService(self.resources, self._artifacts, provisioned)
-        aliases = AliasService(self.resources, provisioned)
-        reconcilers = [
-            Reconciler(self.resources, service),
-            Reconciler(self.resources, versions, FunctionVersion),
-            Reconciler(self.resources, aliases, FunctionAlias),
-            Reconciler(self.resources, RouteService(self.resources), Route),
-        ]
+        self._tasks = [asyncio.create_task(work) for work in self._background()]
+        self._autoscaler.start()
         await self._gateway.start()
         try:
             port = await self._gateway.listen(LOOPBACK, self.settings.port)
@@ -120,23 +110,22 @@ class LocalPlatform:
                 "or give another with --port"
             ) from error
         self.endpoint = f"http://{LOOPBACK}:{port}"
-        self._autoscaler.start()
-        self._tasks = [asyncio.create_task(work) for work in self._background(reconcilers)]
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._reconciler.close()
         await self._gateway.stop()
         await self._autoscaler.close()
-        self.resources.close()
+        self._store.close()
         self._logs.close()
         await self._events.close()
         self._folder.close()
 
-    def _background(self, reconcilers: Iterable[Reconciler]) -> Iterable[Coroutine[Any, Any, None]]:
-        yield from (reconciler.run() for reconciler in reconcilers)
+    def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
+        yield feed(self._cache, self._reconciler)
         yield self._collect()
 
     def _make_autoscaler(self) -> Autoscaler:
@@ -155,12 +144,24 @@ class LocalPlatform:
         return Autoscaler(
             settings,
             compute=SubprocessCompute(pods, self._platform_key, python),
-            resources=self.resources,
+            cache=self._cache,
             artifacts=self._artifacts,
-            accounts=Accounts(self.resources),
+            accounts=self._accounts,
             pool_spec=_pool_spec,
             registry=self._registry,
         )
+
+    def _make_reconciler(self) -> Reconciler:
+        services = make_services(
+            self._cache,
+            self._artifacts,
+            acknowledgements=self._autoscaler.acknowledgements,
+            provisioning=self._autoscaler.provisioned,
+            accounts=self._accounts,
+            region=self.settings.region,
+            runnable=_runnable,
+        )
+        return Reconciler(self._cache, services)
 
     def _make_gateway(self) -> Gateway:
         return Gateway(
@@ -172,10 +173,10 @@ class LocalPlatform:
                 private_destinations=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
-            resources=self.resources,
+            cache=self._cache,
             artifacts=self._artifacts,
             logs=EchoingLogs(self._logs, self.settings.echo),
-            accounts=Accounts(self.resources),
+            accounts=self._accounts,
             claims=self._autoscaler.claims(),
             events=self._events,
             authenticator=self._callers,
@@ -186,7 +187,8 @@ class LocalPlatform:
 
     async def _collect(self) -> None:
         """Delete packages that nobody refers to any more, now and then."""
-        service = ArtifactService(self.resources, self._artifacts)
+        service = ArtifactService(self._cache, self._artifacts)
+        await asyncio.sleep(FIRST_COLLECT_SECONDS)
         while True:
             await service.collect()
             await asyncio.sleep(COLLECT_SECONDS)

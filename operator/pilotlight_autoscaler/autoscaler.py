@@ -1,7 +1,7 @@
 """The autoscaler's one door: its parts put together once, for the cluster, one machine and tests.
 
 Gateways' claims come in by `claims` (one process) or `listen` (a wire); `leases.capacity` answers
-them. What it must know it reads from the resources, what it starts it starts by its `Compute`.
+them. What it must know is in the cache, what it starts it starts by its `Compute`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.compute import Compute
-    from pilotlight.storage import ArtifactStore, ResourceStore
+    from pilotlight.storage import ArtifactStore
 
     from .pools.decide import PoolSpec
 
@@ -69,7 +70,7 @@ class Autoscaler:
         settings: AutoscalerSettings,
         *,
         compute: Compute,
-        resources: ResourceStore,
+        cache: Cache,
         artifacts: ArtifactStore,
         accounts: Accounts,
         pool_spec: Callable[[str], Awaitable[PoolSpec | None]],
@@ -79,11 +80,12 @@ class Autoscaler:
         """Ask `pool_spec` for a runtime's bounds; None means that it has no pool."""
         self.metrics = AutoscalerMetrics(registry)
         self.acknowledgements = Acknowledgements()
-        self.caps = Caps(resources, account_limit=settings.account_limit)
+        self.caps = Caps(cache, account_limit=settings.account_limit)
         self.pools = PoolKeeper(compute, pool_spec, self.metrics)
+        self.pools.follow(cache)
         self.stock = Stock()
         self._settings = settings
-        self._resources = resources
+        self._cache = cache
         self._agents = agents or Agents(settings.platform_key)
         self.revisions = self._make_revisions(accounts, artifacts)
         self.capacity = Capacity(
@@ -95,7 +97,7 @@ class Autoscaler:
             metrics=self.metrics,
             generation=settings.generation,
         )
-        self.provisioned = ProvisionedKeeper(self.capacity, self.stock, resources)
+        self.provisioned = ProvisionedKeeper(self.capacity, self.stock, cache)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: ClaimsServer | None = None
 
@@ -111,7 +113,7 @@ class Autoscaler:
         return await self._server.start(host, port)
 
     def start(self) -> None:
-        """Follow the resources and keep the pools, until it is stopped."""
+        """Keep pools and provisioned environments, until it is stopped."""
         self._tasks += [asyncio.create_task(work) for work in self._background()]
 
     def measure(self) -> None:
@@ -137,11 +139,9 @@ class Autoscaler:
         await self.pools.close()
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        yield self.caps.run()
-        yield self.pools.follow(self._resources)
         yield self.pools.run()
-        yield from self.revisions.background()
-        yield from self.provisioned.background()
+        yield self.revisions.packages.run()
+        yield self.provisioned.run()
 
     def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:
         settings = self._settings
@@ -152,7 +152,7 @@ class Autoscaler:
             runs=settings.compiles,
         )
         return Revisions(
-            resources=self._resources,
+            cache=self._cache,
             accounts=accounts,
             platform_key=settings.platform_key,
             region=settings.region,

@@ -10,50 +10,58 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-import kopf
 import structlog
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Route
-from pilotlight.storage.kubernetes.api import KubernetesApi
-from pilotlight.storage.kubernetes.resources import KubernetesResources
-from pilotlight.storage.postgres.artifacts import PostgresArtifacts
-from pilotlight.storage.postgres.database import PostgresDatabase
+from pilotlight.resources import (
+    Function,
+    FunctionAlias,
+    FunctionVersion,
+    Namespace,
+    Route,
+    Runtime,
+    Secret,
+)
 
-from .dependents import Dependents
-from .feeds import kopf as handlers
+from .feeds import kopf
 from .reconciler import Reconciler
-from .resync import Resync
+from .services import make_services
 from .services.accounts import AccountService
-from .services.aliases import AliasService
 from .services.artifacts import ArtifactService
-from .services.functions import Acknowledgements, FunctionService
-from .services.routes import RouteService
 from .services.runtimes import RuntimeService
-from .services.versions import VersionService
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine
+    from contextlib import AbstractAsyncContextManager
+    from typing import Any
 
     from pilotlight.claims import RevisionKey
     from pilotlight.resources import Key, ProvisionedStatus, Resource, RuntimeSpec
+    from pilotlight.storage import ArtifactStore, ResourceStore
 
+    from .services.functions import Acknowledgements
     from .services.provisioning import Provisioning
 
-    Reconcilers = dict[type[Resource], Reconciler]
+    Stores = AbstractAsyncContextManager[tuple[ResourceStore, ArtifactStore]]
 
-__all__ = ["Controller", "ControllerSettings", "ForeignAutoscaler"]
+__all__ = ["WATCHED", "Controller", "ControllerSettings", "ForeignAutoscaler"]
 
-RESYNC_SECONDS = 30.0
-"""Between two looks for functions whose change nobody told us of."""
+WATCHED: tuple[type[Resource], ...] = (
+    Runtime, Secret, Function, FunctionVersion, FunctionAlias, Route,
+)  # fmt: skip
+"""What kopf watches. It would watch all namespaces or none; those of accounts the store does."""
+ENSURE_SECONDS = 30.0
+"""Between two looks at what must be there whatever users do."""
+REFRESH_SECONDS = 600.0
+"""Between two lists of everything. Deletions that a watch has missed kopf does not tell."""
 COLLECT_SECONDS = 3600.0
 STUCK_SECONDS = 120.0
-"""Without a resync, or within one reconcile, for that long: the controller is stuck."""
+"""Without a look, or within one reconcile, for that long: the controller is stuck."""
 
 T = TypeVar("T")
 
@@ -99,9 +107,16 @@ class ForeignAutoscaler:
 class Controller:
     """Reconciles until it is stopped."""
 
-    def __init__(self, settings: ControllerSettings, autoscaler: ForeignAutoscaler) -> None:
+    def __init__(
+        self,
+        settings: ControllerSettings,
+        autoscaler: ForeignAutoscaler,
+        open_stores: Callable[[], Stores],
+    ) -> None:
+        """`open_stores` is called in the controller's own loop, which connections belong to."""
         self._settings = settings
         self._autoscaler = autoscaler
+        self._open_stores = open_stores
         self._stop = threading.Event()
         self._progressed = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
@@ -126,92 +141,73 @@ class Controller:
         try:
             asyncio.run(self._main())
         except Exception:
-            log.exception("controller_failed")
+            log.exception("controller failed")
 
     async def _main(self) -> None:
-        async with self._stores() as (resources, artifacts):
-            accounts = Accounts(resources)
-            reconcilers = self._reconcilers(resources, artifacts, accounts)
-            resync = self._resync(resources, accounts, reconcilers)
-            collection = ArtifactService(resources, artifacts)
-            periodic = [
-                _every(RESYNC_SECONDS, lambda: self._progress(resync, reconcilers.values())),
-                _every(COLLECT_SECONDS, collection.collect),
-            ]
-            tasks = [asyncio.create_task(work) for work in periodic]
+        async with self._open_stores() as (resources, artifacts):
+            cache = Cache(resources, Namespace, *WATCHED)
+            reconciler = self._reconciler(cache, artifacts)
+            work = self._background(cache, artifacts, reconciler)
+            tasks = [asyncio.create_task(one) for one in work]
             try:
-                await self._watch(reconcilers)
+                await kopf.feed(
+                    cache, reconciler, WATCHED,
+                    namespaces=self._settings.namespaces, stop=self._stop,
+                )  # fmt: skip
             finally:
                 for task in tasks:
                     task.cancel()
-                for reconciler in reconcilers.values():
-                    await reconciler.close()
+                await reconciler.close()
 
-    def _reconcilers(
-        self, resources: KubernetesResources, artifacts: PostgresArtifacts, accounts: Accounts
-    ) -> Reconcilers:
-        autoscaler = self._autoscaler
-        functions = FunctionService(
-            resources, artifacts, autoscaler, region=self._settings.region, accounts=accounts
+    def _reconciler(self, cache: Cache, artifacts: ArtifactStore) -> Reconciler:
+        services = make_services(
+            cache,
+            artifacts,
+            acknowledgements=self._autoscaler,
+            provisioning=self._autoscaler,
+            accounts=Accounts(cache),
+            region=self._settings.region,
         )
-        return {
-            Function: Reconciler(functions),
-            FunctionVersion: Reconciler(VersionService(resources, artifacts, autoscaler)),
-            FunctionAlias: Reconciler(AliasService(resources, autoscaler)),
-            Route: Reconciler(RouteService(resources)),
-        }
+        return Reconciler(cache, services)
 
-    @asynccontextmanager
-    async def _stores(self) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts]]:
-        api = await KubernetesApi.connect()
-        database = PostgresDatabase(self._settings.postgresql_url)
-        try:
-            yield KubernetesResources(api, self._settings.namespaces), PostgresArtifacts(database)
-        finally:
-            await database.close()
-            await api.close()
+    def _background(
+        self, cache: Cache, artifacts: ArtifactStore, reconciler: Reconciler
+    ) -> list[Coroutine[Any, Any, None]]:
+        accounts, runtimes = AccountService(Accounts(cache)), RuntimeService(cache)
 
-    async def _watch(self, reconcilers: Reconcilers) -> None:
-        registry = kopf.OperatorRegistry()
-        touch = {kind.plural: one.touch for kind, one in reconcilers.items()}
-        handlers.register(registry, touch, Dependents())
-        await kopf.operator(
-            registry=registry,
-            settings=handlers.settings(),
-            namespaces=self._settings.namespaces,
-            standalone=True,
-            stop_flag=self._stop,
-        )
+        async def ensure() -> None:
+            if reconciler.longest_call() < STUCK_SECONDS:
+                self._progressed = time.monotonic()
+            await accounts.ensure(self._settings.namespaces)
+            await runtimes.ensure(self._settings.runtimes)
 
-    def _resync(
-        self, resources: KubernetesResources, accounts: Accounts, reconcilers: Reconcilers
-    ) -> Resync:
-        return Resync(
-            resources,
-            AccountService(accounts),
-            RuntimeService(resources),
-            self._settings.namespaces,
-            self._settings.runtimes,
-            {kind: one.touch for kind, one in reconcilers.items()},
-        )
+        async def collect() -> None:
+            await asyncio.sleep(COLLECT_SECONDS)
+            await ArtifactService(cache, artifacts).collect()
 
-    async def _progress(self, resync: Resync, reconcilers: Iterable[Reconciler]) -> None:
-        """Look at everything, and note that nothing here is stuck."""
-        if all(one.longest_call() < STUCK_SECONDS for one in reconcilers):
-            self._progressed = time.monotonic()
-        await resync.run()
+        async def refresh() -> None:
+            await asyncio.sleep(REFRESH_SECONDS)
+            await cache.refresh(*WATCHED)
+
+        return [
+            cache.run(Namespace),
+            _repeat(ensure, ENSURE_SECONDS),
+            _repeat(refresh),
+            _repeat(collect),
+        ]
 
 
 async def _awaited(question: Awaitable[T]) -> T:
     return await question
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+async def _repeat(work: Callable[[], Awaitable[None]], rest: float = 1.0) -> None:
+    """Do something again and again, for ever, resting so many seconds after each time."""
     while True:
         try:
             await work()
         except PilotlightError as error:
-            log.warning("periodic_work_failed", error=str(error))
+            log.warning("periodic work failed", error=str(error))
         except Exception:
-            log.exception("periodic_work_failed")
-        await asyncio.sleep(seconds)
+            log.exception("periodic work failed")
+        await asyncio.sleep(rest)

@@ -62,7 +62,7 @@ class Leadership:
                 taken = await self._write(found)
                 if taken is not None:
                     self._record = taken
-                    log.info("leadership_acquired", identity=self._identity)
+                    log.info("leadership acquired", identity=self._identity)
                     return taken.transitions
             await asyncio.sleep(RETRY_SECONDS)
 
@@ -76,7 +76,7 @@ class Leadership:
             except TimeoutError:
                 leading = False
         self._record = None
-        log.error("leadership_lost", identity=self._identity)
+        log.error("leadership lost", identity=self._identity)
 
     async def release(self) -> None:
         """Let a standby take over at once."""
@@ -86,7 +86,7 @@ class Leadership:
             async with asyncio.timeout(RETRY_SECONDS):
                 await self._lease.write(self._record, holder="", seconds=1)
         except (PilotlightError, TimeoutError) as error:
-            log.warning("leadership_not_released", error=str(error))
+            log.warning("leadership not released", error=str(error))
 
     def _may_take(self, found: LeaseRecord, unchanged: float) -> bool:
         # Our own identity is an earlier process at this address, which is gone.
@@ -111,7 +111,7 @@ class Leadership:
             async with asyncio.timeout(RENEW_SECONDS):
                 return await self._lease.read()
         except (PilotlightError, TimeoutError) as error:
-            log.warning("lease_not_read", error=str(error))
+            log.warning("lease not read", error=str(error))
             return None
 
     async def _write(self, before: LeaseRecord) -> LeaseRecord | None:
@@ -121,5 +121,5 @@ class Leadership:
                     before, holder=self._identity, seconds=DURATION_SECONDS
                 )
         except (PilotlightError, TimeoutError) as error:
-            log.warning("lease_not_written", error=str(error))
+            log.warning("lease not written", error=str(error))
             return None

@@ -11,11 +11,19 @@ import json
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.accounts import Accounts
-from pilotlight.resources import RuntimeSpec
+from pilotlight.cache import Cache
+from pilotlight.resources import (
+    Function,
+    FunctionAlias,
+    FunctionVersion,
+    Namespace,
+    Runtime,
+    RuntimeSpec,
+)
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.lease import KubernetesLease
 from pilotlight.storage.kubernetes.resources import KubernetesResources
@@ -35,7 +43,7 @@ from pilotlight_operator.storage.pods import KubernetesCompute
 from .health import HealthServer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncIterator, Coroutine
 
     from .settings import OperatorSettings
 
@@ -88,7 +96,7 @@ async def _lead(
     )
     database = PostgresDatabase(settings.postgresql_url)
     stack.push_async_callback(database.close)
-    runtimes = RuntimePools(resources)
+    cache = Cache(resources, Namespace, Runtime, Function, FunctionVersion, FunctionAlias)
     autoscaler = Autoscaler(
         AutoscalerSettings(
             platform_key=platform_key,
@@ -99,27 +107,42 @@ async def _lead(
             generation=generation,
         ),
         compute=compute,
-        resources=resources,
+        cache=cache,
         artifacts=PostgresArtifacts(database),
-        accounts=Accounts(resources),
-        pool_spec=runtimes.spec_of,
+        accounts=Accounts(cache),
+        pool_spec=RuntimePools(cache).spec_of,
         registry=health.registry,
     )
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
-    following = asyncio.create_task(runtimes.run())
+    following = asyncio.create_task(cache.run())
     stack.callback(following.cancel)
     autoscaler.start()
     foreign = ForeignAutoscaler(
         autoscaler.acknowledgements, autoscaler.provisioned, asyncio.get_running_loop()
     )
-    controller = Controller(_controller_settings(settings), foreign)
+    controller = Controller(
+        _controller_settings(settings), foreign, lambda: _controller_stores(settings)
+    )
     controller.start()
     stack.push_async_callback(controller.stop)
     # Last to start is first to stop: gateways keep their claims for the next leader from then on.
     await autoscaler.listen(ANYWHERE, settings.claims_port)
     stack.push_async_callback(autoscaler.hand_over)
     health.lead(lambda: controller.is_progressing() and not pods.done(), measure=autoscaler.measure)
+
+
+@asynccontextmanager
+async def _controller_stores(
+    settings: OperatorSettings,
+) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts]]:
+    api = await KubernetesApi.connect()
+    database = PostgresDatabase(settings.postgresql_url)
+    try:
+        yield KubernetesResources(api, settings.namespaces), PostgresArtifacts(database)
+    finally:
+        await database.close()
+        await api.close()
 
 
 def _environment(settings: OperatorSettings) -> dict[str, str]:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.claims import RevisionKey
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
     Code,
     Configuration,
     Function,
+    FunctionAlias,
     FunctionSpec,
     FunctionStatus,
+    FunctionVersion,
     Namespace,
     ObjectMeta,
+    Runtime,
 )
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from tests.support.compute import FakeAgents, FakeCompute
@@ -25,6 +29,7 @@ from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight.agent.client import Agents
+    from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.leases.capacity import Capacity
     from pilotlight_autoscaler.leases.caps import Caps
     from pilotlight_autoscaler.leases.stock import Stock
@@ -41,7 +46,11 @@ OTHER = RevisionKey("default", "other", "1" * 16)
 class Stage:
     """A lease table and what stands around it."""
 
-    resources: MemoryResources = field(default_factory=MemoryResources)
+    cache: Cache = field(
+        default_factory=lambda: Cache(
+            MemoryResources(), Namespace, Runtime, Function, FunctionVersion, FunctionAlias
+        )
+    )
     artifacts: MemoryArtifacts = field(default_factory=MemoryArtifacts)
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
@@ -66,6 +75,11 @@ class Stage:
         """Its provisioned environments."""
         return self.autoscaler.stock
 
+    @property
+    def resources(self) -> ResourceStore:
+        """The store; what a test writes the cache knows."""
+        return self.cache.resources
+
     def capacity(self, *, limit: int = 1000, generation: int = 0) -> Capacity:
         """Make an autoscaler over the same pods; what answers claims in it."""
         settings = AutoscalerSettings(
@@ -80,9 +94,9 @@ class Stage:
         self.autoscaler = Autoscaler(
             settings,
             compute=self.compute,
-            resources=self.resources,
+            cache=self.cache,
             artifacts=self.artifacts,
-            accounts=Accounts(self.resources),
+            accounts=Accounts(self.cache),
             pool_spec=self._pool_spec,
             agents=cast("Agents", self.agents),
         )

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from pilotlight.resources import RuntimeSpec
+from pilotlight.resources import GROUP, Namespace, RuntimeSpec
+from pilotlight.resources.registry import CUSTOM_KINDS, KINDS
+from pilotlight_operator.controller import WATCHED
+from pilotlight_operator.services.aliases import AliasService
+from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.routes import RouteService
+from pilotlight_operator.services.versions import VersionService
 from tests.support.cluster import CHART, find_helm
 
 if TYPE_CHECKING:
@@ -106,6 +113,46 @@ def test_cluster_wide_rights_are_few(rendered: list[Json]) -> None:
         for rule in role["rules"]:
             if "namespaces" in rule["resources"]:
                 assert rule["resourceNames"] == ["team-a", "team-b"]
+
+
+def _verbs(rendered: list[Json], component: str) -> dict[str, set[str]]:
+    """Return what a component may do with each resource, somewhere."""
+    verbs: defaultdict[str, set[str]] = defaultdict(set)
+    for role in _of_kind(rendered, "Role", "ClusterRole"):
+        if f"-{component}" in role["metadata"]["name"]:
+            for rule in role["rules"]:
+                for resource in rule["resources"]:
+                    verbs[resource] |= set(rule["verbs"])
+    return verbs
+
+
+WATCHING = {"get", "list", "watch"}
+
+
+def test_the_operator_may_watch_and_settle_what_it_reconciles(rendered: list[Json]) -> None:
+    verbs = _verbs(rendered, "operator")
+    for kind in WATCHED:
+        assert verbs[kind.plural] >= WATCHING, kind
+    assert verbs[Namespace.plural] >= WATCHING | {"update"}
+    for service in (FunctionService, VersionService, AliasService, RouteService):
+        assert "patch" in verbs[f"{service.kind.plural}/status"], service
+
+
+def test_the_gateway_may_watch_every_kind_and_write_what_accounts_own(rendered: list[Json]) -> None:
+    verbs = _verbs(rendered, "gateway")
+    for kind in KINDS.values():
+        assert verbs[kind.plural] >= WATCHING, kind
+        if not kind.cluster_scoped:
+            assert verbs[kind.plural] >= {"create", "update", "delete"}, kind
+
+
+def test_no_role_names_a_kind_that_is_not_there(rendered: list[Json]) -> None:
+    known = {kind.plural for kind in CUSTOM_KINDS.values()}
+    for role in _of_kind(rendered, "Role", "ClusterRole"):
+        for rule in role["rules"]:
+            if rule["apiGroups"] == [GROUP]:
+                named = {resource.partition("/")[0] for resource in rule["resources"]}
+                assert named <= known, role["metadata"]["name"]
 
 
 def test_every_pod_passes_restricted(rendered: list[Json]) -> None:

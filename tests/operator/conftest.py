@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.errors import NotFoundError
 from pilotlight.resources import Function, Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
+from pilotlight.resources.registry import KINDS
 from pilotlight_operator.services.functions import FunctionService
 from tests.support.memory import MemoryArtifacts, MemoryResources, Writes
 
@@ -41,12 +43,13 @@ class Platform:
 
     def restart(self) -> None:
         """Start the operator anew; only what was written survives."""
+        self.cache = Cache(self.resources, *KINDS.values())
         self.service = FunctionService(
-            self.resources,
+            self.cache,
             self.artifacts,
             self.gateways,
             region="us-east-1",
-            accounts=Accounts(self.resources),
+            accounts=Accounts(self.cache),
         )
 
     async def prepare(self) -> None:
@@ -76,7 +79,8 @@ class Platform:
         return await self.resources.get(Function, Key("team", name))
 
     async def reconcile(self, name: str = "hello") -> float | None:
-        """Call the service once."""
+        """Call the service once, with all that was written known."""
+        await self.cache.refresh()
         return await self.service.reconcile(Key("team", name))
 
 

@@ -32,6 +32,12 @@ class Nothing:
         raise AssertionError(revision)
 
 
+async def reconcile(platform: Platform) -> float | None:
+    """Reconcile the alias, with all that was written known."""
+    await platform.cache.refresh()
+    return await AliasService(platform.cache, Nothing()).reconcile(KEY)
+
+
 async def ready(platform: Platform, destination: str) -> tuple[str, str, str]:
     """Give what Ready says of an alias of $LATEST that kubectl made."""
     address = f"arn:aws:lambda:us-east-1:000000000000:function:{destination}"
@@ -40,7 +46,7 @@ async def ready(platform: Platform, destination: str) -> tuple[str, str, str]:
     )
     metadata = ObjectMeta(name="prod", namespace="team")
     await platform.resources.create(FunctionAlias(metadata=metadata, spec=spec))
-    await AliasService(platform.resources, Nothing()).reconcile(KEY)
+    await reconcile(platform)
     found = (await platform.resources.get(FunctionAlias, KEY)).condition("Ready")
     assert found is not None
     return found.status, found.reason, found.message
@@ -59,7 +65,7 @@ async def test_an_alias_of_no_function_is_not_ready(platform: Platform) -> None:
     said = await ready(platform, "elsewhere")
     assert said == ("False", "FunctionNotFound", "there is no function 'ring-1'")
     await platform.apply("ring-1")
-    again = await AliasService(platform.resources, Nothing()).reconcile(KEY)
+    again = await reconcile(platform)
     found = (await platform.resources.get(FunctionAlias, KEY)).condition("Ready")
     assert found is not None
     assert (found.status, again) == ("True", None)

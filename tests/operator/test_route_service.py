@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Code, Function, FunctionSpec, Key, ObjectMeta, Route, RouteSpec
 from pilotlight_operator.services.routes import RouteFacts, RouteService, decide
@@ -41,7 +42,9 @@ async def resources() -> MemoryResources:
 async def said(resources: MemoryResources, name: str, namespace: str = "shop") -> tuple[str, str]:
     """Reconcile a route and give its condition's reason and message."""
     key = Key(namespace, name)
-    again = await RouteService(resources, keys).reconcile(key)
+    cache = Cache(resources, Function, Route)
+    await cache.refresh()
+    again = await RouteService(cache, keys).reconcile(key)
     ready = (await resources.get(Route, key)).condition("Ready")
     assert ready is not None
     assert (again is None) == (ready.status == "True")
@@ -86,7 +89,8 @@ async def test_an_issuer_that_cannot_be_read(resources: MemoryResources) -> None
 
 
 async def test_a_deleted_route_is_settled() -> None:
-    assert await RouteService(MemoryResources(), keys).reconcile(Key("shop", "gone")) is None
+    cache = Cache(MemoryResources(), Function, Route)
+    assert await RouteService(cache, keys).reconcile(Key("shop", "gone")) is None
 
 
 def test_a_transition_time_stays_while_the_status_does() -> None:

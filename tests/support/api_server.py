@@ -10,6 +10,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError, NotFoundError, UnavailableError
+from pilotlight.resources.registry import KINDS
 from pilotlight.storage.kubernetes.api import WatchExpiredError
 
 if TYPE_CHECKING:
@@ -26,17 +27,19 @@ class ApiServer:
         self.version = 0
         self.away = False
         self.requests: list[tuple[str, str]] = []
-        self.history: list[tuple[int, str, Json]] = []
+        self.history: list[tuple[int, str, str, Json]] = []
+        """Versions, kinds of events, paths, objects."""
         self._oldest = 0
         self._changed = asyncio.Event()
         self._broken = asyncio.Event()
 
     def put(self, path: str, **fields: Any) -> Json:
         """Write an object behind everybody's back, as another client would."""
-        namespace, _, rest = path.partition("/namespaces/")[2].partition("/")
-        name = rest.rpartition("/")[2]
+        namespace, inside, _ = path.partition("/namespaces/")[2].partition("/")
         known = self.objects.get(path)
-        metadata = {"name": name, "namespace": namespace, "uid": f"uid-{self.version}"}
+        metadata = {"name": path.rpartition("/")[2], "uid": f"uid-{self.version}"}
+        if inside:
+            metadata["namespace"] = namespace
         if known is not None:
             metadata["uid"] = known["metadata"]["uid"]
         return self._store(path, {**fields, "metadata": {**metadata, **fields.get("metadata", {})}})
@@ -44,7 +47,7 @@ class ApiServer:
     def remove(self, path: str) -> None:
         """Delete an object."""
         gone = self.objects.pop(path)
-        self._tell("DELETED", gone)
+        self._tell("DELETED", path, gone)
 
     def expire(self) -> None:
         """Forget all history: watches must list anew."""
@@ -99,8 +102,8 @@ class ApiServer:
         if seen < self._oldest:
             raise WatchExpiredError("too old")
         while True:
-            for version, kind, item in list(self.history):
-                if version > seen and self._is_in(path, item):
+            for version, kind, changed, item in list(self.history):
+                if version > seen and _is_in(path, changed):
                     seen = version
                     yield {"type": kind, "object": copy.deepcopy(item)}
             if broken.is_set():
@@ -111,7 +114,7 @@ class ApiServer:
     def _list(self, path: str) -> Json:
         if not any(known.startswith(f"{path}/") for known in self.objects) and not _is_list(path):
             raise NotFoundError(path)
-        items = [item for known, item in self.objects.items() if known.startswith(f"{path}/")]
+        items = [item for known, item in self.objects.items() if _is_in(path, known)]
         return {"items": copy.deepcopy(items), "metadata": {"resourceVersion": str(self.version)}}
 
     def _find(self, path: str) -> Json:
@@ -122,19 +125,19 @@ class ApiServer:
     def _store(self, path: str, item: Json) -> Json:
         kind = "MODIFIED" if path in self.objects else "ADDED"
         self.objects[path] = item
-        self._tell(kind, item)
+        self._tell(kind, path, item)
         return copy.deepcopy(item)
 
-    def _tell(self, kind: str, item: Json) -> None:
+    def _tell(self, kind: str, path: str, item: Json) -> None:
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
-        self.history.append((self.version, kind, copy.deepcopy(item)))
+        self.history.append((self.version, kind, path, copy.deepcopy(item)))
         self._changed.set()
 
-    def _is_in(self, path: str, item: Json) -> bool:
-        namespaced = f"/namespaces/{item['metadata'].get('namespace')}/" in f"{path}/"
-        return namespaced and item.get("kind", "").lower() + "s" == path.rpartition("/")[2]
+
+def _is_in(collection: str, path: str) -> bool:
+    return path.rpartition("/")[0] == collection
 
 
 def _is_list(path: str) -> bool:
-    return path.rpartition("/")[2] in {"functions", "pods", "secrets", "runtimes"}
+    return path.rpartition("/")[2] in {"pods", *(kind.plural for kind in KINDS.values())}

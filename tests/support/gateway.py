@@ -20,24 +20,18 @@ import uvloop
 from botocore.config import Config
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import (
-    Function,
-    FunctionAlias,
-    FunctionVersion,
-    Namespace,
-    ObjectMeta,
-    Resource,
-)
+from pilotlight.resources import Namespace, ObjectMeta
+from pilotlight.resources.registry import KINDS
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
 from pilotlight_local.subprocesses import SubprocessCompute
-from pilotlight_operator.feeds.store import Reconciler, Service
-from pilotlight_operator.services.aliases import AliasService
-from pilotlight_operator.services.functions import FunctionService
-from pilotlight_operator.services.versions import VersionService
+from pilotlight_operator.feeds.store import feed
+from pilotlight_operator.reconciler import Reconciler
+from pilotlight_operator.services import make_services
 from tests.support.memory import MemoryArtifacts, MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 from tests.support.ports import free_port
@@ -94,6 +88,7 @@ class GatewayHarness:
         events: EventQueue | None = None,
         aws_endpoint_url: str = "",
     ) -> None:
+        self.cache: Cache
         self.resources = MemoryResources()
         self.artifacts = MemoryArtifacts()
         self.logs = MemoryLogs()
@@ -191,7 +186,8 @@ class GatewayHarness:
         await self.resources.create(
             Namespace(metadata=ObjectMeta(name="default", labels={ACCOUNT_LABEL: ACCOUNT}))
         )
-        accounts = Accounts(self.resources)
+        self.cache = Cache(self.resources, *KINDS.values())
+        accounts = Accounts(self.cache)
         port = free_port()
         self.autoscaler = Autoscaler(
             AutoscalerSettings(
@@ -201,7 +197,7 @@ class GatewayHarness:
                 account_limit=self._limit,
             ),
             compute=SubprocessCompute(self._folder, KEY, Path(sys.executable)),
-            resources=self.resources,
+            cache=self.cache,
             artifacts=self.artifacts,
             accounts=accounts,
             pool_spec=_no_pool,
@@ -215,7 +211,7 @@ class GatewayHarness:
                 private_destinations=True,
                 aws_endpoint_url=self._aws_endpoint_url,
             ),
-            resources=self.resources,
+            cache=self.cache,
             artifacts=self.artifacts,
             logs=self.logs,
             accounts=accounts,
@@ -223,31 +219,23 @@ class GatewayHarness:
             events=self.events,
             authenticator=self._authenticator,
         )
-        service = FunctionService(
-            self.resources, self.artifacts, self.autoscaler.acknowledgements,
-            region=REGION, accounts=accounts, runnable=_always,
+        services = make_services(
+            self.cache, self.artifacts, acknowledgements=self.autoscaler.acknowledgements,
+            provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
+            runnable=_always,
         )  # fmt: skip
+        reconciler = Reconciler(self.cache, services)
+        background = [asyncio.create_task(work) for work in (feed(self.cache, reconciler),)]
         await self.gateway.start()
         self.port = await self.gateway.listen("127.0.0.1", port)
         self.autoscaler.start()
-        provisioned = self.autoscaler.provisioned
-        services: dict[type[Resource], Service] = {
-            Function: service,
-            FunctionVersion: VersionService(self.resources, self.artifacts, provisioned),
-            FunctionAlias: AliasService(self.resources, provisioned),
-        }
-        background = [
-            asyncio.create_task(work)
-            for work in (
-                Reconciler(self.resources, one, kind).run() for kind, one in services.items()
-            )
-        ]
         self._ready.set()
         try:
             await self._stopped.wait()
         finally:
             for task in background:
                 task.cancel()
+            await reconciler.close()
             await self.gateway.stop(drain_seconds=1)
             await self.autoscaler.close()
 

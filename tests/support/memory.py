@@ -129,7 +129,9 @@ class MemoryResources:
     def _tell(self, what: Literal["present", "gone"], resource: Resource) -> None:
         for kind, namespace, queue in self._watchers:
             if isinstance(resource, kind) and namespace in {None, resource.metadata.namespace}:
-                queue.put_nowait(Change(what, resource.model_copy(deep=True)))
+                gone: Change[Resource] = Change("gone", key=resource.key, uid=resource.metadata.uid)
+                told = Change("present", resource.model_copy(deep=True))
+                queue.put_nowait(gone if what == "gone" else told)
 
 
 class MemoryArtifacts:

@@ -1,9 +1,21 @@
 """Pilotlight's resources, defined once; CRDs, API and operator all read these models."""
 
-from .alias import LATEST, PUBLISHED, FunctionAlias, FunctionAliasSpec, FunctionAliasStatus
+from .alias import (
+    ALIASES_BY_FUNCTION,
+    ALIASES_BY_NAME,
+    LATEST,
+    PROVISIONED_ALIASES,
+    PUBLISHED,
+    FunctionAlias,
+    FunctionAliasSpec,
+    FunctionAliasStatus,
+)
 from .asynchronous import AsyncConfig, DestinationKind, destination_kind
-from .builtin import Namespace, Secret
+from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .function import (
+    FUNCTIONS_BY_NAME,
+    FUNCTIONS_BY_RUNTIME,
+    FUNCTIONS_BY_SECRET,
     Code,
     Configuration,
     Function,
@@ -17,6 +29,7 @@ from .meta import (
     GROUP,
     VERSION,
     Condition,
+    Index,
     Key,
     Model,
     ObjectMeta,
@@ -27,6 +40,8 @@ from .meta import (
     owner_uid,
 )
 from .route import (
+    ROUTES_BY_FUNCTION,
+    ROUTES_BY_HOST,
     AuthorizerAuth,
     JwtAuth,
     Rate,
@@ -40,6 +55,9 @@ from .runtime import Runtime, RuntimeSpec
 from .schedule import Schedule, ScheduleSpec, ScheduleStatus
 from .url import Cors, FunctionUrl
 from .version import (
+    PROVISIONED_VERSIONS,
+    VERSIONS_BY_FUNCTION,
+    VERSIONS_BY_NUMBER,
     FunctionVersion,
     FunctionVersionSpec,
     FunctionVersionStatus,
@@ -47,10 +65,23 @@ from .version import (
 )
 
 __all__ = [
+    "ALIASES_BY_FUNCTION",
+    "ALIASES_BY_NAME",
+    "FUNCTIONS_BY_NAME",
+    "FUNCTIONS_BY_RUNTIME",
+    "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "NAMESPACES_BY_ACCOUNT",
+    "PROVISIONED_ALIASES",
+    "PROVISIONED_VERSIONS",
     "PUBLISHED",
+    "ROUTES_BY_FUNCTION",
+    "ROUTES_BY_HOST",
+    "SECRETS_BY_FUNCTION",
     "VERSION",
+    "VERSIONS_BY_FUNCTION",
+    "VERSIONS_BY_NUMBER",
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
@@ -68,6 +99,7 @@ __all__ = [
     "FunctionVersion",
     "FunctionVersionSpec",
     "FunctionVersionStatus",
+    "Index",
     "JwtAuth",
     "Key",
     "Logging",

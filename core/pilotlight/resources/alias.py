@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from ..names import object_name
 from .asynchronous import AsyncConfig, check_not_itself, own_destination
-from .meta import Condition, Model, Resource, find_condition
+from .meta import AGE, READY, Column, Condition, Index, Key, Model, Resource, cel, find_condition
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from .function import Function
 
 __all__ = [
+    "ALIASES_BY_FUNCTION",
+    "ALIASES_BY_NAME",
     "ALIAS_NAME",
     "LATEST",
+    "PROVISIONED_ALIASES",
     "PUBLISHED",
     "FunctionAlias",
     "FunctionAliasSpec",
@@ -56,6 +59,33 @@ def _check_weights(weights: dict[str, float]) -> dict[str, float]:
 class FunctionAliasSpec(Model):
     """What the alias means."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.__function__ == oldSelf.__function__ && self.alias == oldSelf.alias",
+                "function and alias are immutable",
+            ),
+            (
+                "!self.alias.matches('^[0-9]+$')",
+                "alias is a number: an alias' name holds another character, too",
+            ),
+            (
+                (
+                    "self.version != '$LATEST' || (!has(self.provisionedConcurrency) && "
+                    "(!has(self.weights) || size(self.weights) == 0))"
+                ),
+                "$LATEST has neither weights nor provisioned concurrency",
+            ),
+            (
+                (
+                    "!has(self.weights) || "
+                    "self.weights.all(name, self.weights[name] >= 0.0 && self.weights[name] <= 1.0)"
+                ),
+                "a weight is a number from 0.0 to 1.0",
+            ),
+        )
+    )
+
     function: str = Field(max_length=253, description="Object name of the function.")
     alias: Annotated[str, AfterValidator(_check_name)] = Field(
         pattern=ALIAS_NAME, description="Lambda's name of the alias."
@@ -66,6 +96,7 @@ class FunctionAliasSpec(Model):
     weights: Annotated[dict[str, float], AfterValidator(_check_weights)] = Field(
         default_factory=dict,
         description="Share of invocations that a further version gets, 0.0 to 1.0.",
+        json_schema_extra={"maxProperties": 1},
     )
     description: str = Field(default="", max_length=256, description="For people.")
     provisioned_concurrency: int | None = Field(
@@ -116,13 +147,27 @@ class FunctionAlias(Resource):
     kind_name: ClassVar[str] = "FunctionAlias"
     plural: ClassVar[str] = "functionaliases"
     short_names: ClassVar[tuple[str, ...]] = ("fna",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        Column("Function", "string", ".spec.function"),
+        Column("Alias", "string", ".spec.alias"),
+        Column("Version", "string", ".spec.version"),
+        Column("Provisioned", "integer", ".spec.provisionedConcurrency"),
+        Column("Available", "integer", ".status.provisioned.available"),
+        AGE,
+    )
 
     kind: Literal["FunctionAlias"] = "FunctionAlias"
     spec: FunctionAliasSpec
     status: FunctionAliasStatus = Field(default_factory=FunctionAliasStatus)
 
+    @property
+    def function(self) -> Key:
+        """Where the function is."""
+        return Key(self.metadata.namespace, self.spec.function)
+
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.status.conditions, kind)
 
     def own_destination(self, function: Function) -> str | None:
@@ -131,3 +176,12 @@ class FunctionAlias(Resource):
         The spec knows only the function's object, whose name may be another than Lambda's.
         """
         return own_destination(self.spec.async_, lambda name: name == function.function_name)
+
+
+ALIASES_BY_FUNCTION = Index(FunctionAlias, lambda alias: [alias.function])
+ALIASES_BY_NAME = Index(FunctionAlias, lambda alias: [(alias.function, alias.spec.alias)])
+"""By the function's key and Lambda's name of the alias."""
+PROVISIONED_ALIASES = Index(
+    FunctionAlias, lambda alias: [True] if alias.spec.provisioned_concurrency else []
+)
+"""By True: those that ask for provisioned concurrency."""

@@ -10,9 +10,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from .meta import Resource
+from ..names import ACCOUNT_LABEL, FUNCTION_LABEL
+from .meta import Index, Resource
 
-__all__ = ["Namespace", "Secret"]
+__all__ = ["NAMESPACES_BY_ACCOUNT", "SECRETS_BY_FUNCTION", "Namespace", "Secret"]
 
 
 class Secret(Resource):
@@ -32,6 +33,18 @@ class Namespace(Resource):
     kind_name: ClassVar[str] = "Namespace"
     plural: ClassVar[str] = "namespaces"
     cluster_scoped: ClassVar[bool] = True
+    in_manifests: ClassVar[bool] = False
 
     api_version: str = "v1"
     kind: Literal["Namespace"] = "Namespace"
+
+
+NAMESPACES_BY_ACCOUNT = Index(
+    Namespace, lambda namespace: [namespace.metadata.labels.get(ACCOUNT_LABEL)]
+)
+"""By the account id of the label; by None those without."""
+SECRETS_BY_FUNCTION = Index(
+    Secret,
+    lambda secret: [(secret.metadata.namespace, secret.metadata.labels.get(FUNCTION_LABEL))],
+)
+"""By namespace and the label of the function whose variables they hold."""

@@ -7,18 +7,33 @@ writes the same resource, and the operator's function service turns it into a re
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from pilotlight.runtimes import family_of
 
 from .asynchronous import AsyncConfig, check_not_itself
-from .meta import Condition, Model, Resource, find_condition
+from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
+from .meta import (
+    AGE,
+    READY,
+    REASON,
+    Column,
+    Condition,
+    Index,
+    Key,
+    Model,
+    Resource,
+    cel,
+    find_condition,
+)
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_NAME",
+    "FUNCTIONS_BY_RUNTIME",
+    "FUNCTIONS_BY_SECRET",
     "Code",
     "Configuration",
     "Function",
@@ -31,40 +46,7 @@ __all__ = [
 
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
-LARGEST_ENVIRONMENT = 4096
-"""Bytes that all environment variables may take together."""
-RESERVED_VARIABLES = frozenset({
-    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
-    "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
-    "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-    "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-    "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
-})  # fmt: skip
-
-
-def check_environment(variables: dict[str, str]) -> dict[str, str]:
-    """Refuse variables that Lambda refuses: reserved keys, odd names, more than 4 KB in all."""
-    reserved = sorted(RESERVED_VARIABLES & variables.keys())
-    if reserved:
-        raise ValueError(
-            "Lambda was unable to configure your environment variables because the environment "
-            "variables you have provided contains reserved keys that are currently not supported "
-            f"for modification. Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    for name in variables:
-        if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name):
-            raise ValueError(f"environment variable {name!r} must match [a-zA-Z]([a-zA-Z0-9_])+")
-    size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
-    if size > LARGEST_ENVIRONMENT:
-        raise ValueError(
-            "Lambda was unable to configure your environment variables because the environment "
-            f"variables you have provided exceeded the 4KB limit: {size} bytes came, "
-            f"at most {LARGEST_ENVIRONMENT} are allowed"
-        )
-    return variables
-
-
-Environment = Annotated[dict[str, str], AfterValidator(check_environment)]
+MOST_TAGS = 50
 
 
 class S3Object(Model):
@@ -77,6 +59,18 @@ class S3Object(Model):
 
 class Code(Model):
     """Where the function's code is: exactly one of the four."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "[has(self.inline), has(self.zip), has(self.s3), has(self.image)]"
+                    ".filter(given, given).size() == 1"
+                ),
+                "exactly one of inline, zip, s3 and image is expected",
+            ),
+        )
+    )
 
     inline: str | None = Field(
         default=None,
@@ -111,6 +105,15 @@ class SecretReference(Model):
 class Logging(Model):
     """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "self.format == 'JSON' || (!has(self.applicationLevel) && !has(self.systemLevel))",
+                "log levels are only supported with format JSON",
+            ),
+        )
+    )
+
     format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
     application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
         default=None, description="Least level of the function's own lines; JSON only."
@@ -141,7 +144,9 @@ class Configuration(Model):
     timeout: int = Field(description="Seconds an invocation may take.")
     ephemeral_storage: int = Field(description="Megabytes of /tmp.")
     environment: dict[str, str] = Field(
-        default_factory=dict, description="Environment variables of the spec."
+        default_factory=dict,
+        description="Environment variables of the spec.",
+        json_schema_extra=ENVIRONMENT_BOUNDS,
     )
     environment_secret: str | None = Field(
         default=None, description="The Secret that holds further variables."
@@ -156,6 +161,33 @@ class Configuration(Model):
 
 class FunctionSpec(Model):
     """What the function is wanted to be."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "has(self.functionName) == has(oldSelf.functionName) && "
+                    "(!has(self.functionName) || self.functionName == oldSelf.functionName)"
+                ),
+                "functionName is immutable",
+            ),
+            (
+                "has(self.code.image) || (has(self.runtime) && has(self.handler))",
+                "runtime and handler are required unless code.image is given",
+            ),
+            (
+                "!has(self.code.image) || (!has(self.runtime) && !has(self.handler))",
+                "runtime and handler are not supported with code.image",
+            ),
+            (
+                (
+                    "!has(self.runtime) || !has(self.handler) || "
+                    "!self.runtime.startsWith('python') || self.handler.contains('.')"
+                ),
+                "handler has no dot: file.function is expected, such as index.handler",
+            ),
+        )
+    )
 
     function_name: str | None = Field(
         default=None,
@@ -181,7 +213,9 @@ class FunctionSpec(Model):
     )
     ephemeral_storage: int = Field(default=512, ge=512, le=10_240, description="Megabytes of /tmp.")
     environment: Environment = Field(
-        default_factory=dict, description="Environment variables, at most 4 KB in all."
+        default_factory=dict,
+        description="Environment variables, at most 4 KB in all.",
+        json_schema_extra=ENVIRONMENT_BOUNDS | ENVIRONMENT_RULES,
     )
     environment_from: SecretReference | None = Field(
         default=None, description="A Secret whose entries become environment variables too."
@@ -220,7 +254,11 @@ class FunctionSpec(Model):
         default="x86_64", description="Instruction set of the code."
     )
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
-    tags: dict[str, str] = Field(default_factory=dict, description="Lambda's tags, at most 50.")
+    tags: dict[str, str] = Field(
+        default_factory=dict,
+        description="Lambda's tags, at most 50.",
+        json_schema_extra={"maxProperties": MOST_TAGS},
+    )
 
     @model_validator(mode="after")
     def _package_type(self) -> Self:
@@ -231,8 +269,8 @@ class FunctionSpec(Model):
             raise ValueError("runtime and handler are required unless code.image is given")
         else:
             family_of(self.runtime).check_handler(self.handler)
-        if len(self.tags) > 50:  # noqa: PLR2004  Lambda's limit, named in the message
-            raise ValueError(f"{len(self.tags)} tags came, at most 50 are allowed")
+        if len(self.tags) > MOST_TAGS:
+            raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
         return self
 
 
@@ -268,16 +306,36 @@ class FunctionStatus(Model):
     )
 
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.conditions, kind)
 
 
 class Function(Resource):
     """A Lambda function."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "has(self.spec.functionName) || "
+                    "self.metadata.name.matches('^[a-zA-Z0-9-_]{1,64}$')"
+                ),
+                "metadata.name is no Lambda function name: give spec.functionName",
+            ),
+        )
+    )
     kind_name: ClassVar[str] = "Function"
     plural: ClassVar[str] = "functions"
     short_names: ClassVar[tuple[str, ...]] = ("fn",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        REASON,
+        Column("Runtime", "string", ".spec.runtime"),
+        Column("Memory", "integer", ".spec.memory"),
+        Column("State", "string", ".status.state"),
+        Column("Revision", "string", ".status.revision"),
+        AGE,
+    )
 
     kind: Literal["Function"] = "Function"
     spec: FunctionSpec
@@ -292,3 +350,18 @@ class Function(Resource):
     def function_name(self) -> str:
         """Lambda's name of the function."""
         return self.spec.function_name or self.metadata.name
+
+
+def _secrets(function: Function) -> list[Key]:
+    reference = function.spec.environment_from
+    return [] if reference is None else [Key(function.metadata.namespace, reference.secret)]
+
+
+FUNCTIONS_BY_NAME = Index(
+    Function, lambda function: [(function.metadata.namespace, function.function_name)]
+)
+"""By namespace and Lambda's name: of several with one name, one serves."""
+FUNCTIONS_BY_SECRET = Index(Function, _secrets)
+"""By the key of the Secret that holds further variables."""
+FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])
+"""By the runtime's id."""

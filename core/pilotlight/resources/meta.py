@@ -6,23 +6,31 @@ resource means is in its own module beside this one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
 __all__ = [
+    "AGE",
     "GROUP",
+    "READY",
+    "REASON",
     "VERSION",
+    "Column",
     "Condition",
+    "Index",
     "Key",
     "Model",
     "ObjectMeta",
     "Resource",
+    "cel",
     "find_condition",
     "now",
     "owned_by",
@@ -34,7 +42,7 @@ VERSION = "v1alpha1"
 
 
 def now() -> str:
-    """Give this moment as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
+    """Return this moment as Kubernetes writes it: RFC 3339, UTC, whole seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -48,6 +56,29 @@ class Key(NamedTuple):
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
 
 
+class Column(NamedTuple):
+    """What `kubectl get` prints of a resource."""
+
+    name: str
+    type: Literal["string", "integer", "date"]
+    path: str
+    """A JSONPath."""
+
+
+READY = Column("Ready", "string", ".status.conditions[?(@.type=='Ready')].status")
+REASON = Column("Reason", "string", ".status.conditions[?(@.type=='Ready')].reason")
+AGE = Column("Age", "date", ".metadata.creationTimestamp")
+
+
+def cel(*rules: tuple[str, str]) -> dict[str, Any]:
+    """Return rules between fields, each an expression in CEL and what is said where it is false.
+
+    They are a model's or a field's `json_schema_extra`; the API server checks them.
+    """
+    said = [{"rule": rule, "message": message} for rule, message in rules]
+    return {"x-kubernetes-validations": said}
+
+
 class Model(BaseModel):
     """A part of a resource: camelCase outside, snake_case inside, unknown fields refused."""
 
@@ -56,8 +87,31 @@ class Model(BaseModel):
     )
 
     def to_json(self) -> dict[str, Any]:
-        """Give the part as a manifest has it, without what was never set."""
+        """Return the part as a manifest has it, without what was never set."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def compact(self) -> Self:
+        """Return an equal part of half the size, to be kept.
+
+        pydantic remembers of each part which fields were given; all of a kind share that here.
+        """
+        values = {
+            name: _compact(value) if isinstance(value, Model | list) else value
+            for name, value in self
+        }
+        kind = type(self)
+        return kind.model_construct(_field_names(kind), **values)  # type: ignore[return-value]  # of its own kind
+
+
+def _compact(value: Model | list[Any]) -> Any:
+    if isinstance(value, Model):
+        return value.compact()
+    return [one.compact() if isinstance(one, Model) else one for one in value]
+
+
+@cache
+def _field_names(model: type[Model]) -> set[str]:
+    return set(model.model_fields)
 
 
 class ObjectMeta(Model):
@@ -90,7 +144,7 @@ class Condition(Model):
 
 
 def find_condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
-    """Give the condition of that type."""
+    """Return the condition of that type."""
     return next((found for found in conditions if found.type == kind), None)
 
 
@@ -101,10 +155,25 @@ class Resource(Model):
     plural: ClassVar[str]
     short_names: ClassVar[tuple[str, ...]] = ()
     cluster_scoped: ClassVar[bool] = False
+    columns: ClassVar[tuple[Column, ...]] = ()
+    in_manifests: ClassVar[bool] = True
+    """Whether users write it; else only the platform does."""
+    listed: ClassVar[bool] = False
+    """Whether the gateway lists, shows and deletes it at `/-/<plural>`."""
 
     api_version: str = f"{GROUP}/{VERSION}"
     kind: str = ""
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+    @classmethod
+    def group(cls) -> str:
+        """Return the API group of the kind; empty for Kubernetes' core."""
+        return str(cls.model_fields["api_version"].default).rpartition("/")[0]
+
+    @classmethod
+    def version(cls) -> str:
+        """Return the version of the API group."""
+        return str(cls.model_fields["api_version"].default).rpartition("/")[2]
 
     @property
     def key(self) -> Key:
@@ -120,8 +189,20 @@ class Resource(Model):
         return None
 
 
+R = TypeVar("R", bound=Resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Generic[R]):
+    """Another way than its key to find a resource of a kind; `pilotlight.cache` keeps it up."""
+
+    kind: type[R]
+    values: Callable[[R], Iterable[Hashable]]
+    """What a resource is found by."""
+
+
 def owned_by(metadata: ObjectMeta, owner: Resource) -> ObjectMeta:
-    """Give metadata that says who owns the resource: it is deleted with its owner."""
+    """Return metadata that says who owns the resource: it is deleted with its owner."""
     reference = {
         "apiVersion": owner.api_version,
         "kind": owner.kind,
@@ -133,7 +214,7 @@ def owned_by(metadata: ObjectMeta, owner: Resource) -> ObjectMeta:
 
 
 def owner_uid(metadata: ObjectMeta, kind: str) -> str | None:
-    """Give the uid of the owner of that kind."""
+    """Return the uid of the owner of that kind."""
     return next((one.get("uid") for one in _owners(metadata) if one.get("kind") == kind), None)
 
 

@@ -10,9 +10,20 @@ import re
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from .meta import Condition, Model, Resource, find_condition
+from .meta import (
+    AGE,
+    READY,
+    REASON,
+    Column,
+    Condition,
+    Index,
+    Model,
+    Resource,
+    cel,
+    find_condition,
+)
 from .url import Cors  # noqa: TC001  pydantic reads it at run time
 
 if TYPE_CHECKING:
@@ -20,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FUNCTION_REFERENCE",
+    "ROUTES_BY_FUNCTION",
+    "ROUTES_BY_HOST",
     "AuthorizerAuth",
     "JwtAuth",
     "Rate",
@@ -72,6 +85,19 @@ def _check_issuer(issuer: str) -> str:
 class JwtAuth(Model):
     """Callers bring a JSON Web Token (RFC 7519) of an OpenID Connect issuer."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "self.issuer.startsWith('https://') || "
+                    "self.issuer.startsWith('http://127.0.0.1') || "
+                    "self.issuer.startsWith('http://localhost')"
+                ),
+                "issuer is an https:// address",
+            ),
+        )
+    )
+
     issuer: Annotated[str, AfterValidator(_check_issuer)] = Field(
         max_length=1024,
         description="The token's iss; its /.well-known/openid-configuration names the keys.",
@@ -103,6 +129,16 @@ class AuthorizerAuth(Model):
 class RouteAuth(Model):
     """Who may call."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            ("(self.type == 'jwt') == has(self.jwt)", "jwt is given if and only if type is jwt"),
+            (
+                "(self.type == 'authorizer') == has(self.authorizer)",
+                "authorizer is given if and only if type is authorizer",
+            ),
+        )
+    )
+
     type: Literal["none", "iam", "jwt", "authorizer"] = Field(
         default="none", description="Everybody, who signs, who has a token, or a function decides."
     )
@@ -126,6 +162,25 @@ class Rate(Model):
 
 class RouteSpec(Model):
     """What the route is wanted to be."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "!self.host.endsWith('.svc') && !self.host.endsWith('.cluster.local') && "
+                    "!self.host.contains('.lambda-url.')"
+                ),
+                "host is an address of the platform's own",
+            ),
+            (
+                (
+                    r"self.path.matches('^(/([A-Za-z0-9._~%!$&()*+,;=:@-]+|[{][A-Za-z_][A-Za-z0-9_]*[}]))*"
+                    r"/([A-Za-z0-9._~%!$&()*+,;=:@-]*|[{][A-Za-z_][A-Za-z0-9_]*[+]?[}])$')"
+                ),
+                "path is made of plain segments, parameters like {id} and, at its end, {proxy+}",
+            ),
+        )
+    )
 
     host: Annotated[str, AfterValidator(_check_host)] = Field(
         max_length=253, pattern=_HOST, description="Host of the requests, in lower case."
@@ -162,6 +217,15 @@ class Route(Resource):
     kind_name: ClassVar[str] = "Route"
     plural: ClassVar[str] = "routes"
     short_names: ClassVar[tuple[str, ...]] = ("fnroute",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        REASON,
+        Column("Host", "string", ".spec.host"),
+        Column("Path", "string", ".spec.path"),
+        Column("Function", "string", ".spec.function"),
+        AGE,
+    )
+    listed: ClassVar[bool] = True
 
     kind: Literal["Route"] = "Route"
     spec: RouteSpec
@@ -172,8 +236,15 @@ class Route(Resource):
         """The path without the names of its parameters: two routes of one shape match the same."""
         return re.sub(r"\{\w+(\+?)\}", r"{\1}", self.spec.path)
 
+    @property
+    def functions(self) -> list[str]:
+        """Lambda's names of the functions that it calls, the authorizer's last."""
+        authorizer = self.spec.auth.authorizer
+        called = [self.spec.function] + ([authorizer.function] if authorizer else [])
+        return [reference.partition(":")[0] for reference in called]
+
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.status.conditions, kind)
 
     def wants_the_same(self, other: Route) -> bool:
@@ -184,7 +255,7 @@ class Route(Resource):
 
 
 def find_rival(route: Route, others: Iterable[Route]) -> Route | None:
-    """Give the route that holds what this one wants, too: the oldest that is not it."""
+    """Return the route that holds what this one wants, too: the oldest that is not it."""
     rivals = (one for one in others if one.key != route.key and one.wants_the_same(route))
     older = [one for one in rivals if _age(one) < _age(route)]
     return min(older, key=_age, default=None)
@@ -194,3 +265,10 @@ def _age(route: Route) -> tuple[str, str, str]:
     metadata = route.metadata
     # A route that is not stored yet is younger than all that are.
     return metadata.creation_timestamp or "~", metadata.namespace, metadata.name
+
+
+ROUTES_BY_HOST = Index(Route, lambda route: [route.spec.host])
+ROUTES_BY_FUNCTION = Index(
+    Route, lambda route: [(route.metadata.namespace, name) for name in route.functions]
+)
+"""By namespace and Lambda's name of each function that it calls."""

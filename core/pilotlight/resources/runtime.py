@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .meta import Model, Resource
+from .meta import AGE, Column, Model, Resource
 
 __all__ = ["Pool", "Runtime", "RuntimeSpec"]
 
@@ -49,6 +49,11 @@ class Runtime(Resource):
     kind_name: ClassVar[str] = "Runtime"
     plural: ClassVar[str] = "runtimes"
     short_names: ClassVar[tuple[str, ...]] = ("rt",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("Image", "string", ".spec.image"),
+        Column("Overhead", "integer", ".spec.overhead"),
+        AGE,
+    )
     cluster_scoped: ClassVar[bool] = True
 
     kind: Literal["Runtime"] = "Runtime"

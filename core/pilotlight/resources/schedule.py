@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from ..schedules import next_times, parse_expression, parse_zone
-from .meta import Condition, Model, Resource, find_condition
+from .meta import AGE, READY, REASON, Column, Condition, Model, Resource, find_condition
 from .route import FUNCTION_REFERENCE
 
 if TYPE_CHECKING:
@@ -89,13 +89,23 @@ class Schedule(Resource):
     kind_name: ClassVar[str] = "Schedule"
     plural: ClassVar[str] = "schedules"
     short_names: ClassVar[tuple[str, ...]] = ("fnsched",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        REASON,
+        Column("Expression", "string", ".spec.expression"),
+        Column("Function", "string", ".spec.function"),
+        Column("Last", "string", ".status.lastTime"),
+        Column("Next", "string", ".status.nextTime"),
+        AGE,
+    )
+    listed: ClassVar[bool] = True
 
     kind: Literal["Schedule"] = "Schedule"
     spec: ScheduleSpec
     status: ScheduleStatus = Field(default_factory=ScheduleStatus)
 
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.status.conditions, kind)
 
     def problem(self) -> str | None:
@@ -116,7 +126,7 @@ class Schedule(Resource):
         return None
 
     def upcoming(self, after: datetime) -> Iterator[datetime]:
-        """Give the times of a schedule without a problem, ascending, in UTC, without windows.
+        """Return the times of a schedule without a problem, ascending, in UTC, without windows.
 
         None is before it was made or before its start; a rate counts from its start.
         """

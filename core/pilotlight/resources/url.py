@@ -10,9 +10,9 @@ import base64
 import hashlib
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from .meta import Model
+from .meta import Model, cel
 
 __all__ = ["Cors", "FunctionUrl", "url_id"]
 
@@ -26,6 +26,18 @@ Method = Annotated[str, Field(max_length=6)]
 
 class Cors(Model):
     """Which web pages of other origins may call (AWS Lambda API reference, "Cors")."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "!has(self.allowCredentials) || !self.allowCredentials || "
+                    "!has(self.allowOrigins) || !self.allowOrigins.exists(origin, origin == '*')"
+                ),
+                "allowCredentials needs origins that are named",
+            ),
+        )
+    )
 
     allow_credentials: bool = Field(
         default=False, description="Whether a page may send cookies and the like."
@@ -71,7 +83,7 @@ class FunctionUrl(Model):
 
 
 def url_id(account: str, function: str, qualifier: str | None = None) -> str:
-    """Give the 32 characters that a function URL's host begins with.
+    """Return the 32 characters that a function URL's host begins with.
 
     They follow from what is addressed, so an address survives a manifest that is applied anew.
     """

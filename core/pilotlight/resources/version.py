@@ -1,14 +1,14 @@
 """`FunctionVersion`: what a function was when it was published; its code and configuration stay.
 
 Made by publishing only (`pilotlight.publishing`). Who reads functions reads versions the same way:
-`as_function` gives the function that the version froze.
+`as_function` returns the function that the version froze.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
 from .function import (
@@ -20,9 +20,29 @@ from .function import (
     FunctionStatus,
     SecretReference,
 )
-from .meta import Condition, Model, ObjectMeta, Resource, find_condition
+from .meta import (
+    AGE,
+    READY,
+    Column,
+    Condition,
+    Index,
+    Key,
+    Model,
+    ObjectMeta,
+    Resource,
+    cel,
+    find_condition,
+)
 
-__all__ = ["FunctionVersion", "FunctionVersionSpec", "FunctionVersionStatus", "ProvisionedStatus"]
+__all__ = [
+    "PROVISIONED_VERSIONS",
+    "VERSIONS_BY_FUNCTION",
+    "VERSIONS_BY_NUMBER",
+    "FunctionVersion",
+    "FunctionVersionSpec",
+    "FunctionVersionStatus",
+    "ProvisionedStatus",
+]
 
 
 class ProvisionedStatus(Model):
@@ -40,6 +60,20 @@ class ProvisionedStatus(Model):
 
 class FunctionVersionSpec(Model):
     """A published version; only `provisionedConcurrency` and `async` may change."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                (
+                    "self.__function__ == oldSelf.__function__ && "
+                    "self.functionName == oldSelf.functionName && "
+                    "self.version == oldSelf.version && self.revision == oldSelf.revision && "
+                    "self.configuration == oldSelf.configuration"
+                ),
+                "a version's code and configuration never change",
+            ),
+        )
+    )
 
     function: str = Field(max_length=253, description="Object name of the function.")
     function_name: str = Field(pattern=FUNCTION_NAME, description="Lambda's name of the function.")
@@ -75,6 +109,15 @@ class FunctionVersion(Resource):
     kind_name: ClassVar[str] = "FunctionVersion"
     plural: ClassVar[str] = "functionversions"
     short_names: ClassVar[tuple[str, ...]] = ("fnv",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        READY,
+        Column("Function", "string", ".spec.functionName"),
+        Column("Version", "integer", ".spec.version"),
+        Column("Provisioned", "integer", ".spec.provisionedConcurrency"),
+        Column("Available", "integer", ".status.provisioned.available"),
+        AGE,
+    )
+    in_manifests: ClassVar[bool] = False
 
     kind: Literal["FunctionVersion"] = "FunctionVersion"
     spec: FunctionVersionSpec
@@ -85,12 +128,17 @@ class FunctionVersion(Resource):
         """The version as Lambda writes it."""
         return str(self.spec.version)
 
+    @property
+    def function(self) -> Key:
+        """Where the function is."""
+        return Key(self.metadata.namespace, self.spec.function)
+
     def condition(self, kind: str) -> Condition | None:
-        """Give the condition of that type."""
+        """Return the condition of that type."""
         return find_condition(self.status.conditions, kind)
 
     def as_function(self) -> Function:
-        """Give the function that this version froze, under the function's own key."""
+        """Return the function that this version froze, under the function's own key."""
         configuration = self.spec.configuration
         return Function(
             metadata=self._function_metadata(),
@@ -135,3 +183,12 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         architecture=version.architecture,
         logging=configuration.logging,
     )
+
+
+VERSIONS_BY_FUNCTION = Index(FunctionVersion, lambda version: [version.function])
+VERSIONS_BY_NUMBER = Index(FunctionVersion, lambda version: [(version.function, version.number)])
+"""By the function's key and the number as Lambda writes it."""
+PROVISIONED_VERSIONS = Index(
+    FunctionVersion, lambda version: [True] if version.spec.provisioned_concurrency else []
+)
+"""By True: those that ask for provisioned concurrency."""

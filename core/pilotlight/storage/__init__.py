@@ -1,7 +1,6 @@
 """State: interfaces, and an implementation a module."""
 
 from .interfaces import Artifact, ArtifactStore, Change, LogLine, LogQuery, LogStore, ResourceStore
-from .mirror import Mirror
 
 __all__ = [
     "Artifact",
@@ -10,6 +9,5 @@ __all__ = [
     "LogLine",
     "LogQuery",
     "LogStore",
-    "Mirror",
     "ResourceStore",
 ]

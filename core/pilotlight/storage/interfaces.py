@@ -31,12 +31,14 @@ R = TypeVar("R", bound=Resource)
 class Change(Generic[R]):
     """One step of a watch.
 
-    `present` and `gone` carry a resource. `synced` carries none: everything that was there when
-    the watch began has been told, and what was not told is gone.
+    `present` carries a resource, `gone` says which it was. `synced`: everything that was there
+    when the watch began has been told, and what was not told is gone.
     """
 
     kind: Literal["present", "gone", "synced"]
     resource: R | None = None
+    key: Key | None = None
+    uid: str = ""
 
 
 class ResourceStore(Protocol):

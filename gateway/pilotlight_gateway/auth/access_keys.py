@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import AlreadyExistsError, InvalidResourceError, NotFoundError
-from pilotlight.resources import Namespace, Secret
-from pilotlight.storage import Mirror
+from pilotlight.resources import Index, Namespace, Secret
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
 
 __all__ = ["AccessKey", "AccessKeys"]
 
@@ -40,33 +39,27 @@ class AccessKey:
 
 
 class AccessKeys:
-    """All access keys of a namespace."""
+    """The access keys among the Secrets that a cache follows."""
 
-    def __init__(self, resources: ResourceStore, accounts: Accounts, namespace: str) -> None:
+    def __init__(self, cache: Cache, accounts: Accounts) -> None:
         self.accounts = accounts
-        self._secrets = Mirror(resources, Secret, self._secret_changed, namespace=namespace)
-        self._namespaces = Mirror(resources, Namespace, self._namespace_changed)
+        self._cache = cache
         self._asking = asyncio.Lock()
         self._found: dict[str, AccessKey | None] = {}
         """Keys that were asked for since anything changed; None for one without an account."""
-
-    async def run(self) -> None:
-        """Follow keys and accounts, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._secrets.run())
-            tasks.create_task(self._namespaces.run())
+        cache.on_change(Secret, self._secret_changed)
+        cache.on_change(Namespace, self._namespace_changed)
 
     async def find(self, access_key: str) -> AccessKey | None:
-        """Give a key; None where there is none of that id. Waits until `run` knows all.
+        """Return a key; None where there is none of that id. Waits until the cache knows all.
 
         Raises UnavailableError where its account is not known and cannot be asked for.
         """
         if access_key in self._found:
             return self._found[access_key]
-        await self._secrets.synced.wait()
+        await self._cache.synced.wait()
         async with self._asking:  # many calls may come at once, with one key
-            secrets = self._secrets.held.values()
-            secret = next((one for one in secrets if _is(one, access_key)), None)
+            secret = next(iter(self._cache.by(SECRETS_BY_ACCESS_KEY, access_key)), None)
             if secret is None or access_key in self._found:
                 return self._found.get(access_key)
             known = self._found  # another, once something has changed
@@ -96,10 +89,13 @@ class AccessKeys:
         self._found = {}
 
 
-def _is(secret: Secret, access_key: str) -> bool:
-    data = secret.string_data
-    return _is_key(secret) and data.keys() >= PARTS and data["accessKeyId"] == access_key
-
-
 def _is_key(secret: Secret) -> bool:
     return secret.metadata.labels.get(LABEL) == "true"
+
+
+def _access_key_ids(secret: Secret) -> list[str]:
+    data = secret.string_data
+    return [data["accessKeyId"]] if _is_key(secret) and data.keys() >= PARTS else []
+
+
+SECRETS_BY_ACCESS_KEY = Index(Secret, _access_key_ids)

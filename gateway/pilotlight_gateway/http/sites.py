@@ -6,26 +6,22 @@ condition.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pilotlight.resources import Route, find_rival
-from pilotlight.storage import Mirror
+from pilotlight.resources import ROUTES_BY_HOST, Route, find_rival
 
 from .errors import HttpError
 from .route_table import RouteTable
-from .site import Match, Site, site_of_route
+from .site import Match, site_of_route
 from .urls import Urls, account_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pilotlight.resources import FunctionAlias
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
     from pilotlight_gateway.invocation.catalogue import Catalogue
-    from pilotlight_gateway.invocation.published import Followed
     from pilotlight_gateway.settings import Settings
 
     from .message import HttpRequest
@@ -43,22 +39,15 @@ class UnknownUrlError(Exception):
 class Sites:
     """All function URLs and routes."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        resources: ResourceStore,
-        catalogue: Catalogue,
-        aliases: Followed[FunctionAlias],
-    ) -> None:
+    def __init__(self, settings: Settings, *, cache: Cache, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._region = settings.region
         self._suffix = f"{_MARK}{settings.region}.{settings.url_domain}"
-        self._urls = Urls(catalogue, aliases)
-        self._routes = Mirror(resources, Route, self._route_changed)
-        self.synced = self._routes.synced
-        self.run = self._routes.run
-        self._made: dict[str, RouteTable] | None = None
+        self._cache = cache
+        self._urls = Urls(catalogue, cache)
+        self._tables: dict[str, RouteTable | None] = {}
+        """By host; None until somebody asks after a change."""
+        cache.on_change(Route, self._route_changed)
 
     def serves(self, host: str, target: str) -> bool:
         """Say whether a request is for a site and not for the Lambda API.
@@ -78,7 +67,7 @@ class Sites:
 
         `method` is the request's own, or the one that a preflight asks for.
         """
-        table = self._tables.get(request.host)
+        table = self._table(request.host)
         if table is not None:
             return self._match_route(table, request, method)
         if request.path.startswith(PREFIX):
@@ -106,20 +95,23 @@ class Sites:
         seen = replace(request, path=f"/{path}" if slash else "/")
         return Match(site, account, self._region, seen, request.method)
 
-    def _route_changed(self, _before: Route | None, _after: Route | None) -> None:
-        self._made = None
+    def _route_changed(self, before: Route | None, after: Route | None) -> None:
+        for route in (before, after):
+            if route is not None:
+                self._tables.pop(route.spec.host, None)
+                if self._cache.by(ROUTES_BY_HOST, route.spec.host):
+                    self._tables[route.spec.host] = None
 
-    @property
-    def _tables(self) -> dict[str, RouteTable]:
-        """The hosts' tables; made once after a change, for every request looks here."""
-        if self._made is None:
-            self._made = _tables_of(list(self._routes.held.values()))
-        return self._made
+    def _table(self, host: str) -> RouteTable | None:
+        if host not in self._tables:
+            return None
+        table = self._tables[host]
+        if table is None:
+            table = _table_of(self._cache.by(ROUTES_BY_HOST, host))
+            self._tables[host] = table
+        return table
 
 
-def _tables_of(routes: Sequence[Route]) -> dict[str, RouteTable]:
-    hosts: defaultdict[str, list[Site]] = defaultdict(list)
-    for route in routes:
-        if find_rival(route, routes) is None:
-            hosts[route.spec.host].append(site_of_route(route))
-    return {host: RouteTable.of(sites) for host, sites in hosts.items()}
+def _table_of(routes: Sequence[Route]) -> RouteTable:
+    served = (route for route in routes if find_rival(route, routes) is None)
+    return RouteTable.of([site_of_route(route) for route in served])

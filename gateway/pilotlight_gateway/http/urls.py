@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import parse_function_reference
-from pilotlight.resources import Key
+from pilotlight.resources import ALIASES_BY_FUNCTION, FunctionAlias, Key
 
 from .site import site_of_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pilotlight.resources import Function, FunctionAlias
+    from pilotlight.cache import Cache
+    from pilotlight.resources import Function
     from pilotlight_gateway.invocation.catalogue import Catalogue
-    from pilotlight_gateway.invocation.published import Followed
 
     from .site import Site
 
@@ -28,15 +28,15 @@ __all__ = ["Urls", "account_of"]
 class Urls:
     """Sites by the id in their host, and by account and reference."""
 
-    def __init__(self, catalogue: Catalogue, aliases: Followed[FunctionAlias]) -> None:
+    def __init__(self, catalogue: Catalogue, cache: Cache) -> None:
         self._functions: dict[Key, Function] = {}
-        self._aliases = aliases
+        self._cache = cache
         self._sites: dict[Key, list[Site]] = {}
         self.by_id: dict[str, Site] = {}
         self.by_reference: dict[tuple[str, str], Site] = {}
         """By account and `function` or `function:alias`."""
         catalogue.on_change(self._function_changed)
-        aliases.on_change(self._alias_changed)
+        cache.on_change(FunctionAlias, self._alias_changed)
 
     def _function_changed(self, before: Function | None, after: Function | None) -> None:
         if before is not None:
@@ -49,7 +49,7 @@ class Urls:
     def _alias_changed(self, before: FunctionAlias | None, after: FunctionAlias | None) -> None:
         for alias in (before, after):
             if alias is not None:
-                self._refresh(Key(alias.metadata.namespace, alias.spec.function))
+                self._refresh(alias.function)
 
     def _refresh(self, where: Key) -> None:
         for site in self._sites.pop(where, []):
@@ -66,9 +66,9 @@ class Urls:
         place = (where.namespace, account, function.function_name)
         if function.spec.url is not None:
             yield site_of_url(*place, None, function.spec.url)
-        for name, alias in self._aliases.of(where).items():
+        for alias in self._cache.by(ALIASES_BY_FUNCTION, where):
             if alias.spec.url is not None:
-                yield site_of_url(*place, name, alias.spec.url)
+                yield site_of_url(*place, alias.spec.alias, alias.spec.url)
 
 
 def account_of(function: Function | None) -> str | None:

@@ -1,67 +1,65 @@
 """All functions, in memory: an invocation looks its function up here and nowhere else.
 
-Fed by the store's watch. A name that is not here is read from the store once, and its absence kept
-for a second: a function that was made a moment ago is found, a wrong name costs nothing.
+A view of the cache by Lambda's names. Of several objects that want one name it has the one that
+serves. A name that is not here is read from the store once, and its absence believed for a second.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pilotlight.claims import RevisionKey
 from pilotlight.names import object_name
-from pilotlight.resources import Function, Key
-from pilotlight.storage import Mirror
+from pilotlight.resources import FUNCTIONS_BY_NAME, Function, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
 
-__all__ = ["Catalogue"]
+    Listener = Callable[[Function | None, Function | None], None]
 
-ABSENCE_SECONDS = 1.0
+__all__ = ["Catalogue", "revision_key"]
 
 
 class Catalogue:
     """Functions by account and Lambda name."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self._resources = resources
-        self._functions: dict[tuple[str, str], Function] = {}
-        self._absent: dict[tuple[str, str], float] = {}
-        self._listeners: list[Callable[[Function | None, Function | None], None]] = []
+    def __init__(self, cache: Cache) -> None:
+        self.synced = cache.synced
+        self._cache = cache
+        self._functions: dict[str, dict[str, Function]] = {}
+        self._listeners: list[Listener] = []
         self._changed = asyncio.Event()
-        self._mirror = Mirror(resources, Function, self._function_changed)
-        self.synced = self._mirror.synced
-        self.run = self._mirror.run
+        cache.on_change(Function, self._object_changed)
 
-    def on_change(self, listener: Callable[[Function | None, Function | None], None]) -> None:
-        """Call a listener with a function before and after each change."""
+    def on_change(self, listener: Listener) -> None:
+        """Call a listener with the function of a name before and after each change."""
         self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> Function | None:
-        """Give a function that is known."""
-        return self._functions.get((namespace, name))
+        """Return a function that is known."""
+        known = self._functions.get(namespace)
+        return None if known is None else known.get(name)
+
+    def of(self, namespace: str) -> Mapping[str, Function]:
+        """Return an account's functions by name."""
+        return self._functions.get(namespace, {})
 
     async def find(self, namespace: str, name: str) -> Function | None:
-        """Give a function, reading the store once where it is not known."""
-        found = self._functions.get((namespace, name))
-        if found is not None or self._known_absent(namespace, name):
+        """Return a function, reading the store once where it is not known."""
+        found = self.get(namespace, name)
+        if found is not None:
             return found
-        for function in await self._resources.list(Function, namespace):
-            if function.function_name == name:
-                self._mirror.note(function.key, function)
-        found = self._functions.get((namespace, name))
-        if found is None:
-            self._absent[namespace, name] = time.monotonic()
-        return found
+        await self._cache.find(Function, Key(namespace, object_name(name)))
+        if self.get(namespace, name) is None and not self.synced.is_set():
+            await self.synced.wait()  # its object may have any name
+        return self.get(namespace, name)
 
     async def key_of(self, namespace: str, name: str) -> Key:
-        """Give where a function of that name is, or would be made."""
+        """Return where a function of that name is, or would be made."""
         found = await self.find(namespace, name)
         return found.key if found else Key(namespace, object_name(name))
 
@@ -80,34 +78,24 @@ class Catalogue:
         where = (function.metadata.namespace, function.function_name)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not holds(self._functions.get(where)):
+                while not holds(self.get(*where)):
                     await self._changed.wait()
-        return self._functions.get(where)
+        return self.get(*where)
 
-    def _known_absent(self, namespace: str, name: str) -> bool:
-        since = self._absent.get((namespace, name))
-        if since is None:
-            return False
-        if time.monotonic() - since < ABSENCE_SECONDS:
-            return True
-        del self._absent[namespace, name]
-        return False
+    def _object_changed(self, before: Function | None, after: Function | None) -> None:
+        for changed in (before, after):
+            if changed is not None:
+                self._look_up(changed.metadata.namespace, changed.function_name)
 
-    def _function_changed(self, before: Function | None, after: Function | None) -> None:
-        """Follow an object; one whose name is another's is as if it were not there."""
-        told = after or before
-        if told is None:
-            return
-        where = (told.metadata.namespace, told.function_name)
-        held = self._functions.pop(where, None)
-        now = None if after is None or _name_taken(after) else after
-        if held is not None and held.key != told.key and not (now and revision_key(now)):
-            now = held  # until the operator has decided whose the name is, it is not the newcomer's
-        if now is not None:
-            self._functions[where] = now
-            self._absent.pop(where, None)
-        if now is not held:
-            self._tell(held, now)
+    def _look_up(self, namespace: str, name: str) -> None:
+        """See anew who has a name."""
+        functions = self._functions.setdefault(namespace, {})
+        old = functions.pop(name, None)
+        new = _choose(self._cache.by(FUNCTIONS_BY_NAME, (namespace, name)))
+        if new is not None:
+            functions[name] = new
+        if new is not old:
+            self._tell(old, new)
 
     def _tell(self, before: Function | None, after: Function | None) -> None:
         for listener in self._listeners:
@@ -117,11 +105,21 @@ class Catalogue:
 
 
 def revision_key(function: Function) -> RevisionKey | None:
-    """Give the revision that a function serves now; None where it serves none yet."""
+    """Return the revision that a function serves now; None where it serves none yet."""
     if function.status.revision is None:
         return None
-    key = function.key
-    return RevisionKey(key.namespace, key.name, function.status.revision)
+    return RevisionKey(*function.key, function.status.revision)
+
+
+def _choose(functions: list[Function]) -> Function | None:
+    """Return who has the name: until the operator has decided, not one that serves nothing yet."""
+    candidates = [one for one in functions if not _name_taken(one)]
+    return min(candidates, key=_precedence, default=None)
+
+
+def _precedence(function: Function) -> tuple[bool, str, str]:
+    metadata = function.metadata
+    return function.status.revision is None, metadata.creation_timestamp or "", metadata.name
 
 
 def _name_taken(function: Function) -> bool:

@@ -1,115 +1,63 @@
-"""All versions and aliases, in memory, as `catalogue` has the functions.
+"""A function's versions and aliases, as `catalogue` has the functions.
 
-Fed by the store's watches. What is not known is read once, and its absence kept for a second.
+A view of the cache. What is not known is read once, and its absence believed for a second.
 `targets` turns a reference into what it means by both.
 """
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
-from pilotlight.resources import FunctionAlias, FunctionVersion, Key, Resource
-from pilotlight.storage import Mirror
+from pilotlight.names import alias_object_name, version_object_name
+from pilotlight.publishing import versions_of
+from pilotlight.resources import (
+    ALIASES_BY_FUNCTION,
+    ALIASES_BY_NAME,
+    VERSIONS_BY_FUNCTION,
+    VERSIONS_BY_NUMBER,
+    FunctionAlias,
+    FunctionVersion,
+    Key,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pilotlight.cache import Cache
 
-    from pilotlight.storage import ResourceStore
-
-__all__ = ["Followed", "Published"]
-
-ABSENCE_SECONDS = 1.0
-
-R = TypeVar("R", bound=Resource)
+__all__ = ["Published"]
 
 
 class Published:
     """Versions and aliases by function."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self.versions = Followed(resources, FunctionVersion, _version_name)
-        self.aliases = Followed(resources, FunctionAlias, _alias_name)
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
 
     async def version(self, function: Key, number: str) -> FunctionVersion | None:
-        """Give a version of a function's object."""
-        return await self.versions.find(function, number)
+        """Return a version of a function's object."""
+        wanted = (function, number)
+        if not self._cache.by(VERSIONS_BY_NUMBER, wanted) and number.isdecimal():
+            name = version_object_name(function.name, int(number))
+            await self._cache.find(FunctionVersion, Key(function.namespace, name))
+        return next(iter(self._cache.by(VERSIONS_BY_NUMBER, wanted)), None)
 
     async def alias(self, function: Key, name: str) -> FunctionAlias | None:
-        """Give an alias of a function's object."""
-        return await self.aliases.find(function, name)
+        """Return an alias of a function's object."""
+        wanted = (function, name)
+        if not self._cache.by(ALIASES_BY_NAME, wanted):
+            key = Key(function.namespace, alias_object_name(function.name, name))
+            await self._cache.find(FunctionAlias, key)
+        return next(iter(self._cache.by(ALIASES_BY_NAME, wanted)), None)
+
+    def versions(self, function: Key) -> list[FunctionVersion]:
+        """Return the versions that are known, oldest first."""
+        return versions_of(self._cache, function)
+
+    def aliases(self, function: Key) -> list[FunctionAlias]:
+        """Return the aliases that are known, by name."""
+        known = self._cache.by(ALIASES_BY_FUNCTION, function)
+        return sorted(known, key=lambda one: one.spec.alias)
 
     def newest(self, function: Key) -> FunctionVersion | None:
-        """Give the version with the highest number."""
-        known = self.versions.of(function).values()
+        """Return the version with the highest number."""
+        known = self._cache.by(VERSIONS_BY_FUNCTION, function)
         return max(known, key=lambda one: one.spec.version, default=None)
-
-
-class Followed(Generic[R]):
-    """Resources of one kind by function and by a name of their own."""
-
-    def __init__(
-        self, resources: ResourceStore, kind: type[R], name_of: Callable[[R], tuple[str, str]]
-    ) -> None:
-        """`name_of` gives the function's object name and the resource's own name."""
-        self._resources = resources
-        self._kind = kind
-        self._name_of = name_of
-        self._mirror = Mirror(resources, kind, self._changed)
-        self.synced = self._mirror.synced
-        self.run = self._mirror.run
-        self._listeners: list[Callable[[R | None, R | None], None]] = []
-        self._by_function: dict[Key, dict[str, R]] = {}
-        self._absent: dict[tuple[Key, str], float] = {}
-
-    def on_change(self, listener: Callable[[R | None, R | None], None]) -> None:
-        """Call a listener with a resource before and after each change."""
-        self._listeners.append(listener)
-
-    def of(self, function: Key) -> dict[str, R]:
-        """Give what is known of a function."""
-        return self._by_function.get(function, {})
-
-    async def find(self, function: Key, name: str) -> R | None:
-        """Give one, reading the store once where it is not known."""
-        found = self.of(function).get(name)
-        if found is not None or self._known_absent(function, name):
-            return found
-        for one in await self._resources.list(self._kind, function.namespace):
-            if self._name_of(one) == (function.name, name):
-                self._mirror.note(one.key, one)
-                return one
-        self._absent[function, name] = time.monotonic()
-        return None
-
-    def _known_absent(self, function: Key, name: str) -> bool:
-        since = self._absent.get((function, name))
-        if since is None:
-            return False
-        if time.monotonic() - since < ABSENCE_SECONDS:
-            return True
-        del self._absent[function, name]
-        return False
-
-    def _changed(self, before: R | None, after: R | None) -> None:
-        if before is not None:
-            where, name = self._where(before)
-            self.of(where).pop(name, None)
-        if after is not None:
-            where, name = self._where(after)
-            self._by_function.setdefault(where, {})[name] = after
-            self._absent.pop((where, name), None)
-        for listener in self._listeners:
-            listener(before, after)
-
-    def _where(self, resource: R) -> tuple[Key, str]:
-        function, name = self._name_of(resource)
-        return Key(resource.metadata.namespace, function), name
-
-
-def _version_name(version: FunctionVersion) -> tuple[str, str]:
-    return version.spec.function, version.number
-
-
-def _alias_name(alias: FunctionAlias) -> tuple[str, str]:
-    return alias.spec.function, alias.spec.alias

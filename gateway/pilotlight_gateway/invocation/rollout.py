@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError
 from pilotlight.publishing import version_revision
+from pilotlight.resources import FunctionVersion
 
 from .catalogue import revision_key
 
 if TYPE_CHECKING:
+    from pilotlight.cache import Cache
     from pilotlight.claims import Claims
-    from pilotlight.resources import Function, FunctionVersion
+    from pilotlight.resources import Function
 
     from .catalogue import Catalogue
     from .dispatch.dispatcher import Dispatcher
-    from .published import Published
 
 __all__ = ["Rollout"]
 
@@ -29,13 +30,13 @@ class Rollout:
     """Follows functions and versions for as long as the gateway lives."""
 
     def __init__(
-        self, catalogue: Catalogue, published: Published, dispatcher: Dispatcher, claims: Claims
+        self, cache: Cache, catalogue: Catalogue, dispatcher: Dispatcher, claims: Claims
     ) -> None:
         self._dispatcher = dispatcher
         self._claims = claims
         self._acknowledging: set[asyncio.Task[None]] = set()
         catalogue.on_change(self._function_changed)
-        published.versions.on_change(self._version_changed)
+        cache.on_change(FunctionVersion, self._version_changed)
 
     def _function_changed(self, before: Function | None, after: Function | None) -> None:
         old = revision_key(before) if before else None

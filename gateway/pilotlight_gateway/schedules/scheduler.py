@@ -16,7 +16,6 @@ import structlog
 from pilotlight.errors import NotFoundError, PilotlightError
 from pilotlight.resources import Schedule
 from pilotlight.resources.schedule import parse_time
-from pilotlight.storage import Mirror
 from pilotlight_gateway.invocation.reference import Reference
 
 from .decide import decide
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.resources import Key, ScheduleStatus
-    from pilotlight.storage import ResourceStore
     from pilotlight_gateway.invocation.catalogue import Catalogue
     from pilotlight_gateway.invocation.invoker import Invoker
 
@@ -50,7 +49,7 @@ class Scheduler:
     def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
         *,
-        resources: ResourceStore,
+        cache: Cache,
         catalogue: Catalogue,
         accounts: Accounts,
         invoker: Invoker,
@@ -58,35 +57,33 @@ class Scheduler:
         region: str,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._resources = resources
+        self._cache = cache
         self._catalogue = catalogue
         self._accounts = accounts
         self._invoker = invoker
         self._metrics = metrics
         self._region = region
         self._clock = clock
-        self.schedules = Mirror(resources, Schedule, self._schedule_changed)
         self._problems: dict[Key, str] = {}
         self._done_until: dict[str, datetime] = {}
         self._changed = asyncio.Event()
+        cache.on_change(Schedule, self._schedule_changed)
 
     async def run(self) -> None:
         """Fire, for ever."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.schedules.run())
-            await self._catalogue.synced.wait()
-            while True:
-                self._changed.clear()
-                await self._sleep(await self._look_safely())
+        await self._cache.synced.wait()
+        while True:
+            self._changed.clear()
+            await self._sleep(await self._look_safely())
 
     async def look(self, now: datetime) -> datetime | None:
         """Fire what is due, write what is known; returns when something will be due."""
-        sound = [one for key, one in self.schedules.held.items() if key not in self._problems]
+        sound = [one for one in self._cache.all(Schedule) if one.key not in self._problems]
         decision = decide(now, sound, self._done_until)
         failed = False
         for firing in decision.firings:
             failed |= not await self._fire(firing, now)
-        for schedule in list(self.schedules.held.values()):
+        for schedule in self._cache.all(Schedule):
             await self._write(schedule, now)
         if failed:
             return now
@@ -165,15 +162,12 @@ class Scheduler:
         if status == schedule.status:
             return
         try:
-            stored = await self._resources.write_status(
-                schedule.model_copy(update={"status": status})
-            )
+            changed = schedule.model_copy(update={"status": status})
+            await self._cache.resources.write_status(changed)
         except NotFoundError:
-            self.schedules.note(schedule.key, None)
+            self._cache.forget(Schedule, schedule.key, schedule.metadata.uid)
         except PilotlightError as error:  # said again when it is looked at the next time
             log.warning("schedule's status not written", error=str(error))
-        else:
-            self.schedules.note(schedule.key, stored)
 
     def _status(self, schedule: Schedule, now: datetime, fired: datetime | None) -> ScheduleStatus:
         name = schedule.spec.function.partition(":")[0]

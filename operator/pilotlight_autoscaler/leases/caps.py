@@ -2,7 +2,7 @@
 
 Reserved concurrency both caps and guarantees (AWS Lambda Developer Guide, "Configuring reserved
 concurrency"): a function that has it never takes from the account's unreserved pool, and nobody
-takes from its own. Fed by the resources' watch; `capacity` counts leases against the answer.
+takes from its own. Follows the cache; `capacity` counts leases against the answer.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pilotlight.errors import StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
-from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
     from pilotlight.errors import PilotlightError
-    from pilotlight.storage import ResourceStore
 
 __all__ = ["ACCOUNT_LIMIT", "Cap", "CapKey", "Caps", "no_place"]
 
@@ -57,12 +56,12 @@ def no_place(cap: Cap, *, others: int) -> PilotlightError:
 class Caps:
     """The caps of all functions."""
 
-    def __init__(self, resources: ResourceStore, *, account_limit: int = ACCOUNT_LIMIT) -> None:
-        self._functions = Mirror(resources, Function, self._function_changed)
-        self.synced = self._functions.synced
+    def __init__(self, cache: Cache, *, account_limit: int = ACCOUNT_LIMIT) -> None:
+        self.synced = cache.synced
         self._account_limit = account_limit
         self._reserved: dict[Key, int] = {}
         self._on_change: Callable[[CapKey], None] = lambda _: None
+        cache.on_change(Function, self._function_changed)
 
     def on_change(self, listener: Callable[[CapKey], None]) -> None:
         """Call a listener with every cap that may have become lower."""
@@ -75,7 +74,7 @@ class Caps:
         return CapKey(revision.namespace)
 
     def of(self, revision: RevisionKey) -> Cap:
-        """Give the cap that environments of a revision count against."""
+        """Return the cap that environments of a revision count against."""
         key = self.key_of(revision)
         if key.function:
             reserved = self._reserved[Key(*key)]
@@ -83,14 +82,10 @@ class Caps:
         return self.unreserved(revision.namespace)
 
     def unreserved(self, namespace: str) -> Cap:
-        """Give the cap that all functions without a reservation share."""
+        """Return the cap that all functions without a reservation share."""
         total = sum(value for key, value in self._reserved.items() if key.namespace == namespace)
         left = max(0, self._account_limit - total)
         return Cap(CapKey(namespace), left, "ConcurrentInvocationLimitExceeded")
-
-    async def run(self) -> None:
-        """Follow the functions, for ever."""
-        await self._functions.run()
 
     def _function_changed(self, before: Function | None, after: Function | None) -> None:
         function = after or before

@@ -64,7 +64,7 @@ class Stock:
         return {one for one, count in self._wanted.items() if count > before.get(one, 0)}
 
     def revisions(self) -> set[RevisionKey]:
-        """Give the revisions of which something is wanted or there."""
+        """Return the revisions of which something is wanted or there."""
         return {*self._wanted, *self._pods.values()}
 
     def pods(self) -> Iterable[str]:
@@ -116,7 +116,7 @@ class Stock:
         self._pods[lease.pod] = lease.revision
 
     def take(self, revision: RevisionKey) -> Lease | None:
-        """Give one that stands ready: the one that was used last."""
+        """Return one that stands ready: the one that was used last."""
         ready = self._ready.get(revision)
         return ready.pop() if ready else None
 

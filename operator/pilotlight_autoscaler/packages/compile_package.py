@@ -50,7 +50,7 @@ def compile_package(package: Path, target: Path) -> bool:
 
 
 def _sources(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """Give the modules that bring no bytecode of their own."""
+    """Return the modules that bring no bytecode of their own."""
     names = {entry.filename for entry in entries}
     modules = (entry for entry in entries if entry.filename.endswith(".py"))
     return [module for module in modules if _place(module.filename) not in names]

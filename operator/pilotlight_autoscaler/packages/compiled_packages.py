@@ -72,7 +72,7 @@ class CompiledPackages:
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
 
     def of(self, configuration: Configuration) -> str:
-        """Give the address of what to fetch."""
+        """Return the address of what to fetch."""
         package = configuration.code_sha256
         return self._known.get(package, package) if self._runs(configuration.runtime) else package
 

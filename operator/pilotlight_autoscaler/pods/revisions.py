@@ -19,12 +19,9 @@ from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisa
 from .served import Runnable, Served
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
-    from typing import Any
-
     from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
-    from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
 
 __all__ = ["Placement", "Revisions"]
@@ -47,9 +44,9 @@ class Placement:
 
 @dataclass(slots=True)
 class Revisions:
-    """Looks revisions up in the resources."""
+    """Looks revisions up in the cache."""
 
-    resources: ResourceStore
+    cache: Cache
     accounts: Accounts
     platform_key: bytes
     region: str
@@ -64,12 +61,7 @@ class Revisions:
     _secrets: dict[tuple[Key, str], dict[str, str]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        self.served = Served(self.resources, self.packages.want)
-
-    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Give the work that keeps it up to date, for ever."""
-        yield from self.served.background()
-        yield self.packages.run()
+        self.served = Served(self.cache, self.packages.want)
 
     async def place(self, revision: RevisionKey, *, provisioned: bool = False) -> Placement:
         """Say what the revision needs; raises RevisionGoneError where it is not served any more."""
@@ -97,7 +89,7 @@ class Revisions:
         )
 
     async def _account(self, namespace: str) -> str:
-        """Give a namespace's account id, which stays what it once was: two reads fewer a start."""
+        """Return a namespace's account id, which stays what it once was."""
         if namespace not in self._account_ids:
             self._account_ids[namespace] = await self.accounts.account(namespace)
         return self._account_ids[namespace]
@@ -132,7 +124,7 @@ class Revisions:
             return configuration.environment
         held = (Key(revision.namespace, name), digest or "")
         if held not in self._secrets:
-            secret = await self.resources.get(Secret, held[0])
+            secret = await self.cache.resources.get(Secret, held[0])
             if len(self._secrets) >= MOST_SECRETS:
                 self._secrets.clear()
             if digest_environment(secret.string_data) != digest:

@@ -1,17 +1,18 @@
 """What may be run: every revision that a function serves or a version is, in memory.
 
-Fed by the resources' watch, so that a cold start waits for no read; what is not known yet is read
-once. Whether it may still be run is decided here, not by the gateway that claims it.
+Follows the cache, so that a cold start waits for no read; what is not known yet is read once.
+Whether it may still be run is decided here, not by the gateway that claims it.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.claims import RevisionKey
 from pilotlight.errors import NotFoundError, RevisionGoneError
-from pilotlight.publishing import version_revision, versions_of
+from pilotlight.publishing import version_revision
 from pilotlight.resources import (
     LATEST,
     Configuration,
@@ -20,15 +21,16 @@ from pilotlight.resources import (
     Key,
     owner_uid,
 )
-from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-    from typing import Any
+    from collections.abc import Callable
 
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
 
 __all__ = ["Runnable", "Served"]
+
+REREAD_SECONDS = 1.0
+"""How often a namespace's versions are read for a revision that is not known, at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,41 +50,38 @@ Known = tuple[RevisionKey, Runnable]
 class Served:
     """The revisions that may be run."""
 
-    def __init__(self, resources: ResourceStore, appeared: Callable[[Configuration], None]) -> None:
+    def __init__(self, cache: Cache, appeared: Callable[[Configuration], None]) -> None:
         """Call `appeared` with the configuration of whatever may be run from now on."""
-        self._resources = resources
+        self._cache = cache
         self._appeared = appeared
         self._known: dict[RevisionKey, Runnable] = {}
-        self._functions = Mirror(resources, Function, self._function_changed)
-        self._versions = Mirror(resources, FunctionVersion, self._version_changed)
+        self._reread: dict[str, float] = {}
+        cache.on_change(Function, self._function_changed)
+        cache.on_change(FunctionVersion, self._version_changed)
 
     async def find(self, revision: RevisionKey) -> Runnable:
-        """Give a revision; raises RevisionGoneError where it is not served any more."""
-        followed = self._functions.synced.is_set() and self._versions.synced.is_set()
-        if revision not in self._known or not followed:
+        """Return a revision; raises RevisionGoneError where it is not served any more."""
+        if revision not in self._known:
             await self._read(revision)
         if revision not in self._known:
-            function = self._functions.held.get(Key(revision.namespace, revision.function))
+            function = self._cache.get(Function, Key(revision.namespace, revision.function))
             serving = function.status.revision if function else None
             raise RevisionGoneError(
                 f"{revision} was claimed, the function serves revision {serving}"
             )
         return self._known[revision]
 
-    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Give the work that follows the resources, for ever."""
-        yield self._functions.run()
-        yield self._versions.run()
-
     async def _read(self, revision: RevisionKey) -> None:
-        key = Key(revision.namespace, revision.function)
+        """Read what the watch has not told yet: the function, then the versions."""
+        namespace = revision.namespace
         try:
-            self._functions.note(key, await self._resources.get(Function, key))
+            await self._cache.resources.get(Function, Key(namespace, revision.function))
         except NotFoundError as error:
             raise RevisionGoneError(f"{revision} was claimed, the function is gone") from error
-        if revision not in self._known:
-            for version in await versions_of(self._resources, key):
-                self._versions.note(version.key, version)
+        now = time.monotonic()
+        if revision not in self._known and now - self._reread.get(namespace, 0.0) > REREAD_SECONDS:
+            self._reread[namespace] = now
+            await self._cache.refresh(FunctionVersion, namespace=namespace)
 
     def _function_changed(self, before: Function | None, after: Function | None) -> None:
         self._changed(_of_function(before), _of_function(after))

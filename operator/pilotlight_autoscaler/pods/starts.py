@@ -53,7 +53,7 @@ class _Started:
     start: Start
 
     def lease(self, revision: RevisionKey, *, provisioned: bool) -> Lease:
-        """Give the lease of it, before anyone holds it."""
+        """Return the lease of it, before anyone holds it."""
         return Lease(
             id="",
             revision=revision,

@@ -111,12 +111,12 @@ class Turns:
             self._nodes.pop(node, None)
 
     def _grant_all(self, state: _Node) -> None:
-        """Give the turns that are free to whoever waits for them."""
+        """Return the turns that are free to whoever waits for them."""
         while self._grant(state):
             pass
 
     def _grant(self, state: _Node) -> bool:
-        """Give a turn to the function that waits longest and may have one."""
+        """Return a turn to the function that waits longest and may have one."""
         for function, turns in list(state.waiting.items()):
             while turns and turns[0].done():  # who waited has gone
                 turns.popleft()

@@ -1,7 +1,7 @@
 """How many generic pods should wait: `decide`, pure, one pool at a time.
 
 A pool is a namespace's warm pods of one runtime and size class. It holds what is likely (99 %) to
-be claimed while a pod that replaces one starts, and nothing where nothing is called. `pool_keeper`
+be claimed while a pod that replaces one starts, and nothing where nothing is called. `pools.keeper`
 carries decisions out; the simulator calls the same function in virtual time.
 """
 
@@ -78,7 +78,7 @@ def _wanted(now: float, observed: PoolObserved, spec: PoolSpec) -> int:
 
 
 def quantile(mean: float, certainty: float = CERTAINTY) -> int:
-    """Give the least n that a Poisson variable exceeds with less than the rest of `certainty`."""
+    """Return the least n that a Poisson variable exceeds with less than the rest of `certainty`."""
     if mean <= 0:
         return 0
     term = total = math.exp(-min(mean, 700.0))
@@ -105,7 +105,7 @@ class ClaimRate:
         self._at = now
 
     def at(self, now: float) -> float:
-        """Give the rate now."""
+        """Return the rate now."""
         if self._value == 0.0:
             return 0.0
         return self._value * math.exp(-(now - self._at) / TIME_CONSTANT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,8 +25,8 @@ from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from pilotlight.cache import Cache
     from pilotlight.compute import Compute, Pod
-    from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.metrics import AutoscalerMetrics
 
 __all__ = ["PoolKeeper"]
@@ -131,7 +131,7 @@ class PoolKeeper:
         self._metrics.measure_pools(self.sizes())
 
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
-        """Give each pool's ready and starting pods."""
+        """Return each pool's ready and starting pods."""
         return {
             key: (len(pool.ready) + len(pool.stale), pool.starting)
             for key, pool in self._pools.items()
@@ -158,13 +158,13 @@ class PoolKeeper:
             except TimeoutError:
                 continue
 
-    async def follow(self, resources: ResourceStore) -> None:
-        """Take an interest in every function that comes or changes, for ever."""
-        async with aclosing(resources.watch(Function)) as changes:
-            async for change in changes:
-                function = change.resource
-                if change.kind == "present" and function is not None and function.spec.runtime:
-                    self.interest(PoolKey(function.metadata.namespace, function.spec.runtime))
+    def follow(self, cache: Cache) -> None:
+        """Take an interest in every function that comes or changes."""
+        cache.on_change(Function, self._function_changed)
+
+    def _function_changed(self, _before: Function | None, after: Function | None) -> None:
+        if after is not None and after.spec.runtime:
+            self.interest(PoolKey(after.metadata.namespace, after.spec.runtime))
 
     async def close(self) -> None:
         """Stop every generic pod."""
@@ -202,13 +202,13 @@ class PoolKeeper:
             await self._compute.stop(pool.stale.popleft().name)
 
     def _held(self) -> float:
-        """Give how long refills are held back, in seconds, but for a demand."""
+        """Return how long refills are held back, in seconds, but for a demand."""
         now = self._clock()
         owing_since = now if self._owing_since is None else self._owing_since
         return min(self.quiet.left(), owing_since + LONGEST_SECONDS - now)
 
     def _patience(self) -> float:
-        """Give how long nothing changes by itself."""
+        """Return how long nothing changes by itself."""
         held = self._held()
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import Key, Runtime
-from pilotlight.storage import Mirror
 
 from .decide import PoolSpec
 
 if TYPE_CHECKING:
+    from pilotlight.cache import Cache
     from pilotlight.resources import RuntimeSpec
-    from pilotlight.storage import ResourceStore
 
 __all__ = ["RuntimePools"]
 
 
 class RuntimePools:
-    """Follows the `Runtime`s; a runtime without one has no pool."""
+    """Knows the `Runtime`s; a runtime without one has no pool."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self._runtimes = Mirror(resources, Runtime)
-        self.run = self._runtimes.run
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
 
     async def spec_of(self, runtime: str) -> PoolSpec | None:
-        """Give a runtime's bounds."""
-        found = self._runtimes.held.get(Key("", runtime))
+        """Return a runtime's bounds."""
+        found = self._cache.get(Runtime, Key("", runtime))
         return _pool_spec(found.spec) if found else None
 
 

@@ -1,14 +1,14 @@
 """Keeps as many environments of versions initialised as versions and aliases ask for.
 
-Follows both resources; an alias that is pointed elsewhere takes its number along. What to do says
-`leases.stock`, `capacity` does it within the caps.
+Follows both in the cache; an alias that is pointed elsewhere takes its number along. What to do
+says `leases.stock`, `leases.capacity` does it within the caps.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,20 +16,20 @@ import structlog
 from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
 from pilotlight.publishing import meant_version, version_revision
 from pilotlight.resources import (
+    PROVISIONED_ALIASES,
+    PROVISIONED_VERSIONS,
+    VERSIONS_BY_FUNCTION,
     FunctionAlias,
     FunctionVersion,
-    Key,
     ProvisionedStatus,
     Resource,
 )
-from pilotlight.storage import Mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
-    from typing import Any
+    from collections.abc import Callable
 
+    from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
-    from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.leases.capacity import Capacity
     from pilotlight_autoscaler.leases.stock import Stock
 
@@ -53,28 +53,23 @@ class ProvisionedKeeper:
         self,
         capacity: Capacity,
         stock: Stock,
-        resources: ResourceStore,
+        cache: Cache,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._capacity = capacity
         self._stock = stock
         self._clock = clock
-        self._versions = Mirror(resources, FunctionVersion, self._asked)
-        self._aliases = Mirror(resources, FunctionAlias, self._asked)
+        self._cache = cache
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
         self._paused: dict[RevisionKey, float] = {}
+        cache.on_change(FunctionVersion, self._asked)
+        cache.on_change(FunctionAlias, self._asked)
 
     async def state(self, revision: RevisionKey) -> ProvisionedStatus:
         """Say how far a revision is."""
         return self._stock.state(revision)
-
-    def background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        """Give the work that goes on for ever."""
-        yield self._versions.run()
-        yield self._aliases.run()
-        yield self._run()
 
     async def close(self) -> None:
         """Start nothing any more."""
@@ -92,7 +87,8 @@ class ProvisionedKeeper:
                 self._capacity.unprovision(revision)
             await self._capacity.give_way(revision)
 
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Decide again whenever something changed, and now and then; for ever."""
         while True:
             self._needed.clear()
             await self._want()
@@ -108,8 +104,7 @@ class ProvisionedKeeper:
 
     async def _want(self) -> None:
         """Tell the stock what is wanted now, and take room for it."""
-        wanted = _wanted(self._versions.held.values(), self._aliases.held.values())
-        for revision in self._stock.want(wanted):
+        for revision in self._stock.want(_wanted(self._cache)):
             await self._capacity.shed_under(revision)
 
     def _free_starts(self, revision: RevisionKey) -> int:
@@ -136,23 +131,16 @@ class ProvisionedKeeper:
             self._needed.set()
 
 
-def _wanted(
-    versions: Iterable[FunctionVersion], aliases: Iterable[FunctionAlias]
-) -> Counter[RevisionKey]:
+def _wanted(cache: Cache) -> Counter[RevisionKey]:
+    """Count what versions and aliases ask for, by the revision that each means."""
     wanted: Counter[RevisionKey] = Counter()
-    of_function: defaultdict[Key, list[FunctionVersion]] = defaultdict(list)
-    for version in versions:
-        of_function[_function_of(version)].append(version)
+    for version in cache.by(PROVISIONED_VERSIONS, value=True):
         wanted[version_revision(version)] += version.spec.provisioned_concurrency or 0
-    for alias in aliases:
-        meant = meant_version(alias, of_function[_function_of(alias)])
+    for alias in cache.by(PROVISIONED_ALIASES, value=True):
+        meant = meant_version(alias, cache.by(VERSIONS_BY_FUNCTION, alias.function))
         if meant is not None:
             wanted[version_revision(meant)] += alias.spec.provisioned_concurrency or 0
-    return +wanted
-
-
-def _function_of(resource: FunctionVersion | FunctionAlias) -> Key:
-    return Key(resource.metadata.namespace, resource.spec.function)
+    return wanted
 
 
 def _reason(error: PilotlightError) -> str:

@@ -1,1 +1,1 @@
-"""Who tells that a resource changed: kopf on a cluster, the embedded store on one machine."""
+"""What keeps the reconciler's cache: kopf on a cluster, the store's own watch in local mode."""

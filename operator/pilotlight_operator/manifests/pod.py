@@ -53,7 +53,7 @@ class PodSettings:
 def manifest(
     name: str, token_sha256: str, request: PodRequest, runtime: Runtime, settings: PodSettings
 ) -> Json:
-    """Give the manifest of a pod; `token_sha256` is what its agent knows of its token.
+    """Return the manifest of a pod; `token_sha256` is what its agent knows of its token.
 
     A generic pod is the `Runtime`'s until `assignment` makes it a function's.
     """
@@ -90,12 +90,12 @@ def manifest(
 
 
 def assignment(request: PodRequest) -> Json:
-    """Give the patch that makes a generic pod a function's; lists are replaced whole."""
+    """Return the patch that makes a generic pod a function's; lists are replaced whole."""
     return {"metadata": {"labels": _labels(request), "ownerReferences": [_function(request)]}}
 
 
 def narrowing(request: PodRequest, runtime: Runtime, settings: PodSettings) -> Json:
-    """Give the patch of `resize` that makes a generic pod as small as its function."""
+    """Return the patch of `resize` that makes a generic pod as small as its function."""
     resources = _resources(request, runtime.spec, settings)
     # Only these two can be changed while a pod runs; what a patch does not name stays.
     resized = {kind: {name: values[name] for name in ("cpu", "memory")}

@@ -1,5 +1,52 @@
 """Services decide: what a resource's status should be, and what else must be written for it.
 
-They know resources and stores, neither kopf nor Kubernetes, so local mode runs them too. Handlers
-(`pilotlight_operator.feeds.kopf`) call them with a key; stores do the writing.
+They know the cache and the artifact store, neither kopf nor Kubernetes, so local mode runs them
+too. `Reconciler` calls them with a key; the store behind the cache does the writing.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .aliases import AliasService
+from .functions import FunctionService
+from .routes import RouteService
+from .versions import VersionService
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pilotlight.accounts import Accounts
+    from pilotlight.cache import Cache
+    from pilotlight.storage import ArtifactStore
+    from pilotlight_operator.reconciler import Service
+
+    from .functions import Acknowledgements
+    from .provisioning import Provisioning
+
+__all__ = ["make_services"]
+
+
+def make_services(  # noqa: PLR0913  their collaborators, each by name
+    cache: Cache,
+    artifacts: ArtifactStore,
+    *,
+    acknowledgements: Acknowledgements,
+    provisioning: Provisioning,
+    accounts: Accounts,
+    region: str,
+    runnable: Callable[[str], Awaitable[bool]] | None = None,
+) -> list[Service]:
+    """Make the service of every kind that is reconciled; a new kind is a line here.
+
+    `runnable` says whether something here runs a runtime; without it a `Runtime` must be there.
+    """
+    return [
+        FunctionService(
+            cache, artifacts, acknowledgements,
+            region=region, accounts=accounts, runnable=runnable,
+        ),
+        VersionService(cache, artifacts, provisioning),
+        AliasService(cache, provisioning),
+        RouteService(cache),
+    ]  # fmt: skip

@@ -30,4 +30,4 @@ class AccountService:
             try:
                 await self._accounts.account(namespace)
             except (AlreadyExistsError, InvalidResourceError, NotFoundError) as error:
-                log.warning("account_without_id", namespace=namespace, error=str(error))
+                log.warning("account without id", namespace=namespace, error=str(error))

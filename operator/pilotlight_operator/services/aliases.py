@@ -5,19 +5,18 @@ Gateways read an alias' spec themselves; nothing waits for what is written here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import ConflictError, NotFoundError
 from pilotlight.publishing import meant_version, version_revision, versions_of
 from pilotlight.resources import (
+    ALIASES_BY_FUNCTION,
     LATEST,
-    PUBLISHED,
     Function,
     FunctionAlias,
     FunctionAliasStatus,
     FunctionVersion,
-    Key,
     now,
     owned_by,
     owner_uid,
@@ -26,7 +25,8 @@ from pilotlight.resources import (
 from .provisioning import look_again, provisioned_status
 
 if TYPE_CHECKING:
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.resources import Key, Resource
 
     from .provisioning import Provisioning
 
@@ -36,31 +36,39 @@ __all__ = ["AliasService"]
 class AliasService:
     """Keeps the statuses of aliases."""
 
-    def __init__(self, resources: ResourceStore, provisioning: Provisioning) -> None:
-        self._resources = resources
+    kind: ClassVar[type[Resource]] = FunctionAlias
+
+    def __init__(self, cache: Cache, provisioning: Provisioning) -> None:
+        self._cache = cache
         self._provisioning = provisioning
 
+    def affected_by(self, changed: Resource) -> list[FunctionAlias]:
+        """Return the aliases that a change concerns, their own apart."""
+        match changed:
+            case Function():
+                return self._cache.by(ALIASES_BY_FUNCTION, changed.key)
+            case FunctionVersion():
+                return self._cache.by(ALIASES_BY_FUNCTION, changed.function)
+            case _:
+                return []
+
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one alias' status up to date; gives when to look again, or None."""
+        """Bring one alias' status up to date; returns when to look again, or None."""
+        alias = self._cache.get(FunctionAlias, key)
+        if alias is None:
+            return None
+        function = self._cache.get(Function, alias.function)
         try:
-            alias = await self._resources.get(FunctionAlias, key)
-            function = await self._function(alias)
             if function is not None:
                 await self._adopt(alias, function)
             status = await self._status(alias, function)
             if status != alias.status:
-                await self._resources.write_status(alias.model_copy(update={"status": status}))
+                changed = alias.model_copy(update={"status": status})
+                await self._cache.resources.write_status(changed)
         except NotFoundError:
-            return None
+            return None  # deleted meanwhile
         ready = all(one.status == "True" for one in status.conditions)
-        settled = ready and alias.spec.version != PUBLISHED
-        return look_again(status.provisioned, settled=settled)
-
-    async def _function(self, alias: FunctionAlias) -> Function | None:
-        try:
-            return await self._resources.get(Function, _function_of(alias))
-        except NotFoundError:
-            return None
+        return look_again(status.provisioned, settled=ready)
 
     async def _adopt(self, alias: FunctionAlias, function: Function) -> None:
         """Have an alias that came by kubectl deleted with its function."""
@@ -68,12 +76,12 @@ class AliasService:
             return
         metadata = owned_by(alias.metadata, function)
         try:
-            await self._resources.replace(alias.model_copy(update={"metadata": metadata}))
+            await self._cache.resources.replace(alias.model_copy(update={"metadata": metadata}))
         except ConflictError:
             return  # somebody changed it; that change calls again
 
     async def _status(self, alias: FunctionAlias, function: Function | None) -> FunctionAliasStatus:
-        versions = await versions_of(self._resources, _function_of(alias))
+        versions = versions_of(self._cache, alias.function)
         version = meant_version(alias, versions)
         provisioned = None
         if version is not None:
@@ -92,10 +100,6 @@ class AliasService:
             provisioned=provisioned,
             conditions=[ready],
         )
-
-
-def _function_of(alias: FunctionAlias) -> Key:
-    return Key(alias.metadata.namespace, alias.spec.function)
 
 
 def _plain(alias: FunctionAlias) -> str | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pilotlight.resources import Function, FunctionVersion
 
 if TYPE_CHECKING:
-    from pilotlight.storage import ArtifactStore, ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.storage import ArtifactStore
 
 __all__ = ["ArtifactService"]
 
@@ -19,14 +20,15 @@ and a rollback soon after an update finds its package."""
 class ArtifactService:
     """Knows which packages are in use."""
 
-    def __init__(self, resources: ResourceStore, artifacts: ArtifactStore) -> None:
-        self._resources = resources
+    def __init__(self, cache: Cache, artifacts: ArtifactStore) -> None:
+        self._cache = cache
         self._artifacts = artifacts
 
     async def collect(self) -> int:
-        """Delete what is unused for a day; give how many; raises UnavailableError."""
-        functions = await self._resources.list(Function)
-        versions = await self._resources.list(FunctionVersion)
+        """Delete what is unused for a day, and return how many; raises UnavailableError."""
+        # A watch may be late, and what is deleted does not come back.
+        await self._cache.refresh(Function, FunctionVersion)
+        functions, versions = self._cache.all(Function), self._cache.all(FunctionVersion)
         referenced = {sha256 for function in functions for sha256 in _packages(function)}
         referenced |= {one.spec.configuration.code_sha256 for one in versions}
         return await self._artifacts.collect(referenced, unused_seconds=UNUSED_SECONDS)

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 from pilotlight.errors import ConflictError, NotFoundError
 from pilotlight.names import FUNCTION_LABEL, label_value
 from pilotlight.publishing import versions_of
-from pilotlight.resources import Key, Secret, owned_by, owner_uid
+from pilotlight.resources import (
+    SECRETS_BY_FUNCTION,
+    FunctionVersion,
+    Key,
+    Secret,
+    owned_by,
+    owner_uid,
+)
 
 if TYPE_CHECKING:
+    from pilotlight.cache import Cache
     from pilotlight.resources import Function
-    from pilotlight.storage import ResourceStore
 
 __all__ = ["EnvironmentSecrets"]
 
@@ -27,50 +34,52 @@ UNREFERENCED_SECONDS = 60.0
 class EnvironmentSecrets:
     """Owns and collects the Secrets of functions."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self._resources = resources
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
 
     async def adopt(self, function: Function) -> None:
         """Make the function the owner of the labelled Secret that it refers to."""
         reference = function.spec.environment_from
         if reference is None:
             return
-        try:
-            secret = await self._resources.get(
-                Secret, Key(function.metadata.namespace, reference.secret)
-            )
-        except NotFoundError:
-            return
-        if _is_labelled(secret, function) and not _is_owned(secret, function):
+        secret = self._cache.get(Secret, Key(function.metadata.namespace, reference.secret))
+        if secret and _is_labelled(secret, function) and not _is_owned(secret, function):
             await self._own(secret, function)
 
     async def drop_superseded(self, function: Function) -> float | None:
-        """Delete what the function no longer refers to; give the seconds until there is more."""
-        secrets = await self._resources.list(Secret, function.metadata.namespace)
-        superseded = [one for one in secrets if _is_superseded(one, function)]
-        if superseded:
-            kept = await self._published(function)
-            superseded = [one for one in superseded if one.metadata.name not in kept]
+        """Delete what the function no longer refers to; return the seconds until there is more."""
+        label = (function.metadata.namespace, label_value(function.metadata.name))
+        secrets = self._cache.by(SECRETS_BY_FUNCTION, label)
+        superseded = [
+            one
+            for one in secrets
+            if _is_superseded(one, function) and not self._is_published(one, function)
+        ]
         young = [one for one in superseded if _age(one) < UNREFERENCED_SECONDS]
-        for secret in superseded:
-            if secret not in young:
+        old = [one for one in superseded if one not in young]
+        if old:
+            # A watch may be late, and what is deleted does not come back.
+            await self._cache.refresh(FunctionVersion, namespace=function.metadata.namespace)
+        for secret in old:
+            if not self._is_published(secret, function):
                 await self._delete(secret)
         return UNREFERENCED_SECONDS if young else None
 
-    async def _published(self, function: Function) -> set[str | None]:
-        versions = await versions_of(self._resources, function.key)
-        return {one.spec.configuration.environment_secret for one in versions}
+    def _is_published(self, secret: Secret, function: Function) -> bool:
+        versions = versions_of(self._cache, function.key)
+        used = (one.spec.configuration.environment_secret for one in versions)
+        return secret.metadata.name in used
 
     async def _own(self, secret: Secret, function: Function) -> None:
         metadata = owned_by(secret.metadata, function)
         try:
-            await self._resources.replace(secret.model_copy(update={"metadata": metadata}))
+            await self._cache.resources.replace(secret.model_copy(update={"metadata": metadata}))
         except ConflictError:
             return  # somebody changed it; the next reconcile looks again
 
     async def _delete(self, secret: Secret) -> None:
         try:
-            await self._resources.delete(Secret, secret.key)
+            await self._cache.resources.delete(Secret, secret.key)
         except NotFoundError:
             return
 

@@ -17,13 +17,15 @@ from pilotlight.errors import (
     PilotlightError,
 )
 from pilotlight.packages import inline_package
-from pilotlight.resources import Function, Key, Runtime, Secret
+from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Runtime, Secret
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from pilotlight.accounts import Accounts
-    from pilotlight.storage import ArtifactStore, ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.resources import Function
+    from pilotlight.storage import ArtifactStore
 
 __all__ = ["Facts", "FactsReader", "Package"]
 
@@ -54,18 +56,18 @@ class Facts:
 
 
 class FactsReader:
-    """Reads facts from the stores."""
+    """Reads facts from the cache and the artifact store."""
 
     def __init__(
         self,
-        resources: ResourceStore,
+        cache: Cache,
         artifacts: ArtifactStore,
         *,
         accounts: Accounts,
         region: str,
         runnable: Callable[[str], Awaitable[bool]] | None = None,
     ) -> None:
-        self._resources = resources
+        self._cache = cache
         self._artifacts = artifacts
         self._accounts = accounts
         self._region = region
@@ -77,10 +79,10 @@ class FactsReader:
             function=function,
             account=await self._account(function),
             region=self._region,
-            holder=await self._holder(function),
+            holder=self._holder(function),
             runnable=await self._runnable(function.spec.runtime or ""),
             package=await self._package(function),
-            secret=await self._secret(function),
+            secret=self._secret(function),
         )
 
     async def _account(self, function: Function) -> str | PilotlightError:
@@ -89,17 +91,13 @@ class FactsReader:
         except (AlreadyExistsError, InvalidResourceError, NotFoundError) as error:
             return error
 
-    async def _holder(self, function: Function) -> str:
-        others = await self._resources.list(Function, function.metadata.namespace)
-        same = [one for one in others if one.function_name == function.function_name]
+    def _holder(self, function: Function) -> str:
+        name = (function.metadata.namespace, function.function_name)
+        same = self._cache.by(FUNCTIONS_BY_NAME, name)
         return min(same, key=_precedence, default=function).metadata.name
 
     async def _has_runtime(self, runtime: str) -> bool:
-        try:
-            await self._resources.get(Runtime, Key("", runtime))
-        except NotFoundError:
-            return False
-        return True
+        return self._cache.get(Runtime, Key("", runtime)) is not None
 
     async def _package(self, function: Function) -> Package | PilotlightError | None:
         code = function.spec.code
@@ -122,16 +120,11 @@ class FactsReader:
             await self._artifacts.put(sha256, _once(content))
         return Package(sha256, len(content))
 
-    async def _secret(self, function: Function) -> Secret | None:
+    def _secret(self, function: Function) -> Secret | None:
         reference = function.spec.environment_from
         if reference is None:
             return None
-        try:
-            return await self._resources.get(
-                Secret, Key(function.metadata.namespace, reference.secret)
-            )
-        except NotFoundError:
-            return None
+        return self._cache.get(Secret, Key(function.metadata.namespace, reference.secret))
 
 
 def _precedence(function: Function) -> tuple[str, bool, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError
-from pilotlight.resources.function import check_environment
+from pilotlight.resources.environment import check_environment
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Problem:
 
 
 def find_problem(facts: Facts) -> Problem | None:
-    """Give the first thing that is wrong with a function, or None."""
+    """Return the first thing that is wrong with a function, or None."""
     checks = (
         _check_account,
         _check_name,

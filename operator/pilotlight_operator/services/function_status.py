@@ -27,7 +27,7 @@ CREATING = "The function is being created."
 
 
 def decide(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
-    """Give the status that a function should have.
+    """Return the status that a function should have.
 
     `acknowledged` says that every connected gateway routes to the wanted revision; `at` is this
     moment in RFC 3339.

@@ -1,18 +1,26 @@
 """Reconciles functions: reads the facts, decides the status, writes what differs.
 
 Level-triggered: nothing here remembers an event, so a process that dies between any two writes
-leaves a state from which the next call converges. kopf's handlers and local mode's reconciler call
-it with a key; gateways see the written status and route to its revision.
+leaves a state from which the next call converges. `Reconciler` calls it with a key; gateways see
+the written status and route to its revision.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pilotlight.errors import NotFoundError
 from pilotlight.publishing import publish
-from pilotlight.resources import Function, now
+from pilotlight.resources import (
+    FUNCTIONS_BY_NAME,
+    FUNCTIONS_BY_RUNTIME,
+    FUNCTIONS_BY_SECRET,
+    Function,
+    Runtime,
+    Secret,
+    now,
+)
 
 from .environment_secrets import EnvironmentSecrets
 from .function_facts import FactsReader
@@ -22,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pilotlight.accounts import Accounts
-    from pilotlight.resources import FunctionStatus, Key
-    from pilotlight.storage import ArtifactStore, ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.resources import FunctionStatus, Key, Resource
+    from pilotlight.storage import ArtifactStore
 
     from .function_facts import Facts
 
@@ -47,9 +56,11 @@ class Acknowledgements(Protocol):
 class FunctionService:
     """Makes functions what their specs say."""
 
+    kind: ClassVar[type[Resource]] = Function
+
     def __init__(  # noqa: PLR0913  its collaborators, each by name where they could be confused
         self,
-        resources: ResourceStore,
+        cache: Cache,
         artifacts: ArtifactStore,
         acknowledgements: Acknowledgements,
         *,
@@ -57,29 +68,44 @@ class FunctionService:
         accounts: Accounts,
         runnable: Callable[[str], Awaitable[bool]] | None = None,
     ) -> None:
-        self._resources = resources
+        self._cache = cache
         self._acknowledgements = acknowledgements
-        self._secrets = EnvironmentSecrets(resources)
+        self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
-            resources, artifacts, accounts=accounts, region=region, runnable=runnable
+            cache, artifacts, accounts=accounts, region=region, runnable=runnable
         )
+
+    def affected_by(self, changed: Resource) -> list[Function]:
+        """Return the functions that a change concerns."""
+        match changed:
+            case Function():
+                # Who had the name may have left it to another.
+                name = (changed.metadata.namespace, changed.function_name)
+                return self._cache.by(FUNCTIONS_BY_NAME, name)
+            case Secret():
+                return self._cache.by(FUNCTIONS_BY_SECRET, changed.key)
+            case Runtime():
+                return self._cache.by(FUNCTIONS_BY_RUNTIME, changed.metadata.name)
+            case _:
+                return []
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one function's status up to date.
 
-        Gives the seconds after which it should be called again though nothing changed, or None
+        Returns the seconds after which it should be called again though nothing changed, or None
         where it is settled. `runnable` of the constructor says whether something here runs a
         runtime; without it a `Runtime` resource must be there. Raises UnavailableError where a
         store is away, and ConflictError where somebody else wrote at the same time: call again.
         """
+        function = self._cache.get(Function, key)
+        if function is None or function.metadata.deletion_timestamp:
+            return None
         try:
-            return await self._reconcile(await self._resources.get(Function, key))
+            return await self._reconcile(function)
         except NotFoundError:
-            return None  # deleted before or meanwhile; its owner reference collects the rest
+            return None  # deleted meanwhile; its owner reference collects the rest
 
     async def _reconcile(self, function: Function) -> float | None:
-        if function.metadata.deletion_timestamp:
-            return None
         await self._secrets.adopt(function)
         facts = await self._facts.read(function)
         function = await self._write(function, decide(facts, acknowledged=False, at=now()))
@@ -90,7 +116,7 @@ class FunctionService:
         if not _says(function.status, "Ready"):
             return REPAIR_SECONDS
         if function.spec.publish == "OnChange":
-            await publish(self._resources, function)
+            await publish(self._cache, function)
         return await self._secrets.drop_superseded(function)
 
     async def _follow_gateways(self, function: Function, facts: Facts) -> Function:
@@ -105,7 +131,8 @@ class FunctionService:
     async def _write(self, function: Function, status: FunctionStatus) -> Function:
         if status == function.status:
             return function
-        return await self._resources.write_status(function.model_copy(update={"status": status}))
+        changed = function.model_copy(update={"status": status})
+        return await self._cache.resources.write_status(changed)
 
 
 def _says(status: FunctionStatus, kind: str) -> bool:

@@ -37,7 +37,7 @@ async def provisioned_status(
     requested: int | None,
     before: ProvisionedStatus | None,
 ) -> ProvisionedStatus | None:
-    """Give the status of one request; None where none is made."""
+    """Return the status of one request; None where none is made."""
     if requested is None:
         return None
     state = await provisioning.state(revision)

@@ -7,20 +7,29 @@ function (`pilotlight.resources.find_rival`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError, UnavailableError
 from pilotlight.openid import read_keys
-from pilotlight.resources import Function, Route, RouteStatus, find_rival, now
+from pilotlight.resources import (
+    FUNCTIONS_BY_NAME,
+    ROUTES_BY_FUNCTION,
+    ROUTES_BY_HOST,
+    Function,
+    Route,
+    RouteStatus,
+    find_rival,
+    now,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pilotlight.resources import Key
-    from pilotlight.storage import ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.resources import Key, Resource
 
 __all__ = ["RouteFacts", "RouteService", "decide"]
 
@@ -42,7 +51,7 @@ class RouteFacts:
 
 
 def decide(facts: RouteFacts, *, at: str) -> RouteStatus:
-    """Give the status that a route should have; `at` is this moment in RFC 3339."""
+    """Return the status that a route should have; `at` is this moment in RFC 3339."""
     route, generation = facts.route, facts.route.metadata.generation
     said = _problem(facts) or ("True", "Serving", "")
     ready = condition(route.condition("Ready"), "Ready", said, generation=generation, at=at)
@@ -71,40 +80,57 @@ async def _read(issuer: str) -> list[dict[str, Any]]:
 class RouteService:
     """Keeps routes' conditions."""
 
+    kind: ClassVar[type[Resource]] = Route
+
     def __init__(
         self,
-        resources: ResourceStore,
+        cache: Cache,
         read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]] = _read,
     ) -> None:
-        self._resources = resources
+        self._cache = cache
         self._read_issuer = read_issuer
 
+    def affected_by(self, changed: Resource) -> list[Route]:
+        """Return the routes that a change concerns."""
+        match changed:
+            case Route():
+                # Who had the path may have left it to another.
+                return self._cache.by(ROUTES_BY_HOST, changed.spec.host)
+            case Function():
+                name = (changed.metadata.namespace, changed.function_name)
+                return self._cache.by(ROUTES_BY_FUNCTION, name)
+            case _:
+                return []
+
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one route's status up to date; gives when to look again, None for settled."""
+        """Bring one route's status up to date; returns when to look again, None for settled."""
+        route = self._cache.get(Route, key)
+        if route is None:
+            return None
         try:
-            route = await self._resources.get(Route, key)
             status = decide(await self._facts(route), at=now())
             if status != route.status:
-                await self._resources.write_status(route.model_copy(update={"status": status}))
+                changed = route.model_copy(update={"status": status})
+                await self._cache.resources.write_status(changed)
         except NotFoundError:
-            return None  # deleted before or meanwhile
+            return None  # deleted meanwhile
         return None if status.conditions[0].status == "True" else REPAIR_SECONDS
 
     async def _facts(self, route: Route) -> RouteFacts:
         return RouteFacts(
             route,
-            rival=find_rival(route, await self._resources.list(Route)),
-            missing=await self._missing(route),
+            rival=find_rival(route, self._cache.by(ROUTES_BY_HOST, route.spec.host)),
+            missing=self._missing(route),
             unreadable=await self._unreadable(route),
         )
 
-    async def _missing(self, route: Route) -> str | None:
-        wanted = [route.spec.function]
-        if route.spec.auth.authorizer is not None:
-            wanted.append(route.spec.auth.authorizer.function)
-        functions = await self._resources.list(Function, route.metadata.namespace)
-        names = {function.function_name for function in functions}
-        missing = (one for one in wanted if one.partition(":")[0] not in names)
+    def _missing(self, route: Route) -> str | None:
+        namespace = route.metadata.namespace
+        missing = (
+            name
+            for name in route.functions
+            if not self._cache.by(FUNCTIONS_BY_NAME, (namespace, name))
+        )
         return next(missing, None)
 
     async def _unreadable(self, route: Route) -> str | None:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.errors import AlreadyExistsError, ConflictError, NotFoundError
+from pilotlight.errors import AlreadyExistsError, ConflictError
 from pilotlight.resources import ObjectMeta, Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pilotlight.cache import Cache
     from pilotlight.resources import RuntimeSpec
-    from pilotlight.storage import ResourceStore
 
 __all__ = ["RuntimeService"]
 
@@ -27,8 +27,8 @@ log = structlog.get_logger()
 class RuntimeService:
     """Makes runtimes what they should be."""
 
-    def __init__(self, resources: ResourceStore) -> None:
-        self._resources = resources
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
 
     async def ensure(self, wanted: Mapping[str, RuntimeSpec]) -> None:
         """Create or change every wanted runtime; raises UnavailableError."""
@@ -36,13 +36,12 @@ class RuntimeService:
             try:
                 await self._ensure(Runtime(metadata=ObjectMeta(name=name), spec=spec))
             except (AlreadyExistsError, ConflictError):
-                log.info("runtime_written_by_another", runtime=name)
+                log.info("runtime written by another", runtime=name)
 
     async def _ensure(self, wanted: Runtime) -> None:
-        try:
-            stored = await self._resources.get(Runtime, wanted.key)
-        except NotFoundError:
-            await self._resources.create(wanted)
-            return
-        if stored.spec != wanted.spec:
-            await self._resources.replace(stored.model_copy(update={"spec": wanted.spec}))
+        stored = await self._cache.find(Runtime, wanted.key)
+        if stored is None:
+            await self._cache.resources.create(wanted)
+        elif stored.spec != wanted.spec:
+            changed = stored.model_copy(update={"spec": wanted.spec})
+            await self._cache.resources.replace(changed)

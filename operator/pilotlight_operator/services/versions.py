@@ -5,7 +5,7 @@ What a version is was decided when it was published (`pilotlight.publishing`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError
@@ -15,8 +15,9 @@ from pilotlight.resources import FunctionVersion, FunctionVersionStatus, now
 from .provisioning import look_again, provisioned_status
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Key
-    from pilotlight.storage import ArtifactStore, ResourceStore
+    from pilotlight.cache import Cache
+    from pilotlight.resources import Key, Resource
+    from pilotlight.storage import ArtifactStore
 
     from .provisioning import Provisioning
 
@@ -26,23 +27,29 @@ __all__ = ["VersionService"]
 class VersionService:
     """Keeps the statuses of versions."""
 
-    def __init__(
-        self, resources: ResourceStore, artifacts: ArtifactStore, provisioning: Provisioning
-    ) -> None:
-        self._resources = resources
+    kind: ClassVar[type[Resource]] = FunctionVersion
+
+    def __init__(self, cache: Cache, artifacts: ArtifactStore, provisioning: Provisioning) -> None:
+        self._cache = cache
         self._artifacts = artifacts
         self._provisioning = provisioning
 
+    def affected_by(self, _changed: Resource) -> list[FunctionVersion]:
+        """Return none: nothing else changes what a version is."""
+        return []
+
     async def reconcile(self, key: Key) -> float | None:
-        """Bring one version's status up to date; gives when to look again, or None."""
+        """Bring one version's status up to date; returns when to look again, or None."""
+        version = self._cache.get(FunctionVersion, key)
+        if version is None:
+            return None
         try:
-            version = await self._resources.get(FunctionVersion, key)
             status = await self._status(version)
             if status != version.status:
                 changed = version.model_copy(update={"status": status})
-                await self._resources.write_status(changed)
+                await self._cache.resources.write_status(changed)
         except NotFoundError:
-            return None
+            return None  # deleted meanwhile
         return look_again(status.provisioned, settled=_is_ready(status))
 
     async def _status(self, version: FunctionVersion) -> FunctionVersionStatus:

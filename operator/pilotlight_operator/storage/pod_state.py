@@ -42,25 +42,25 @@ NO_ROOM_RETRY_SECONDS = 5
 
 
 def pod_key(pod: Json) -> str:
-    """Give a pod's `namespace/name`."""
+    """Return a pod's `namespace/name`."""
     return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
 
 
 def address(pod: Json) -> str | None:
-    """Give the address of a pod whose container runs."""
+    """Return the address of a pod whose container runs."""
     status = pod.get("status", {})
     running = any("running" in state for state in _states(pod))
     return status.get("podIP") if running else None
 
 
 def node(pod: Json) -> str:
-    """Give the node that a pod is on, empty before it is on one."""
+    """Return the node that a pod is on, empty before it is on one."""
     name: str = pod.get("spec", {}).get("nodeName", "")
     return name
 
 
 def generic_runtime(pod: Json) -> str | None:
-    """Give the runtime that a pod waits for functions of, None for one that is a function's."""
+    """Return the runtime that a pod waits for functions of, None for one that is a function's."""
     labels = pod["metadata"].get("labels", {})
     return None if FUNCTION_LABEL in labels else labels.get(RUNTIME_LABEL)
 
@@ -71,7 +71,7 @@ def has_ended(pod: Json) -> bool:
 
 
 def failure(pod: Json) -> StartFailedError | None:
-    """Give why a pod cannot start, or None."""
+    """Return why a pod cannot start, or None."""
     for state in _states(pod):
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
         code = _HOPELESS.get(waiting.get("reason", ""))
@@ -83,7 +83,7 @@ def failure(pod: Json) -> StartFailedError | None:
 
 
 def no_room(pod: Json) -> ThrottledError | None:
-    """Give the scheduler's word that no node has room for a pod, or None."""
+    """Return the scheduler's word that no node has room for a pod, or None."""
     for condition in pod.get("status", {}).get("conditions", []):
         if condition.get("reason") == "Unschedulable":
             said = condition.get("message", "no reason given")
@@ -92,7 +92,7 @@ def no_room(pod: Json) -> ThrottledError | None:
 
 
 def over_quota(error: QuotaExceededError) -> ThrottledError:
-    """Give what the namespace's ResourceQuota means to a caller."""
+    """Return what the namespace's ResourceQuota means to a caller."""
     return _throttled(str(error))
 
 
@@ -105,7 +105,7 @@ def _throttled(said: str) -> ThrottledError:
 
 
 def why_waiting(pod: Json) -> PilotlightError:
-    """Give why a pod has not started yet, for when there is no more time."""
+    """Return why a pod has not started yet, for when there is no more time."""
     waits = [_said(state["waiting"]) for state in _states(pod) if "waiting" in state]
     late = _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
     return no_room(pod) or late

@@ -125,7 +125,7 @@ class KubernetesCompute:
         return Pod(key, host, AGENT_PORT, node(starting.pod))
 
     async def assign(self, pod: str, request: PodRequest) -> None:
-        """Give a generic pod its function's labels and owner; later its function's size.
+        """Return a generic pod its function's labels and owner; later its function's size.
 
         With its function's labels it goes with the function.
         """
@@ -135,7 +135,7 @@ class KubernetesCompute:
                     return
                 await self._patch(pod, assignment(request), MERGE_PATCH)
         except PilotlightError as error:
-            log.warning("pod_not_assigned", pod=pod, error=str(error))
+            log.warning("pod not assigned", pod=pod, error=str(error))
             return
         self._later(self._narrow(pod, request))
 
@@ -153,7 +153,7 @@ class KubernetesCompute:
             async with self._changing:
                 await self._patch(f"{pod}/resize", patch, STRATEGIC_MERGE_PATCH)
         except PilotlightError as error:
-            log.info("pod_not_narrowed", pod=pod, error=str(error))
+            log.info("pod not narrowed", pod=pod, error=str(error))
 
     async def _patch(self, pod: str, body: Json, content_type: str) -> None:
         namespace, _, rest = pod.partition("/")
@@ -170,7 +170,7 @@ class KubernetesCompute:
         return sorted(self._known - self._stopping - self._starting.keys())
 
     async def generic(self) -> list[tuple[str, Pod]]:
-        """Give the generic pods that run, but for those that go already or just start."""
+        """Return the generic pods that run, but for those that go already or just start."""
         gone = self._stopping | self._starting.keys()
         return [found for key, found in self._generic.items() if key not in gone]
 
@@ -232,7 +232,7 @@ class KubernetesCompute:
         self._generic.pop(key, None)
         self._stopping.discard(key)
         if known and not stopped and key not in self._starting:
-            log.warning("pod_gone", pod=key)
+            log.warning("pod gone", pod=key)
             if self._tell is not None:
                 await self._tell(key)
 
@@ -272,7 +272,7 @@ class KubernetesCompute:
             except NotFoundError:
                 self._stopping.discard(key)
             except UnavailableError as error:
-                log.warning("pod_not_deleted", pod=key, error=str(error))
+                log.warning("pod not deleted", pod=key, error=str(error))
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_DELAY)
                 continue

@@ -65,7 +65,7 @@ async def share_pods(stage: Stage, name: str, count: int) -> None:
 
 @contextlib.asynccontextmanager
 async def following(stage: Stage) -> AsyncIterator[None]:
-    task = asyncio.create_task(stage.caps.run())
+    task = asyncio.create_task(stage.cache.run())
     await stage.caps.synced.wait()
     try:
         yield
@@ -238,7 +238,7 @@ class LeaseTable(RuleBasedStateMachine):
         self.capacity = self.stage.capacity(limit=self.limit)
         self.gateways = FakeGateways(self.capacity)
         self.capacity.ask(self.gateways)
-        self.following = self.loop.create_task(self.stage.caps.run())
+        self.following = self.loop.create_task(self.stage.cache.run())
         self.run(self.stage.caps.synced.wait())
         self.reserved: int | None = None
 

@@ -33,7 +33,8 @@ async def filled(stage: Stage) -> Stage:
     """Fill a pool of three; what runs for it ends with the test's loop."""
     stage.pool = PoolSpec(minimum=3, maximum=5)
     stage.table = stage.capacity()
-    for work in (stage.pools.run(), stage.pools.follow(stage.resources)):
+    stage.pools.follow(stage.cache)
+    for work in (stage.pools.run(), stage.cache.run()):
         _running.add(asyncio.create_task(work))
     await settled()
     return stage
@@ -90,7 +91,8 @@ async def test_as_many_pods_start_at_once_as_nodes_can_take(stage: Stage) -> Non
     stage.compute.nodes = itertools.cycle(["one", "two", "three"])
     stage.compute.gate.clear()
     stage.table = stage.capacity()
-    for work in (stage.pools.run(), stage.pools.follow(stage.resources)):
+    stage.pools.follow(stage.cache)
+    for work in (stage.pools.run(), stage.cache.run()):
         _running.add(asyncio.create_task(work))
     for started in (REFILLS_PER_NODE, REFILLS_PER_NODE + 3 * REFILLS_PER_NODE):
         await settled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from pilotlight.cache import Cache
 from pilotlight.resources import Key, ObjectMeta, Runtime
 from pilotlight.resources.runtime import RuntimeSpec
 from pilotlight_autoscaler.pools.runtime_pools import RuntimePools
@@ -12,8 +13,9 @@ from tests.support.memory import MemoryResources
 
 async def test_a_runtime_has_a_pool_while_it_is_there() -> None:
     resources = MemoryResources()
-    pools = RuntimePools(resources)
-    following = asyncio.create_task(pools.run())
+    cache = Cache(resources, Runtime)
+    pools = RuntimePools(cache)
+    following = asyncio.create_task(cache.run())
     spec = RuntimeSpec.model_validate({"image": "python:1", "pool": {"minimum": 2, "maximum": 5}})
     made = await resources.create(Runtime(metadata=ObjectMeta(name="python3.13"), spec=spec))
     await _settle()

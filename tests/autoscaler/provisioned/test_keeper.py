@@ -118,16 +118,16 @@ async def test_an_uninitialised_environment_does_not_count(stage: Stage) -> None
 async def version(stage: Stage) -> FunctionVersion:
     """Version 1 of the function."""
     function = await stage.resources.get(Function, Key("default", "f"))
-    return await publish(stage.resources, function)
+    return await publish(stage.cache, function)
 
 
 @contextlib.asynccontextmanager
 async def keeping(stage: Stage, capacity: Capacity) -> AsyncIterator[ProvisionedKeeper]:
     """Run a keeper in virtual time."""
     keeper = ProvisionedKeeper(
-        capacity, stage.stock, stage.resources, clock=asyncio.get_running_loop().time
+        capacity, stage.stock, stage.cache, clock=asyncio.get_running_loop().time
     )
-    tasks = [asyncio.create_task(work) for work in (stage.caps.run(), *keeper.background())]
+    tasks = [asyncio.create_task(work) for work in (stage.cache.run(), keeper.run())]
     try:
         yield keeper
     finally:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Key, Namespace, ObjectMeta, Secret
 from pilotlight_gateway.auth.access_keys import LABEL, AccessKeys
@@ -46,8 +47,9 @@ async def trusting(resources: MemoryResources | None = None) -> AsyncIterator[Si
         Namespace(metadata=ObjectMeta(name="team-a", labels={ACCOUNT_LABEL: "123456789012"}))
     )
     await resources.create(access_key("AKIDALICE"))
-    keys = AccessKeys(resources, Accounts(resources), "pilotlight")
-    following = asyncio.create_task(keys.run())
+    cache = Cache(resources, Secret, Namespace, namespaces={Secret: "pilotlight"})
+    keys = AccessKeys(cache, Accounts(cache))
+    following = asyncio.create_task(cache.run())
     try:
         yield SigV4Authenticator(keys, REGION)
     finally:
@@ -253,9 +255,10 @@ async def test_calls_that_come_at_once_ask_once(namespace: str, known: bool) -> 
         made = access_key("AKIDBOB")
         made.string_data["namespace"] = namespace
         await resources.create(made)
-        accounts = CountingAccounts(resources)
-        keys = AccessKeys(resources, accounts, "pilotlight")
-        following = asyncio.create_task(keys.run())
+        cache = Cache(resources, Secret, Namespace, namespaces={Secret: "pilotlight"})
+        accounts = CountingAccounts(cache)
+        keys = AccessKeys(cache, accounts)
+        following = asyncio.create_task(cache.run())
         found = await asyncio.gather(*(keys.find("AKIDBOB") for _ in range(50)))
         assert {key is not None for key in found} == {known}
         assert accounts.asked == 1

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight.cache import Cache
 from pilotlight.conditions import condition
 from pilotlight.resources import Code, Function, FunctionSpec, Key, ObjectMeta
 from pilotlight_gateway.invocation.catalogue import Catalogue
@@ -21,7 +22,8 @@ class World:
 
     def __init__(self) -> None:
         self.resources = MemoryResources()
-        self.catalogue = Catalogue(self.resources)
+        self.cache = Cache(self.resources, Function)
+        self.catalogue = Catalogue(self.cache)
         self.told: list[tuple[str | None, str | None]] = []
         self.catalogue.on_change(
             lambda before, after: self.told.append((_revision(before), _revision(after)))
@@ -57,7 +59,7 @@ def _revision(function: Function | None) -> str | None:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     found = World()
-    following = asyncio.create_task(found.catalogue.run())
+    following = asyncio.create_task(found.cache.run())
     await found.catalogue.synced.wait()
     yield found
     following.cancel()
@@ -86,14 +88,28 @@ async def test_a_name_that_is_free_goes_to_the_next(world: World) -> None:
     assert await world.held() == "second"
 
 
-async def test_who_reads_before_the_watch_tells_finds_the_one_that_serves() -> None:
+async def test_who_asks_before_all_is_known_waits_for_the_one_that_serves() -> None:
     world = World()
     await world.create("another")
     await world.create("serving")
     await world.say("serving", revision="r1")
-    found = await world.catalogue.find("default", "shared")
+    asking = asyncio.create_task(world.catalogue.find("default", "shared"))
+    await asyncio.sleep(0.01)
+    assert not asking.done()
+    following = asyncio.create_task(world.cache.run())
+    found = await asking
     assert found is not None
     assert found.metadata.name == "serving"
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_a_function_is_found_before_the_watch_tells() -> None:
+    world = World()
+    await world.create("shared")
+    found = await world.catalogue.find("default", "shared")
+    assert found is not None
+    assert found.metadata.name == "shared"
 
 
 async def test_everybody_who_waits_sees_a_change(world: World) -> None:

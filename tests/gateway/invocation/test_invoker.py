@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pilotlight.cache import Cache
 from pilotlight.errors import RevisionGoneError, ThrottledError
-from pilotlight.resources import AsyncConfig, Code, Function, FunctionSpec, ObjectMeta
+from pilotlight.resources import (
+    AsyncConfig,
+    Code,
+    Function,
+    FunctionAlias,
+    FunctionSpec,
+    FunctionVersion,
+    ObjectMeta,
+)
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
     RecursiveInvocationError,
@@ -44,13 +53,14 @@ class World:
     """A function, and what stands in for environments; `ran` are the revisions that ran."""
 
     def __init__(self) -> None:
-        self.resources, self.queue, self.metrics = MemoryResources(), MemoryEventQueue(), Metrics()
-        self.catalogue = Catalogue(self.resources)
+        self.queue, self.metrics = MemoryEventQueue(), Metrics()
+        self.cache = Cache(MemoryResources(), Function, FunctionVersion, FunctionAlias)
+        self.catalogue = Catalogue(self.cache)
         self.ran: list[str] = []
         self.gone: set[str] = set()
         self.refusal: Exception | None = None
         self.invoker = Invoker(
-            targets=Targets(self.catalogue, Published(self.resources)),
+            targets=Targets(self.catalogue, Published(self.cache)),
             dispatcher=self,  # type: ignore[arg-type]  # the one method that is called
             queue=self.queue,
             metrics=self.metrics.invocations,
@@ -62,12 +72,14 @@ class World:
         code = Code(inline="x")
         wanted = FunctionSpec(runtime="python3.13", handler="a.b", code=code, timeout=5, **spec)
         metadata = ObjectMeta(name="fn", namespace="default")
-        return await self.resources.create(Function(metadata=metadata, spec=wanted))
+        return await self.cache.resources.create(Function(metadata=metadata, spec=wanted))
 
     async def serve(self, function: Function, revision: str) -> Function:
         """Let a revision be what the function serves."""
         status = function.status.model_copy(update={"revision": revision})
-        return await self.resources.write_status(function.model_copy(update={"status": status}))
+        return await self.cache.resources.write_status(
+            function.model_copy(update={"status": status})
+        )
 
     async def invoke(self, revision: RevisionKey, invocation: Invocation) -> Answer:
         """Answer as the dispatcher does."""
@@ -92,7 +104,7 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     found = World()
-    following = asyncio.create_task(found.catalogue.run())
+    following = asyncio.create_task(found.cache.run())
     await found.catalogue.synced.wait()
     yield found
     following.cancel()
@@ -108,7 +120,7 @@ async def test_an_answer_says_what_ran_and_is_counted(world: World) -> None:
 
 async def test_who_knows_the_target_is_not_asked_again(world: World) -> None:
     function = await world.serve(await world.create(), "r1")
-    target = await Targets(world.catalogue, Published(world.resources)).of(REFERENCE, function)
+    target = await Targets(world.catalogue, Published(world.cache)).of(REFERENCE, function)
     await world.serve(function, "r2")
     await world.invoker.invoke(REFERENCE, INVOCATION, target)
     assert world.ran == ["r1"]
@@ -149,7 +161,7 @@ async def test_what_serves_nothing_or_is_not_there_is_refused(world: World) -> N
     with pytest.raises(FunctionNotFoundError):
         await world.invoker.invoke(REFERENCE, INVOCATION)
     function = await world.create()
-    target = await Targets(world.catalogue, Published(world.resources)).of(REFERENCE, function)
+    target = await Targets(world.catalogue, Published(world.cache)).of(REFERENCE, function)
     with pytest.raises(ResourceConflictError, match=r"following state: Pending.*function:fn"):
         await world.invoker.invoke(REFERENCE, INVOCATION, target)
 

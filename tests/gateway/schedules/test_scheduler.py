@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
@@ -31,6 +32,7 @@ from tests.support.memory import MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 
 if TYPE_CHECKING:
+    from pilotlight.storage import ResourceStore
     from pilotlight_gateway.event_queue.interface import Event
 
 KEY = Key("default", "s")
@@ -72,16 +74,23 @@ class World:
     """A store, a queue and a clock; schedulers come and go."""
 
     def __init__(self) -> None:
-        self.resources, self.queue, self.clock = MemoryResources(), Queue(), Clock()
-        self.catalogue = Catalogue(self.resources)
+        self.queue, self.clock = Queue(), Clock()
+        self.store = MemoryResources()
+        self.cache = Cache(self.store, Namespace, Function, Schedule)
+        self.catalogue = Catalogue(self.cache)
         self.metrics = Metrics()
         self.invoker = Invoker(
-            targets=Targets(self.catalogue, Published(self.resources)),
+            targets=Targets(self.catalogue, Published(self.cache)),
             dispatcher=None,  # type: ignore[arg-type]  # a schedule waits for no answer
             queue=self.queue,
             metrics=self.metrics.invocations,
             clock=lambda: self.clock().timestamp(),
         )
+
+    @property
+    def resources(self) -> ResourceStore:
+        """The store; what is written the cache knows."""
+        return self.cache.resources
 
     async def start(self, *, with_function: bool = True) -> None:
         labels = {ACCOUNT_LABEL: "111122223333"}
@@ -100,20 +109,17 @@ class World:
         if present:
             return await self.resources.replace(present[0].model_copy(update={"spec": wanted}))
         metadata = ObjectMeta(name="s", namespace="default")
-        made = await self.resources.create(Schedule(metadata=metadata, spec=wanted))
+        made = await self.store.create(Schedule(metadata=metadata, spec=wanted))
         made.metadata.creation_timestamp = "2026-01-01T00:00:00Z"
         return await self.resources.replace(made)
 
     async def scheduler(self) -> Scheduler:
         """Start a scheduler that knows what is stored."""
-        scheduler = Scheduler(
-            resources=self.resources, catalogue=self.catalogue, accounts=Accounts(self.resources),
+        return Scheduler(
+            cache=self.cache, catalogue=self.catalogue, accounts=Accounts(self.cache),
             invoker=self.invoker, metrics=self.metrics.schedules, region="us-east-1",
             clock=self.clock,
         )  # fmt: skip
-        for schedule in await self.resources.list(Schedule):
-            scheduler.schedules.note(schedule.key, schedule)
-        return scheduler
 
     async def look(self, scheduler: Scheduler, minutes: float) -> datetime | None:
         self.clock.now = MADE + timedelta(minutes=minutes)
@@ -213,7 +219,7 @@ async def test_a_change_fires_nothing_of_the_past(world: World) -> None:
     scheduler = await world.scheduler()
     await world.look(scheduler, 13 * 60)
     world.clock.now = MADE + timedelta(hours=16)
-    scheduler.schedules.note(KEY, await world.put(expression="cron(0 15 * * ? *)"))
+    await world.put(expression="cron(0 15 * * ? *)")
     await world.look(scheduler, 16 * 60)
     await world.look(await world.scheduler(), 17 * 60)
     assert world.queue.keys == ["2026-01-01T12:00:00Z"]
@@ -226,7 +232,7 @@ async def test_what_was_due_while_disabled_stays_unfired(world: World) -> None:
     scheduler = await world.scheduler()
     await world.look(scheduler, 15)
     assert await world.reason() == "Disabled"
-    scheduler.schedules.note(KEY, await world.put(enabled=True))
+    await world.put(enabled=True)
     await world.look(scheduler, 16)
     assert world.queue.events == []
     assert await world.reason() == "Scheduled"
@@ -243,9 +249,7 @@ async def test_statuses(world: World) -> None:
     status = (await world.stored()).status
     assert (status.last_time, status.next_time) == ("2026-01-01T00:30:00Z", None)
     assert await world.reason() == "Completed"
-    scheduler.schedules.note(
-        KEY, await world.put(expression="at(2020-01-01T00:00:00)", function="nobody")
-    )
+    await world.put(expression="at(2020-01-01T00:00:00)", function="nobody")
     await world.look(scheduler, 32)
     assert await world.reason() == "FunctionNotFound"
 
@@ -273,10 +277,10 @@ async def test_a_settled_schedule_is_not_written_again(world: World) -> None:
     await world.put()
     scheduler = await world.scheduler()
     await world.look(scheduler, 1)
-    writes = world.resources.writes.count
+    writes = world.store.writes.count
     await world.look(scheduler, 2)
     await world.look(scheduler, 3)
-    assert world.resources.writes.count == writes
+    assert world.store.writes.count == writes
 
 
 async def test_it_follows_the_store_and_wakes_by_itself(world: World) -> None:

@@ -1,125 +1,96 @@
-"""The local reconciler misses no change, retries with back-off, and works once at a time a key."""
+"""The feed of the embedded store: nothing is decided before all is known, no change is missed."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from pilotlight.errors import UnavailableError
-from pilotlight.resources import Function, Key, ObjectMeta, Secret
-from pilotlight_operator.feeds.store import Reconciler
+from pilotlight.cache import Cache
+from pilotlight.resources import FUNCTIONS_BY_SECRET, Function, Key, ObjectMeta, Secret
+from pilotlight_operator.feeds.store import feed
+from pilotlight_operator.reconciler import Reconciler
 from tests.support.memory import MemoryResources
 from tests.support.platform import manifest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from pilotlight.resources import Resource
+
 KEY = Key("default", "hello")
 pytestmark = pytest.mark.looptime(idle_timeout=1000)
 
 
-def function(**spec: object) -> Function:
+def function(name: str = "hello", **spec: object) -> Function:
     """Make a function."""
-    document = manifest("hello", **spec)
+    document = manifest(name, **spec)
     document["metadata"]["namespace"] = "default"
     return Function.model_validate(document)
 
 
 class Service:
-    """Notes when it was called, and answers as it is told."""
+    """Notes which functions were looked at, and how many were known by then."""
 
-    def __init__(self, *answers: float | Exception | None) -> None:
-        self.calls: list[float] = []
-        self.answers = list(answers)
-        self.working = 0
-        self.called = asyncio.Event()
+    kind: ClassVar[type[Resource]] = Function
+
+    def __init__(self, cache: Cache) -> None:
+        self.calls: list[tuple[str, int]] = []
+        self._cache = cache
+
+    def affected_by(self, changed: Resource) -> list[Function]:
+        if not isinstance(changed, Secret):
+            return []
+        return self._cache.by(FUNCTIONS_BY_SECRET, changed.key)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Take a second for it."""
-        assert key == KEY
-        assert self.working == 0, "two at a time for one key"
-        self.calls.append(asyncio.get_running_loop().time())
-        self.called.set()
-        self.working += 1
-        await asyncio.sleep(1)
-        self.working -= 1
-        answer = self.answers.pop(0) if self.answers else None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        self.calls.append((key.name, len(list(self._cache.all(Function)))))
+        return None
 
 
 @asynccontextmanager
-async def running(resources: MemoryResources, service: Service) -> AsyncIterator[None]:
-    """Run a reconciler during a block."""
-    task = asyncio.create_task(Reconciler(resources, service).run())
-    yield
+async def running(resources: MemoryResources) -> AsyncIterator[Service]:
+    """Run a feed during a block."""
+    cache = Cache(resources, Function, Secret)
+    service = Service(cache)
+    task = asyncio.create_task(feed(cache, Reconciler(cache, [service])))
+    await asyncio.sleep(10)
+    yield service
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
-def waits(service: Service) -> list[float]:
-    """Give the time between calls beside the work itself."""
-    return [round(b - a - 1, 3) for a, b in zip(service.calls, service.calls[1:], strict=False)]
+async def test_nothing_is_looked_at_before_all_is_known() -> None:
+    resources = MemoryResources()
+    for name in ("one", "two"):
+        await resources.create(function(name))
+    async with running(resources) as service:
+        assert service.calls == [("one", 2), ("two", 2)]
 
 
-async def test_what_is_there_and_what_comes_is_reconciled() -> None:
-    """A settled function rests until something changes."""
-    resources, service = MemoryResources(), Service()
-    stored = await resources.create(function())
-    async with running(resources, service):
-        await asyncio.sleep(100)
-        assert len(service.calls) == 1
+async def test_what_others_write_is_looked_at() -> None:
+    resources = MemoryResources()
+    async with running(resources) as service:
+        stored = await resources.create(function())
+        await asyncio.sleep(10)
         stored.spec.memory = 256
         await resources.replace(stored)
-        await asyncio.sleep(100)
-        assert len(service.calls) == 2
-
-
-async def test_a_change_during_the_work_makes_it_work_once_more() -> None:
-    """Not in parallel, and however many changes came."""
-    resources, service = MemoryResources(), Service()
-    stored = await resources.create(function())
-    async with running(resources, service):
-        await service.called.wait()
-        for memory in (256, 512, 1024):
-            stored.spec.memory = memory
-            stored = await resources.replace(stored)
-        await asyncio.sleep(100)
-    assert waits(service) == [0.0]
-
-
-async def test_a_failure_is_retried_with_back_off() -> None:
-    """Any failure, doubling from a tenth of a second; a success begins anew."""
-    failures = [UnavailableError("the disk is full"), ValueError("a bug"), UnavailableError("x")]
-    resources, service = MemoryResources(), Service(*failures)
-    await resources.create(function())
-    async with running(resources, service):
-        await asyncio.sleep(100)
-    assert waits(service) == [0.1, 0.2, 0.4]
-
-
-async def test_it_comes_back_when_the_service_says() -> None:
-    """Though nothing changed."""
-    resources, service = MemoryResources(), Service(15.0, None)
-    await resources.create(function())
-    async with running(resources, service):
-        await asyncio.sleep(100)
-    assert waits(service) == [15.0]
+        await asyncio.sleep(10)
+        await resources.delete(Function, KEY)
+        await asyncio.sleep(10)
+        assert service.calls == [("hello", 1), ("hello", 1), ("hello", 0)]
 
 
 async def test_a_secret_wakes_the_functions_that_refer_to_it() -> None:
     """And no others."""
-    resources, service = MemoryResources(), Service()
+    resources = MemoryResources()
     await resources.create(function(environmentFrom={"secret": "mine"}))
-    async with running(resources, service):
-        await asyncio.sleep(10)
-        for name in ("others", "mine"):
+    async with running(resources) as service:
+        service.calls.clear()
+        for name, calls in (("others", 0), ("mine", 1)):
             metadata = ObjectMeta(name=name, namespace="default")
             await resources.create(Secret(metadata=metadata, string_data={"A": "b"}))
             await asyncio.sleep(10)
-    assert len(service.calls) == 2
-    assert service.calls[1] >= service.calls[0] + 20
+            assert len(service.calls) == calls

@@ -3,7 +3,7 @@
 Built on the official client's asyncio half (`kubernetes.aio`), which brings configuration,
 credentials and TLS; its generated methods are not used, since custom resources have none. Its
 import takes over a second, so only what runs on a cluster imports this module. Above it stand
-`kubernetes_watch` and `kubernetes_resources`, and the operator's pods.
+`watch` and `resources`, and the operator's pods.
 """
 
 from __future__ import annotations

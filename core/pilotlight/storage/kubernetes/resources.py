@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -106,8 +106,10 @@ class KubernetesResources:
                     unsynced -= 1
                     if not unsynced:
                         yield Change("synced")
+                elif change.kind == "gone":
+                    yield _gone(change.object["metadata"])
                 elif (resource := _read(kind, change.object)) is not None:
-                    yield Change(change.kind, resource)
+                    yield Change("present", resource)
 
     def _collections(self, kind: type[Resource], namespace: str | None) -> Sequence[Collection]:
         if kind is Namespace:
@@ -142,8 +144,13 @@ def _read(kind: type[R], item: Json) -> R | None:
     try:
         return from_wire(kind, item)
     except InvalidResourceError as error:
-        log.warning("resource_unreadable", kind=kind.kind_name, error=str(error))
+        log.warning("resource unreadable", kind=kind.kind_name, error=str(error))
         return None
+
+
+def _gone(metadata: Json) -> Change[Any]:
+    key = Key(metadata.get("namespace", ""), metadata["name"])
+    return Change("gone", key=key, uid=metadata.get("uid", ""))
 
 
 async def _merge(

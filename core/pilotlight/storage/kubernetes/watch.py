@@ -2,7 +2,7 @@
 
 What a watch cannot tell (events lost over a disconnect, a version that expired) is found by listing
 anew and comparing, so whoever follows hears of every object that came or went. A watch is short on
-purpose: a connection that fell silent is noticed within a minute. `kubernetes_resources` and the
+purpose: a connection that fell silent is noticed within a minute. `resources` and the
 operator's pods follow collections through here.
 """
 
@@ -46,7 +46,7 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class RawChange:
-    """A `Change` whose object is still JSON."""
+    """A `Change` whose object is still JSON; of one that went its metadata are sure to be there."""
 
     kind: Literal["present", "gone", "synced"]
     object: Json = field(default_factory=dict)
@@ -67,7 +67,7 @@ async def list_all(api: KubernetesApi, collection: Collection) -> tuple[list[Jso
 
 async def follow(api: KubernetesApi, collection: Collection) -> AsyncGenerator[RawChange, None]:
     """Tell what is there, then `synced` once, then every change; never ends by itself."""
-    known: dict[str, Json] = {}
+    known: dict[str, Json] = {}  # by uid, and no more of it than tells whether it changed
     synced = False
     delay = FIRST_DELAY
     while True:
@@ -84,7 +84,7 @@ async def follow(api: KubernetesApi, collection: Collection) -> AsyncGenerator[R
         except WatchExpiredError:
             continue
         except PilotlightError as error:
-            log.warning("watch_interrupted", path=collection.path, error=str(error), delay=delay)
+            log.warning("watch interrupted", path=collection.path, error=str(error), delay=delay)
             await asyncio.sleep(delay * random.uniform(0.5, 1))  # noqa: S311  spreads retries
             delay = min(delay * 2, LONGEST_DELAY)
 
@@ -109,9 +109,10 @@ def _differences(known: dict[str, Json], items: list[Json]) -> list[RawChange]:
     """Compare a list with what was known, which becomes the list."""
     listed = {item["metadata"]["uid"]: item for item in items}
     gone = [RawChange("gone", known[uid]) for uid in known if uid not in listed]
-    present = [RawChange("present", item) for uid, item in listed.items() if _is_new(known, item)]
+    present = [RawChange("present", item) for item in items if _is_new(known, item)]
     known.clear()
-    known.update(listed)
+    for item in items:
+        _note(known, item, gone=False)
     return gone + present
 
 
@@ -122,7 +123,12 @@ def _is_new(known: dict[str, Json], item: Json) -> bool:
 
 
 def _note(known: dict[str, Json], item: Json, *, gone: bool) -> None:
+    metadata = item["metadata"]
     if gone:
-        known.pop(item["metadata"]["uid"], None)
+        known.pop(metadata["uid"], None)
     else:
-        known[item["metadata"]["uid"]] = item
+        kept = {name: metadata[name] for name in _IDENTITY if name in metadata}
+        known[metadata["uid"]] = {"metadata": kept}
+
+
+_IDENTITY = ("namespace", "name", "uid", "resourceVersion")

@@ -1,7 +1,7 @@
 """Between Pilotlight's models and the JSON of the Kubernetes API: shapes and paths, no requests.
 
 Custom resources have the same shape on both sides; of Kubernetes' own kinds only what the models
-know is read, and what they do not know stays as it was. `kubernetes_resources` sends the results.
+know is read, and what they do not know stays as it was. `resources` sends the results.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ R = TypeVar("R", bound=Resource)
 
 
 def collection_path(kind: type[Resource], namespace: str = "") -> str:
-    """Give the path under which resources of a kind are; a cluster-scoped kind has one."""
+    """Return the path under which resources of a kind are; a cluster-scoped kind has one."""
     api_version = kind.model_fields["api_version"].default
     root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     scope = "" if kind.cluster_scoped else f"/namespaces/{namespace}"
@@ -32,7 +32,7 @@ def collection_path(kind: type[Resource], namespace: str = "") -> str:
 
 
 def object_path(kind: type[Resource], key: Key) -> str:
-    """Give the path of one resource."""
+    """Return the path of one resource."""
     return f"{collection_path(kind, key.namespace)}/{key.name}"
 
 
@@ -46,7 +46,7 @@ def from_wire(kind: type[R], item: Json) -> R:
 
 
 def to_wire(resource: Resource, stored: Json | None = None) -> Json:
-    """Give a resource's JSON, with what `stored` has and the model does not know."""
+    """Return a resource's JSON, with what `stored` has and the model does not know."""
     body = {**(stored or {}), **resource.to_json()}
     body["metadata"] = {name: value for name, value in body["metadata"].items() if value}
     body.pop("status", None)
@@ -57,11 +57,18 @@ def to_wire(resource: Resource, stored: Json | None = None) -> Json:
 
 
 def _known(kind: type[Resource], item: Json) -> Json:
+    metadata = {name: part for name, part in item["metadata"].items() if name != _BULKY}
     if kind is Namespace:
-        return {"metadata": item["metadata"]}
+        return {"metadata": metadata}
     if kind is Secret:
-        return {"metadata": item["metadata"], "stringData": _texts(item)}
-    return {name: item[name] for name in ("metadata", "spec", "status") if name in item}
+        return {"metadata": metadata, "stringData": _texts(item)}
+    return {name: item[name] for name in ("spec", "status") if name in item} | {
+        "metadata": metadata
+    }
+
+
+_BULKY = "managedFields"
+"""Larger than the resource; the API server keeps it where a write leaves it out."""
 
 
 def _texts(secret: Json) -> dict[str, str]:
@@ -70,7 +77,7 @@ def _texts(secret: Json) -> dict[str, str]:
 
 
 def _binary(secret: Json) -> dict[str, str]:
-    """Give a Secret's values that are no text: no model holds them, no write loses them."""
+    """Return a Secret's values that are no text: no model holds them, no write loses them."""
     held = secret.get("data") or {}
     return {name: value for name, value in held.items() if _text(value) is None}
 

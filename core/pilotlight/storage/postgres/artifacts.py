@@ -83,7 +83,7 @@ class PostgresArtifacts:
         return size
 
     async def size(self, sha256: str) -> int | None:
-        """Give an artifact's size in bytes, or None where it is not there."""
+        """Return an artifact's size in bytes, or None where it is not there."""
         async with self._database.connection() as connection:
             size: int | None = await connection.fetchval(
                 "SELECT size FROM artifacts WHERE sha256 = $1", sha256

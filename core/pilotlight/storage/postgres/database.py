@@ -73,7 +73,7 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
     """
 
     def get_reset_query(self) -> str:
-        """Give nothing to run; an open transaction is rolled back all the same (asyncpg)."""
+        """Return nothing to run; an open transaction is rolled back all the same (asyncpg)."""
         return ""
 
 

@@ -86,7 +86,7 @@ class PostgresLogs:
         self._untrimmed += len(lines)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Give the last `limit` lines of a query, or the first ones after `after_id`."""
+        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
         statement = _FIRST if query.after_id else _LAST
         async with self._database.connection() as connection:
             rows = await connection.fetch(

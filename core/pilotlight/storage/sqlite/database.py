@@ -2,7 +2,7 @@
 
 SQLite has one writer at a time; giving the file a single thread makes every operation a turn of
 its own, keeps the event loop free while the disk syncs, and leaves nothing to lock. What stands in
-the file is the business of its users: `sqlite_resources` and `sqlite_logs`.
+the file is the business of its users: `resources` and `logs`.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class SqliteLogs:
                 await self._trim(len(batch))
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Give the last `limit` lines of a query, or the first ones after `after_id`."""
+        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
         return await self._database.run(partial(_select, query))
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 Versions, generations, the status apart from the spec and the deletion of what a resource owns are
 as on Kubernetes (API conventions, "Concurrency Control and Consistency"), so that the parts above
-cannot tell the two apart. Watches are in `watchers`, the file and its thread in `sqlite_database`.
+cannot tell the two apart. Watches are in `watchers`, the file and its thread in `database`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.errors import AlreadyExistsError, ConflictError, NotFoundError
 from pilotlight.resources import Key, Resource, now
+from pilotlight.resources.registry import KINDS
 from pilotlight.storage.interfaces import Change
 
 from .database import SqliteDatabase
@@ -68,8 +69,8 @@ class SqliteResources:
 
     async def list(self, kind: type[R], namespace: str | None = None) -> list[R]:
         """Read all of a kind, of one namespace or of every one, in the order of their names."""
-        bodies, _ = await self._database.run(partial(_snapshot, kind, namespace))
-        return [kind.model_validate(body) for body in bodies]
+        texts, _ = await self._database.run(partial(_snapshot, kind, namespace))
+        return [kind.model_validate_json(text) for text in texts]
 
     async def create(self, resource: R) -> R:
         """Write a new one with a uid of its own and no status; raises AlreadyExistsError."""
@@ -95,9 +96,10 @@ class SqliteResources:
     ) -> AsyncGenerator[Change[R], None]:
         """Tell what is there, then `synced`, then every change."""
         with self._watchers.subscribe(kind, namespace) as feed:
-            bodies, seen = await self._database.run(partial(_snapshot, kind, namespace))
-            for body in bodies:
-                yield Change("present", kind.model_validate(body))
+            texts, seen = await self._database.run(partial(_snapshot, kind, namespace))
+            for text in texts:
+                yield Change("present", kind.model_validate_json(text))
+            del texts
             yield Change("synced")
             async for change in feed.follow(after=seen):
                 yield change
@@ -118,7 +120,7 @@ class SqliteResources:
 
     def _tell_gone(self, gone: Gone) -> None:
         for number, kind_name, body in gone:
-            self._watchers.tell(Commit(number, "gone", _kinds()[kind_name].model_validate(body)))
+            self._watchers.tell(Commit(number, "gone", KINDS[kind_name].model_validate(body)))
 
 
 def _create(resource: R, connection: sqlite3.Connection) -> tuple[R, bool]:
@@ -228,20 +230,16 @@ def _find(kind: type[Resource], key: Key, connection: sqlite3.Connection) -> Bod
 
 def _snapshot(
     kind: type[Resource], namespace: str | None, connection: sqlite3.Connection
-) -> tuple[list[Body], int]:
-    """Read all of a kind, and the number of the last commit that it shows."""
+) -> tuple[list[str], int]:
+    """Read all of a kind, as JSON, and the number of the last commit that it shows."""
     rows = connection.execute(
         "SELECT body FROM resources WHERE kind = ?1 AND (?2 IS NULL OR namespace = ?2) "
         "ORDER BY namespace, name",
         (kind.kind_name, namespace),
     )
-    bodies = [json.loads(text) for (text,) in rows]
+    texts = [text for (text,) in rows]
     (seen,) = connection.execute("SELECT last FROM commits").fetchone()
-    return bodies, int(seen)
-
-
-def _kinds() -> dict[str, type[Resource]]:
-    return {kind.kind_name: kind for kind in Resource.__subclasses__()}
+    return texts, int(seen)
 
 
 def _title(kind: type[Resource], key: Key) -> str:

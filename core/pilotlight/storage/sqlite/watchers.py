@@ -45,12 +45,11 @@ class Feed(Generic[R]):
         resource = commit.resource
         wanted = self._namespace in {None, resource.metadata.namespace}
         if isinstance(resource, self._kind) and wanted:
-            # A copy, since each watcher may do with its resource what it likes.
-            change = Change(commit.kind, resource.model_copy(deep=True))
+            change = _change(commit.kind, resource)
             self._loop.call_soon_threadsafe(self._waiting.put_nowait, (commit.number, change))
 
     async def follow(self, *, after: int) -> AsyncGenerator[Change[R], None]:
-        """Give the changes after a commit, for ever."""
+        """Return the changes after a commit, for ever."""
         while True:
             number, change = await self._waiting.get()
             if number > after:
@@ -78,3 +77,10 @@ class Watchers:
         """Tell every watcher; from the writer's thread."""
         for feed in self._feeds:
             feed.tell(commit)
+
+
+def _change(kind: Literal["present", "gone"], resource: R) -> Change[R]:
+    if kind == "gone":
+        return Change("gone", key=resource.key, uid=resource.metadata.uid)
+    # A copy, since each watcher may do with its resource what it likes.
+    return Change("present", resource.model_copy(deep=True))

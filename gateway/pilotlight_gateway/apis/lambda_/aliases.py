@@ -84,12 +84,10 @@ async def list_aliases(services: Services, call: Call) -> Reply:
     """Give a function's aliases by name, or those of one version, at most 50 a page."""
     function = await find_unqualified(services, call)
     wanted = call.input.get("FunctionVersion")
-    aliases = await services.resources.list(FunctionAlias, function.metadata.namespace)
     found = {
         one.spec.alias: one
-        for one in aliases
-        if one.spec.function == function.metadata.name
-        and wanted in {None, one.spec.version, *one.spec.weights}
+        for one in services.published.aliases(function.key)
+        if wanted in {None, one.spec.version, *one.spec.weights}
     }
     page, marker = paged(sorted(found), call.input, most=PAGE)
     documents = [await _document(services, call, function, found[name]) for name in page]
@@ -127,7 +125,7 @@ async def find_alias(
     services: Services, call: Call, function: Function, name: str
 ) -> FunctionAlias:
     """Read an alias; raises ResourceNotFoundException."""
-    known = services.published.aliases.of(function.key).get(name)
+    known = await services.published.alias(function.key, name)
     key = known.key if known else _key(function, name)
     try:
         return await services.resources.get(FunctionAlias, key)

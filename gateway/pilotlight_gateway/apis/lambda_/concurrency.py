@@ -33,7 +33,7 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
     """Reserve; 0 switches the function off. At least 100 stay for functions that reserve none."""
     function = await _unqualified(services, call)
     wanted = int(call.input["ReservedConcurrentExecutions"])
-    await check_reservation(services, function.key, wanted)
+    check_reservation(services, function.key, wanted)
     await write_field(services.resources, function, RESERVED, wanted)
     return json_reply({"ReservedConcurrentExecutions": wanted})
 

@@ -14,7 +14,7 @@ from pilotlight.errors import AlreadyExistsError
 from pilotlight.names import FUNCTION_LABEL
 from pilotlight.publishing import environment_secret_name
 from pilotlight.resources import Key, ObjectMeta, Secret
-from pilotlight.resources.function import check_environment
+from pilotlight.resources.environment import check_environment
 from pilotlight.revision import digest_environment
 from pilotlight_gateway.errors import InvalidParameterValueError
 

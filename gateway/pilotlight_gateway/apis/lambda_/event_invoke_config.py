@@ -75,7 +75,7 @@ async def delete_event_invoke_config(services: Services, call: Call) -> Reply:
 async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     """Give the settings of all qualifiers of a function, at most 50 a page."""
     function = await find_unqualified(services, call)
-    found = {_qualifier(one): one for one in await _configured(services, function)}
+    found = {_qualifier(one): one for one in _configured(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     region, account = services.settings.region, call.caller.account
     documents = [
@@ -158,14 +158,12 @@ async def _find(services: Services, call: Call) -> tuple[Qualified, str]:
     return await find_alias(services, call, function, qualifier), arn
 
 
-async def _configured(services: Services, function: Function) -> list[Qualified]:
-    namespace = function.metadata.namespace
+def _configured(services: Services, function: Function) -> list[Qualified]:
     published: list[FunctionVersion | FunctionAlias] = [
-        *await services.resources.list(FunctionVersion, namespace),
-        *await services.resources.list(FunctionAlias, namespace),
+        *services.published.versions(function.key),
+        *services.published.aliases(function.key),
     ]
-    own = [one for one in published if one.spec.function == function.metadata.name]
-    return [one for one in (function, *own) if one.spec.async_ is not None]
+    return [one for one in (function, *published) if one.spec.async_ is not None]
 
 
 def _settings(resource: Qualified, arn: str) -> AsyncConfig:

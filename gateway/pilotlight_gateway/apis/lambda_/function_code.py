@@ -24,9 +24,10 @@ from pilotlight_wire.archive import PACKED_LIMIT, ArchiveError, check
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from pilotlight.resources import Function
     from pilotlight.storage import ArtifactStore
 
-__all__ = ["check_package", "keep_code", "one_piece"]
+__all__ = ["check_package", "keep_code", "one_piece", "with_code_size"]
 
 _SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
 
@@ -63,6 +64,12 @@ def check_package(package: bytes) -> None:
         check(io.BytesIO(package))
     except ArchiveError as error:
         raise InvalidParameterValueError(f"Could not unzip uploaded file: {error}") from error
+
+
+def with_code_size(function: Function, size: int) -> Function:
+    """Return a function that was just written, with what the operator will say of its package."""
+    status = function.status.model_copy(update={"code_size": size})
+    return function.model_copy(update={"status": status})
 
 
 async def one_piece(content: bytes) -> AsyncIterator[bytes]:

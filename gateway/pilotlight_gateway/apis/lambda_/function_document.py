@@ -165,9 +165,8 @@ async def _variables(services: Services, function: Function) -> dict[str, str]:
     if reference is None:
         return function.spec.environment
     key = Key(function.metadata.namespace, reference.secret)
-    secrets = await services.resources.list(Secret, key.namespace)
-    held = next((secret.string_data for secret in secrets if secret.key == key), {})
-    return held | function.spec.environment
+    secret = await services.cache.find(Secret, key)
+    return (secret.string_data if secret else {}) | function.spec.environment
 
 
 def _code(services: Services, call: Call, function: Function) -> dict[str, str]:

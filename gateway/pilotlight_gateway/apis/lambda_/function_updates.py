@@ -12,7 +12,7 @@ from pilotlight.errors import ConflictError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
-from .function_code import keep_code
+from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress
 from .function_input import merge, parse_spec, refuse_unsupported
 from .lookup import find
@@ -35,8 +35,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)
     if not dry_run:
-        function = await _write(services, call, function, spec)
-        function.status.code_size = size
+        function = with_code_size(await _write(services, call, function, spec), size)
         if call.input.get("Publish"):
             return json_reply(await publish_when_settled(services, call, function))
     return json_reply(await configuration(services, call, function))

@@ -99,9 +99,8 @@ async def delete_function_url_config(services: Services, call: Call) -> Reply:
 async def list_function_url_configs(services: Services, call: Call) -> Reply:
     """Give the addresses of a function and its aliases, at most 50 a page."""
     function = await find_unqualified(services, call)
-    aliases = await services.resources.list(FunctionAlias, function.metadata.namespace)
     holders: dict[str, Holder] = {"": function}
-    holders |= {one.spec.alias: one for one in aliases if one.spec.function == function.key.name}
+    holders |= {one.spec.alias: one for one in services.published.aliases(function.key)}
     found = {name: one for name, one in holders.items() if one.spec.url is not None}
     page, marker = paged([name or "\0" for name in sorted(found)], call.input, most=PAGE)
     documents = [_document(services, call, function, found[name.strip("\0")]) for name in page]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import AlreadyExistsError, NotFoundError
 from pilotlight.names import object_name
-from pilotlight.publishing import versions_of
 from pilotlight.resources import Function, Key, ObjectMeta
 from pilotlight_gateway.errors import (
     InvalidParameterValueError,
@@ -20,7 +19,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
 
 from . import environment_secret
-from .function_code import keep_code
+from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
 from .lookup import find, find_target_of, reference_of
@@ -56,8 +55,7 @@ async def create_function(services: Services, call: Call) -> Reply:
     parse_spec(_spec(reference, given, "0" * 64))
     environment_secret.check(given)
     sha256, size = await keep_code(services.artifacts, given["Code"])
-    function = await _write(services, reference, given, sha256)
-    function.status.code_size = size
+    function = with_code_size(await _write(services, reference, given, sha256), size)
     if given.get("Publish"):
         return json_reply(await publish_when_settled(services, call, function), 201)
     return json_reply(await configuration(services, call, function), 201)
@@ -80,9 +78,8 @@ async def get_function_configuration(services: Services, call: Call) -> Reply:
 
 async def list_functions(services: Services, call: Call) -> Reply:
     """Give the account's functions by name, at most 50 a page."""
-    functions = await services.resources.list(Function, call.caller.namespace)
+    found = services.catalogue.of(call.caller.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
-    found = {one.function_name: one for one in functions}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     document: dict[str, Any] = {"Functions": []}
     for name in page:
@@ -96,7 +93,7 @@ async def list_functions(services: Services, call: Call) -> Reply:
 async def _listed_versions(
     services: Services, call: Call, function: Function
 ) -> list[dict[str, Any]]:
-    versions = await versions_of(services.resources, function.key)
+    versions = services.published.versions(function.key)
     return [await version_configuration(services, call, one, listed=True) for one in versions]
 
 

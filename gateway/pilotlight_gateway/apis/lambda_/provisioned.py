@@ -47,11 +47,11 @@ async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     resource = await _qualified(services, call, function)
     wanted = int(call.input["ProvisionedConcurrentExecutions"])
-    everything = await _provisioned(services, function)
+    everything = _provisioned(services, function)
     others = [one for one in everything if _qualifier(one) != _qualifier(resource)]
     _refuse_twice(resource, others)
     total = wanted + sum(one.spec.provisioned_concurrency or 0 for one in others)
-    await _check_room(services, function, total)
+    _check_room(services, function, total)
     resource = await write_field(services.resources, resource, PROVISIONED, wanted)
     return json_reply(_document(resource), 202)
 
@@ -79,7 +79,7 @@ async def delete_provisioned_concurrency(services: Services, call: Call) -> Repl
 async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Give all of a function's, at most 50 a page."""
     function = await find_unqualified(services, call)
-    found = {_qualifier(one): one for one in await _provisioned(services, function)}
+    found = {_qualifier(one): one for one in _provisioned(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     region, account = services.settings.region, call.caller.account
     documents = [
@@ -109,16 +109,12 @@ def _unpublished() -> InvalidParameterValueError:
     )
 
 
-async def _provisioned(services: Services, function: Function) -> list[Qualified]:
+def _provisioned(services: Services, function: Function) -> list[Qualified]:
     found: list[Qualified] = [
-        *await services.resources.list(FunctionVersion, function.metadata.namespace),
-        *await services.resources.list(FunctionAlias, function.metadata.namespace),
+        *services.published.versions(function.key),
+        *services.published.aliases(function.key),
     ]
-    return [
-        one
-        for one in found
-        if one.spec.function == function.metadata.name and one.spec.provisioned_concurrency
-    ]
+    return [one for one in found if one.spec.provisioned_concurrency]
 
 
 def _refuse_twice(resource: Qualified, others: list[Qualified]) -> None:
@@ -132,11 +128,11 @@ def _refuse_twice(resource: Qualified, others: list[Qualified]) -> None:
                 )
 
 
-async def _check_room(services: Services, function: Function, total: int) -> None:
+def _check_room(services: Services, function: Function, total: int) -> None:
     """Refuse more than the function reserves or, where it reserves nothing, its account has."""
     reserved = function.spec.reserved_concurrency
     if reserved is None:
-        await check_provision(services, function.key, total)
+        check_provision(services, function.key, total)
     elif total > reserved:
         raise InvalidParameterValueError(
             "Requested Provisioned Concurrency should not be greater than the "

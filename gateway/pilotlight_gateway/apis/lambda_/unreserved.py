@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Function, FunctionAlias, FunctionVersion
+from pilotlight.resources import PROVISIONED_ALIASES, PROVISIONED_VERSIONS, Function
 from pilotlight_gateway.errors import InvalidParameterValueError
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Key
+    from pilotlight.resources import FunctionAlias, FunctionVersion, Key
     from pilotlight_gateway.services import Services
 
 __all__ = ["check_provision", "check_reservation"]
@@ -22,30 +22,30 @@ __all__ = ["check_provision", "check_reservation"]
 LEAST_UNRESERVED = 100
 
 
-async def check_provision(services: Services, function: Key, wanted: int) -> None:
+def check_provision(services: Services, function: Key, wanted: int) -> None:
     """Refuse that so much is provisioned of a function that its account has too little left."""
-    provisioned = await _provisioned(services, function.namespace)
-    await _check_left(services, provisioned, function, wanted, member="ConcurrentExecutions")
+    provisioned = _provisioned(services, function.namespace)
+    _check_left(services, provisioned, function, wanted, member="ConcurrentExecutions")
 
 
-async def check_reservation(services: Services, function: Key, wanted: int) -> None:
+def check_reservation(services: Services, function: Key, wanted: int) -> None:
     """Refuse a reservation that takes too much of its account, or less than is provisioned."""
-    provisioned = await _provisioned(services, function.namespace)
+    provisioned = _provisioned(services, function.namespace)
     if wanted < provisioned[function.name]:
         raise InvalidParameterValueError(
             f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
             f"provisioned concurrency [{provisioned[function.name]}]."
         )
     member = "ReservedConcurrentExecutions"
-    await _check_left(services, provisioned, function, wanted, member=member)
+    _check_left(services, provisioned, function, wanted, member=member)
 
 
-async def _check_left(
+def _check_left(
     services: Services, provisioned: Counter[str], function: Key, wanted: int, *, member: str
 ) -> None:
     """Refuse that a function takes `wanted` in all; it may always take less than it does."""
     taken = provisioned.copy()
-    for one in await services.resources.list(Function, function.namespace):
+    for one in services.cache.all(Function, function.namespace):
         if one.spec.reserved_concurrency is not None:
             taken[one.metadata.name] = one.spec.reserved_concurrency
     more = wanted - taken[function.name]
@@ -57,13 +57,14 @@ async def _check_left(
         )
 
 
-async def _provisioned(services: Services, namespace: str) -> Counter[str]:
-    """Give what is provisioned of each function, by its object's name."""
-    published: list[FunctionVersion | FunctionAlias] = [
-        *await services.resources.list(FunctionVersion, namespace),
-        *await services.resources.list(FunctionAlias, namespace),
+def _provisioned(services: Services, namespace: str) -> Counter[str]:
+    """Return what is provisioned of each function, by its object's name."""
+    everywhere: list[FunctionVersion | FunctionAlias] = [
+        *services.cache.by(PROVISIONED_VERSIONS, value=True),
+        *services.cache.by(PROVISIONED_ALIASES, value=True),
     ]
     provisioned: Counter[str] = Counter()
-    for one in published:
-        provisioned[one.spec.function] += one.spec.provisioned_concurrency or 0
+    for one in everywhere:
+        if one.metadata.namespace == namespace:
+            provisioned[one.spec.function] += one.spec.provisioned_concurrency or 0
     return provisioned

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError, NotFoundError
-from pilotlight.publishing import publish, versions_of
-from pilotlight.resources import FunctionAlias, FunctionVersion
+from pilotlight.publishing import publish
+from pilotlight.resources import FunctionVersion
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
     InvalidParameterValueError,
@@ -77,7 +77,7 @@ async def publish_when_settled(
 async def list_versions_by_function(services: Services, call: Call) -> Reply:
     """Give $LATEST and the versions, oldest first, at most 50 a page."""
     function = await find_unqualified(services, call)
-    versions = await versions_of(services.resources, function.key)
+    versions = services.published.versions(function.key)
     # Names whose order is the versions' own; $LATEST sorts first.
     found: dict[str, FunctionVersion | None] = {LATEST: None}
     found |= {f"{version.spec.version:012d}": version for version in versions}
@@ -89,10 +89,10 @@ async def list_versions_by_function(services: Services, call: Call) -> Reply:
 async def find_version(
     services: Services, reference: Reference, function: Function, number: str
 ) -> FunctionVersion:
-    """Read a version; raises ResourceNotFoundException."""
-    for version in await versions_of(services.resources, function.key):
-        if version.number == number:
-            return version
+    """Return a version; raises ResourceNotFoundException."""
+    version = await services.published.version(function.key, number)
+    if version is not None:
+        return version
     raise FunctionNotFoundError(f"Function not found: {reference.unqualified_arn}:{number}")
 
 
@@ -100,13 +100,11 @@ async def delete_version(services: Services, call: Call, reference: Reference) -
     """Delete one version; raises ResourceConflictException where an alias means it."""
     function = await find_unqualified(services, call)
     version = await find_version(services, reference, function, reference.qualifier or "")
-    aliases = await services.resources.list(FunctionAlias, reference.namespace)
-    users = sorted(
+    users = [
         one.spec.alias
-        for one in aliases
-        if one.spec.function == function.metadata.name
-        and version.number in {one.spec.version, *one.spec.weights}
-    )
+        for one in services.published.aliases(function.key)
+        if version.number in {one.spec.version, *one.spec.weights}
+    ]
     if users:
         raise ResourceConflictError(
             "Unable to delete version because the following aliases reference it: "
@@ -123,7 +121,7 @@ async def _publish(
     services: Services, function: Function, description: str | None
 ) -> FunctionVersion:
     try:
-        return await publish(services.resources, function, description=description)
+        return await publish(services.cache, function, description=description)
     except ConflictError as error:
         raise ResourceConflictError(str(error)) from error
 

@@ -31,7 +31,7 @@ MOST = 1000
 
 
 async def list_dead_letters(services: Services, call: Call) -> Reply:
-    """Give a function's dead letters by id, and the id that leads on where there are more."""
+    """Return a function's dead letters by id, and the id that leads on where there are more."""
     function = _function(call)
     limit = _limit(call)
     found = await services.events.dead_letters(
@@ -48,7 +48,7 @@ async def list_dead_letters(services: Services, call: Call) -> Reply:
 
 
 async def get_dead_letter(services: Services, call: Call) -> Reply:
-    """Give one dead letter with its event, in Base64."""
+    """Return one dead letter with its event, in Base64."""
     letter = await services.events.dead_letter(call.caller.namespace, call.parameters["id"])
     payload = base64.b64encode(letter.event.payload).decode()
     return json_reply(_summary(letter) | {"payload": payload, "traceId": letter.event.trace_id})

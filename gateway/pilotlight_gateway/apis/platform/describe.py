@@ -15,15 +15,13 @@ __all__ = ["standing"]
 
 
 def standing(services: Services, function: Function) -> dict[str, Any]:
-    """Give environments by state, versions and aliases, and the last cold start's phases (s)."""
+    """Return environments by state, versions and aliases, and the last cold start's phases (s)."""
     revision = revision_key(function)
     published = services.published
-    versions = sorted(published.versions.of(function.key).values(), key=lambda v: v.spec.version)
-    aliases = sorted(published.aliases.of(function.key).values(), key=lambda a: a.spec.alias)
     return {
         "environments": services.dispatcher.environments(revision) if revision else {},
-        "versions": [_version(services, version) for version in versions],
-        "aliases": [_alias(alias) for alias in aliases],
+        "versions": [_version(services, version) for version in published.versions(function.key)],
+        "aliases": [_alias(alias) for alias in published.aliases(function.key)],
         "coldStart": services.metrics.cold_starts.last(*function.key),
     }
 

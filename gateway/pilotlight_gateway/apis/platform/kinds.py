@@ -1,4 +1,4 @@
-"""`/-/schedules` and `/-/routes`: resources of the caller's account, to list, read and delete.
+"""`/-/<plural>`: resources of the caller's account, such as routes, to list, read and delete.
 
 `manifests.apply` makes and changes them; functions have endpoints of their own.
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Key, Resource, Route, Schedule
+from pilotlight.resources import Key
+from pilotlight.resources.registry import KINDS
 from pilotlight_gateway.exchange import Reply, json_reply
 
 if TYPE_CHECKING:
@@ -16,21 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = ["PLURALS", "delete_resource", "get_resource", "list_resources"]
 
-_KINDS: dict[str, type[Resource]] = {kind.plural: kind for kind in (Route, Schedule)}
+_KINDS = {kind.plural: kind for kind in KINDS.values() if kind.listed}
 PLURALS = "|".join(_KINDS)
 """As a regular expression."""
 
 
 async def list_resources(services: Services, call: Call) -> Reply:
-    """Give all of a kind, by name."""
+    """Return all of a kind, by name."""
     kind = _KINDS[call.parameters["plural"]]
-    found = await services.resources.list(kind, call.caller.namespace)
-    found.sort(key=lambda one: one.metadata.name)
+    found = sorted(
+        services.cache.all(kind, call.caller.namespace), key=lambda one: one.metadata.name
+    )
     return json_reply({"items": [one.to_json() for one in found]})
 
 
 async def get_resource(services: Services, call: Call) -> Reply:
-    """Give one as it is stored; raises NotFoundError."""
+    """Return one as it is stored; raises NotFoundError."""
     kind = _KINDS[call.parameters["plural"]]
     return json_reply((await services.resources.get(kind, _key(call))).to_json())
 

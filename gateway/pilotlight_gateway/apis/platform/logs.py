@@ -18,7 +18,7 @@ MOST = 10_000
 
 
 async def get_logs(services: Services, call: Call) -> Reply:
-    """Give lines of a function, oldest first."""
+    """Return lines of a function, oldest first."""
     query = call.query
     key = await services.catalogue.key_of(call.caller.namespace, query.get("function", ""))
     lines = await services.logs.query(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
-from pilotlight.resources import Function, FunctionAlias, Key, Resource, Route
+from pilotlight.resources import ROUTES_BY_HOST, Function, FunctionAlias, Key, Resource, Route
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
 
@@ -44,14 +44,14 @@ async def apply(services: Services, call: Call) -> Reply:
         )
     wanted.metadata.namespace = namespace
     if isinstance(wanted, Route):
-        await _refuse_rival(services, wanted)
+        _refuse_rival(services, wanted)
     if isinstance(wanted, FunctionAlias):
         await _refuse_own_destination(services, wanted)
     return json_reply((await _put(services, wanted)).to_json())
 
 
 async def get_function(services: Services, call: Call) -> Reply:
-    """Give a function as it is stored, and how it stands at this gateway."""
+    """Return a function as it is stored, and how it stands at this gateway."""
     function = await _find(services, call)
     return json_reply(function.to_json() | standing(services, function))
 
@@ -76,9 +76,9 @@ async def _put(services: Services, wanted: Resource) -> Resource:
     return present if changed == present else await services.resources.replace(changed)
 
 
-async def _refuse_rival(services: Services, wanted: Route) -> None:
+def _refuse_rival(services: Services, wanted: Route) -> None:
     """Refuse a route that asks for what another one asks for, be that one older or not."""
-    routes = {one.key: one for one in await services.resources.list(Route)}
+    routes = {one.key: one for one in services.cache.by(ROUTES_BY_HOST, wanted.spec.host)}
     present = routes.pop(wanted.key, None)
     if present is not None and present.spec == wanted.spec:
         return

@@ -195,7 +195,8 @@ async def test_a_failed_operation_leaves_nothing(tmp_path: Path) -> None:
 
 def told(change: Change[Function]) -> tuple[str, str | None]:
     """Say what a change told, short."""
-    return change.kind, change.resource.metadata.name if change.resource else None
+    key = change.resource.key if change.resource else change.key
+    return change.kind, key.name if key else None
 
 
 async def take(changes: AsyncIterator[Change[Function]], count: int) -> list[Change[Function]]:

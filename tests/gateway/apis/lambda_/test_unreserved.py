@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pilotlight.cache import Cache
 from pilotlight.resources import (
     Code,
     Configuration,
@@ -34,9 +35,10 @@ class Account:
     """A store with functions, and what a check needs of the gateway."""
 
     def __init__(self) -> None:
-        self.resources = MemoryResources()
+        cache = Cache(MemoryResources(), Function, FunctionVersion, FunctionAlias)
+        self.resources = cache.resources
         settings = Settings("us-east-1", b"k", concurrency_limit=1000)
-        self.services: Any = SimpleNamespace(resources=self.resources, settings=settings)
+        self.services: Any = SimpleNamespace(cache=cache, settings=settings)
 
     async def add(self, name: str, *, reserved: int | None = None, provisioned: int = 0) -> None:
         """Add a function with version 1 and an alias, each with half of what is provisioned."""
@@ -56,13 +58,13 @@ class Account:
         await self.resources.create(FunctionVersion(metadata=_named(f"{name}-v1"), spec=version))
         await self.resources.create(FunctionAlias(metadata=_named(f"{name}-live"), spec=alias))
 
-    async def allows(self, name: str, wanted: int) -> bool:
+    def allows(self, name: str, wanted: int) -> bool:
         """Whether a function may take so much, reserved or provisioned, which is alike."""
         key = Key("default", name)
         refusals = 0
         for check in (check_provision, check_reservation):
             try:
-                await check(self.services, key, wanted)
+                check(self.services, key, wanted)
             except InvalidParameterValueError:
                 refusals += 1
         assert refusals in {0, 2}
@@ -89,34 +91,34 @@ async def test_what_others_take_is_not_there(others: list[dict[str, int]], most:
     await account.add("own")
     for number, other in enumerate(others):
         await account.add(f"other-{number}", **other)
-    assert await account.allows("own", most)
-    assert not await account.allows("own", most + 1)
+    assert account.allows("own", most)
+    assert not account.allows("own", most + 1)
 
 
 async def test_what_a_function_takes_already_is_replaced_and_not_added() -> None:
     account = Account()
     await account.add("reserving", reserved=500)
     await account.add("provisioned", provisioned=200)
-    assert await account.allows("reserving", 700)
-    assert not await account.allows("reserving", 701)
-    assert await account.allows("provisioned", 400)
-    assert not await account.allows("provisioned", 401)
+    assert account.allows("reserving", 700)
+    assert not account.allows("reserving", 701)
+    assert account.allows("provisioned", 400)
+    assert not account.allows("provisioned", 401)
 
 
 async def test_less_may_be_taken_however_full_the_account_is() -> None:
     account = Account()
     await account.add("large", reserved=980)
     await account.add("idle")
-    assert await account.allows("large", 970)
-    assert await account.allows("idle", 0)
-    assert not await account.allows("idle", 1)
+    assert account.allows("large", 970)
+    assert account.allows("idle", 0)
+    assert not account.allows("idle", 1)
 
 
 async def test_the_text_is_lambdas() -> None:
     account = Account()
     await account.add("greedy")
     with pytest.raises(InvalidParameterValueError) as refused:
-        await check_reservation(account.services, Key("default", "greedy"), 901)
+        check_reservation(account.services, Key("default", "greedy"), 901)
     assert refused.value.message == (
         "Specified ReservedConcurrentExecutions for function decreases account's "
         "UnreservedConcurrentExecution below its minimum value of [100]."
