@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.greedy_dual import Candidate, GreedyDual
-from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
+from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide, fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Policy:
 
 
 SPEC = KeepAliveSpec()
-FIXED = Policy("fixed 10 min", lambda _history, _others: KeepAlive(0.0, SPEC.fixed_seconds))
+FIXED = Policy("fixed 10 min", lambda history, others: fixed(history, SPEC, others=others))
 HYBRID = Policy(
     "hybrid histogram (ours)",
     lambda history, others: decide(history, SPEC, others=others),

@@ -65,7 +65,12 @@ def settings_options(kind: type) -> Callable[[Callable[..., None]], Callable[...
 
 
 def _option(one: Setting) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    parse = one.parse
+    def parsed(_context: click.Context, _parameter: click.Parameter, text: str) -> Any:
+        try:
+            return one.parse(text) if one.parse else text
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
     return click.option(
         one.option,
         envvar=one.variable,
@@ -73,6 +78,6 @@ def _option(one: Setting) -> Callable[[Callable[..., None]], Callable[..., None]
         default=None if one.required else one.default,
         show_default=not one.required,
         type=_TYPES.get(one.kind, str),
-        callback=None if parse is None else lambda _context, _parameter, text: parse(text),
+        callback=parsed,
         help=one.help,
     )

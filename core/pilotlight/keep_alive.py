@@ -9,8 +9,19 @@ of the histogram's range when a seldom call is. Where they say nothing yet, a fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
-__all__ = ["BINS", "BIN_SECONDS", "IdleTimes", "KeepAlive", "KeepAliveSpec", "decide"]
+__all__ = [
+    "BINS",
+    "BIN_SECONDS",
+    "RULES",
+    "IdleTimes",
+    "KeepAlive",
+    "KeepAliveSpec",
+    "Rule",
+    "decide",
+    "fixed",
+]
 
 BINS = 240
 """Four hours; a longer idle time is out of range."""
@@ -105,6 +116,16 @@ class KeepAlive:
     """Seconds that it waits, from now or from its pre-warming."""
 
 
+class Rule(Protocol):
+    """What says how long an environment waits; pure."""
+
+    def __call__(
+        self, history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0
+    ) -> KeepAlive:
+        """Decide about an environment whose function has so many others."""
+        ...
+
+
 def decide(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -> KeepAlive:
     """Say how long an environment waits whose function has so many others, busy or idle.
 
@@ -122,6 +143,16 @@ def decide(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -
         return KeepAlive(0.0, spec.fixed_seconds)
     worth = max(spec.worth_seconds, history.total / history.count)
     return _between(history.best_stretch(worth), spec)
+
+
+def fixed(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -> KeepAlive:
+    """Let every environment wait as long, whatever its function did before."""
+    del history, others
+    return KeepAlive(0.0, spec.fixed_seconds)
+
+
+RULES: dict[str, Rule] = {"hybrid": decide, "fixed": fixed}
+"""How long environments wait, by the name that a gateway's `keep_alive` setting gives."""
 
 
 def _between(stretch: tuple[float, float] | None, spec: KeepAliveSpec) -> KeepAlive:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["PREFIX", "Setting", "names", "setting", "settings_of"]
+__all__ = ["PREFIX", "Setting", "names", "one_of", "setting", "settings_of"]
 
 PREFIX = "PILOTLIGHT_"
 _KEY = "pilotlight"
@@ -30,7 +30,7 @@ class Setting:
     default: Any
     """`dataclasses.MISSING` where it must be given."""
     parse: Callable[[str], Any] | None
-    """Makes the value of a text, where the type's own constructor does not."""
+    """Makes the value of a text, where the type's own constructor does not; raises ValueError."""
 
     @property
     def variable(self) -> str:
@@ -64,6 +64,17 @@ def settings_of(kind: type) -> Iterator[Setting]:
     """Yield the settings of a dataclass, in its order."""
     for one in dataclasses.fields(kind):
         yield _setting_of(one)
+
+
+def one_of(*known: str) -> Callable[[str], str]:
+    """Make a parser that takes some words and, by ValueError, refuses all others."""
+
+    def parse(text: str) -> str:
+        if text not in known:
+            raise ValueError(f"{text!r} came, one of {', '.join(known)} is expected")
+        return text
+
+    return parse
 
 
 def names(text: str) -> tuple[str, ...]:

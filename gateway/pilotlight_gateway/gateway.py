@@ -11,6 +11,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from .apis.platform.service import HEALTH, INTERNAL
+from .event_sources import SOURCES
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
@@ -84,6 +85,7 @@ class Gateway:
             metrics.cold_starts,
             gateway=settings.gateway,
             most_claims=settings.most_claims,
+            keep_alive=settings.keep_alive,
         )
         invoker = Invoker(
             targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
@@ -142,6 +144,7 @@ class Gateway:
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
+        yield from (source(self.services).run() for source in SOURCES.values())
 
     async def listen(self, host: str, port: int) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""

@@ -104,6 +104,7 @@ def _gateway(
             settings.platform_key_file.read_bytes().strip(),
             gateway=claims.gateway,
             concurrency_limit=settings.concurrency_limit,
+            keep_alive=settings.keep_alive,
             url_domain=settings.domain,
             aws_endpoint_url=settings.aws_endpoint_url,
         ),

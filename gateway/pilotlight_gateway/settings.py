@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pilotlight.settings import names, setting
+from pilotlight.keep_alive import RULES
+from pilotlight.settings import names, one_of, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,11 @@ class GatewaySettings:
         "Where destinations in AWS's services are, if not at AWS.", default=""
     )
     concurrency_limit: int = setting("Environments that an account may have.", default=1000)
+    keep_alive: str = setting(
+        "How long idle environments wait: hybrid (by their function's history) or fixed.",
+        default="hybrid",
+        parse=one_of(*RULES),
+    )
     port: int = setting("Where clients come.", default=8080)
     internal_port: int = setting("Where pods fetch packages.", default=8081)
     health_port: int = setting("Where live, ready and metrics are.", default=8082)
@@ -45,6 +51,8 @@ class Settings:
     """Environments that an account may have."""
     most_claims: int = 64
     """Claims of one function that may be under way at once."""
+    keep_alive: str = "hybrid"
+    """How long idle environments wait: a name in `pilotlight.keep_alive.RULES`."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
     private_destinations: bool = False

@@ -10,7 +10,7 @@ from .alias import (
     FunctionAliasSpec,
     FunctionAliasStatus,
 )
-from .asynchronous import AsyncConfig, DestinationKind, destination_kind
+from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .function import (
     FUNCTIONS_BY_NAME,
@@ -88,7 +88,6 @@ __all__ = [
     "Condition",
     "Configuration",
     "Cors",
-    "DestinationKind",
     "Function",
     "FunctionAlias",
     "FunctionAliasSpec",

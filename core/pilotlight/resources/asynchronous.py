@@ -7,7 +7,7 @@ gateway's `pilotlight_gateway.events` acts on it.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "ADDRESSES",
     "DEFAULT_EVENT_AGE",
     "DEFAULT_RETRIES",
     "AsyncConfig",
-    "DestinationKind",
     "check_not_itself",
     "destination_kind",
     "own_destination",
@@ -31,27 +31,23 @@ DEFAULT_RETRIES = 2
 DEFAULT_EVENT_AGE = 21_600
 """Seconds: six hours."""
 
-DestinationKind = Literal["sqs", "sns", "events", "s3", "lambda", "http"]
-_ARN = re.compile(
-    r"arn:aws[a-zA-Z-]*:(?:"
-    r"(?P<sqs>sqs):[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}"
-    r"|(?P<sns>sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}"
-    r"|(?P<events>events):[a-z0-9-]+:\d{12}:event-bus/[A-Za-z0-9._/-]{1,256}"
-    r"|(?P<s3>s3):::[a-z0-9.-]{3,63}"
-    r"|(?P<lambda>lambda):[a-z0-9-]+:\d{12}:function:[A-Za-z0-9_-]{1,64}"
-    r"(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?"
-    r")"
-)
-_URL = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?")
+_ACCOUNT = r"arn:aws[a-zA-Z-]*:%s:[a-z0-9-]+:\d{12}:"
+ADDRESSES = {
+    "sqs": re.compile(_ACCOUNT % "sqs" + r"[A-Za-z0-9_-]{1,80}"),
+    "sns": re.compile(_ACCOUNT % "sns" + r"[A-Za-z0-9_-]{1,256}"),
+    "events": re.compile(_ACCOUNT % "events" + r"event-bus/[A-Za-z0-9._/-]{1,256}"),
+    "s3": re.compile(r"arn:aws[a-zA-Z-]*:s3:::[a-z0-9.-]{3,63}"),
+    "lambda": re.compile(
+        _ACCOUNT % "lambda" + r"function:[A-Za-z0-9_-]{1,64}(?::(?:\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+    ),
+    "http": re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?"),
+}
+"""The form of an address by the kind of destination; who brings records there is the gateway's."""
 
 
-def destination_kind(text: str) -> DestinationKind | None:
+def destination_kind(text: str) -> str | None:
     """Say what an ARN or a URL is the address of; None where nothing can be delivered there."""
-    if _URL.fullmatch(text):
-        return "http"
-    found = _ARN.fullmatch(text)
-    kind: DestinationKind | None = found.lastgroup if found else None  # type: ignore[assignment] # the groups' names
-    return kind
+    return next((kind for kind, form in ADDRESSES.items() if form.fullmatch(text)), None)
 
 
 def _check_destination(text: str) -> str:

@@ -54,7 +54,7 @@ class AwsDestinations:
             # botocore's errors are many and have no common ancestor of their own.
             raise UndeliveredError(f"{address}: {error}") from error
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the threads; what they are sending ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 

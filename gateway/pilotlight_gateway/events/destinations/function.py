@@ -52,3 +52,6 @@ class FunctionDestination:
             await self._invoker.enqueue(reference, invocation, dedup_key=dedup_key)
         except (ApiError, PilotlightError) as error:
             raise UndeliveredError(f"{address}: {error}") from error
+
+    async def close(self) -> None:
+        """Nothing is held: events go into the gateway's own queue."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.resources import destination_kind
 from pilotlight_gateway.events.delivery import UndeliveredError
@@ -12,12 +12,24 @@ from .function import FunctionDestination
 from .http import HttpDestination
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.events.delivery import Delivers, Destination
+    from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.settings import Settings
 
-__all__ = ["Destinations"]
+__all__ = ["Carrier", "Destinations"]
+
+
+class Carrier(Protocol):
+    """Brings records to the addresses of one kind, or of several."""
+
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        """Return once the destination has it; raises UndeliveredError."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
+        ...
 
 
 class Destinations:
@@ -25,26 +37,25 @@ class Destinations:
 
     def __init__(self, settings: Settings, invoker: Invoker) -> None:
         region = settings.region
-        self._aws = AwsDestinations(region, settings.aws_endpoint_url or None)
-        self._http = HttpDestination(region, private=settings.private_destinations)
-        self._function = FunctionDestination(region, invoker)
+        aws = AwsDestinations(region, settings.aws_endpoint_url or None)
+        self.of_kind: dict[str, Carrier] = {
+            "sqs": aws,
+            "sns": aws,
+            "events": aws,
+            "s3": aws,
+            "lambda": FunctionDestination(region, invoker),
+            "http": HttpDestination(region, private=settings.private_destinations),
+        }
+        """What brings records to the addresses of a kind (`resources.asynchronous.ADDRESSES`)."""
 
     async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
         """Return once the destination has it; raises UndeliveredError."""
-        await self._of(destination.address).deliver(record, destination)
+        found = self.of_kind.get(destination_kind(destination.address) or "")
+        if found is None:
+            raise UndeliveredError(f"{destination.address}: nothing can be delivered there")
+        await found.deliver(record, destination)
 
     async def close(self) -> None:
         """Let go of threads and connections."""
-        self._aws.close()
-        await self._http.close()
-
-    def _of(self, address: str) -> Delivers:
-        match destination_kind(address):
-            case "sqs" | "sns" | "events" | "s3":
-                return self._aws
-            case "lambda":
-                return self._function
-            case "http":
-                return self._http
-            case None:
-                raise UndeliveredError(f"{address}: nothing can be delivered there")
+        for one in {id(each): each for each in self.of_kind.values()}.values():
+            await one.close()

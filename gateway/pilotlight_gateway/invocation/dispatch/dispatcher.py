@@ -20,7 +20,7 @@ from pilotlight.errors import (
     UnavailableError,
 )
 from pilotlight.greedy_dual import GreedyDual
-from pilotlight.keep_alive import KeepAliveSpec
+from pilotlight.keep_alive import RULES, KeepAliveSpec
 from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
 
 from .agent_events import EventReader
@@ -57,13 +57,14 @@ class Dispatcher:
         *,
         gateway: str,
         most_claims: int = MOST_CLAIMS,
+        keep_alive: str = "hybrid",
     ) -> None:
         self.queues: dict[RevisionKey, RevisionQueue] = {}
         self._claims = claims
         self._platform_key = platform_key
         self._gateway = gateway
         self._ranking = GreedyDual()
-        self._idling = Idling(KeepAliveSpec())
+        self._idling = Idling(KeepAliveSpec(), RULES[keep_alive])
         self._most_claims = most_claims
         self._sink = sink
         self._cold_starts = cold_starts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, decide
+from pilotlight.keep_alive import IdleTimes, KeepAlive, KeepAliveSpec, Rule
 
 __all__ = ["IdleHistory"]
 
@@ -34,9 +34,9 @@ class IdleHistory:
         self.idle_since = self.prewarm_at = None
         self.prewarmed = False
 
-    def decide(self, spec: KeepAliveSpec, *, others: int) -> KeepAlive:
+    def decide(self, rule: Rule, spec: KeepAliveSpec, *, others: int) -> KeepAlive:
         """Say how long an environment waits whose function has so many others."""
         if others:
-            return decide(self.times, spec, others=others)
-        self._decision = self._decision or decide(self.times, spec)
+            return rule(self.times, spec, others=others)
+        self._decision = self._decision or rule(self.times, spec)
         return self._decision

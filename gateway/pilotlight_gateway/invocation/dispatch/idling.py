@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pilotlight.claims import RevisionKey
-    from pilotlight.keep_alive import KeepAliveSpec
+    from pilotlight.keep_alive import KeepAliveSpec, Rule
 
     from .environment import Environment
     from .queue import RevisionQueue
@@ -29,7 +29,8 @@ MOST_FUNCTIONS = 10_000
 class Idling:
     """The idle times of all functions that this gateway was asked for."""
 
-    def __init__(self, spec: KeepAliveSpec) -> None:
+    def __init__(self, spec: KeepAliveSpec, rule: Rule) -> None:
+        self._rule = rule
         self._spec = spec
         self._histories: OrderedDict[tuple[str, str], IdleHistory] = OrderedDict()
         self._expected: dict[tuple[str, str], RevisionKey] = {}
@@ -71,7 +72,7 @@ class Idling:
         now: float,
     ) -> bool:
         history = queue.idle_history
-        decision = history.decide(self._spec, others=others)
+        decision = history.decide(self._rule, self._spec, others=others)
         idle = now - environment.idle_since
         if others or history.prewarmed or not decision.prewarm_after:
             return idle >= decision.keep_for

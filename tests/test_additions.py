@@ -1,0 +1,289 @@
+"""Adding something touches what docs/architecture.md says, and no more: a toy of each kind."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client import Counter
+
+from pilotlight import runtimes
+from pilotlight.keep_alive import RULES, KeepAlive, KeepAliveSpec
+from pilotlight.resources import AsyncConfig, destination_kind
+from pilotlight.resources.asynchronous import ADDRESSES
+from pilotlight.settings import setting, settings_of
+from pilotlight_agent import runtimes as agents_runtimes
+from pilotlight_gateway.apis.doors import SERVICES
+from pilotlight_gateway.apis.lambda_.table import LAMBDA
+from pilotlight_gateway.apis.protocols import error_in
+from pilotlight_gateway.apis.service import Endpoint
+from pilotlight_gateway.event_sources import SOURCES
+from pilotlight_gateway.exchange import json_reply
+from pilotlight_gateway.invocation.dispatch.idle_history import IdleHistory
+from pilotlight_gateway.invocation.invocation import Invocation
+from pilotlight_gateway.invocation.reference import Reference
+from pilotlight_gateway.metrics import Metrics
+from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pilotlight.keep_alive import IdleTimes
+    from pilotlight_gateway.apis.service import Request
+    from pilotlight_gateway.errors import ApiError
+    from pilotlight_gateway.events.delivery import Destination
+    from pilotlight_gateway.events.record import InvocationRecord
+    from pilotlight_gateway.exchange import Call, Reply
+    from pilotlight_gateway.services import Services
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_table_names_what_is_there() -> None:
+    """At most two things to touch for each, and every place exists."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    section = page.partition("## To add")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")]
+    assert [row[0].strip() for row in rows[1:]] == [
+        "an operation of Lambda", "an AWS service", "an event source", "a destination",
+        "a runtime family", "a kind of resource", "a metric", "a keep-alive rule", "a setting",
+    ]  # fmt: skip
+    for row in rows[1:]:
+        assert len(row[1].split(";")) <= 2, row
+        for path in re.findall(r"`([a-z-]+/[^`]*)`", "".join(row)):
+            assert (ROOT / path).exists(), path
+
+
+class Toy:
+    """A service that answers everything; `asked` is who did."""
+
+    name = "toy"
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def find(self, request: Request) -> Endpoint:
+        return Endpoint("Play", self._play, {"path": request.path}, limit=10)
+
+    def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
+        del request
+        return error_in("json-1.1", error, request_id)
+
+    async def _play(self, services: Services, call: Call) -> Reply:
+        del services
+        self.asked.append(call.caller.account)
+        return json_reply({"operation": call.operation})
+
+
+class EverySecond:
+    """A source that invokes its function once, and says what came back."""
+
+    def __init__(self, services: Services) -> None:
+        self._invoker = services.invoker
+        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        reference = Reference("default", ACCOUNT, REGION, "added", None)
+        invocation = Invocation("r" * 36, reference.arn, "Root=1-0-0", b'"from the source"')
+        answer = await self._invoker.invoke(reference, invocation)
+        self.answered.set_result(await answer.read())
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayHarness]:
+    """A platform of its own: what is added here must not be seen by others."""
+    harness = GatewayHarness(tmp_path_factory.mktemp("added"))
+    harness.create("added", "def handler(event, context):\n    return event\n")
+    yield harness
+    harness.close()
+
+
+def test_an_operation(platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its model is there already; a line in the table makes it answer, and know its name."""
+
+    async def get_policy(services: Services, call: Call) -> Reply:
+        del services
+        return json_reply({"Policy": json.dumps([call.operation, call.input["FunctionName"]])})
+
+    monkeypatch.setitem(LAMBDA, "GetPolicy", get_policy)
+    answer = platform.client().get_policy(FunctionName="added")
+    assert json.loads(answer["Policy"]) == ["GetPolicy", "added"]
+
+
+def test_an_aws_service(platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by the signature's scope; its errors are its own."""
+    toy = Toy()
+    monkeypatch.setitem(SERVICES, "toy", toy)
+    signed = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCOUNT}/20261128/{REGION}/toy/"
+        "aws4_request, SignedHeaders=host, Signature=0"
+    }
+    status, _, body = platform.post("/", b"", signed)
+    assert (status, json.loads(body)) == (200, {"operation": "Play"})
+    assert toy.asked == [ACCOUNT]
+    status, headers, body = platform.post("/", b"more than ten bytes", signed)
+    assert (status, headers["Content-Type"]) == (413, "application/x-amz-json-1.1")
+    assert json.loads(body)["__type"] == "RequestEntityTooLargeException"
+
+
+def test_an_event_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness
+) -> None:
+    """Whatever calls `Invoker` is counted and answered as any caller is."""
+    made: list[EverySecond] = []
+
+    def make(services: Services) -> EverySecond:
+        made.append(EverySecond(services))
+        return made[0]
+
+    async def run() -> bytes:
+        source = SOURCES["toy"](platform.gateway.services)
+        await source.run()
+        return await made[0].answered
+
+    monkeypatch.setitem(SOURCES, "toy", make)
+    assert platform.call(run()) == b'"from the source"'
+    started = GatewayHarness(tmp_path)  # it runs with the gateway, from its start
+    started.close()
+    assert len(made) == 1 + 1
+
+
+class Mailbox:
+    """A destination that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+
+    async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
+        del record
+        self.kept.append(destination.address)
+
+    async def close(self) -> None:
+        self.kept.clear()
+
+
+def test_a_destination(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness) -> None:
+    """An address of its form is accepted wherever destinations are, and leads there."""
+    with pytest.raises(ValueError, match="is expected"):
+        AsyncConfig(on_success="mailbox://toy")
+    monkeypatch.setitem(ADDRESSES, "mailbox", re.compile(r"mailbox://[a-z]+"))
+    config = AsyncConfig(on_success="mailbox://toy")
+    assert destination_kind(config.on_success or "") == "mailbox"
+    mailbox, events = Mailbox(), platform.gateway._asynchronous
+    monkeypatch.setitem(events._destinations.of_kind, "mailbox", mailbox)
+    platform.create("tells", "def handler(event, context):\n    return 1\n")
+    client = platform.client()
+    client.put_function_event_invoke_config(
+        FunctionName="tells",
+        DestinationConfig={"OnSuccess": {"Destination": "mailbox://toy"}},
+    )
+    client.invoke(FunctionName="tells", InvocationType="Event")
+    wait_until(lambda: mailbox.kept == ["mailbox://toy"])
+
+
+def test_a_runtime_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One object on each side; both are found by the runtime's id."""
+    toy = runtimes.Family(prefix="toy", supported=frozenset({"toy1"}), suffix=".toy")
+    monkeypatch.setattr(runtimes, "FAMILIES", (toy, *runtimes.FAMILIES))
+    assert runtimes.family_of("toy1").source_file("index.handler") == "index.toy"
+
+    class ToyRuntime(agents_runtimes.FAMILIES[-1].__class__):  # type: ignore[misc]  # found at run time
+        prefix = "toy"
+
+    monkeypatch.setattr(agents_runtimes, "FAMILIES", (ToyRuntime(), *agents_runtimes.FAMILIES))
+    assert isinstance(agents_runtimes.family_of("toy1"), ToyRuntime)
+
+
+KIND = """
+import json, sys
+from typing import ClassVar, Literal
+from pilotlight.resources import Model, Resource, registry
+
+class Gear(Model):
+    teeth: int
+
+class Gadget(Resource):
+    kind_name: ClassVar[str] = "Gadget"
+    plural: ClassVar[str] = "gadgets"
+    short_names: ClassVar[tuple[str, ...]] = ("gd",)
+    listed: ClassVar[bool] = True
+    kind: Literal["Gadget"] = "Gadget"
+    spec: Gear
+
+registry.KINDS["Gadget"] = registry.CUSTOM_KINDS["Gadget"] = Gadget  # as its line would
+
+import pathlib
+from pilotlight.resources.crd import crds
+from tests.support.gateway import GatewayHarness
+
+if __name__ == "__main__":
+    names = [one["spec"]["names"]["plural"] for one in crds()]
+    manifest = {
+        "apiVersion": "pilotlight.dev/v1alpha1", "kind": "Gadget",
+        "metadata": {"name": "one"}, "spec": {"teeth": 12},
+    }
+    harness = GatewayHarness(pathlib.Path(sys.argv[1]))
+    applied = harness.post("/-/apply", json.dumps(manifest).encode())[0]
+    listed = json.loads(harness.get("/-/gadgets")[2])["items"]
+    harness.close()
+    print(json.dumps([names[-1], applied, [one["spec"] for one in listed]]))
+"""
+
+
+def test_a_kind_of_resource(tmp_path: Path) -> None:
+    """A CRD is made of it, and it is applied, cached and listed under `/-/gadgets`."""
+    script = tmp_path / "gadget.py"
+    script.write_text(KIND)
+    ran = subprocess.run(
+        [sys.executable, script, tmp_path / "pods"],
+        capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout.splitlines()[-1]) == ["gadgets", 200, [{"teeth": 12}]]
+
+
+def test_a_metric() -> None:
+    """A part that makes one in the registry is shown with the others."""
+    metrics = Metrics()
+    Counter("pilotlight_toys", "Toys.", registry=metrics.registry).inc()
+    assert b"pilotlight_toys_total 1.0" in metrics.render()
+
+
+def test_a_keep_alive_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway's setting names it, and its dispatcher goes by it."""
+
+    def impatient(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -> KeepAlive:
+        del history, spec, others
+        return KeepAlive(0.0, 1.0)
+
+    monkeypatch.setitem(RULES, "impatient", impatient)
+    decided = IdleHistory().decide(RULES["impatient"], KeepAliveSpec(), others=0)
+    assert decided.keep_for == 1.0
+
+
+def test_a_setting() -> None:
+    """A field is an option and a variable at once."""
+    toy = dataclasses.make_dataclass(
+        "Toys", [("most_toys", "int", setting("How many.", default=3))], kw_only=True
+    )
+    (found,) = settings_of(toy)
+    assert (found.option, found.variable, found.default) == (
+        "--most-toys", "PILOTLIGHT_MOST_TOYS", 3,
+    )  # fmt: skip
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
