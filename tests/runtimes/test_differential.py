@@ -22,7 +22,7 @@ from tests.support.agent import FORKING, Agent, Reply, read_folder
 
 CASES = Path(__file__).parent / "cases"
 BOOTSTRAP = f"""#!/bin/sh
-export AWS_EXECUTION_ENV=AWS_Lambda_python3.13
+export AWS_EXECUTION_ENV=AWS_Lambda_python3.13 PYTHONPATH=/var/runtime
 exec {shlex.quote(sys.executable)} -m awslambdaric "$_HANDLER"
 """
 SUBSTITUTIONS = (

@@ -6,6 +6,8 @@ Hence no general reader and writer as of other documents, which would take ten t
 import json
 from typing import NamedTuple, Self
 
+_decode = json.JSONDecoder().raw_decode
+
 
 class Report(NamedTuple):
     """The account of one invocation, as it is billed."""
@@ -31,7 +33,7 @@ class Report(NamedTuple):
     @classmethod
     def decode(cls, text: str) -> Self:
         """Read a header's value; raises ValueError and KeyError."""
-        document = json.loads(text)
+        document, _ = _decode(text)
         return cls(
             document["durationMs"],
             document["billedMs"],

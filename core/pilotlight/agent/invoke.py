@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pilotlight.errors import AgentFailedError, NotStartedError
 from pilotlight_wire.protocol import Header, Path, State
@@ -36,7 +36,7 @@ _LOG_TAIL = f"{Header.LOG_TAIL}: 1\r\n"
 # As a connection keeps names.
 _FUNCTION_ERROR, _TAIL = Header.FUNCTION_ERROR.key, Header.LOG_TAIL.key
 _REPORT, _STATE = Header.REPORT.key, Header.ENVIRONMENT_STATE.key
-_ENDED = State.ENDED.value
+_INVOKE, _ENDED = Path.INVOKE.value, State.ENDED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,7 @@ class Answer:
         return b"".join([piece async for piece in self.body])
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(NamedTuple):
     """By what right an environment is invoked, and until when it may begin."""
 
     token: str
@@ -117,7 +116,7 @@ def _request(invocation: Invocation, permit: Permit) -> Request:
         fields += _CLIENT_CONTEXT % invocation.client_context
     if invocation.log_tail:
         fields += _LOG_TAIL
-    return Request("POST", Path.INVOKE, permit.token, invocation.event, fields)
+    return Request("POST", _INVOKE, permit.token, invocation.event, fields)
 
 
 async def _read(connection: AgentConnection, answer: AgentAnswer) -> Answer:
