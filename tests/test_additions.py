@@ -53,11 +53,11 @@ def test_the_table_names_what_is_there() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     section = page.partition("## To add")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")]
-    assert [row[0].strip() for row in rows[1:]] == [
+    assert [row[0].strip() for row in rows[2:]] == [
         "an operation of Lambda", "an AWS service", "an event source", "a destination",
         "a runtime family", "a kind of resource", "a metric", "a keep-alive rule", "a setting",
     ]  # fmt: skip
-    for row in rows[1:]:
+    for row in rows[2:]:
         assert len(row[1].split(";")) <= 2, row
         for path in re.findall(r"`([a-z-]+/[^`]*)`", "".join(row)):
             assert (ROOT / path).exists(), path
@@ -174,9 +174,11 @@ class Mailbox:
 def test_a_destination(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness) -> None:
     """An address of its form is accepted wherever destinations are, and leads there."""
     with pytest.raises(ValueError, match="is expected"):
-        AsyncConfig(on_success="mailbox://toy")
-    monkeypatch.setitem(ADDRESSES, "mailbox", re.compile(r"mailbox://[a-z]+"))
-    config = AsyncConfig(on_success="mailbox://toy")
+        AsyncConfig(on_success="arn:aws:mailbox:us-east-1:000000000000:toy")
+    monkeypatch.setitem(
+        ADDRESSES, "mailbox", re.compile(r"arn:aws:mailbox:[a-z0-9-]+:\d{12}:[a-z]+")
+    )
+    config = AsyncConfig(on_success="arn:aws:mailbox:us-east-1:000000000000:toy")
     assert destination_kind(config.on_success or "") == "mailbox"
     mailbox, events = Mailbox(), platform.gateway._asynchronous
     monkeypatch.setitem(events._destinations.of_kind, "mailbox", mailbox)
@@ -184,10 +186,12 @@ def test_a_destination(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness
     client = platform.client()
     client.put_function_event_invoke_config(
         FunctionName="tells",
-        DestinationConfig={"OnSuccess": {"Destination": "mailbox://toy"}},
+        DestinationConfig={
+            "OnSuccess": {"Destination": "arn:aws:mailbox:us-east-1:000000000000:toy"}
+        },
     )
     client.invoke(FunctionName="tells", InvocationType="Event")
-    wait_until(lambda: mailbox.kept == ["mailbox://toy"])
+    wait_until(lambda: mailbox.kept == ["arn:aws:mailbox:us-east-1:000000000000:toy"])
 
 
 def test_a_runtime_family(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,9 +213,11 @@ from typing import ClassVar, Literal
 from pilotlight.resources import Model, Resource, registry
 
 class Gear(Model):
+    "What it is."
     teeth: int
 
 class Gadget(Resource):
+    "A toy."
     kind_name: ClassVar[str] = "Gadget"
     plural: ClassVar[str] = "gadgets"
     short_names: ClassVar[tuple[str, ...]] = ("gd",)
