@@ -134,7 +134,7 @@ def _turn(report: str) -> Turn:
 
 
 def row(clients: int, accepted: list[Turn], invoked: list[Turn]) -> str:
-    """Give a line of the table; the ratio is the median of the rounds' own."""
+    """Return a line of the table; the ratio is the median of the rounds' own."""
     ratio = statistics.median(
         a.per_second / b.per_second for a, b in zip(accepted, invoked, strict=True)
     )

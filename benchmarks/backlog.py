@@ -115,7 +115,7 @@ def _wait_until(moment: float) -> None:
 
 
 def _resident(pid: int, name: str) -> float:
-    """Give megabytes of resident memory: now (VmRSS) or at the most (VmHWM)."""
+    """Return megabytes of resident memory: now (VmRSS) or at the most (VmHWM)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024

@@ -227,7 +227,7 @@ class Capacity:
         ]
 
     def _shared_megabytes(self) -> float:
-        """Give the memory of a pod with as many idle environments as may share it."""
+        """Return the memory of a pod with as many idle environments as may share it."""
         (name,) = self.platform.make(1, runtime=RUNTIME, source=SLOW)
         self._share(name, SHARED)
         self._call([name] * SHARED)
@@ -262,12 +262,12 @@ class Capacity:
 
 
 def median(samples: Sequence[float]) -> float:
-    """Give the median."""
+    """Return the median."""
     return statistics.median(samples)
 
 
 def p95(samples: Sequence[float]) -> float:
-    """Give the 95th percentile."""
+    """Return the 95th percentile."""
     if len(samples) == 1:
         return samples[0]
     return statistics.quantiles(samples, n=20, method="inclusive")[-1]
@@ -290,7 +290,7 @@ def outcome(calls: Sequence[First]) -> str:
 
 
 def rate(calls: Sequence[First]) -> float:
-    """Give answers per second, from the first call to the last answer."""
+    """Return answers per second, from the first call to the last answer."""
     took = max(one.ended for one in calls) - min(one.began for one in calls)
     return sum(1 for one in calls if not one.problem) / took
 
@@ -301,7 +301,7 @@ def with_rate(calls: Sequence[First]) -> str:
 
 
 def framework_megabytes(handler: str = "framework.py") -> float:
-    """Give the memory of a functions-framework that has answered once."""
+    """Return the memory of a functions-framework that has answered once."""
     target = functions_framework(handler)
     target.start()
     try:
@@ -313,7 +313,7 @@ def framework_megabytes(handler: str = "framework.py") -> float:
 
 
 def table(rows: Sequence[Row], options: argparse.Namespace) -> str:
-    """Give the table in Markdown."""
+    """Return the table in Markdown."""
     load = os.getloadavg()
     command = f"python -m benchmarks.cluster {' '.join(options.parts)}"
     machine = f"{os.cpu_count()} cores, load average at the end {load[0]:.1f}"

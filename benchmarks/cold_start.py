@@ -106,7 +106,7 @@ def first_call(api: Any, memory: int) -> float:
 
 
 def table(taken: dict[str, list[float]], options: argparse.Namespace) -> str:
-    """Give the table in Markdown."""
+    """Return the table in Markdown."""
     calls = f"{options.count} calls, {options.baseline} of the baseline"
     lines = [
         f"{datetime.now(UTC).date()}, {options.name}: {calls}.",

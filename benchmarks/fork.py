@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def row(name: str, seconds: list[float]) -> str:
-    """Give a row of the table, in milliseconds."""
+    """Return a row of the table, in milliseconds."""
     p95 = statistics.quantiles(seconds, n=20, method="inclusive")[-1]
     return f"| {name} | {statistics.median(seconds) * 1000:.1f} ms | {p95 * 1000:.1f} ms |"
 
@@ -96,7 +96,7 @@ class Ready:
 
 
 async def pairs(python: Path, count: int) -> tuple[list[float], list[float]]:
-    """Give the seconds to a ready runtime, forked and plain, by turns."""
+    """Return the seconds to a ready runtime, forked and plain, by turns."""
     reaper = Reaper()
     reaper.start()
     plain = ExecSpawner(reaper)
@@ -134,7 +134,7 @@ def function_folder() -> Iterator[Path]:
 async def ready_after(
     spawner: Spawner, places: Places, variables: dict[str, str], *, forked: bool
 ) -> float:
-    """Give the seconds from asking for a process until its handler is loaded; then end it."""
+    """Return the seconds from asking for a process until its handler is loaded; then end it."""
     heard = Ready()
     link = FrameLink(heard)
     output = os.open(os.devnull, os.O_WRONLY)
@@ -191,7 +191,7 @@ class Agent:
     def request(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Give status and body."""
+        """Return status and body."""
         authorization = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
         self.connection.request(method, path, json.dumps(body), authorization)
         answer = self.connection.getresponse()
@@ -233,7 +233,7 @@ def agent(python: Path) -> Iterator[Agent]:
 
 
 def specification(package: Path) -> dict[str, Any]:
-    """Give the body of `POST /v1/specialise`."""
+    """Return the body of `POST /v1/specialise`."""
     return {
         "revision": "0",
         "function": {
@@ -250,7 +250,7 @@ def specification(package: Path) -> dict[str, Any]:
 
 
 def first_answer(python: Path) -> float:
-    """Give the seconds from specialising a generic agent to its first answer."""
+    """Return the seconds from specialising a generic agent to its first answer."""
     with agent(python) as started:
         begun = time.perf_counter()
         started.invoke(started.specialise())
@@ -258,7 +258,7 @@ def first_answer(python: Path) -> float:
 
 
 def idle_memory(python: Path) -> tuple[float, float]:
-    """Give the megabytes of a generic agent with its zygote, and of an environment forked then."""
+    """Return megabytes of a generic agent with its zygote, and of an environment forked then."""
     with agent(python) as started:
         pid = started.process.pid
         deadline = time.monotonic() + PATIENCE
@@ -277,7 +277,7 @@ def is_environment(pid: int) -> bool:
 
 
 def framework_memory() -> float:
-    """Give the megabytes of a functions-framework that has answered once."""
+    """Return the megabytes of a functions-framework that has answered once."""
     target = functions_framework()
     target.start()
     try:
@@ -290,7 +290,7 @@ def framework_memory() -> float:
 
 
 def megabytes(*pids: int) -> float:
-    """Give the proportional set size of processes together."""
+    """Return the proportional set size of processes together."""
     return sum(map(tree.proportional_kilobytes, pids)) / 1024
 
 

@@ -53,7 +53,7 @@ class Run:
     cluster: Cluster
 
     def profiles(self) -> list[Profile]:
-        """Give the trace's functions."""
+        """Return the trace's functions."""
         return generate(self.population, self.count, seed=self.seed)
 
     def play(self) -> Outcome:
@@ -75,7 +75,7 @@ class Run:
 
 
 def half_of_idle(run: Run, fixed: Outcome) -> Cluster:
-    """Give a cluster with what runs on average, and half of what a fixed keep-alive idles."""
+    """Return a cluster with what runs on average, and half of what a fixed keep-alive idles."""
     busy = sum(
         min(one.calls_per_day, MOST_PER_DAY) / DAY * one.mean_seconds * one.megabytes
         for one in run.profiles()

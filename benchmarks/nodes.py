@@ -60,7 +60,7 @@ class Pools:
         return sum(map(_is_ready, self.pods()))
 
     def pods(self, *, everything: bool = False) -> list[dict[str, Any]]:
-        """Give the generic pods, or all of the runtime's."""
+        """Return the generic pods, or all of the runtime's."""
         selector = f"pilotlight.dev/runtime={RUNTIME}"
         selector += "" if everything else ",!pilotlight.dev/function"
         found = kubectl("get", "pods", "-n", self.account, "-l", selector, "-o", "json")
@@ -73,7 +73,7 @@ class Pools:
 
 
 def cpu_seconds(namespace: str) -> dict[str, float]:
-    """Give the CPU time that each of a namespace's pods has used, as the kubelet counts it."""
+    """Return the CPU time that each of a namespace's pods has used, as the kubelet counts it."""
     nodes = kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split()
     used = {}
     for node in nodes:
@@ -86,7 +86,7 @@ def cpu_seconds(namespace: str) -> dict[str, float]:
 
 
 def megabytes(pids: list[int]) -> float:
-    """Give the proportional set size of processes together."""
+    """Return the proportional set size of processes together."""
     return sum(map(tree.proportional_kilobytes, pids)) / 1024
 
 

@@ -41,7 +41,7 @@ class Runs:
         return self.file.stat().st_size // LINE
 
     def after(self, first: int) -> dict[str, float]:
-        """Give when ids first ran, on the clock of `time.time`, leaving out so many runs."""
+        """Return when ids first ran, on the clock of `time.time`, leaving out so many runs."""
         with self.file.open("rb") as file:
             file.seek(first * LINE)
             lines = [line.split() for line in file.read().decode().splitlines()]
@@ -63,7 +63,7 @@ class Runs:
 
 
 def invocations(endpoint: str, function: str) -> str:
-    """Give the URL that a function is invoked at."""
+    """Return the URL that a function is invoked at."""
     return f"{endpoint}/2015-03-31/functions/{function}/invocations"
 
 

@@ -72,7 +72,7 @@ def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> l
 
 
 def table(targets: list[Target], samples: list[list[Sample]], connections: int) -> str:
-    """Give a table in Markdown, the ratios against the first target."""
+    """Return a table in Markdown, the ratios against the first target."""
     lines = [
         (
             f"| {connections} connection{'s' * (connections > 1)} | calls/s | p50 ms | p99 ms "

@@ -67,7 +67,7 @@ class Target:
             self.process.wait(30)
 
     def cpu_seconds(self) -> float:
-        """Give the CPU time that its process tree has used."""
+        """Return the CPU time that its process tree has used."""
         if self.process is None:
             return 0.0
         return cpu_seconds(self.process.pid)
@@ -84,7 +84,7 @@ def call(url: str) -> bytes:
 
 
 def free_port() -> int:
-    """Give a port that is free now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

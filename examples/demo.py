@@ -65,7 +65,7 @@ class Result:
 
 
 def examples(folder: Path) -> Iterator[Example]:
-    """Give every example with real input."""
+    """Return every example with real input."""
     data = folder / "data"
     yield Example("hello", {"name": "Ada"})
     yield Example("wordcount", {"text": (data / "text.txt").read_text(), "most": 3})
@@ -83,14 +83,14 @@ def examples(folder: Path) -> Iterator[Example]:
 
 
 def sent() -> Iterator[Sent]:
-    """Give events whose ends are shown: two at a destination, one in the dead-letter store."""
+    """Return events whose ends are shown: two at a destination, one in the dead-letter store."""
     yield Sent("orders", {"order": 7, "items": {"lamp": 39}}, "order 7: Success, 39")
     yield Sent("orders", {"order": 8, "items": {}}, "order 8: RetriesExhausted")
     yield Sent("intake", {"weight": "heavy"}, DEAD)
 
 
 def _record(event: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-    """Give what a destination gets of an event."""
+    """Return what a destination gets of an event."""
     context = {"condition": "Success"}
     return {"requestContext": context, "requestPayload": event, "responsePayload": answer}
 

@@ -32,7 +32,7 @@ RHYTHM = [level * len(_HOURS) / sum(_HOURS) for level in _HOURS]
 
 
 def moments(dice: random.Random, mean: float, variation: float, *, timer: bool) -> Iterator[float]:
-    """Give the seconds at which calls come, for ever; clocks know no rhythm."""
+    """Return the seconds at which calls come, for ever; clocks know no rhythm."""
     if variation < REGULAR:
         return _clock(dice, mean)
     gaps = _gamma(dice, mean, variation) if variation < 1 else _bursts(dice, mean, variation)
@@ -88,7 +88,7 @@ def _bursts(dice: random.Random, mean: float, variation: float) -> Iterator[floa
 
 
 def _burst_shape(mean: float, variation: float) -> tuple[float, float, float]:
-    """Give the mean gap in a burst, the mean pause, and the share of gaps that are pauses.
+    """Return the mean gap in a burst, the mean pause, and the share of gaps that are pauses.
 
     Two exponential gaps with the wanted mean m and second moment (c² + 1) m² together.
     """

@@ -50,7 +50,7 @@ class Frontier:
         return cls(tuple(points))
 
     def seconds(self, cold: float) -> float:
-        """Give the seconds for that cold share; between two points, now one and now the other."""
+        """Return the seconds for that cold share; between two points, now one and now the other."""
         for (less, colder), (more, warmer) in itertools.pairwise(self.points):
             if warmer <= cold <= colder:
                 return less + (more - less) * (colder - cold) / (colder - warmer)
@@ -58,7 +58,7 @@ class Frontier:
 
 
 def best_window(ordered: list[float], price: float) -> tuple[float, float]:
-    """Give what the best window costs in seconds, and misses, both per idle time.
+    """Return what the best window costs in seconds, and misses, both per idle time.
 
     The window ends where an idle time does, or could wait less; so it begins. One pass, as
     `pilotlight.keep_alive.IdleTimes.best_stretch` has it.
@@ -123,7 +123,7 @@ def bounds(
 
 
 def _frontier(profile: Profile, most_per_day: float) -> Frontier:
-    """Give a function's law, from as many of its idle times as it takes, on other dice."""
+    """Return a function's law, from as many of its idle times as it takes, on other dice."""
     other = replace(profile, seed=profile.seed ^ OTHER_DICE)
     known = (idle for _, idle in _idle_times(other, math.inf, most_per_day) if idle is not None)
     return Frontier.of(list(itertools.islice(known, SAMPLE)))
@@ -132,7 +132,7 @@ def _frontier(profile: Profile, most_per_day: float) -> Frontier:
 def _idle_times(
     profile: Profile, seconds: float, most_per_day: float
 ) -> Iterator[tuple[float, float | None]]:
-    """Give each call's time and for how long its function had idled; None: not, or it is new."""
+    """Return each call's time and for how long its function had idled; None: not, or it is new."""
     end: float | None = None
     for call in profile.calls(seconds=seconds, most_per_day=most_per_day):
         yield call.at, call.at - end if end is not None and call.at >= end else None

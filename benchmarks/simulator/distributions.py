@@ -20,7 +20,7 @@ class Cumulative:
     points: tuple[tuple[float, float], ...]
 
     def quantile(self, share: float) -> float:
-        """Give the value that `share` (0 to 1) of all stay at or below."""
+        """Return the value that `share` (0 to 1) of all stay at or below."""
         index = bisect.bisect_left(self.points, share, key=lambda point: point[1])
         if index == 0:
             return self.points[0][0]
@@ -28,7 +28,7 @@ class Cumulative:
         return low * math.exp(math.log(high / low) * (share - below) / (above - below))
 
     def share(self, value: float) -> float:
-        """Give the share at or below a positive value."""
+        """Return the share at or below a positive value."""
         index = bisect.bisect_left(self.points, value, key=lambda point: point[0])
         if index in {0, len(self.points)}:
             return self.points[0][1] if index == 0 else 1.0
@@ -37,7 +37,7 @@ class Cumulative:
 
 
 def distance(values: list[float], points: tuple[tuple[float, float], ...]) -> float:
-    """Give the Kolmogorov-Smirnov distance of a sample, at the points that are known."""
+    """Return the Kolmogorov-Smirnov distance of a sample, at the points that are known."""
     ordered = sorted(values)
     return max(
         abs(bisect.bisect_right(ordered, value) / len(ordered) - share) for value, share in points

@@ -145,7 +145,7 @@ class Knative:
             self._tick_at(revision, self._tick_after(self._unchanged_until(revision)))
 
     def _unchanged_until(self, revision: _Revision) -> float:
-        """Give until when, without a call, ticks would decide the same: they are passed over."""
+        """Return until when, without a call, ticks would decide the same: they are passed over."""
         now, spec, seen = self._clock.now, self._spec, revision.concurrency
         if seen.level or now - seen.since < spec.panic_seconds or revision.starting:
             return now
@@ -167,7 +167,7 @@ class Knative:
             self._clock.at(when, self._due, revision)
 
     def _with_grace(self, revision: _Revision) -> int:
-        """Give the pods wanted, among them the last one during its grace."""
+        """Return the pods wanted, among them the last one during its grace."""
         if revision.wanted:
             revision.zero_at = None
             return revision.wanted

@@ -58,7 +58,7 @@ class Observed:
 def decide(
     now: float, observed: Observed, panic: Panic | None, spec: Spec
 ) -> tuple[int, Panic | None]:
-    """Give the pods wanted, and the panic that holds from now on."""
+    """Return the pods wanted, and the panic that holds from now on."""
     pods = max(1, observed.ready)
     surge = math.ceil(observed.panicky / spec.target)
     if surge / pods >= spec.panic_threshold:
@@ -102,7 +102,7 @@ class Concurrency:
             self._changes.popleft()
 
     def mean(self, now: float, seconds: float) -> float:
-        """Give the mean of the last seconds; after a long quiet, of those since it ended."""
+        """Return the mean of the last seconds; after a long quiet, of those since it ended."""
         seconds = min(seconds, now - self._began)
         if seconds <= 0:
             return self.level

@@ -63,7 +63,7 @@ class Outcome:
         self.wasted_megabyte_seconds += megabytes * max(0.0, until - since)
 
     def cold_rate_at(self, share: float) -> float:
-        """Give the cold-start rate that `share` of the called functions stay at or below."""
+        """Return the cold-start rate that `share` of the called functions stay at or below."""
         return percentile([one.cold_rate for one in self.tallies if one.calls], share)
 
     @property
@@ -87,7 +87,7 @@ class Outcome:
         return self.wasted_megabyte_seconds / 1024
 
     def wait_percentile(self, share: float) -> float:
-        """Give the wait in seconds that `share` of all calls stay at or below; most do not wait."""
+        """Return the wait (s) that `share` of all calls stay at or below; most do not wait."""
         rank = int((1 - share) * self.calls)
         return sorted(self.waits, reverse=True)[rank] if rank < len(self.waits) else 0.0
 
@@ -98,7 +98,7 @@ class Outcome:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Give the least of the values that `share` of them stay at or below; 0 of none."""
+    """Return the least of the values that `share` of them stay at or below; 0 of none."""
     if not values:
         return 0.0
     return sorted(values)[min(len(values) - 1, max(0, math.ceil(share * len(values)) - 1))]

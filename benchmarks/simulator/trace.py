@@ -92,7 +92,7 @@ class Profile:
         return INIT_SECONDS[self.runtime]
 
     def calls(self, *, seconds: float, most_per_day: float = math.inf) -> Iterator[Call]:
-        """Give the calls of the first `seconds`, at most `most_per_day` on average."""
+        """Return the calls of the first `seconds`, at most `most_per_day` on average."""
         dice = random.Random(self.seed)
         rate = min(self.calls_per_day, most_per_day)
         # U^k has the mean 1 / (k + 1) and the maximum 1.
@@ -148,7 +148,7 @@ def _rate(population: Population, share: float) -> float:
 
 
 def _odds_of_timer(population: Population) -> float:
-    """Give the odds that something whose rate a timer could have is one."""
+    """Return the odds that something whose rate a timer could have is one."""
     share = population.calls_per_day.share
     return population.timers / (share(STEPS[-1]) - share(SLOWEST_TIMER))
 

@@ -19,7 +19,7 @@ class DeadLetters:
         self._client = client
 
     def list(self, function: str, limit: int) -> dict[str, Any]:
-        """Give up to `limit` dead letters by id, and how many there are in all."""
+        """Return up to `limit` dead letters by id, and how many there are in all."""
         letters: list[dict[str, Any]] = []
         after: str | None = ""
         page: dict[str, Any] = {"total": 0}
@@ -36,7 +36,7 @@ class DeadLetters:
         return {"deadLetters": letters, "total": page["total"]}
 
     def show(self, request_id: str) -> dict[str, Any]:
-        """Give one dead letter; its event is in Base64."""
+        """Return one dead letter; its event is in Base64."""
         letter: dict[str, Any] = self._client.request_json("GET", f"/-/dead-letters/{request_id}")
         return letter
 

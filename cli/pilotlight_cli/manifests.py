@@ -91,7 +91,7 @@ def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
-    """Give each file, and whether it was named itself."""
+    """Return each file, and whether it was named itself."""
     for path in paths:
         if path.is_dir():
             files = files_of(path).kept.values()

@@ -42,7 +42,7 @@ def note(text: str) -> None:
 
 
 def tick() -> str:
-    """Give a green tick and a blank on a terminal, nothing elsewhere."""
+    """Return a green tick and a blank on a terminal, nothing elsewhere."""
     return click.style("✓ ", fg="green") if sys.stdout.isatty() else ""
 
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .client import Client
     from .manifests import Manifest
 
-__all__ = ["Applied", "Platform", "Standing"]
+__all__ = ["Applied", "Description", "Platform"]
 
 POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Description:
     """A function as it is stored, and how it stands at the gateway that was asked."""
 
     function: Function
@@ -75,14 +75,14 @@ class Platform:
         changed = stored["metadata"]["generation"] != before
         return Applied(manifest, stored, "configured" if changed else "unchanged")
 
-    def standing(self, name: str) -> Standing:
+    def describe(self, name: str) -> Description:
         """Read a function as it is stored; raises ApiError."""
         answer = self._client.request_json("GET", f"/-/functions/{name}")
         environments = answer.pop("environments", {})
         versions, aliases = answer.pop("versions", []), answer.pop("aliases", [])
         cold_start = answer.pop("coldStart", {})
         function = Function.model_validate(answer)
-        return Standing(function, environments, versions, aliases, cold_start)
+        return Description(function, environments, versions, aliases, cold_start)
 
     def settle(self, name: str, generation: int, *, seconds: float) -> Function:
         """Wait until that generation of a function is served, or cannot be.
@@ -91,7 +91,7 @@ class Platform:
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            function = self.standing(name).function
+            function = self.describe(name).function
             ready = function.status.condition("Ready")
             if ready and ready.observed_generation >= generation and ready.status != "Unknown":
                 if ready.status == "True":
@@ -126,7 +126,7 @@ class Platform:
         if not isinstance(resource, Function):
             return None
         try:
-            return self.standing(resource.function_name).function.metadata.generation
+            return self.describe(resource.function_name).function.metadata.generation
         except ApiError as error:
             if error.status != MISSING:
                 raise

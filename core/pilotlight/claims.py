@@ -81,7 +81,7 @@ class Holder(Protocol):
     """A gateway's own table, as whoever grants leases sees it."""
 
     def held(self) -> list[Lease]:
-        """Give every lease that is held."""
+        """Return every lease that is held."""
         ...
 
     def recall(self, leases: list[str]) -> str | None:
@@ -104,7 +104,7 @@ class Claims(Protocol):
         ...
 
     async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
-        """Give one environment within that time.
+        """Return one environment within that time.
 
         Raises ThrottledError, RevisionGoneError, StartFailedError or UnavailableError.
         """

@@ -39,7 +39,7 @@ CLAIMS_PATH = "/v1/claims"
 
 
 def claims_token(platform_key: bytes) -> str:
-    """Give the token that a gateway shows to the leader."""
+    """Return the token that a gateway shows to the leader."""
     return hmac.new(platform_key, b"claims", hashlib.sha256).hexdigest()
 
 

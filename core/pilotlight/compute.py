@@ -74,7 +74,7 @@ class Compute(Protocol):
         ...
 
     async def generic(self) -> list[tuple[str, Pod]]:
-        """Give the runtime and the place of each pod that is nobody's yet, whoever started it.
+        """Return the runtime and the place of each pod that is nobody's yet, whoever started it.
 
         By what is written down: its agent knows better.
         """

@@ -18,7 +18,7 @@ Said = tuple[Literal["True", "False", "Unknown"], str, str]
 def condition(
     previous: Condition | None, kind: str, said: Said, *, generation: int, at: str
 ) -> Condition:
-    """Give a condition as it is said now; `at` is this moment, used where the status changed."""
+    """Return a condition as it is said now; `at` is this moment, used where the status changed."""
     status, reason, message = said
     unchanged = previous is not None and previous.status == status
     return Condition(

@@ -57,7 +57,7 @@ class IdleTimes:
             self.last_beyond = (*self.last_beyond, seconds)[-LAST:]
 
     def best_stretch(self, worth: float) -> tuple[float, float] | None:
-        """Give the seconds from and to which waiting would have been worth most, if any was.
+        """Return the seconds from and to which waiting would have been worth most, if any was.
 
         A call met is worth so many seconds of waiting. A minute's gain is what it met, less what
         all that still idled in it would have waited; the best stretch of minutes is the contiguous

@@ -24,7 +24,7 @@ Key = dict[str, Any]
 
 
 async def read_keys(session: aiohttp.ClientSession, issuer: str) -> list[Key]:
-    """Give an issuer's JSON Web Keys; raises UnavailableError saying what cannot be read."""
+    """Return an issuer's JSON Web Keys; raises UnavailableError saying what cannot be read."""
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     configuration = await _document(session, address)
     if configuration.get("issuer") != issuer:

@@ -18,12 +18,12 @@ __all__ = ["digest_environment", "revision_of", "revision_of_version"]
 
 
 def revision_of(configuration: Configuration) -> str:
-    """Give the revision of a configuration: 16 hex digits, the same on every machine."""
+    """Return the revision of a configuration: 16 hex digits, the same on every machine."""
     return _digest(configuration.to_json())[:16]
 
 
 def revision_of_version(configuration: Configuration, number: int) -> str:
-    """Give the revision of a version: an environment is told its version, so none is shared."""
+    """Return the revision of a version: an environment is told its version, so none is shared."""
     return _digest({"version": number, "configuration": configuration.to_json()})[:16]
 
 

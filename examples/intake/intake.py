@@ -2,6 +2,6 @@
 
 
 def handler(event, _context):
-    """Give a weight in grams."""
+    """Return a weight in grams."""
     number, unit = event["weight"].split()
     return {"grams": int(number) * {"g": 1, "kg": 1000}[unit]}

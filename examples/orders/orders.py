@@ -6,7 +6,7 @@ class EmptyOrderError(Exception):
 
 
 def handler(event, _context):
-    """Give the total; an order without items fails."""
+    """Return the total; an order without items fails."""
     if not event["items"]:
         raise EmptyOrderError(f"order {event['order']} has no items")
     return {"total": sum(event["items"].values())}

@@ -4,7 +4,7 @@ from html import escape
 
 
 def handler(event, _context):
-    """Give the page, and a cookie with one visit more."""
+    """Return the page, and a cookie with one visit more."""
     name = event.get("queryStringParameters", {}).get("name", "world")
     cookies = dict(cookie.partition("=")[::2] for cookie in event.get("cookies", []))
     visits = int(cookies.get("visits", "0")) + 1

@@ -4,7 +4,7 @@ PETS = {"1": {"name": "Laika", "kind": "dog"}, "2": {"name": "Félicette", "kind
 
 
 def handler(event, _context):
-    """Give the pet that the path names; a plain object is a 200 of JSON."""
+    """Return the pet that the path names; a plain object is a 200 of JSON."""
     pet = PETS.get(event["pathParameters"]["id"])
     if pet is None:
         return {"statusCode": 404, "body": "no such pet"}

@@ -14,7 +14,7 @@ s3 = boto3.client(
 
 
 def handler(event, _context):
-    """Give a URL that opens an object for a minute."""
+    """Return a URL that opens an object for a minute."""
     url = s3.generate_presigned_url(
         "get_object", Params={"Bucket": event["bucket"], "Key": event["key"]}, ExpiresIn=60
     )

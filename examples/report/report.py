@@ -7,7 +7,7 @@ from decimal import Decimal
 
 
 def handler(event, _context):
-    """Give the revenue of every city, the best first, and the product that sold best."""
+    """Return the revenue of every city, the best first, and the product that sold best."""
     revenue = defaultdict(Decimal)
     units = defaultdict(int)
     rows = list(csv.DictReader(io.StringIO(event["csv"])))

@@ -7,7 +7,7 @@ WORD = re.compile(r"[\w']+")
 
 
 def handler(event, _context):
-    """Give the number of words and the most frequent ones."""
+    """Return the number of words and the most frequent ones."""
     words = WORD.findall(event["text"].lower())
     counts = Counter(words)
     return {

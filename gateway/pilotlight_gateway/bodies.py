@@ -42,7 +42,7 @@ async def read_body(request: BaseRequest, limit: int, too_large: type[ApiError])
 async def stream_body(
     request: BaseRequest, limit: int, too_large: type[ApiError]
 ) -> AsyncIterator[bytes]:
-    """Give a body in pieces as they come, at most `limit` bytes in all."""
+    """Return a body in pieces as they come, at most `limit` bytes in all."""
     _check_announced(request, limit, too_large)
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)

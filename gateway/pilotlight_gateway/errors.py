@@ -60,7 +60,7 @@ class ApiError(Exception):
         self.members = members or {}
 
     def body(self) -> dict[str, str]:
-        """Give the response's body; the key of the message differs from error to error."""
+        """Return the response's body; the key of the message differs from error to error."""
         return {"Type": self.fault, self.message_key: self.message} | self.members
 
 

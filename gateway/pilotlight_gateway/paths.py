@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9_.:$-]+)+")
 
 
 def normalise(target: str, host: str | None) -> tuple[str, str]:
-    """Give the raw path and the raw query of a request target; raises ValidationError."""
+    """Return the raw path and the raw query of a request target; raises ValidationError."""
     if not target.startswith("/"):
         target = _origin_form(target, host)
     path, _, query = target.partition("?")

@@ -18,7 +18,7 @@ __all__ = ["is_private_literal", "public_connector"]
 
 
 def public_connector() -> aiohttp.TCPConnector:
-    """Give a connector that finds no addresses of private, link-local and like networks."""
+    """Return a connector that finds no addresses of private, link-local and like networks."""
     return aiohttp.TCPConnector(resolver=_PublicResolver())
 
 

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pilotlight.claims import Lease
-
-    from .pools.decide import PoolKey
 
 __all__ = ["AutoscalerMetrics"]
 
@@ -50,9 +48,9 @@ class AutoscalerMetrics:
         for namespace, count in counts.items():
             self._leases.labels(namespace).set(count)
 
-    def measure_pools(self, sizes: Mapping[PoolKey, tuple[int, int]]) -> None:
-        """Take note of each pool's ready and starting pods."""
+    def measure_pools(self, sizes: Iterable[tuple[str, str, int, int]]) -> None:
+        """Take note of each pool: namespace, runtime, ready and starting pods."""
         self._pool_pods.clear()
-        for key, (ready, starting) in sizes.items():
-            self._pool_pods.labels(*key, "ready").set(ready)
-            self._pool_pods.labels(*key, "starting").set(starting)
+        for namespace, runtime, ready, starting in sizes:
+            self._pool_pods.labels(namespace, runtime, "ready").set(ready)
+            self._pool_pods.labels(namespace, runtime, "starting").set(starting)

@@ -48,7 +48,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
 
 
 def printed(agent: Agent, event: str) -> list[str]:
-    """Give the lines that the function printed for an event."""
+    """Return the lines that the function printed for an event."""
     agent.invoke(event, request_id=event)
     return agent.journal.lines(event)[1:-2]
 

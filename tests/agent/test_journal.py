@@ -21,7 +21,7 @@ class Reader:
 
     @property
     def events(self) -> list[dict[str, object]]:
-        """Give the events that came."""
+        """Return the events that came."""
         return [json.loads(line) for line in self.data.splitlines()]
 
 

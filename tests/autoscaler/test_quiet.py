@@ -24,7 +24,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def waited(quiet: Quiet) -> float:
-    """Give how long a wait for quiet takes."""
+    """Return how long a wait for quiet takes."""
     began = asyncio.get_running_loop().time()
     await quiet.wait()
     return asyncio.get_running_loop().time() - began

@@ -8,7 +8,7 @@ import pytest
 
 from pilotlight.resources import Condition, Function, FunctionStatus
 from pilotlight_cli.commands.describe import invocable
-from pilotlight_cli.platform import Standing
+from pilotlight_cli.platform import Description
 from tests.support.platform import manifest
 
 SERVING = {"revision": "0123456789abcdef", "state": "Active", "last_update_status": "Successful"}
@@ -54,4 +54,4 @@ def test_the_verdict(
     """What served before a failed update goes on serving."""
     function = Function.model_validate(manifest("hello"))
     function.status = FunctionStatus(**status)
-    assert invocable(Standing(function, environments)) == expected
+    assert invocable(Description(function, environments)) == expected

@@ -42,7 +42,7 @@ def test_help_imports_no_command() -> None:
 
 
 def words_of(name: str) -> list[list[str]]:
-    """Give a command's name, or those of a group's commands."""
+    """Return a command's name, or those of a group's commands."""
     command = entry.cli.get_command(click.Context(entry.cli), name)
     if isinstance(command, click.Group):
         return [[name, one] for one in command.commands]

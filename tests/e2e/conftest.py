@@ -36,7 +36,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Installation]:
-    """Give the installation; without a cluster skip, but fail in CI."""
+    """Return the installation; without a cluster skip, but fail in CI."""
     missing = _missing()
     if missing and os.environ.get("CI"):
         pytest.fail(f"CI runs the end-to-end tests: {missing}")

@@ -317,7 +317,7 @@ def _has_said(platform: Installation, name: str, text: str) -> bool:
 
 
 def _runtime(name: str) -> dict[str, Any]:
-    """Give a runtime that is made as the chart's own one; the operator leaves it alone."""
+    """Return a runtime that is made as the chart's own one; the operator leaves it alone."""
     spec = json.loads(kubectl("get", "runtime", "python3.13", "-o", "json"))["spec"]
     return {
         "apiVersion": "pilotlight.dev/v1alpha1",

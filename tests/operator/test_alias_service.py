@@ -39,7 +39,7 @@ async def reconcile(platform: Platform) -> float | None:
 
 
 async def ready(platform: Platform, destination: str) -> tuple[str, str, str]:
-    """Give what Ready says of an alias of $LATEST that kubectl made."""
+    """Return what Ready says of an alias of $LATEST that kubectl made."""
     address = f"arn:aws:lambda:us-east-1:000000000000:function:{destination}"
     spec = FunctionAliasSpec(
         function="ring-1", alias="prod", version="$LATEST", async_=AsyncConfig(on_failure=address)

@@ -315,7 +315,7 @@ async def _until_settled(platform: Platform) -> None:
 
 
 def _lasting(status: FunctionStatus) -> dict[str, Any]:
-    """Give a status without its times."""
+    """Return a status without its times."""
     plain = status.to_json()
     del plain["lastModified"]
     for found in plain["conditions"]:

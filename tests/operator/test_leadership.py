@@ -22,7 +22,7 @@ class MemoryLease:
         self.writes = 0
 
     def seen_by(self, name: str) -> Face:
-        """Give one process's connection to it."""
+        """Return one process's connection to it."""
         return Face(self, name)
 
 

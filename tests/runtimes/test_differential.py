@@ -197,7 +197,7 @@ def test_context(pair: Pair) -> None:
 
 
 def told_context(reply: Reply, agent: Agent) -> dict[str, Any]:
-    """Give what the context case tells, without the exact deadline."""
+    """Return what the context case tells, without the exact deadline."""
     told: dict[str, Any] = reply.json
     told.pop("deadline")
     told["repr"] = normalise(told["repr"], agent)
@@ -207,7 +207,7 @@ def told_context(reply: Reply, agent: Agent) -> dict[str, Any]:
 
 
 def prefixed(headers: dict[str, str]) -> dict[str, str]:
-    """Give headers of the gateway protocol."""
+    """Return headers of the gateway protocol."""
     return {f"Pilotlight-{name.replace('_', '-')}": value for name, value in headers.items()}
 
 
@@ -237,7 +237,7 @@ def test_surroundings(pair: Pair) -> None:
 
 
 def told_variables(told: dict[str, Any], agent: Agent, changing: set[str]) -> dict[str, str]:
-    """Give the variables but those that a shell or the agent must set differently."""
+    """Return the variables but those that a shell or the agent must set differently."""
     variables = told["environment"].items()
     return {k: normalise(v, agent) for k, v in variables if k not in changing}
 

@@ -75,7 +75,7 @@ class Journal:
                 self._changed.notify_all()
 
     def wait(self, matches: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Give the first event that matches, as soon as it is there."""
+        """Return the first event that matches, as soon as it is there."""
         seen = 0
         with self._changed:
             while True:
@@ -86,7 +86,7 @@ class Journal:
                 assert self._changed.wait(_PATIENCE), self.events[-20:]
 
     def lines(self, request_id: str) -> list[str]:
-        """Give all lines of an invocation that has ended."""
+        """Return all lines of an invocation that has ended."""
         self.wait(lambda e: e.get("requestId") == request_id and _is_report(e.get("line", "")))
         return [e["line"] for e in self.events if e.get("requestId") == request_id and "line" in e]
 
@@ -175,7 +175,7 @@ class Agent:
             connection.close()
 
     def specialise(self, files: Files, **choices: Any) -> Reply:
-        """Give the agent its revision from files; `choices` as for `specification`."""
+        """Return the agent its revision from files; `choices` as for `specification`."""
         package = self.folder / "package.zip"
         package.write_bytes(pack(files))
         body = specification(package, **choices)
@@ -241,7 +241,7 @@ def is_running(pid: int) -> bool:
 
 
 def pack(files: Files) -> bytes:
-    """Give a zip archive of files; one named `bootstrap` is executable."""
+    """Return a zip archive of files; one named `bootstrap` is executable."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -252,7 +252,7 @@ def pack(files: Files) -> bytes:
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Give the files below a folder by their relative names."""
+    """Return the files below a folder by their relative names."""
     found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(found)}
 
@@ -271,7 +271,7 @@ def specification(
     sha256: str = "",
     url: str = "",
 ) -> dict[str, Any]:
-    """Give the body of `POST /v1/specialise` for a package."""
+    """Return the body of `POST /v1/specialise` for a package."""
     name = "fn"
     return {
         "revision": "0" * 64,

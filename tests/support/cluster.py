@@ -131,7 +131,7 @@ class Installation:
         return found
 
     def leader(self) -> str:
-        """Give the address of the operator that leads, empty where none does."""
+        """Return the address of the operator that leads, empty where none does."""
         path = "jsonpath={.spec.holderIdentity}"
         return kubectl("get", "lease", self.release, "-n", self.namespace, "-o", path)
 
@@ -159,7 +159,7 @@ class Installation:
         return self.pods(function)
 
     def logs(self) -> str:
-        """Give what operator and gateway said, for a test that failed."""
+        """Return what operator and gateway said, for a test that failed."""
         selector = "app.kubernetes.io/component in (operator,gateway)"
         return kubectl(
             *("logs", "-n", self.namespace, "-l", selector),

@@ -65,7 +65,7 @@ class FakeCompute:
         return sorted(self.pods)
 
     async def generic(self) -> list[tuple[str, Pod]]:
-        """Give the pods that were started for nobody, and were not assigned."""
+        """Return the pods that were started for nobody, and were not assigned."""
         return [
             ("python3.13", Pod(name, "127.0.0.1", 1))
             for name in sorted(self.pods - self.assigned.keys())

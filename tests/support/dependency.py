@@ -21,5 +21,5 @@ DEPENDENCY = "".join(f"def function_{number}(): return {number}\n" for number in
 
 
 def package() -> bytes:
-    """Give a package that is worth compiling, the same each time."""
+    """Return a package that is worth compiling, the same each time."""
     return pack({"main.py": MAIN, "dependency.py": DEPENDENCY})

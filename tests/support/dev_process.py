@@ -50,7 +50,7 @@ class DevProcess:
         return self._process.pid
 
     def wait_for(self, text: str, *, after: int = 0, seconds: float = START_SECONDS) -> str:
-        """Give the first line, of those after some, that holds a text; raises RuntimeError."""
+        """Return the first line, of those after some, that holds a text; raises RuntimeError."""
 
         def found() -> str | None:
             return next((line for line in self.lines[after:] if text in line), None)

@@ -72,7 +72,7 @@ class MemoryLogs:
         self.lines.extend(lines)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Give a function's lines."""
+        """Return a function's lines."""
         return [line for line in self.lines if line.function == query.function][: query.limit]
 
 

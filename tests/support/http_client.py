@@ -22,12 +22,12 @@ class Response:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Give a header's first value."""
+        """Return a header's first value."""
         values = self.all_of(name)
         return values[0] if values else None
 
     def all_of(self, name: str) -> list[str]:
-        """Give all values of a header."""
+        """Return all values of a header."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
     def json(self) -> Any:

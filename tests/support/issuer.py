@@ -35,7 +35,7 @@ class Issuer:
         return jwt.encode(payload, key, algorithm, headers={"kid": key_id})
 
     def document(self, path: str) -> dict[str, Any] | None:
-        """Give what is at a path."""
+        """Return what is at a path."""
         self.reads += 1
         if path == "/.well-known/openid-configuration":
             return {"issuer": self.address, "jwks_uri": f"{self.address}/keys"}

@@ -18,7 +18,7 @@ _PLACES = ("location", "locationName")
 
 
 def condense() -> dict[str, Any]:
-    """Give operations with their HTTP form, and the shapes that their inputs use."""
+    """Return operations with their HTTP form, and the shapes that their inputs use."""
     service = botocore.loaders.Loader().load_service_model("lambda", "service-2")
     shapes: dict[str, Any] = {}
     operations = {}
@@ -53,7 +53,7 @@ def _collect(source: dict[str, Any], name: str, shapes: dict[str, Any]) -> None:
 
 
 def render() -> str:
-    """Give the file's text."""
+    """Return the file's text."""
     return json.dumps(condense(), indent=1, sort_keys=True) + "\n"
 
 

@@ -152,7 +152,7 @@ class MemoryArtifacts:
         return len(data)
 
     async def size(self, sha256: str) -> int | None:
-        """Give an artifact's size."""
+        """Return an artifact's size."""
         return len(self.held[sha256]) if sha256 in self.held else None
 
     async def read(self, sha256: str) -> Artifact:

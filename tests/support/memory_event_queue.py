@@ -143,13 +143,13 @@ class MemoryEventQueue:
     async def dead_letters(
         self, function: FunctionKey, *, after: str = "", limit: int
     ) -> list[DeadLetter]:
-        """Give dead letters by id."""
+        """Return dead letters by id."""
         found = [one for one in self._dead(function, None) if one.event.id > after]
         found.sort(key=lambda one: one.event.id)
         return [_letter(one) for one in found[:limit]]
 
     async def dead_letter(self, namespace: str, event_id: str) -> DeadLetter:
-        """Give one dead letter."""
+        """Return one dead letter."""
         entry = self._entries.get(event_id)
         if entry is None or entry.state != "dead" or entry.event.namespace != namespace:
             raise NotFoundError(f"no dead letter {event_id}")

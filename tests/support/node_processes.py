@@ -12,7 +12,7 @@ DEATH_SECONDS = 10.0
 
 
 def processes(pod_uid: str) -> list[int]:
-    """Give the ids of a pod's processes, but for the one that holds its namespaces open."""
+    """Return the ids of a pod's processes, but for the one that holds its namespaces open."""
     there = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     return [pid for pid in there if _is_of(pid, pod_uid)]
 

@@ -19,7 +19,7 @@ Entry = tuple[str | zipfile.ZipInfo, bytes]
 
 
 def pack(*entries: Entry, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Give a zip archive of entries, doubtful ones too."""
+    """Return a zip archive of entries, doubtful ones too."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as package, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # zipfile warns of the doubles that are wanted here
@@ -29,7 +29,7 @@ def pack(*entries: Entry, method: int = zipfile.ZIP_DEFLATED) -> bytes:
 
 
 def entry(name: str, mode: int = 0o644, kind: int = stat.S_IFREG) -> zipfile.ZipInfo:
-    """Give an entry's description with a Unix mode."""
+    """Return an entry's description with a Unix mode."""
     info = zipfile.ZipInfo(name)
     info.external_attr = (kind | mode) << 16
     return info
@@ -42,7 +42,7 @@ def patch(data: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
 
 
 def overlapping() -> bytes:
-    """Give an archive whose two entries share one body."""
+    """Return an archive whose two entries share one body."""
     data = bytearray(pack(("a", b"x" * 1000), ("b", b"x" * 1000)))
     second = data.rindex(b"PK\x01\x02")
     data[second + 42 : second + 46] = struct.pack("<I", 0)  # its body is where the first one's is
@@ -50,7 +50,7 @@ def overlapping() -> bytes:
 
 
 def understated() -> bytes:
-    """Give an archive with an entry far larger than it says, checksum included."""
+    """Return an archive with an entry far larger than it says, checksum included."""
     content = b"\0" * 1_000_000
     claimed = struct.pack("<I", 10)
     data = patch(pack(("a", content)), b"PK\x03\x04", 22, claimed)
@@ -58,7 +58,7 @@ def understated() -> bytes:
 
 
 def overstated() -> bytes:
-    """Give an archive that says it unpacks to just over the limit."""
+    """Return an archive that says it unpacks to just over the limit."""
     claimed = struct.pack("<I", archive.UNPACKED_LIMIT + 1)
     return patch(pack(("a", b"x")), b"PK\x01\x02", 24, claimed)
 

@@ -8,7 +8,7 @@ import click
 
 from ..options import output_option, with_client
 from ..output import Format, columns, emit_json, size
-from ..platform import Platform, Standing
+from ..platform import Description, Platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,33 +28,33 @@ STATES = ("idle", "busy", "starting")
 @with_client
 def command(client: Client, name: str, output: Format) -> None:
     """Say whether a function can be called now, and if not why."""
-    standing = Platform(client).standing(name)
+    description = Platform(client).describe(name)
     if output == "json":
-        callable_now, why = invocable(standing)
+        callable_now, why = invocable(description)
         emit_json(
             {
                 "invocable": callable_now,
                 "why": why,
-                "environments": standing.environments,
-                "versions": standing.versions,
-                "aliases": standing.aliases,
-                "coldStart": standing.cold_start,
-                "function": standing.function.to_json(),
+                "environments": description.environments,
+                "versions": description.versions,
+                "aliases": description.aliases,
+                "coldStart": description.cold_start,
+                "function": description.function.to_json(),
             }
         )
         return
-    click.echo("\n".join(text(standing)))
+    click.echo("\n".join(text(description)))
 
 
-def invocable(standing: Standing) -> tuple[bool, str]:
+def invocable(description: Description) -> tuple[bool, str]:
     """Say whether the function can be called, and how it stands or what is missing."""
-    status = standing.function.status
+    status = description.function.status
     ready = status.condition("Ready")
     if status.revision is None or status.state in {"Pending", "Failed"}:
         if ready is None or ready.status == "Unknown":
             return False, "it is being created"
         return False, f"{ready.reason}: {ready.message}"
-    why = _warmth(standing.environments)
+    why = _warmth(description.environments)
     if status.last_update_status == "Failed":
         why += f"; the last update failed: {status.last_update_status_reason}"
     elif status.last_update_status == "InProgress":
@@ -62,18 +62,18 @@ def invocable(standing: Standing) -> tuple[bool, str]:
     return True, why
 
 
-def text(standing: Standing) -> Iterator[str]:
+def text(description: Description) -> Iterator[str]:
     """Describe a function for a person, line by line."""
-    callable_now, why = invocable(standing)
+    callable_now, why = invocable(description)
     verdict = click.style("Yes", fg="green") if callable_now else click.style("No", fg="red")
     yield f"Invocable: {verdict} ({why})" if callable_now else f"Invocable: {verdict}: {why}"
     yield ""
-    yield columns(_facts(standing))
+    yield columns(_facts(description))
     yield ""
-    yield columns(_conditions(standing.function))
-    if standing.versions or standing.aliases:
+    yield columns(_conditions(description.function))
+    if description.versions or description.aliases:
         yield ""
-        yield columns(_qualifiers(standing))
+        yield columns(_qualifiers(description))
 
 
 def _warmth(environments: dict[str, int]) -> str:
@@ -83,8 +83,8 @@ def _warmth(environments: dict[str, int]) -> str:
     return f"{environments.get('idle', 0)} of {total} warm environments idle"
 
 
-def _facts(standing: Standing) -> Iterator[tuple[str, str]]:
-    function = standing.function
+def _facts(description: Description) -> Iterator[tuple[str, str]]:
+    function = description.function
     spec, status = function.spec, function.status
     yield "Name", function.function_name
     yield "ARN", status.arn or "none yet"
@@ -96,12 +96,12 @@ def _facts(standing: Standing) -> Iterator[tuple[str, str]]:
         yield "Code", f"{size(status.code_size)}, sha256 {digest[:16]}…"
     yield "State", f"{status.state}, last update {status.last_update_status or 'none'}"
     yield "Modified", status.last_modified or "never"
-    counts = (f"{standing.environments.get(name, 0)} {name}" for name in STATES)
+    counts = (f"{description.environments.get(name, 0)} {name}" for name in STATES)
     yield "Environments", ", ".join(counts)
     if spec.reserved_concurrency is not None:
         yield "Reserved", f"{spec.reserved_concurrency} environments at once"
-    if standing.cold_start:
-        yield "Last start", _last_start(standing.cold_start)
+    if description.cold_start:
+        yield "Last start", _last_start(description.cold_start)
 
 
 def _last_start(phases: dict[str, Any]) -> str:
@@ -110,12 +110,12 @@ def _last_start(phases: dict[str, Any]) -> str:
     return f"from {phases['source']}: {', '.join(steps)}"
 
 
-def _qualifiers(standing: Standing) -> Iterator[tuple[str, str, str, str]]:
+def _qualifiers(description: Description) -> Iterator[tuple[str, str, str, str]]:
     yield "QUALIFIER", "VERSION", "ENVIRONMENTS", "PROVISIONED"
-    for one in standing.versions:
+    for one in description.versions:
         total = sum(one["environments"].values())
         yield one["version"], one["version"], str(total), _provisioned(one["provisioned"])
-    for one in standing.aliases:
+    for one in description.aliases:
         yield one["alias"], one["version"], "", _provisioned(one["provisioned"])
 
 

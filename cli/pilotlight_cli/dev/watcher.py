@@ -21,7 +21,7 @@ QUIET_MILLISECONDS = 15
 
 
 async def saved_files(roots: Iterable[Path], *, without: Path) -> AsyncIterator[set[Path]]:
-    """Give the files that changed below some folders or are some files, for ever.
+    """Return the files that changed below some folders or are some files, for ever.
 
     `without` is the state folder, in which the platform itself writes.
     """

@@ -29,7 +29,7 @@ class DayRule(Protocol):
     """Which days of a month."""
 
     def days(self, year: int, month: int) -> list[int]:
-        """Give the days of a month, ascending."""
+        """Return the days of a month, ascending."""
         ...
 
 
@@ -124,7 +124,7 @@ def _nearest_weekday(year: int, month: int, day: int) -> int:
 
 
 def months(years: frozenset[int], of_year: frozenset[int], since: date) -> Iterator[date]:
-    """Give the first day of every month meant, from the month of `since` on."""
+    """Return the first day of every month meant, from the month of `since` on."""
     for year in sorted(year for year in years if year >= since.year):
         for month in sorted(of_year):
             if (year, month) >= (since.year, since.month):

@@ -34,7 +34,7 @@ class Expression(Protocol):
     """When something fires."""
 
     def times(self, zone: ZoneInfo, after: datetime, anchor: datetime) -> Iterator[datetime]:
-        """Give the times after a moment, ascending, in UTC; `anchor` is when it all began."""
+        """Return the times after a moment, ascending, in UTC; `anchor` is when it all began."""
         ...
 
 
@@ -56,7 +56,7 @@ class _Cron:
                 yield moment
 
     def dates(self, since: date) -> Iterator[date]:
-        """Give the days meant."""
+        """Return the days meant."""
         for month in months(self.years, self.months, since):
             for day in self.days.days(month.year, month.month):
                 found = month.replace(day=day)
@@ -121,7 +121,7 @@ def next_times(
     *,
     anchor: datetime | None = None,
 ) -> list[datetime]:
-    """Give the next times after a moment, at most `count`, in UTC.
+    """Return the next times after a moment, at most `count`, in UTC.
 
     A rate counts from `anchor`, or from `after` where none is given.
     """
@@ -168,6 +168,6 @@ def _parse_at(text: str) -> Expression:
 
 
 def _moment(local: datetime, zone: ZoneInfo) -> datetime | None:
-    """Give the first moment at which a zone's clocks show a time; None where they skip it."""
+    """Return the first moment at which a zone's clocks show a time; None where they skip it."""
     moment = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
     return moment if moment.astimezone(zone).replace(tzinfo=None) == local else None

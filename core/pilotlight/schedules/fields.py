@@ -22,7 +22,7 @@ class Field:
     """Names of the numbers from `low` on, such as JAN."""
 
     def parse(self, text: str) -> frozenset[int]:
-        """Give the numbers that a field's text means; raises ValueError."""
+        """Return the numbers that a field's text means; raises ValueError."""
         return frozenset(number for item in text.split(",") for number in self._item(item))
 
     def number(self, text: str) -> int:

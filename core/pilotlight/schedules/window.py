@@ -13,7 +13,7 @@ __all__ = ["firing_time"]
 
 
 def firing_time(uid: str, due: datetime, following: datetime | None, window: timedelta) -> datetime:
-    """Give when a firing that is due happens: within `window`, and before `following`."""
+    """Return when a firing that is due happens: within `window`, and before `following`."""
     if following is not None:
         window = min(window, following - due)
     seconds = int(window.total_seconds())

@@ -54,7 +54,7 @@ class DirectoryArtifacts:
         return size
 
     async def size(self, sha256: str) -> int | None:
-        """Give an artifact's size in bytes, or None where it is not there."""
+        """Return an artifact's size in bytes, or None where it is not there."""
         try:
             return self.path(sha256).stat().st_size
         except (NotFoundError, FileNotFoundError):

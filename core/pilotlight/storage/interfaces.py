@@ -94,7 +94,7 @@ class ArtifactStore(Protocol):
         ...
 
     async def size(self, sha256: str) -> int | None:
-        """Give an artifact's size in bytes, or None where it is not there."""
+        """Return an artifact's size in bytes, or None where it is not there."""
         ...
 
     async def read(self, sha256: str) -> Artifact:
@@ -156,5 +156,5 @@ class LogStore(Protocol):
         ...
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Give the last `limit` lines of a query, or the first ones after `after_id`."""
+        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
         ...

@@ -49,5 +49,5 @@ class Authenticator(Protocol):
     """Finds out who calls."""
 
     async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Give the caller; raises an ApiError of status 403 or 400."""
+        """Return the caller; raises an ApiError of status 403 or 400."""
         ...

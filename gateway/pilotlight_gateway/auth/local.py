@@ -23,7 +23,7 @@ class LocalAuthenticator:
     account: str
 
     async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Give the account that the access key names, or the default one."""
+        """Return the account that the access key names, or the default one."""
         del body  # nothing is verified
         credentials = parse_authorization(head.headers.get("Authorization", ""))
         key = credentials.access_key if credentials else ""

@@ -106,7 +106,7 @@ class SigV4Authenticator:
 
 
 def signature_of(head: RequestHead, credentials: Credentials, body_sha256: str, secret: str) -> str:
-    """Give the signature that a request must carry."""
+    """Return the signature that a request must carry."""
     canonical = _canonical_request(head, credentials, body_sha256)
     to_sign = "\n".join(
         (

@@ -128,7 +128,7 @@ class PoolKeeper:
 
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""
-        self._metrics.measure_pools(self.sizes())
+        self._metrics.measure_pools((*key, *size) for key, size in self.sizes().items())
 
     def sizes(self) -> dict[PoolKey, tuple[int, int]]:
         """Return each pool's ready and starting pods."""

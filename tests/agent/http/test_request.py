@@ -30,7 +30,7 @@ def read(data: bytes, step: int = 0) -> list[Request]:
 
 
 def parts(request: Request) -> tuple[object, ...]:
-    """Give all that a request says."""
+    """Return all that a request says."""
     return (
         *(request.method, request.target, request.headers, request.body),
         *(request.trailers, request.keep_alive, request.overflow),

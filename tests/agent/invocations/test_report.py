@@ -15,7 +15,7 @@ JSON = PlatformLog("JSON", "7", lambda: "TIME")
 def report(
     problem: Failure | None = None, *, duration: float = 12.3456, init: float | None = None
 ) -> Report:
-    """Give a report of an invocation in 128 MB."""
+    """Return a report of an invocation in 128 MB."""
     status = Status.SUCCESS if problem is None else problem.status
     kind = "" if problem is None else problem.reported_type
     return Report("id", duration, 128, 31, init, status, kind)

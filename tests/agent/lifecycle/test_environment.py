@@ -110,7 +110,7 @@ def agent(
 
 
 def family(agent: Agent) -> list[int]:
-    """Give the processes below an agent."""
+    """Return the processes below an agent."""
     found: list[int] = []
     waiting = [agent.process.pid]
     while waiting:

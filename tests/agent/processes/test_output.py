@@ -10,7 +10,7 @@ from pilotlight_agent.processes.output import LineSplitter, Output
 
 
 def split(*pieces: bytes) -> list[str]:
-    """Give the lines of output that comes in pieces and ends."""
+    """Return the lines of output that comes in pieces and ends."""
     splitter = LineSplitter()
     return [line for piece in pieces for line in splitter.feed(piece)] + splitter.flush()
 

@@ -16,7 +16,7 @@ def fired() -> list[float]:
 
 
 def make(fired: list[float]) -> Timer:
-    """Give a timer that notes when it calls."""
+    """Return a timer that notes when it calls."""
     loop = asyncio.get_running_loop()
     return Timer(lambda: fired.append(loop.time()))
 

@@ -12,7 +12,7 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 
 
 def frame(header: object, body: bytes = b"") -> bytes:
-    """Give the bytes of a frame."""
+    """Return the bytes of a frame."""
     head = json.dumps(header).encode()
     return struct.pack("!II", len(head), len(body)) + head + body
 

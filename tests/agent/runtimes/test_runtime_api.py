@@ -76,7 +76,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 
 
 def refusal(reply: Reply) -> tuple[int, str]:
-    """Give status and error type of a refusal."""
+    """Return status and error type of a refusal."""
     assert set(reply.json) == {"errorMessage", "errorType"}
     return reply.status, reply.json["errorType"]
 

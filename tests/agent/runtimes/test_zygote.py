@@ -98,35 +98,35 @@ def alone(tmp_path: Path) -> Iterator[Agent]:
 
 
 def loaded_for(told: dict[str, list[str]]) -> str | None:
-    """Give what a function had loaded before it began: None if it was not forked."""
+    """Return what a function had loaded before it began: None if it was not forked."""
     if not {"--zygote", "--pod"} & set(told["command"]):
         return None
     return "packages" if "botocore.session" in told["modules"] else "standard"
 
 
 def zygotes(agent: Agent) -> list[int]:
-    """Give zygotes and what they have forked ahead."""
+    """Return zygotes and what they have forked ahead."""
     return [pid for pid in children(agent.process.pid) if is_in_reserve(pid)]
 
 
 def only_zygote(agent: Agent) -> int:
-    """Give the zygote, once the process that it forks ahead is there."""
+    """Return the zygote, once the process that it forks ahead is there."""
     return min(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=started)
 
 
 def next_environment(agent: Agent) -> int:
-    """Give the process that a zygote has forked ahead."""
+    """Return the process that a zygote has forked ahead."""
     return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=started)
 
 
 def started(pid: int) -> int:
-    """Give when a process was started; a higher id is no sign of it, since ids come round."""
+    """Return when a process was started; a higher id is no sign of it, since ids come round."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return int(fields[START_TIME])
 
 
 def wait_for_zygotes(agent: Agent, count: int) -> list[int]:
-    """Give the zygotes once there are so many."""
+    """Return the zygotes once there are so many."""
     deadline = time.monotonic() + 5
     while len(found := zygotes(agent)) != count:
         assert time.monotonic() < deadline, found
@@ -135,7 +135,7 @@ def wait_for_zygotes(agent: Agent, count: int) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    """Give the children of all threads of a process."""
+    """Return the children of all threads of a process."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
@@ -188,7 +188,7 @@ def test_an_agent_without_an_interpreter_for_functions_says_so(tmp_path: Path) -
 
 
 def python_with(folder: Path, module: str) -> Path:
-    """Give an interpreter in which a module of the profile is this one."""
+    """Return an interpreter in which a module of the profile is this one."""
     packages = folder / "packages"
     packages.mkdir()
     (packages / "requests.py").write_text(module)
@@ -196,7 +196,7 @@ def python_with(folder: Path, module: str) -> Path:
 
 
 def script(folder: Path, variables: str) -> Path:
-    """Give an interpreter that has variables of its own."""
+    """Return an interpreter that has variables of its own."""
     path = folder / "python"
     path.write_text(f'#!/bin/sh\n{variables} exec {sys.executable} "$@"\n')
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
@@ -468,6 +468,6 @@ def test_the_agent_loads_no_library_once_there_is_a_function(tmp_path: Path) -> 
 
 
 def libraries(pid: int) -> set[str]:
-    """Give the files that a process has mapped."""
+    """Return the files that a process has mapped."""
     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
     return {line.split(maxsplit=5)[5] for line in lines if "/" in line}

@@ -37,7 +37,7 @@ SOURCE = "VALUE = 1\n" + "#" * 10_000
 
 
 def zipped(source: str) -> bytes:
-    """Give a package with one module."""
+    """Return a package with one module."""
     return pack({"main.py": source})
 
 
@@ -53,7 +53,7 @@ async def stored(artifacts: MemoryArtifacts, content: bytes) -> str:
 
 
 def served(sha256: str, runtime: str = OWN) -> Configuration:
-    """Give a configuration that runs a package."""
+    """Return a configuration that runs a package."""
     return Configuration(
         runtime=runtime, handler="main.handler", code_sha256=sha256, memory=128, timeout=3,
         ephemeral_storage=512,
@@ -61,7 +61,7 @@ def served(sha256: str, runtime: str = OWN) -> Configuration:
 
 
 def compiling(artifacts: MemoryArtifacts) -> CompiledPackages:
-    """Give what compiles, on a platform where nothing starts."""
+    """Return what compiles, on a platform where nothing starts."""
     return CompiledPackages(artifacts, quiet=Quiet().wait)
 
 

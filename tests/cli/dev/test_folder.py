@@ -79,7 +79,7 @@ class Folder:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """Give an empty folder."""
+    """Return an empty folder."""
     return Folder(tmp_path)
 
 

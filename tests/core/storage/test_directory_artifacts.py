@@ -21,13 +21,13 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 async def chunks(content: bytes, size: int = 65_536) -> AsyncIterator[bytes]:
-    """Give content as a request's body comes."""
+    """Return content as a request's body comes."""
     for start in range(0, len(content), size):
         yield content[start : start + size]
 
 
 async def broken(content: bytes) -> AsyncIterator[bytes]:
-    """Give some content and lose the connection."""
+    """Return some content and lose the connection."""
     yield content
     raise ConnectionResetError("the client went away")
 
@@ -39,7 +39,7 @@ def names_in(folder: Path) -> set[str]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> DirectoryArtifacts:
-    """Give an empty store."""
+    """Return an empty store."""
     return DirectoryArtifacts(tmp_path)
 
 

@@ -55,7 +55,7 @@ class Events:
         return request_id
 
     def runs(self, function: str) -> list[str]:
-        """Give the request ids that the function's log begins runs with."""
+        """Return the request ids that the function's log begins runs with."""
         return [
             line.request_id
             for line in self.harness.logs.lines

@@ -21,7 +21,7 @@ PATH = "/2015-03-31/functions/ledger/invocations"
 
 
 def function_source(file: Path) -> str:
-    """Give the code of a function that notes each run, in one write."""
+    """Return the code of a function that notes each run, in one write."""
     return (
         "import os\n"
         f"ledger = os.open({str(file)!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n"
@@ -31,7 +31,7 @@ def function_source(file: Path) -> str:
 
 
 def runs(file: Path) -> list[str]:
-    """Give the request ids of all runs."""
+    """Return the request ids of all runs."""
     return file.read_text().splitlines() if file.exists() else []
 
 

@@ -33,7 +33,7 @@ async def counted(state: Path) -> Counts:
 
 
 def leased_again(platform: DevProcess) -> set[str]:
-    """Give the events that a platform says it leased again."""
+    """Return the events that a platform says it leased again."""
     found = (LEASED_AGAIN.search(line) for line in platform.lines)
     return {match["id"] for match in found if match}
 

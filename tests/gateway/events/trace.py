@@ -78,7 +78,7 @@ class _SystemCall:
 
 
 def synced_answers(trace: str) -> dict[str, bool]:
-    """Give the request ids of all 202s: whether a sync lay between request and answer.
+    """Return the request ids of all 202s: whether a sync lay between request and answer.
 
     The sync must have begun after the request was read: an earlier one cannot hold its event.
     """
@@ -96,7 +96,7 @@ def synced_answers(trace: str) -> dict[str, bool]:
 
 
 def _when_it_counts(call: _SystemCall) -> int:
-    """Give the line from which on others may see it: an answer's bytes are out once it began."""
+    """Return the line from which on others may see it: an answer's bytes are out once it began."""
     return call.began if call.text.startswith("write(") else call.returned
 
 

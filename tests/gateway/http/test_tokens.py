@@ -30,7 +30,7 @@ def issuer() -> Iterator[Issuer]:
 
 
 async def verdict(issuer: Issuer, token: str) -> Any:
-    """Give a token's claims, or the status that it is refused with."""
+    """Return a token's claims, or the status that it is refused with."""
     wanted = JwtAuth(issuer=issuer.address, audience=["shop"])
     try:
         return (await check_token(Issuers(), wanted, f"Bearer {token}"))["jwt"]["claims"]

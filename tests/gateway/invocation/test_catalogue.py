@@ -45,7 +45,7 @@ class World:
         await self.resources.write_status(function.model_copy(update={"status": status}))
 
     async def held(self) -> str | None:
-        """Give the object that has the name, once the catalogue has seen all that was written."""
+        """Return the object that has the name, once the catalogue has seen all that was written."""
         for _ in range(10):
             await asyncio.sleep(0)
         found = self.catalogue.get("default", "shared")

@@ -97,7 +97,7 @@ class World:
         return self.metrics.registry.get_sample_value(f"pilotlight_{name}_total", found)
 
     async def leased(self) -> list[EventLease]:
-        """Give the events that were kept."""
+        """Return the events that were kept."""
         return await self.queue.lease(9, NOW, most=9, holding={})
 
 

@@ -19,7 +19,7 @@ TOTAL_CODE_SIZE = 80_530_636_800
 
 
 async def get_account_settings(services: Services, call: Call) -> Reply:
-    """Give the account's limits and usage."""
+    """Return the account's limits and usage."""
     functions = list(services.cache.all(Function, call.caller.namespace))
     limit = services.settings.concurrency_limit
     reserved = sum(function.spec.reserved_concurrency or 0 for function in functions)

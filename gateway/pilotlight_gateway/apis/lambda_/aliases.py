@@ -74,14 +74,14 @@ async def create_alias(services: Services, call: Call) -> Reply:
 
 
 async def get_alias(services: Services, call: Call) -> Reply:
-    """Give an alias."""
+    """Return an alias."""
     function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     return json_reply(await _document(services, call, function, alias))
 
 
 async def list_aliases(services: Services, call: Call) -> Reply:
-    """Give a function's aliases by name, or those of one version, at most 50 a page."""
+    """Return a function's aliases by name, or those of one version, at most 50 a page."""
     function = await find_unqualified(services, call)
     wanted = call.input.get("FunctionVersion")
     found = {
@@ -145,7 +145,7 @@ def _key(function: Function, name: str) -> Key:
 
 
 def _given(call: Call) -> dict[str, Any]:
-    """Give the members of a spec that a request says."""
+    """Return the members of a spec that a request says."""
     given, routing = call.input, call.input.get("RoutingConfig")
     spec: dict[str, Any] = {}
     if given.get("FunctionVersion") is not None:

@@ -39,7 +39,7 @@ async def put_function_concurrency(services: Services, call: Call) -> Reply:
 
 
 async def get_function_concurrency(services: Services, call: Call) -> Reply:
-    """Give what is reserved; nothing where nothing is."""
+    """Return what is reserved; nothing where nothing is."""
     function = await _unqualified(services, call)
     reserved = function.spec.reserved_concurrency
     return json_reply({} if reserved is None else {"ReservedConcurrentExecutions": reserved})

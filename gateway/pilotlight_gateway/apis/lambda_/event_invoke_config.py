@@ -59,7 +59,7 @@ async def update_event_invoke_config(services: Services, call: Call) -> Reply:
 
 
 async def get_event_invoke_config(services: Services, call: Call) -> Reply:
-    """Give the settings of a qualifier."""
+    """Return the settings of a qualifier."""
     resource, arn = await _find(services, call)
     return json_reply(_document(resource, arn))
 
@@ -73,7 +73,7 @@ async def delete_event_invoke_config(services: Services, call: Call) -> Reply:
 
 
 async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
-    """Give the settings of all qualifiers of a function, at most 50 a page."""
+    """Return the settings of all qualifiers of a function, at most 50 a page."""
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _configured(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
@@ -102,7 +102,7 @@ async def _change(services: Services, call: Call, begin: AsyncConfig | None) -> 
 
 
 def _given(call: Call) -> dict[str, Any]:
-    """Give the members of the settings that a request says."""
+    """Return the members of the settings that a request says."""
     names = {
         "MaximumRetryAttempts": "maximumRetryAttempts",
         "MaximumEventAgeInSeconds": "maximumEventAgeInSeconds",

@@ -73,7 +73,7 @@ def with_code_size(function: Function, size: int) -> Function:
 
 
 async def one_piece(content: bytes) -> AsyncIterator[bytes]:
-    """Give bytes as a stream of one piece."""
+    """Return bytes as a stream of one piece."""
     yield content
 
 

@@ -42,7 +42,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
     qualifier: str | None = None,
     listed: bool = False,
 ) -> dict[str, Any]:
-    """Give a FunctionConfiguration; lists leave states out, as Lambda does."""
+    """Return a FunctionConfiguration; lists leave states out, as Lambda does."""
     spec = function.spec
     region, account = services.settings.region, call.caller.account
     document: dict[str, Any] = {
@@ -76,7 +76,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
 async def version_configuration(
     services: Services, call: Call, version: FunctionVersion, *, listed: bool = False
 ) -> dict[str, Any]:
-    """Give a version's FunctionConfiguration."""
+    """Return a version's FunctionConfiguration."""
     return await configuration(
         services, call, version.as_function(),
         version=version.number, qualifier=version.number, listed=listed,
@@ -86,7 +86,7 @@ async def version_configuration(
 async def get_function_document(
     services: Services, call: Call, target: Target, qualifier: str | None
 ) -> dict[str, Any]:
-    """Give GetFunction's answer; the package's address works for ten minutes."""
+    """Return GetFunction's answer; the package's address works for ten minutes."""
     described = target.described()
     document: dict[str, Any] = {
         "Configuration": await configuration(
@@ -109,7 +109,7 @@ def in_progress(function: Function) -> bool:
 
 
 def revision_id(resource: Resource) -> str:
-    """Give the RevisionId of a function, a version or an alias: another one after each change."""
+    """Return the RevisionId of a function, a version or an alias: another one after each change."""
     metadata = resource.metadata
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{metadata.uid}/{metadata.generation}"))
 

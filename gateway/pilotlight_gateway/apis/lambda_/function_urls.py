@@ -81,7 +81,7 @@ async def update_function_url_config(services: Services, call: Call) -> Reply:
 
 
 async def get_function_url_config(services: Services, call: Call) -> Reply:
-    """Give an address and its rules."""
+    """Return an address and its rules."""
     function, holder = await _holder(services, call)
     _there(holder)
     return json_reply(_document(services, call, function, holder))
@@ -97,7 +97,7 @@ async def delete_function_url_config(services: Services, call: Call) -> Reply:
 
 
 async def list_function_url_configs(services: Services, call: Call) -> Reply:
-    """Give the addresses of a function and its aliases, at most 50 a page."""
+    """Return the addresses of a function and its aliases, at most 50 a page."""
     function = await find_unqualified(services, call)
     holders: dict[str, Holder] = {"": function}
     holders |= {one.spec.alias: one for one in services.published.aliases(function.key)}
@@ -108,7 +108,7 @@ async def list_function_url_configs(services: Services, call: Call) -> Reply:
 
 
 async def _holder(services: Services, call: Call) -> tuple[Function, Holder]:
-    """Give the function, and it again or the alias that the request names."""
+    """Return the function, and it again or the alias that the request names."""
     function = await find_unqualified(services, call)
     qualifier = reference_of(services, call).qualifier
     if qualifier is None:
@@ -123,7 +123,7 @@ def _there(holder: Holder) -> FunctionUrl:
 
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
-    """Give the members of a `url` that a request says."""
+    """Return the members of a `url` that a request says."""
     if given.get("InvokeMode") == "RESPONSE_STREAM":
         raise NotSupportedError("InvokeMode RESPONSE_STREAM is not supported yet: BUFFERED is.")
     url: dict[str, Any] = {}
@@ -163,7 +163,7 @@ def _document(services: Services, call: Call, function: Function, holder: Holder
 
 
 def _address(services: Services, call: Call, function: Function, holder: Holder) -> str:
-    """Give the address as clients reach the gateway: its scheme and port, a host of its own."""
+    """Return the address as clients reach the gateway: its scheme and port, a host of its own."""
     settings = services.settings
     origin = urlsplit(settings.public_url or call.origin)
     port = f":{origin.port}" if origin.port else ""

@@ -62,13 +62,13 @@ async def create_function(services: Services, call: Call) -> Reply:
 
 
 async def get_function(services: Services, call: Call) -> Reply:
-    """Give a function's configuration, code and tags."""
+    """Return a function's configuration, code and tags."""
     reference, target = await find_target_of(services, call)
     return json_reply(await get_function_document(services, call, target, reference.qualifier))
 
 
 async def get_function_configuration(services: Services, call: Call) -> Reply:
-    """Give a function's configuration."""
+    """Return a function's configuration."""
     reference, target = await find_target_of(services, call)
     document = await configuration(
         services, call, target.described(), version=target.version, qualifier=reference.qualifier
@@ -77,7 +77,7 @@ async def get_function_configuration(services: Services, call: Call) -> Reply:
 
 
 async def list_functions(services: Services, call: Call) -> Reply:
-    """Give the account's functions by name, at most 50 a page."""
+    """Return the account's functions by name, at most 50 a page."""
     found = services.catalogue.of(call.caller.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
     page, marker = paged(sorted(found), call.input, most=PAGE)

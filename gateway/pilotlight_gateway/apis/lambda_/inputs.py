@@ -27,7 +27,7 @@ def assemble(
     headers: Mapping[str, str],
     body: bytes,
 ) -> dict[str, Any]:
-    """Give the validated input of an operation; members that it does not have are left out."""
+    """Return the validated input of an operation; members that it does not have are left out."""
     shape = route.operation.input
     if shape is None:
         return {}

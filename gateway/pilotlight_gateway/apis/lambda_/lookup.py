@@ -40,14 +40,14 @@ async def find_unqualified(services: Services, call: Call) -> Function:
 
 
 async def find_target_of(services: Services, call: Call) -> tuple[Reference, Target]:
-    """Give what a request names, and what that means; raises ResourceNotFoundException."""
+    """Return what a request names, and what that means; raises ResourceNotFoundException."""
     reference = reference_of(services, call)
     function = await find_unqualified(services, call)
     return reference, await services.targets.of(reference, function, draw=False)
 
 
 def reference_of(services: Services, call: Call) -> Reference:
-    """Give what a request names; raises the error that Lambda raises."""
+    """Return what a request names; raises the error that Lambda raises."""
     return resolve(
         call.parameters["FunctionName"],
         call.caller,

@@ -21,7 +21,7 @@ __all__ = ["paged"]
 def paged(
     names: Sequence[str], given: Mapping[str, Any], *, most: int
 ) -> tuple[Sequence[str], dict[str, str]]:
-    """Give the page of sorted names that a request asks for, and the member that leads on."""
+    """Return the page of sorted names that a request asks for, and the member that leads on."""
     start = bisect_right(names, _marked(given.get("Marker")))
     page = names[start : start + min(int(given.get("MaxItems") or most), most)]
     if start + len(page) >= len(names):

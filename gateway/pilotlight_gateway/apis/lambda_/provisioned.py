@@ -77,7 +77,7 @@ async def delete_provisioned_concurrency(services: Services, call: Call) -> Repl
 
 
 async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
-    """Give all of a function's, at most 50 a page."""
+    """Return all of a function's, at most 50 a page."""
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _provisioned(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)

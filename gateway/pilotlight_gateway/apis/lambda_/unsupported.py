@@ -24,7 +24,7 @@ is accepted and then ignored.
 
 
 def render() -> str:
-    """Give the page in Markdown."""
+    """Return the page in Markdown."""
     missing = sorted(load_model().operations.keys() - LAMBDA.keys())
     sections = [
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),

@@ -75,7 +75,7 @@ async def publish_when_settled(
 
 
 async def list_versions_by_function(services: Services, call: Call) -> Reply:
-    """Give $LATEST and the versions, oldest first, at most 50 a page."""
+    """Return $LATEST and the versions, oldest first, at most 50 a page."""
     function = await find_unqualified(services, call)
     versions = services.published.versions(function.key)
     # Names whose order is the versions' own; $LATEST sorts first.

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pilotlight.resources import Function, FunctionAlias, FunctionVersion, ProvisionedStatus
     from pilotlight_gateway.services import Services
 
-__all__ = ["standing"]
+__all__ = ["describe"]
 
 
-def standing(services: Services, function: Function) -> dict[str, Any]:
+def describe(services: Services, function: Function) -> dict[str, Any]:
     """Return environments by state, versions and aliases, and the last cold start's phases (s)."""
     revision = revision_key(function)
     published = services.published

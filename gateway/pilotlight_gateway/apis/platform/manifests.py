@@ -14,7 +14,7 @@ from pilotlight.resources import ROUTES_BY_HOST, Function, FunctionAlias, Key, R
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
 
-from .describe import standing
+from .describe import describe
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -53,7 +53,7 @@ async def apply(services: Services, call: Call) -> Reply:
 async def get_function(services: Services, call: Call) -> Reply:
     """Return a function as it is stored, and how it stands at this gateway."""
     function = await _find(services, call)
-    return json_reply(function.to_json() | standing(services, function))
+    return json_reply(function.to_json() | describe(services, function))
 
 
 async def delete_function(services: Services, call: Call) -> Reply:

@@ -7,22 +7,29 @@ environment variables. Nothing of the agent's own environment is among them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pilotlight_agent.places import Places
     from pilotlight_wire.specialisation import FunctionFacts, Specialisation
-
-    from .family import Family
 
 LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
 RUNTIME_FOLDER = "/var/runtime"
 _DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
 
 
+class Language(Protocol):
+    """What a family says of its variables (`family.Family`)."""
+
+    managed: bool
+    defaults: Mapping[str, str]
+
+
 def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environment, two each
     specialisation: Specialisation,
-    family: Family,
+    family: Language,
     places: Places,
     *,
     temporary: Path,

@@ -27,7 +27,7 @@ def query(**wanted: float | str) -> LogQuery:
 
 @pytest.fixture
 def logs(tmp_path: Path) -> Iterator[SqliteLogs]:
-    """Give an empty store."""
+    """Return an empty store."""
     opened = SqliteLogs(tmp_path / "logs.sqlite", clock=lambda: 0.0)
     yield opened
     opened.close()

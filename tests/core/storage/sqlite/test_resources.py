@@ -49,7 +49,7 @@ def secret(name: str, owner: Function) -> Secret:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqliteResources]:
-    """Give an empty store."""
+    """Return an empty store."""
     opened = SqliteResources(tmp_path / "resources.sqlite")
     yield opened
     opened.close()

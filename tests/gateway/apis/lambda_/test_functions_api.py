@@ -24,7 +24,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/test"
 
 
 def source(answer: object = "yes") -> str:
-    """Give a handler that answers that."""
+    """Return a handler that answers that."""
     return ANSWERS.format(answer=answer)
 
 

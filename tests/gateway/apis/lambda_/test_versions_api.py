@@ -38,7 +38,7 @@ def update(client: Any, name: str, text: str) -> None:
 
 
 def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
-    """Give an error's code and message."""
+    """Return an error's code and message."""
     said = error.value.response["Error"]
     return said["Code"], said["Message"]
 

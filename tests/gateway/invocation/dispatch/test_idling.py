@@ -42,7 +42,7 @@ class Claims:
         """Ask nobody for anything."""
 
     async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
-        """Give an environment."""
+        """Return an environment."""
         del seconds
         await asyncio.sleep(self.seconds)
         number = next(self._numbers)
