@@ -11,7 +11,6 @@ import errno
 import os
 import secrets
 import shutil
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
@@ -42,30 +41,17 @@ from .subprocesses import SubprocessCompute
 from .web_guard import WebGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Coroutine, Iterable
 
-    from pilotlight.storage import LogLine
+    from .settings import LocalSettings
 
-__all__ = ["LocalPlatform", "LocalSettings"]
+
+__all__ = ["LocalPlatform"]
 
 LOOPBACK = "127.0.0.1"
 FIRST_COLLECT_SECONDS = 60.0
 """After the start, which has enough to do."""
 COLLECT_SECONDS = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """What `pilotlight dev` is told."""
-
-    state: Path
-    port: int = 9001
-    account: str = "000000000000"
-    region: str = "us-east-1"
-    aws_endpoint_url: str | None = None
-    echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
-    """Gets every log line as it comes."""
 
 
 class LocalPlatform:

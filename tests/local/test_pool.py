@@ -12,7 +12,8 @@ import aiohttp
 
 from pilotlight.resources import Function
 from pilotlight_autoscaler.pools.decide import PoolKey
-from pilotlight_local.platform import LocalPlatform, LocalSettings
+from pilotlight_local.platform import LocalPlatform
+from pilotlight_local.settings import LocalSettings
 from tests.support.dependency import COMPILED, package
 from tests.support.platform import manifest
 

@@ -22,8 +22,9 @@ from pilotlight.resources import Function
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
-from pilotlight_local.platform import LocalPlatform, LocalSettings
+from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.pythons import find_functions_python
+from pilotlight_local.settings import LocalSettings
 
 from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection

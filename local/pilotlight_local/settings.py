@@ -1,0 +1,27 @@
+"""What a local platform is told; `pilotlight dev` has the options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pilotlight.storage import LogLine
+
+__all__ = ["LocalSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """What `pilotlight dev` is told."""
+
+    state: Path
+    port: int = 9001
+    account: str = "000000000000"
+    region: str = "us-east-1"
+    aws_endpoint_url: str | None = None
+    echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
+    """Gets every log line as it comes."""
