@@ -15,7 +15,9 @@ from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import (
     Code,
     Function,
+    FunctionAlias,
     FunctionSpec,
+    FunctionVersion,
     Key,
     Namespace,
     ObjectMeta,
@@ -76,7 +78,9 @@ class World:
     def __init__(self) -> None:
         self.queue, self.clock = Queue(), Clock()
         self.store = MemoryResources()
-        self.cache = Cache(self.store, Namespace, Function, Schedule)
+        self.cache = Cache(
+            self.store, Namespace, Function, FunctionVersion, FunctionAlias, Schedule
+        )
         self.catalogue = Catalogue(self.cache)
         self.metrics = Metrics()
         self.invoker = Invoker(
@@ -100,6 +104,7 @@ class World:
             metadata = ObjectMeta(name="fn", namespace="default")
             await self.resources.create(Function(metadata=metadata, spec=spec))
             assert await self.catalogue.find("default", "fn")
+        self.cache.mark_synced(*self.cache.kinds)  # nothing else is there
 
     async def put(self, **spec: Any) -> Schedule:
         """Make the schedule, or change it."""
