@@ -72,9 +72,11 @@ format: setup ## Let ruff lay the code out
 images: ## Build operator, gateway, runtime and database images onto the cluster's node
 	@CLUSTER=$(CLUSTER) charts/images
 
+bench soak: export PYTHONPATH := $(CURDIR)
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python benchmarks/run.py
 	@$(RUN)/python benchmarks/asynchronous.py
+	@$(RUN)/python benchmarks/many_functions.py
 
 soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
 	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/asynchronous/test_kills.py

@@ -46,7 +46,7 @@ def test_a_failure_of_the_platform_is_a_5xx(platform: GatewayHarness) -> None:
     """Whatever breaks inside, the client gets an error and the operator a count."""
     before = count(platform, "api", "GET", "5xx")
     with patch.object(platform.resources, "get", side_effect=RuntimeError("broken")):
-        assert fetch(platform.port, f"{FUNCTIONS}/broken").status == 500
+        assert fetch(platform.port, f"{FUNCTIONS}/not-known-yet").status == 500
     assert count(platform, "api", "GET", "5xx") == before + 1
 
 

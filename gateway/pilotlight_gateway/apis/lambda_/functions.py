@@ -6,6 +6,7 @@ Texts and codes: lambda.md 1.2.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import AlreadyExistsError, NotFoundError
@@ -27,6 +28,8 @@ from .paging import paged
 from .versions import delete_version, publish_when_settled
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterator
+
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
@@ -81,20 +84,20 @@ async def list_functions(services: Services, call: Call) -> Reply:
     found = services.catalogue.of(call.caller.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    document: dict[str, Any] = {"Functions": []}
+    documents: list[Awaitable[dict[str, Any]]] = []
     for name in page:
-        function = found[name]
-        document["Functions"].append(await configuration(services, call, function, listed=True))
+        documents.append(configuration(services, call, found[name], listed=True))
         if everything:
-            document["Functions"] += await _listed_versions(services, call, function)
-    return json_reply(document | marker)
+            documents += _listed_versions(services, call, found[name])
+    # Together, for variables may have to be read.
+    return json_reply({"Functions": await asyncio.gather(*documents)} | marker)
 
 
-async def _listed_versions(
+def _listed_versions(
     services: Services, call: Call, function: Function
-) -> list[dict[str, Any]]:
-    versions = services.published.versions(function.key)
-    return [await version_configuration(services, call, one, listed=True) for one in versions]
+) -> Iterator[Awaitable[dict[str, Any]]]:
+    for version in services.published.versions(function.key):
+        yield version_configuration(services, call, version, listed=True)
 
 
 async def delete_function(services: Services, call: Call) -> Reply:

@@ -5,6 +5,7 @@ What publishing means is `pilotlight.publishing`; the operator does it, too. Tex
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError, NotFoundError
@@ -82,7 +83,8 @@ async def list_versions_by_function(services: Services, call: Call) -> Reply:
     found: dict[str, FunctionVersion | None] = {LATEST: None}
     found |= {f"{version.spec.version:012d}": version for version in versions}
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    documents = [await _listed(services, call, function, found[name]) for name in page]
+    listed = (_listed(services, call, function, found[name]) for name in page)
+    documents = await asyncio.gather(*listed)  # together, for variables may have to be read
     return json_reply({"Versions": documents} | marker)
 
 
