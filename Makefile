@@ -79,7 +79,7 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python benchmarks/many_functions.py
 
 soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
-	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/asynchronous/test_kills.py
+	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/events/test_kills.py
 	@$(RUN)/python benchmarks/backlog.py --events $(BACKLOG)
 
 simulate: setup ## Run the keep-alive policies on a synthetic trace
