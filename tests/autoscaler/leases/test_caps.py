@@ -235,12 +235,15 @@ class LeaseTable(RuleBasedStateMachine):
         self.stage = self.loop.run_until_complete(make_stage())
         self.limit = 4
         self.run(share_pods(self.stage, "other", 3))
-        self.capacity = self.stage.capacity(limit=self.limit)
-        self.gateways = FakeGateways(self.capacity)
-        self.capacity.ask(self.gateways)
+        self.run(self.begin())
         self.following = self.loop.create_task(self.stage.cache.run())
         self.run(self.stage.caps.synced.wait())
         self.reserved: int | None = None
+
+    async def begin(self) -> None:
+        self.capacity = self.stage.capacity(limit=self.limit)
+        self.gateways = FakeGateways(self.capacity)
+        self.capacity.ask(self.gateways)
 
     def teardown(self) -> None:
         self.following.cancel()
