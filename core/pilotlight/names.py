@@ -12,6 +12,7 @@ import re
 
 __all__ = [
     "ACCOUNT_LABEL",
+    "ENVIRONMENT_LABEL",
     "FUNCTION_LABEL",
     "LAST_VERSION_ANNOTATION",
     "REVISION_LABEL",
@@ -25,6 +26,8 @@ __all__ = [
 
 ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
+ENVIRONMENT_LABEL = "pilotlight.dev/environment"
+"""Of a Secret whose values any function of its namespace may get: `true`."""
 FUNCTION_LABEL = "pilotlight.dev/function"
 """Label of what belongs to a function: the function's object name."""
 LAST_VERSION_ANNOTATION = "pilotlight.dev/last-version"

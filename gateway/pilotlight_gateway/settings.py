@@ -57,6 +57,9 @@ class Settings:
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
     private_destinations: bool = False
     """Whether events may be told to HTTP addresses in private networks."""
+    unlabelled_secrets: bool = False
+    """Whether manifests that come here may name any Secret of their account (local mode: all are
+    its user's own)."""
     aws_endpoint_url: str = ""
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     public_url: str = ""

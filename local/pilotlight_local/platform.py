@@ -157,6 +157,7 @@ class LocalPlatform:
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
                 private_destinations=True,
+                unlabelled_secrets=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             cache=self._cache,

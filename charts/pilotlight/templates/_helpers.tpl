@@ -54,6 +54,9 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- define "pilotlight.environment" -}}
+{{- if has .Release.Namespace .Values.accounts -}}
+{{- fail (printf "accounts: %s is the release's own namespace, whose Secrets are access keys and the platform key: give functions another one" .Release.Namespace) -}}
+{{- end -}}
 - {name: PILOTLIGHT_REGION, value: {{ .Values.region | quote }}}
 - {name: PILOTLIGHT_NAMESPACES, value: {{ join "," .Values.accounts | quote }}}
 - {name: PILOTLIGHT_RELEASE_NAMESPACE, value: {{ .Release.Namespace | quote }}}

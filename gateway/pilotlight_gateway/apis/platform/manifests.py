@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
-from pilotlight.resources import ROUTES_BY_HOST, Function, FunctionAlias, Key, Resource, Route
+from pilotlight.names import ENVIRONMENT_LABEL, FUNCTION_LABEL
+from pilotlight.resources import (
+    ROUTES_BY_HOST,
+    Function,
+    FunctionAlias,
+    Key,
+    Resource,
+    Route,
+    Secret,
+)
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.exchange import Reply, json_reply
 
@@ -45,6 +54,8 @@ async def apply(services: Services, call: Call) -> Reply:
     wanted.metadata.namespace = namespace
     if isinstance(wanted, Route):
         _refuse_rival(services, wanted)
+    if isinstance(wanted, Function):
+        await _refuse_secret(services, wanted)
     if isinstance(wanted, FunctionAlias):
         await _refuse_own_destination(services, wanted)
     return json_reply((await _put(services, wanted)).to_json())
@@ -86,6 +97,21 @@ def _refuse_rival(services: Services, wanted: Route) -> None:
         raise InvalidResourceError(
             f"spec.path: {wanted.spec.host}{wanted.spec.path} is another route's already",
             field="spec.path",
+        )
+
+
+async def _refuse_secret(services: Services, wanted: Function) -> None:
+    """Refuse variables of a Secret that is not for functions: whoever may apply could read it."""
+    reference = wanted.spec.environment_from
+    if reference is None or services.settings.unlabelled_secrets:
+        return
+    secret = await services.cache.find(Secret, Key(wanted.metadata.namespace, reference.secret))
+    labels = secret.metadata.labels if secret else {}
+    if labels.get(ENVIRONMENT_LABEL) != "true" and labels.get(FUNCTION_LABEL) != wanted.key.name:
+        raise InvalidResourceError(
+            f"spec.environmentFrom.secret: {reference.secret!r} is no Secret for functions: one "
+            f"with the label {ENVIRONMENT_LABEL}=true is expected",
+            field="spec.environmentFrom.secret",
         )
 
 
