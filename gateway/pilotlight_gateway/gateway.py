@@ -11,6 +11,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from .apis.platform.service import HEALTH, INTERNAL
+from .aws_credentials import AwsCredentials
 from .event_sources import SOURCES
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
@@ -90,6 +91,7 @@ class Gateway:
         invoker = Invoker(
             targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
         )
+        credentials = AwsCredentials(settings, cache)
         self.services = Services(
             settings=settings,
             cache=cache,
@@ -103,6 +105,7 @@ class Gateway:
             dispatcher=dispatcher,
             invoker=invoker,
             events=events,
+            aws_credentials=credentials,
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -115,7 +118,7 @@ class Gateway:
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(
             invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
-            settings=settings, pace=self._pace,
+            settings=settings, credentials=credentials, pace=self._pace,
         )  # fmt: skip
         self._scheduler = Scheduler(
             cache=cache, catalogue=catalogue, accounts=accounts,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
+    from .aws_credentials import AwsCredentials
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher
@@ -42,6 +43,7 @@ class Services:
     dispatcher: Dispatcher
     invoker: Invoker
     events: EventQueue
+    aws_credentials: AwsCredentials
     metrics: Metrics
     is_ready: Callable[[], bool] = field(default=lambda: False)
     """Whether invocations are served."""

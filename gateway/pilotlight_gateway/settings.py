@@ -60,6 +60,8 @@ class Settings:
     unlabelled_secrets: bool = False
     """Whether manifests that come here may name any Secret of their account (local mode: all are
     its user's own)."""
+    own_aws_credentials: bool = False
+    """Whether keys for AWS that the process itself finds serve its tenants (local mode)."""
     aws_endpoint_url: str = ""
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     public_url: str = ""

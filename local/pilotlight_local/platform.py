@@ -158,6 +158,7 @@ class LocalPlatform:
                 most_claims=2 * (os.cpu_count() or 1),
                 private_destinations=True,
                 unlabelled_secrets=True,
+                own_aws_credentials=not self.settings.aws_endpoint_url,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             cache=self._cache,

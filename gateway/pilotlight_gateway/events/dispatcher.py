@@ -24,6 +24,7 @@ from .pace import LEAST, REST_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight_gateway.aws_credentials import AwsCredentials
     from pilotlight_gateway.event_queue.interface import EventLease, EventQueue, Settlement
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.invocation.targets import Targets
@@ -58,12 +59,13 @@ class EventDispatcher:
         queue: EventQueue,
         metrics: EventMetrics,
         settings: Settings,
+        credentials: AwsCredentials,
         pace: Pace,
         clock: Callable[[], float] = time.time,
         slots: int = SLOTS,
     ) -> None:
         self._queue = queue
-        self._destinations = Destinations(settings, invoker)
+        self._destinations = Destinations(settings, invoker, credentials)
         self._handler = EventHandler(
             invoker=invoker, targets=targets, queue=queue, destinations=self._destinations,
             metrics=metrics, region=settings.region, clock=clock,

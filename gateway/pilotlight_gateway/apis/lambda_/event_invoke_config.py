@@ -96,7 +96,7 @@ async def _change(services: Services, call: Call, begin: AsyncConfig | None) -> 
             "You must specify at least one of error handling or destination setting."
         )
     config = _parse(begin.to_json() | given)
-    await _check_functions(services, reference_of(services, call), config)
+    await _check_destinations(services, reference_of(services, call), config)
     resource = await _write(services, resource, config)
     return json_reply(_document(resource, arn))
 
@@ -124,25 +124,38 @@ def _parse(settings: dict[str, Any]) -> AsyncConfig:
         ) from error
 
 
-async def _check_functions(services: Services, reference: Reference, config: AsyncConfig) -> None:
-    """Refuse the function itself, and one that is not there, as a destination."""
+async def _check_destinations(
+    services: Services, reference: Reference, config: AsyncConfig
+) -> None:
+    """Refuse what is another account's, the function itself, and a function that is not there."""
     for address in (config.on_success, config.on_failure):
-        if address is None or destination_kind(address) != "lambda":
+        kind = destination_kind(address or "")
+        if address is None or kind == "http":
             continue
-        named = parse_function_reference(address)
-        if named is None or named.account != reference.account:
+        if kind == "lambda":
+            await _check_function(services, reference, address)
+        elif not services.aws_credentials.may_reach(address, reference.account):
             raise InvalidParameterValueError(
-                f"The destination ARN {address} is invalid: a function of account "
-                f"{reference.account} is expected."
+                f"The destination ARN {address} is invalid: one of account {reference.account} "
+                "is expected."
             )
-        if named.name == reference.name:
-            raise InvalidParameterValueError(
-                "You can't specify the function as a destination for itself."
-            )
-        if await services.catalogue.find(reference.namespace, named.name) is None:
-            raise InvalidParameterValueError(
-                f"The destination ARN {address} is invalid: the function does not exist."
-            )
+
+
+async def _check_function(services: Services, reference: Reference, address: str) -> None:
+    named = parse_function_reference(address)
+    if named is None or named.account != reference.account:
+        raise InvalidParameterValueError(
+            f"The destination ARN {address} is invalid: a function of account "
+            f"{reference.account} is expected."
+        )
+    if named.name == reference.name:
+        raise InvalidParameterValueError(
+            "You can't specify the function as a destination for itself."
+        )
+    if await services.catalogue.find(reference.namespace, named.name) is None:
+        raise InvalidParameterValueError(
+            f"The destination ARN {address} is invalid: the function does not exist."
+        )
 
 
 async def _find(services: Services, call: Call) -> tuple[Qualified, str]:

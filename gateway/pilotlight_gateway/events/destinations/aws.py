@@ -18,6 +18,7 @@ from pilotlight_gateway.events.delivery import UndeliveredError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight_gateway.aws_credentials import AwsCredentials, AwsKeys
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
 
@@ -30,11 +31,14 @@ CONNECT_SECONDS, READ_SECONDS = 3, 10
 class AwsDestinations:
     """Destinations of four services, behind one endpoint if one is given."""
 
-    def __init__(self, region: str, endpoint_url: str | None = None) -> None:
+    def __init__(
+        self, region: str, credentials: AwsCredentials, endpoint_url: str | None = None
+    ) -> None:
         self._region = region
+        self._credentials = credentials
         self._endpoint_url = endpoint_url
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="destination")
-        self._send: dict[str, Callable[[InvocationRecord, Destination], None]] = {
+        self._send: dict[str, Callable[[AwsKeys, InvocationRecord, Destination], None]] = {
             "sqs": self._to_queue,
             "sns": self._to_topic,
             "events": self._to_bus,
@@ -43,11 +47,14 @@ class AwsDestinations:
 
     async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
         """Send a record; raises UndeliveredError."""
-        address = destination.address
+        address, event = destination.address, record.event
         send = self._send[address.split(":")[2]]
-        loop = asyncio.get_running_loop()
+        if not self._credentials.may_reach(address, event.account):
+            raise UndeliveredError(f"{address} is not of account {event.account}")
         try:
-            await loop.run_in_executor(self._threads, send, record, destination)
+            keys = await self._credentials.of(event.namespace, event.account)
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._threads, send, keys, record, destination)
         except UndeliveredError:
             raise
         except Exception as error:
@@ -67,13 +74,9 @@ class AwsDestinations:
         return boto3.Session()
 
     @functools.lru_cache(maxsize=256)  # noqa: B019  lives as long as the gateway
-    def _client(self, service: str, account: str) -> Any:
+    def _client(self, service: str, keys: AwsKeys) -> Any:
         from botocore.config import Config  # noqa: PLC0415  an extra, as above
 
-        credentials: dict[str, str] = {}
-        if self._endpoint_url and self._session.get_credentials() is None:
-            # What stands in for AWS takes any keys, and one of 12 digits as its account.
-            credentials = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -86,37 +89,39 @@ class AwsDestinations:
             region_name=self._region,
             endpoint_url=self._endpoint_url,
             config=config,
-            **credentials,
+            aws_access_key_id=keys.access_key or None,
+            aws_secret_access_key=keys.secret_key or None,
+            aws_session_token=keys.session_token,
         )
 
     @functools.lru_cache(maxsize=1000)  # noqa: B019  lives as long as the gateway
-    def _queue_url(self, arn: str, account: str) -> str:
+    def _queue_url(self, arn: str, keys: AwsKeys) -> str:
         owner, name = arn.split(":")[4:6]
-        found = self._client("sqs", account).get_queue_url(
+        found = self._client("sqs", keys).get_queue_url(
             QueueName=name, QueueOwnerAWSAccountId=owner
         )
         return str(found["QueueUrl"])
 
-    def _to_queue(self, record: InvocationRecord, destination: Destination) -> None:
+    def _to_queue(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
         event, arn = record.event, destination.address
         extra: dict[str, str] = {}
         if arn.endswith(".fifo"):
             extra = {"MessageGroupId": event.id, "MessageDeduplicationId": event.id}
-        self._client("sqs", event.account).send_message(
-            QueueUrl=self._queue_url(arn, event.account),
+        self._client("sqs", keys).send_message(
+            QueueUrl=self._queue_url(arn, keys),
             MessageBody=destination.message(record, self._region),
             MessageAttributes=_attributes(record, destination),
             **extra,
         )
 
-    def _to_topic(self, record: InvocationRecord, destination: Destination) -> None:
-        self._client("sns", record.event.account).publish(
+    def _to_topic(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
+        self._client("sns", keys).publish(
             TopicArn=destination.address,
             Message=destination.message(record, self._region),
             MessageAttributes=_attributes(record, destination),
         )
 
-    def _to_bus(self, record: InvocationRecord, destination: Destination) -> None:
+    def _to_bus(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
         outcome = "Success" if record.succeeded else "Failure"
         document = record.document(self._region)
         entry = {
@@ -126,14 +131,14 @@ class AwsDestinations:
             "EventBusName": destination.address,
             "Resources": [destination.address, document["requestContext"]["functionArn"]],
         }
-        answer = self._client("events", record.event.account).put_events(Entries=[entry])
+        answer = self._client("events", keys).put_events(Entries=[entry])
         if answer.get("FailedEntryCount"):
             raise UndeliveredError(f"{destination.address}: {answer['Entries'][0]}")
 
-    def _to_bucket(self, record: InvocationRecord, destination: Destination) -> None:
+    def _to_bucket(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
         event, at = record.event, datetime.fromtimestamp(record.ended_at, UTC)
         name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, event.id)}"
-        self._client("s3", event.account).put_object(
+        self._client("s3", keys).put_object(
             Bucket=destination.address.rpartition(":")[2],
             Key=f"aws/lambda/async/{event.function}/{at:%Y/%m/%d}/{name}",
             Body=destination.message(record, self._region).encode(),

@@ -12,6 +12,7 @@ from .function import FunctionDestination
 from .http import HttpDestination
 
 if TYPE_CHECKING:
+    from pilotlight_gateway.aws_credentials import AwsCredentials
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.invocation.invoker import Invoker
@@ -35,9 +36,9 @@ class Carrier(Protocol):
 class Destinations:
     """All kinds of destinations."""
 
-    def __init__(self, settings: Settings, invoker: Invoker) -> None:
+    def __init__(self, settings: Settings, invoker: Invoker, credentials: AwsCredentials) -> None:
         region = settings.region
-        aws = AwsDestinations(region, settings.aws_endpoint_url or None)
+        aws = AwsDestinations(region, credentials, settings.aws_endpoint_url or None)
         self.of_kind: dict[str, Carrier] = {
             "sqs": aws,
             "sns": aws,

@@ -123,6 +123,7 @@ def test_numbers_outside_lambdas_limits_are_refused(
         ("OnSuccess", f"{ARN[:-10]}nobody", "the function does not exist"),
         ("OnSuccess", ARN.replace(ACCOUNT, "999999999999"), "a function of account"),
         ("OnSuccess", "arn:aws:s3:::bucket", "on failure only"),
+        ("OnSuccess", "arn:aws:sqs:us-east-1:999999999999:q", f"one of account {ACCOUNT}"),
         ("OnSuccess", f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/t", "is expected"),
     ],
 )

@@ -1,0 +1,71 @@
+"""For a tenant the platform calls AWS with the tenant's own keys, and reaches nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+
+from pilotlight.cache import Cache
+from pilotlight.resources import ObjectMeta, Secret
+from pilotlight_gateway.aws_credentials import (
+    SECRET,
+    AwsCredentials,
+    AwsKeys,
+    NoAwsCredentialsError,
+)
+from pilotlight_gateway.settings import Settings
+from tests.support.memory import MemoryResources
+
+ACCOUNT = "111122223333"
+QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:q"
+
+
+def made(cache: Cache | None = None, **settings: object) -> AwsCredentials:
+    chosen = Settings("us-east-1", b"key", **settings)  # type: ignore[arg-type]  # by name
+    return AwsCredentials(chosen, cache or Cache(MemoryResources()))
+
+
+async def with_secret(**values: str) -> Cache:
+    cache = Cache(MemoryResources())
+    metadata = ObjectMeta(name=SECRET, namespace="team")
+    await cache.resources.create(Secret(metadata=metadata, string_data=values))
+    return cache
+
+
+async def test_an_accounts_own_keys_are_used() -> None:
+    """Of its namespace alone; neither they nor a session's token show in a representation."""
+    cache = await with_secret(accessKeyId="AKID", secretAccessKey="hidden", sessionToken="hidden")
+    keys = await made(cache).of("team", ACCOUNT)
+    assert keys == AwsKeys("AKID", "hidden", "hidden")
+    assert "hidden" not in repr(keys)
+    with pytest.raises(NoAwsCredentialsError, match="a Secret aws-credentials with accessKeyId"):
+        await made(cache).of("other", "444455556666")
+
+
+async def test_the_gateways_own_keys_are_nobodys() -> None:
+    """Without keys of the account nothing is called, but for a stand-in that takes any."""
+    with pytest.raises(NoAwsCredentialsError, match=f"account {ACCOUNT} has no keys"):
+        await made().of("team", ACCOUNT)
+    stand_in = made(aws_endpoint_url="http://127.0.0.1:1")
+    assert await stand_in.of("team", ACCOUNT) == AwsKeys(ACCOUNT, "test")
+    assert await made(own_aws_credentials=True).of("team", ACCOUNT) == AwsKeys()
+
+
+async def test_a_secret_that_lacks_a_part_is_named() -> None:
+    cache = await with_secret(accessKeyId="AKID", secret="x")
+    with pytest.raises(NoAwsCredentialsError, match="accessKeyId, secret came"):
+        await made(cache).of("team", ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("arn", "own", "reached"),
+    [
+        (QUEUE, False, True),
+        ("arn:aws:s3:::bucket", False, True),
+        ("arn:aws:sns:us-east-1:444455556666:t", False, False),
+        ("arn:aws:sns:us-east-1:444455556666:t", True, True),
+    ],
+)
+def test_another_accounts_arn_is_reached_on_ones_own_machine_alone(
+    arn: str, *, own: bool, reached: bool
+) -> None:
+    assert made(own_aws_credentials=own).may_reach(arn, ACCOUNT) is reached
