@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +32,12 @@ def test_files_stay_readable() -> None:
     files = [file for part in parts for file in (ROOT / part).rglob("*.py")]
     long = {file.name for file in files if len(file.read_text().splitlines()) > 400}
     assert long == set()
+
+
+def test_the_tests_that_the_documentation_names_are_there() -> None:
+    pages = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    named = {
+        path for page in pages for path in re.findall(r"tests/[\w/]+(?:\.py)?", page.read_text())
+    }
+    assert len(named) > 30
+    assert {path for path in named if not (ROOT / path).exists()} == set()
