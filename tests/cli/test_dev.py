@@ -258,6 +258,29 @@ def test_account_and_region_are_those_that_were_asked_for(tmp_path: Path) -> Non
         ]
 
 
+def test_a_function_calls_another_with_what_it_finds(tmp_path: Path) -> None:
+    """boto3 without any option, in the function's own account; no credentials are set by hand."""
+    source = (
+        "import boto3, json\ndef handler(event, context):\n"
+        "    answer = boto3.client('lambda').invoke(FunctionName='echo', Payload=b'[1]')\n"
+        "    return [answer['ExecutedVersion'], json.load(answer['Payload'])]\n"
+    )
+    echo = "def handler(event, context):\n    return event + [context.invoked_function_arn]\n"
+    with (
+        DevProcess(state=tmp_path / "state") as platform,
+        lambda_client(platform.endpoint, access_key="123456789012") as client,
+    ):
+        for name, code in (("echo", echo), ("caller", source)):
+            client.create_function(
+                FunctionName=name, Runtime="python3.13", Handler="index.handler", Timeout=30,
+                Role="arn:aws:iam::123456789012:role/any",
+                Code={"ZipFile": zip_of({"index.py": code})},
+            )  # fmt: skip
+            client.get_waiter("function_active_v2").wait(FunctionName=name)
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:echo"
+        assert invoke(client, "caller") == ["$LATEST", [1, arn]]
+
+
 def test_a_second_signal_does_not_wait_for_running_calls(tmp_path: Path) -> None:
     """Whoever asks twice means it; nothing of the platform is left behind."""
     write_function(tmp_path / "fn", "long", WAITING.format(version="cut"), timeout=60)
