@@ -33,7 +33,7 @@ def write(path: Path, *documents: Any) -> Path:
         ({"spec": {"memory": 10_241}}, "spec.memory: 10241 came"),
         ({"spec": {"timeout": 0}}, "spec.timeout: 0 came"),
         ({"spec": {"timeout": 901}}, "spec.timeout: 901 came"),
-        ({"spec": {"handler": "nodot"}}, "has no dot"),
+        ({"spec": {"handler": "a blank"}}, "spec.handler: 'a blank' came"),
         ({"spec": {"memroy": 256}}, "spec.memroy: this field is not known"),
         ({"spec": {"environment": {"AWS_REGION": "x"}}}, "AWS_REGION"),
         ({"spec": {"environment": {"BIG": "x" * 4096}}}, "4KB"),

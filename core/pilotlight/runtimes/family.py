@@ -61,9 +61,6 @@ class Family:
             )
         return module + self.suffix
 
-    def check_handler(self, handler: str) -> None:
-        """Refuse a handler that can never work, by ValueError; others fail when they are called."""
-
     def find_handler(self, sources: Sources) -> Handler | None:  # noqa: ARG002  families differ
         """Find what a new function begins with, where that is certain."""
         return None

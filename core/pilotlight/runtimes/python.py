@@ -32,13 +32,6 @@ class Python(Family):
     pooled: bool = True
     compiled: bool = True
 
-    def check_handler(self, handler: str) -> None:
-        """Refuse what names no function of a module."""
-        if "." not in handler:
-            raise ValueError(
-                f"handler {handler!r} has no dot: file.function is expected, such as index.handler"
-            )
-
     def find_handler(self, sources: Sources) -> Handler | None:
         """Find a function of a usual name, in a file of a usual name or in the only one."""
         for name in _modules(sources.only):
