@@ -20,7 +20,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.resources.registry import KINDS
-from pilotlight.runtimes import family_of
+from pilotlight.runtimes import FAMILIES, family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
 from pilotlight.storage.sqlite.resources import SqliteResources
@@ -53,6 +53,8 @@ LOOPBACK = "127.0.0.1"
 FIRST_COLLECT_SECONDS = 60.0
 """After the start, which has enough to do."""
 COLLECT_SECONDS = 3600.0
+RUN_HERE = frozenset[str]().union(*(one.supported for one in FAMILIES if not one.needs_image))
+"""Runtimes that a machine runs without an image."""
 
 
 class LocalPlatform:
@@ -160,7 +162,7 @@ class LocalPlatform:
             provisioning=self._autoscaler.provisioned,
             accounts=self._accounts,
             region=self.settings.region,
-            runnable=_runnable,
+            runnable=RUN_HERE,
         )
         return Reconciler(self._cache, services)
 
@@ -203,8 +205,3 @@ async def _pool_spec(runtime: str) -> PoolSpec | None:
 
 def _is_compiled(runtime: str) -> bool:
     return family_of(runtime).compiled
-
-
-async def _runnable(runtime: str) -> bool:
-    """Say what a machine runs without an image."""
-    return not family_of(runtime).needs_image

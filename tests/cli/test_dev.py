@@ -228,7 +228,8 @@ def test_a_bad_manifest_at_the_start_leaves_nothing_behind(tmp_path: Path) -> No
     file.write_text(yaml.safe_dump(manifest("bad", timeout=901)))
     failed = run_cli("dev", file, "--port", "0", "--state", tmp_path / "state")
     assert failed.returncode == 2
-    assert f"{file}: document 1: spec.timeout: 901" in failed.stderr.decode()
+    line = file.read_text().splitlines().index("  timeout: 901") + 1
+    assert f"{file}:{line}: spec.timeout: 901" in failed.stderr.decode()
     assert not (tmp_path / "state").exists()
 
 

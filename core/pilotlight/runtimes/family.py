@@ -65,6 +65,13 @@ class Family:
         """Find what a new function begins with, where that is certain."""
         return None
 
+    def first_files(self) -> Mapping[str, str]:
+        """Return the code of a function that greets, for `pilotlight init`; none where none runs.
+
+        `find_handler` finds where it begins.
+        """
+        return {}
+
     def looks_for(self, only: str | None) -> str:  # noqa: ARG002  families differ
         """Say what `find_handler` looks for; empty where it never finds anything."""
         return ""
