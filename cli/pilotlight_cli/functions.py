@@ -9,13 +9,18 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pilotlight.suggestion import did_you_mean
 
 from .client import MISSING, ApiError
 from .failures import TIMED_OUT, Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .client import Client
 
 __all__ = ["Answer", "Functions"]
@@ -56,6 +61,17 @@ class Functions:
                 raise
             return None
 
+    @contextmanager
+    def suggesting(self, name: str) -> Iterator[None]:
+        """Let a failure that there is no such function end with the name that was meant."""
+        try:
+            yield
+        except ApiError as error:
+            if error.status == MISSING:
+                names = [one["FunctionName"] for one in self.list()]
+                error.message += did_you_mean(name.partition(":")[0], names)
+            raise
+
     def list(self) -> list[Configuration]:
         """Read all functions' configurations."""
         found: list[Configuration] = []
@@ -85,9 +101,18 @@ class Functions:
         return self._settle(name)
 
     def invoke(
-        self, name: str, payload: bytes, *, qualifier: str | None = None, tail: bool = False
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        qualifier: str | None = None,
+        kind: str = "RequestResponse",
+        tail: bool = False,
     ) -> Answer:
-        """Call a function and wait for its answer, which may be an error of its own."""
+        """Call a function and wait for its answer, which may be an error of its own.
+
+        `kind` is Lambda's InvocationType; what is not a RequestResponse has an empty answer.
+        """
         response = self._client.request(
             "POST",
             f"{FUNCTIONS}/{name}/invocations",
@@ -95,6 +120,7 @@ class Functions:
             body=payload,
             headers={
                 "Content-Type": "application/json",
+                "X-Amz-Invocation-Type": kind,
                 "X-Amz-Log-Type": "Tail" if tail else "None",
             },
             seconds=LONGEST_INVOCATION + GRACE,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pilotlight import __version__
+from pilotlight.suggestion import did_you_mean
 
 from .failures import INTERRUPTED, Failure
 
@@ -24,6 +25,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "dev": "Run the platform on this machine.",
+    "init": "Make the folder of a first function.",
     "deploy": "Create or update a function from a folder or a file.",
     "apply": "Make functions what manifests say.",
     "invoke": "Call a function.",
@@ -31,7 +33,7 @@ COMMANDS = {
     "describe": "Say whether a function can be called now, and what it is.",
     "logs": "Show what a function wrote.",
     "schedule": "Show schedules, and when they fire.",
-    "delete": "Delete functions.",
+    "delete": "Delete functions, routes and schedules.",
     "dlq": "Look at events that failed for good, and try them again.",
     "env": "Print the variables that point AWS's tools here.",
     "gateway": "Run a gateway on Kubernetes.",
@@ -46,6 +48,16 @@ class _LazyCommands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(
+                error.message.rstrip(".") + did_you_mean(args[0], COMMANDS), ctx
+            ) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx

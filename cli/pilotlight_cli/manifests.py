@@ -73,18 +73,18 @@ def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
     """Load files and folders of manifests, in the order to apply them in.
 
     In a folder, files that are no manifests are passed over; where `lenient`, named ones are too.
-    Raises one Failure that names every mistake with its file, document and field.
+    Raises one Failure that names every mistake with its file, line and field.
     """
     manifests: list[Manifest] = []
     mistakes: list[str] = []
     for file, named in _files(paths):
-        for number, document in enumerate(_documents(file), start=1):
+        for document, node in _documents(file):
             if not _is_manifest(document) and (lenient or not named):
                 continue
             try:
                 manifests.append(_manifest(file, document))
             except InvalidResourceError as error:
-                mistakes.append(f"{file}: document {number}: {error}")
+                mistakes.append(f"{file}:{_line(node, error.field)}: {error}")
     if mistakes:
         raise Failure("\n".join(mistakes), USAGE)
     return sorted(manifests, key=lambda one: ORDER.index(one.resource.kind))
@@ -102,7 +102,8 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
             raise Failure(f"{path}: no such file or folder", USAGE)
 
 
-def _documents(file: Path) -> list[Any]:
+def _documents(file: Path) -> list[tuple[Any, yaml.Node]]:
+    """Return each document, and its nodes, which know their lines."""
     try:
         text = file.read_bytes()
     except FileNotFoundError:
@@ -110,10 +111,30 @@ def _documents(file: Path) -> list[Any]:
     except OSError as error:
         raise Failure(f"{file}: {error.strerror}", USAGE) from error
     try:
-        loaded = yaml.load_all(text, StrictLoader)
-        return [one for one in loaded if one is not None]
+        loader = StrictLoader(text)
+        loaded = []
+        while loader.check_node():
+            node = loader.get_node()
+            loaded.append((loader.construct_document(node), node))
+        return [one for one in loaded if one[0] is not None]
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Failure(f"{file}{line}: no YAML: {error}", USAGE) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(f"{file}: no YAML: {error}", USAGE) from error
+
+
+def _line(node: yaml.Node, field: str) -> int:
+    """Return the line of a field such as `spec.memory`, or of what it is missing in."""
+    line = node.start_mark.line
+    for part in field.split("."):
+        if not isinstance(node, yaml.MappingNode):
+            break
+        found = [(key, value) for key, value in node.value if key.value == part]
+        if not found:
+            break
+        line, node = found[0][0].start_mark.line, found[0][1]
+    return line + 1
 
 
 def _is_manifest(document: object) -> bool:

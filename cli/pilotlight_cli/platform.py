@@ -102,9 +102,9 @@ class Platform:
             f"{name} was not ready in {seconds:g} s; ask `pilotlight describe`", TIMED_OUT
         )
 
-    def delete(self, name: str) -> None:
-        """Delete a function; raises ApiError."""
-        self._client.request("DELETE", f"/-/functions/{name}")
+    def delete(self, plural: str, name: str) -> None:
+        """Delete a resource, `plural` saying of which kind; raises ApiError."""
+        self._client.request("DELETE", f"/-/{plural}/{name}")
 
     def schedules(self) -> list[Schedule]:
         """Read all schedules of the account, by name."""

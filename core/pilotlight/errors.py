@@ -50,6 +50,13 @@ class ConflictError(PilotlightError):
     retryable = True
 
 
+class InvalidCredentialsError(PilotlightError):
+    """Credentials that this platform did not issue."""
+
+    code = "InvalidCredentials"
+    status = 403
+
+
 class ArtifactMismatchError(PilotlightError):
     """The bytes of an artifact do not have the sha256 they were announced with."""
 

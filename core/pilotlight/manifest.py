@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from .errors import InvalidResourceError
 from .resources import Model
 from .resources.registry import CUSTOM_KINDS
+from .suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +38,9 @@ def parse_manifest(document: Any) -> Resource:
         raise InvalidResourceError(f"a mapping is expected, {_shown(document)} came")
     kind = KINDS.get(str(document.get("kind")))
     if kind is None:
+        came, near = _shown(document.get("kind")), did_you_mean(str(document.get("kind")), KINDS)
         raise InvalidResourceError(
-            f"kind: {_shown(document.get('kind'))} came, one of {', '.join(KINDS)} is expected",
-            field="kind",
+            f"kind: {came} came, one of {', '.join(KINDS)} is expected{near}", field="kind"
         )
     version = kind.model_fields["api_version"].default
     if document.get("apiVersion") != version:
@@ -87,7 +88,16 @@ def _describe(detail: ErrorDetails, path: str) -> str:
             return f"{where}: {reason}" if where else reason
         case _:
             reason = detail["msg"].removeprefix("Input ").removeprefix("String ")
-            return f"{where}: {_shown(detail['input'])} came, it {reason}"
+            return f"{where}: {_shown(detail['input'])} came, it {reason}{_quoting(detail)}"
+
+
+def _quoting(detail: ErrorDetails) -> str:
+    """Say how a text is written that YAML reads as a number, a truth or a date."""
+    value, expected = detail["input"], str(detail.get("ctx", {}).get("expected", ""))
+    is_text = detail["type"] == "string_type" or repr(str(value)) in expected
+    if isinstance(value, str | dict | list) or value is None or not is_text:
+        return ""
+    return f': quote it, "{value}"' if not isinstance(value, bool) else ": quote it"
 
 
 def _path(detail: ErrorDetails, path: str) -> str:

@@ -13,6 +13,7 @@ from pilotlight import errors as core
 __all__ = [
     "AccessDeniedError",
     "ApiError",
+    "ExpiredTokenError",
     "FunctionNotFoundError",
     "IncompleteSignatureError",
     "InvalidParameterValueError",
@@ -201,6 +202,12 @@ class UnrecognizedClientError(ApiError):
     """No such access key."""
 
     type, status = "UnrecognizedClientException", 403
+
+
+class ExpiredTokenError(ApiError):
+    """Temporary credentials are past their time."""
+
+    type, status = "ExpiredTokenException", 403
 
 
 class InvalidSignatureError(ApiError):

@@ -31,6 +31,7 @@ from .server import Server
 from .services import Services
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine, Iterable
 
     from prometheus_client import CollectorRegistry
@@ -149,9 +150,9 @@ class Gateway:
         yield self._sink.run()
         yield from (source(self.services).run() for source in SOURCES.values())
 
-    async def listen(self, host: str, port: int) -> int:
+    async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""
-        return await self._server.listen(self._clients.handle, host, port)
+        return await self._server.listen(self._clients.handle, host, port, bound=bound)
 
     async def listen_internal(self, host: str, port: int) -> int:
         """Serve packages to pods."""

@@ -31,6 +31,7 @@ from pilotlight.storage.postgres.artifacts import PostgresArtifacts
 from pilotlight.storage.postgres.database import PostgresDatabase
 from pilotlight.storage.postgres.logs import PostgresLogs
 from pilotlight_gateway.auth.access_keys import AccessKeys
+from pilotlight_gateway.auth.function_keys import FunctionKeys
 from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
 from pilotlight_gateway.event_queue.postgres import PostgresEventQueue
 from pilotlight_gateway.gateway import Gateway
@@ -98,10 +99,11 @@ def _gateway(
     claims: ClaimsClient,
     keys: AccessKeys,
 ) -> Gateway:
+    platform_key = settings.platform_key_file.read_bytes().strip()
     return Gateway(
         Settings(
             settings.region,
-            settings.platform_key_file.read_bytes().strip(),
+            platform_key,
             gateway=claims.gateway,
             concurrency_limit=settings.concurrency_limit,
             keep_alive=settings.keep_alive,
@@ -114,7 +116,9 @@ def _gateway(
         accounts=keys.accounts,
         claims=claims,
         events=PostgresEventQueue(database),
-        authenticator=SigV4Authenticator(keys, settings.region),
+        authenticator=SigV4Authenticator(
+            keys, settings.region, functions=FunctionKeys(cache, keys.accounts, platform_key)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 if TYPE_CHECKING:
+    import socket
     from asyncio import AbstractServer
 
 __all__ = ["Handler", "Server"]
@@ -33,16 +34,19 @@ class Server:
     def __init__(self) -> None:
         self._open: list[tuple[AbstractServer, web.Server]] = []
 
-    async def listen(self, handler: Handler, host: str, port: int) -> int:
+    async def listen(
+        self, handler: Handler, host: str, port: int, *, bound: socket.socket | None = None
+    ) -> int:
         """Have requests to a port answered by a handler; returns the port, which 0 lets be chosen.
 
-        Raises OSError where it is in use.
+        A socket that is `bound` already is taken as it is. Raises OSError where the port is in use.
         """
         requests = _GuardedServer(
             handler, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=2.0
         )
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(requests, host, port, backlog=BACKLOG)
+        address = {"host": host, "port": port} if bound is None else {"sock": bound}
+        listener = await loop.create_server(requests, backlog=BACKLOG, **address)
         self._open.append((listener, requests))
         return int(listener.sockets[0].getsockname()[1])
 

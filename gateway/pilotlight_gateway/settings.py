@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pilotlight.keep_alive import RULES
 from pilotlight.settings import names, one_of, setting
@@ -53,6 +53,8 @@ class Settings:
     """Claims of one function that may be under way at once."""
     keep_alive: str = "hybrid"
     """How long idle environments wait: a name in `pilotlight.keep_alive.RULES`."""
+    url_form: Literal["host", "path"] = "host"
+    """Which of a function URL's two addresses the API says; both answer."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
     private_destinations: bool = False

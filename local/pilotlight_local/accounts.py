@@ -1,6 +1,7 @@
 """Accounts of local mode: any access key will do, and one of 12 digits is an account of its own.
 
-On Kubernetes an admin makes an account by labelling a namespace; here the first request does.
+On Kubernetes an admin makes an account by labelling a namespace; here the first request does. So a
+function's own credentials are its account's id, which LocalStack and moto understand as well.
 """
 
 from __future__ import annotations
@@ -16,9 +17,18 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight_gateway.auth.caller import Caller, RequestHead
 
-__all__ = ["DEFAULT_NAMESPACE", "SelfServiceAccounts"]
+__all__ = ["DEFAULT_NAMESPACE", "SelfServiceAccounts", "credentials_of"]
 
 DEFAULT_NAMESPACE = "default"
+
+
+def credentials_of(_namespace: str, account: str, _function: str) -> dict[str, str]:
+    """Return the variables of credentials with which a function acts for its own account."""
+    return {
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_SESSION_TOKEN": "local",
+    }
 
 
 class SelfServiceAccounts:

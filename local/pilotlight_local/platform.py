@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import shutil
+import socket
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
@@ -19,7 +20,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.resources.registry import KINDS
-from pilotlight.runtimes import family_of
+from pilotlight.runtimes import FAMILIES, family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
 from pilotlight.storage.sqlite.resources import SqliteResources
@@ -33,7 +34,7 @@ from pilotlight_operator.reconciler import Reconciler
 from pilotlight_operator.services import make_services
 from pilotlight_operator.services.artifacts import ArtifactService
 
-from .accounts import SelfServiceAccounts
+from .accounts import SelfServiceAccounts, credentials_of
 from .echo import EchoingLogs
 from .pythons import find_functions_python
 from .state_folder import StateFolder
@@ -52,6 +53,8 @@ LOOPBACK = "127.0.0.1"
 FIRST_COLLECT_SECONDS = 60.0
 """After the start, which has enough to do."""
 COLLECT_SECONDS = 3600.0
+RUN_HERE = frozenset[str]().union(*(one.supported for one in FAMILIES if not one.needs_image))
+"""Runtimes that a machine runs without an image."""
 
 
 class LocalPlatform:
@@ -75,6 +78,9 @@ class LocalPlatform:
         self._callers = SelfServiceAccounts(self._cache, settings.account)
         self._platform_key = secrets.token_bytes(32)
         self._registry = CollectorRegistry()
+        self._environment: dict[str, str] = {}
+        """Variables that every function gets."""
+        self._listener: socket.socket | None = None
         self._autoscaler = self._make_autoscaler()
         self._reconciler = self._make_reconciler()
         self._gateway = self._make_gateway()
@@ -82,20 +88,15 @@ class LocalPlatform:
 
     async def start(self) -> None:
         """Serve; `endpoint` says where."""
+        self._listener = self._bind()
+        # Bound before anything runs: every function is told where its platform is.
+        self.endpoint = f"http://{LOOPBACK}:{self._listener.getsockname()[1]}"
+        self._environment["AWS_ENDPOINT_URL_LAMBDA"] = self.endpoint
         await self._callers.open()
         self._tasks = [asyncio.create_task(work) for work in self._background()]
         self._autoscaler.start()
         await self._gateway.start()
-        try:
-            port = await self._gateway.listen(LOOPBACK, self.settings.port)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise UnavailableError(
-                f"port {self.settings.port} is in use: stop what listens there, "
-                "or give another with --port"
-            ) from error
-        self.endpoint = f"http://{LOOPBACK}:{port}"
+        await self._gateway.listen(LOOPBACK, self.settings.port, bound=self._listener)
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
@@ -105,10 +106,23 @@ class LocalPlatform:
         await self._reconciler.close()
         await self._gateway.stop()
         await self._autoscaler.close()
+        if self._listener is not None:
+            self._listener.close()
         self._store.close()
         self._logs.close()
         await self._events.close()
         self._folder.close()
+
+    def _bind(self) -> socket.socket:
+        try:
+            return socket.create_server((LOOPBACK, self.settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise UnavailableError(
+                f"port {self.settings.port} is in use: stop what listens there, "
+                "or give another with --port"
+            ) from error
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield feed(self._cache, self._reconciler)
@@ -118,12 +132,15 @@ class LocalPlatform:
         pods = self._folder.path / "pods"
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
-        endpoint, python = self.settings.aws_endpoint_url, find_functions_python().path
+        python = find_functions_python().path
+        if self.settings.aws_endpoint_url:
+            self._environment["AWS_ENDPOINT_URL"] = self.settings.aws_endpoint_url
         settings = AutoscalerSettings(
             platform_key=self._platform_key,
             region=self.settings.region,
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
-            environment={"AWS_ENDPOINT_URL": endpoint} if endpoint else {},
+            environment=self._environment,
+            credentials=credentials_of,
             python=python,
             compiles=_is_compiled,
         )
@@ -145,7 +162,7 @@ class LocalPlatform:
             provisioning=self._autoscaler.provisioned,
             accounts=self._accounts,
             region=self.settings.region,
-            runnable=_runnable,
+            runnable=RUN_HERE,
         )
         return Reconciler(self._cache, services)
 
@@ -156,6 +173,7 @@ class LocalPlatform:
                 platform_key=self._platform_key,
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
+                url_form=self.settings.function_url,
                 private_destinations=True,
                 unlabelled_secrets=True,
                 own_aws_credentials=not self.settings.aws_endpoint_url,
@@ -189,8 +207,3 @@ async def _pool_spec(runtime: str) -> PoolSpec | None:
 
 def _is_compiled(runtime: str) -> bool:
     return family_of(runtime).compiled
-
-
-async def _runnable(runtime: str) -> bool:
-    """Say what a machine runs without an image."""
-    return not family_of(runtime).needs_image

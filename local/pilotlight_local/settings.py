@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,5 +23,8 @@ class LocalSettings:
     account: str = "000000000000"
     region: str = "us-east-1"
     aws_endpoint_url: str | None = None
+    function_url: Literal["path", "host"] = "path"
+    """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
+    curl and browsers, and in few SDKs."""
     echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
     """Gets every log line as it comes."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.agent.client import Agents
+from pilotlight.function_credentials import issue
 
 from .claims.acknowledgements import Acknowledgements
 from .claims.local import LocalClaims
@@ -52,6 +53,9 @@ class AutoscalerSettings:
     """Where agents fetch packages, `{sha256}` standing for the address."""
     environment: dict[str, str] = field(default_factory=dict)
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
+    credentials: Callable[[str, str, str], dict[str, str]] | None = None
+    """Variables of a function's own credentials, by namespace, account and name; None derives them
+    from the platform key."""
     account_limit: int = ACCOUNT_LIMIT
     """Environments that an account may have."""
     generation: int = 0
@@ -159,4 +163,9 @@ class Autoscaler:
             artifact_url=settings.artifact_url,
             environment=settings.environment,
             packages=packages,
+            credentials=settings.credentials or self._derive_credentials,
         )
+
+    def _derive_credentials(self, namespace: str, account: str, function: str) -> dict[str, str]:
+        key = self._settings.platform_key
+        return issue(key, namespace=namespace, account=account, function=function).variables()

@@ -246,3 +246,70 @@ def test_nothing_is_coloured_in_a_pipe(platform: DevProcess) -> None:
     for arguments in (["describe", "echo"], ["describe", "nobody"], ["logs", "echo"]):
         ran = run_cli(*arguments, endpoint=platform.endpoint)
         assert b"\x1b" not in ran.stdout + ran.stderr
+
+
+def test_init_makes_what_dev_and_deploy_run(platform: DevProcess, tmp_path: Path) -> None:
+    """A first function answers its event, from a manifest and from its folder; nothing is lost."""
+    made = run_cli("init", tmp_path / "first")
+    assert made.returncode == 0, made.stderr
+    folder, event = tmp_path / "first", tmp_path / "first" / "event.json"
+    for command in (("apply", "-f", folder), ("deploy", folder / "src", "--name", "second")):
+        done = run_cli(*command, endpoint=platform.endpoint)
+        assert done.returncode == 0, done.stderr
+    for name in ("first", "second"):
+        called = run_cli("invoke", name, "--payload-file", event, endpoint=platform.endpoint)
+        assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
+    again = run_cli("init", folder)
+    assert (again.returncode, b"not empty" in again.stderr) == (2, True)
+
+
+def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
+    """Of a runtime that nothing here runs it says what does."""
+    assert run_cli("init", tmp_path / "shell", "--runtime", "provided.al2023").returncode == 0
+    assert run_cli("apply", "-f", tmp_path / "shell", endpoint=platform.endpoint).returncode == 0
+    event = tmp_path / "shell" / "event.json"
+    called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
+    assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
+    node = run_cli("init", tmp_path / "node", "--runtime", "nodejs24.x")
+    assert node.returncode == 2
+    assert b"python3.13, " in node.stderr
+    assert not (tmp_path / "node").exists()
+
+
+def test_events_and_dry_runs(platform: DevProcess) -> None:
+    """Nothing on standard output but JSON that is asked for; the id is told."""
+    sent = run_cli("invoke", "echo", "--type", "event", endpoint=platform.endpoint)
+    assert (sent.returncode, sent.stdout) == (0, b"")
+    assert settled(sent.stderr) == "request <ID> is queued\n"
+    tried = run_cli("invoke", "echo", "--type", "dry-run", "-o", "json", endpoint=platform.endpoint)
+    assert (tried.returncode, json.loads(tried.stdout)["payload"]) == (0, None)
+
+
+@pytest.mark.parametrize("command", ["invoke", "describe", "logs", "delete"])
+def test_a_misspelt_function_is_3_and_the_near_one_is_named(
+    platform: DevProcess, command: str
+) -> None:
+    """Also for logs, which a function that wrote nothing has not either."""
+    failed = run_cli(command, "ehco", endpoint=platform.endpoint)
+    assert (failed.returncode, failed.stdout) == (3, b"")
+    assert b"did you mean 'echo'?" in failed.stderr
+
+
+def test_routes_and_schedules_are_deleted_by_kind_and_name(
+    platform: DevProcess, tmp_path: Path
+) -> None:
+    """As `apply` names them."""
+    schedule = {
+        "apiVersion": "pilotlight.dev/v1alpha1",
+        "kind": "Schedule",
+        "metadata": {"name": "nightly"},
+        "spec": {"function": "echo", "expression": "cron(0 2 * * ? *)"},
+    }
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(schedule))
+    run_cli("apply", "-f", tmp_path / "s.yaml", endpoint=platform.endpoint)
+    gone = run_cli("delete", "schedule/nightly", endpoint=platform.endpoint)
+    assert (gone.returncode, gone.stdout) == (0, b"schedule/nightly deleted\n")
+    again = run_cli("delete", "schedule/nightly", endpoint=platform.endpoint)
+    assert again.returncode == 3
+    odd = run_cli("delete", "scedule/nightly", endpoint=platform.endpoint)
+    assert (odd.returncode, b"did you mean 'schedule'?" in odd.stderr) == (2, True)

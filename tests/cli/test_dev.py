@@ -228,7 +228,8 @@ def test_a_bad_manifest_at_the_start_leaves_nothing_behind(tmp_path: Path) -> No
     file.write_text(yaml.safe_dump(manifest("bad", timeout=901)))
     failed = run_cli("dev", file, "--port", "0", "--state", tmp_path / "state")
     assert failed.returncode == 2
-    assert f"{file}: document 1: spec.timeout: 901" in failed.stderr.decode()
+    line = file.read_text().splitlines().index("  timeout: 901") + 1
+    assert f"{file}:{line}: spec.timeout: 901" in failed.stderr.decode()
     assert not (tmp_path / "state").exists()
 
 
@@ -256,6 +257,29 @@ def test_account_and_region_are_those_that_were_asked_for(tmp_path: Path) -> Non
             "arn:aws:lambda:eu-west-1:111122223333:function:where",
             "http://127.0.0.1:4566",
         ]
+
+
+def test_a_function_calls_another_with_what_it_finds(tmp_path: Path) -> None:
+    """boto3 without any option, in the function's own account; no credentials are set by hand."""
+    source = (
+        "import boto3, json\ndef handler(event, context):\n"
+        "    answer = boto3.client('lambda').invoke(FunctionName='echo', Payload=b'[1]')\n"
+        "    return [answer['ExecutedVersion'], json.load(answer['Payload'])]\n"
+    )
+    echo = "def handler(event, context):\n    return event + [context.invoked_function_arn]\n"
+    with (
+        DevProcess(state=tmp_path / "state") as platform,
+        lambda_client(platform.endpoint, access_key="123456789012") as client,
+    ):
+        for name, code in (("echo", echo), ("caller", source)):
+            client.create_function(
+                FunctionName=name, Runtime="python3.13", Handler="index.handler", Timeout=30,
+                Role="arn:aws:iam::123456789012:role/any",
+                Code={"ZipFile": zip_of({"index.py": code})},
+            )  # fmt: skip
+            client.get_waiter("function_active_v2").wait(FunctionName=name)
+        arn = "arn:aws:lambda:us-east-1:123456789012:function:echo"
+        assert invoke(client, "caller") == ["$LATEST", [1, arn]]
 
 
 def test_a_second_signal_does_not_wait_for_running_calls(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 import yaml
 
 from tests.support.dev_process import DevProcess
 from tests.support.http_client import fetch
-from tests.support.platform import manifest, run_cli
+from tests.support.platform import lambda_client, manifest, run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +55,33 @@ def test_the_page_at_its_function_url(platform: DevProcess) -> None:
     assert (got.status, got.header("content-type")) == (200, "text/html; charset=utf-8")
     assert got.body == b"<h1>Hello, &lt;Ada!</h1><p>Visit 5</p>"
     assert got.all_of("set-cookie") == ["visits=5; Path=/; HttpOnly"]
+
+
+def test_the_address_that_the_api_says_is_opened_by_any_client(platform: DevProcess) -> None:
+    """It has no host that a resolver must know; an alias' has none either."""
+    with lambda_client(platform.endpoint) as client:
+        said = client.get_function_url_config(FunctionName="page")["FunctionUrl"]
+        assert said == f"{platform.endpoint}/-/fn/000000000000/page/"
+        version = client.publish_version(FunctionName="page")["Version"]
+        client.create_alias(FunctionName="page", Name="prod", FunctionVersion=version)
+        made = client.create_function_url_config(
+            FunctionName="page", Qualifier="prod", AuthType="NONE"
+        )
+        assert made["FunctionUrl"] == f"{platform.endpoint}/-/fn/000000000000/page:prod/"
+    with urlopen(f"{said}?name=Ada") as answer:
+        assert b"Hello, Ada!" in answer.read()
+
+
+def test_hosts_are_said_where_they_are_asked_for(tmp_path: Path) -> None:
+    """For applications whose links begin with a slash; browsers and curl know the name."""
+    arguments = (EXAMPLES / "page", "--no-watch", "--function-url", "host")
+    with (
+        DevProcess(*arguments, state=tmp_path / "state") as running,
+        lambda_client(running.endpoint) as client,
+    ):
+        said = urlsplit(client.get_function_url_config(FunctionName="page")["FunctionUrl"])
+        assert (said.hostname or "").endswith(".lambda-url.us-east-1.localhost")
+        assert fetch(port(running), "/?name=Ada", host=said.netloc).status == 200
 
 
 def test_the_pets_behind_their_route(platform: DevProcess) -> None:

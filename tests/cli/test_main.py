@@ -83,6 +83,12 @@ def test_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert (printed.out, "Error" in printed.err) == ("", True)
 
 
+def test_a_misspelt_command_is_told_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Usage, like any other."""
+    assert exit_of(["invke"]) == 2
+    assert "did you mean 'invoke'?" in capsys.readouterr().err
+
+
 def test_nobody_there_is_4() -> None:
     """The message says what to do."""
     ran = run_cli("list", endpoint=NOBODY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def write(path: Path, *documents: Any) -> Path:
         ({"spec": {"memory": 10_241}}, "spec.memory: 10241 came"),
         ({"spec": {"timeout": 0}}, "spec.timeout: 0 came"),
         ({"spec": {"timeout": 901}}, "spec.timeout: 901 came"),
-        ({"spec": {"handler": "nodot"}}, "has no dot"),
+        ({"spec": {"handler": "a blank"}}, "spec.handler: 'a blank' came"),
         ({"spec": {"memroy": 256}}, "spec.memroy: this field is not known"),
         ({"spec": {"environment": {"AWS_REGION": "x"}}}, "AWS_REGION"),
         ({"spec": {"environment": {"BIG": "x" * 4096}}}, "4KB"),
@@ -45,7 +46,7 @@ def write(path: Path, *documents: Any) -> Path:
     ],
     ids=str,
 )
-def test_a_mistake_names_file_document_and_field(
+def test_a_mistake_names_file_line_and_field(
     tmp_path: Path, change: dict[str, Any], mistake: str
 ) -> None:
     """Usage: exit status 2."""
@@ -57,7 +58,11 @@ def test_a_mistake_names_file_document_and_field(
     with pytest.raises(Failure) as failure:
         load([file])
     assert failure.value.exit_code == 2
-    assert f"{file}: document 2: " in failure.value.message
+    place = re.match(r"(.*):(\d+): ", failure.value.message)
+    assert place is not None
+    assert place[1] == str(file)
+    second = file.read_text().splitlines().index("---") + 1
+    assert int(place[2]) > second
     assert mistake in failure.value.message
 
 
@@ -172,3 +177,27 @@ def test_a_relative_folder_of_manifests_is_read(
     os.mkfifo(tmp_path / "m" / "pipe.yaml")
     monkeypatch.chdir(tmp_path)
     assert [one.resource.metadata.name for one in load([Path(folder)])] == ["relative"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("kind: Funktion\n", ":2: kind: 'Funktion' came, "),
+        ("kind: Funktion\n", "did you mean 'Function'?"),
+        (("kind: FunctionAlias\nmetadata: {name: a}\nspec:\n  function: f\n  alias: prod\n"
+         "  version: 1\n"), ':7: spec.version: 1 came, it should be a valid string: quote it, "1"'),
+        (("kind: Route\nmetadata: {name: a}\nspec:\n  host: a.example\n  function: f\n"
+         "  payloadFormat: 2.0\n"), 'quote it, "2.0"'),
+        (("kind: Schedule\nmetadata: {name: a}\nspec:\n  function: f\n"
+         "  expression: cron(0 2 * * 1-5)\n"), "AWS writes cron(0 2 ? * 2-6 *)"),
+        ("kind: Function\nmetadata: {name: a\n", ":4: no YAML"),
+        ("kind: Function\nkind: Function\n", ":3: no YAML: the key 'kind' comes twice"),
+    ],
+)  # fmt: skip
+def test_a_mistake_says_what_to_write(tmp_path: Path, text: str, says: str) -> None:
+    """What YAML reads otherwise than was meant, habits of crontab, a name nearly right."""
+    file = tmp_path / "one.yaml"
+    file.write_text(f"apiVersion: pilotlight.dev/v1alpha1\n{text}")
+    with pytest.raises(Failure) as failure:
+        load([file])
+    assert says in failure.value.message

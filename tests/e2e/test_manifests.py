@@ -32,7 +32,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "memory 10241": ({"memory": 10_241}, "spec.memory"),
     "timeout 0": ({"timeout": 0}, "spec.timeout"),
     "timeout 901": ({"timeout": 901}, "spec.timeout"),
-    "handler without a dot": ({"handler": "handler"}, "handler has no dot"),
+    "handler with a blank": ({"handler": "index handler"}, "spec.handler"),
     "no code": ({"code": {}}, "exactly one of inline, zip, s3 and image"),
     "two codes": ({"code": {"inline": "x", "image": "y"}}, "exactly one of inline, zip"),
     "runtime with image": ({"code": {"image": "y"}}, "not supported with code.image"),

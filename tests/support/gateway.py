@@ -24,6 +24,7 @@ from pilotlight.cache import Cache
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
+from pilotlight.runtimes import RUNTIMES
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
@@ -222,7 +223,7 @@ class GatewayHarness:
         services = make_services(
             self.cache, self.artifacts, acknowledgements=self.autoscaler.acknowledgements,
             provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
-            runnable=_always,
+            runnable=RUNTIMES,
         )  # fmt: skip
         reconciler = Reconciler(self.cache, services)
         background = [asyncio.create_task(work) for work in (feed(self.cache, reconciler),)]
@@ -238,11 +239,6 @@ class GatewayHarness:
             await reconciler.close()
             await self.gateway.stop(drain_seconds=1)
             await self.autoscaler.close()
-
-
-async def _always(runtime: str) -> bool:
-    del runtime
-    return True
 
 
 async def _no_pool(runtime: str) -> None:

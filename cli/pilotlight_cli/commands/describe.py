@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..functions import Functions
 from ..options import output_option, with_client
 from ..output import Format, columns, emit_json, size
 from ..platform import Description, Platform
@@ -28,7 +29,8 @@ STATES = ("idle", "busy", "starting")
 @with_client
 def command(client: Client, name: str, output: Format) -> None:
     """Say whether a function can be called now, and if not why."""
-    description = Platform(client).describe(name)
+    with Functions(client).suggesting(name):
+        description = Platform(client).describe(name)
     if output == "json":
         callable_now, why = invocable(description)
         emit_json(

@@ -12,7 +12,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 import structlog
@@ -60,6 +60,13 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--account", default="0" * 12, show_default=True, callback=_account)
 @click.option("--region", default=DEFAULT_REGION, show_default=True)
 @click.option("--aws-endpoint-url", metavar="URL", help="What functions get as AWS_ENDPOINT_URL.")
+@click.option(
+    "--function-url",
+    type=click.Choice(["path", "host"]),
+    default="path",
+    show_default=True,
+    help="What FunctionUrl says: a path of this port, or a host below localhost.",
+)
 def command(  # noqa: PLR0913  one parameter an option
     paths: tuple[Path, ...],
     *,
@@ -69,6 +76,7 @@ def command(  # noqa: PLR0913  one parameter an option
     account: str,
     region: str,
     aws_endpoint_url: str | None,
+    function_url: Literal["path", "host"],
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
     roots = [path.resolve() for path in paths]
@@ -81,6 +89,7 @@ def command(  # noqa: PLR0913  one parameter an option
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
+        function_url=function_url,
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,4 +1,4 @@
-"""`pilotlight invoke`: one synchronous call."""
+"""`pilotlight invoke`: one call, whose answer is waited for unless it is an event."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+KINDS = {"request": "RequestResponse", "event": "Event", "dry-run": "DryRun"}
+"""Lambda's invocation types."""
+SAID = {"request": "", "event": " is queued", "dry-run": " would be served"}
+
 
 @click.command("invoke")
 @click.argument("name")
@@ -28,6 +32,13 @@ __all__ = ["command"]
 )
 @click.option("--tail", is_flag=True, help="Show the last 4 KB of the log on standard error.")
 @click.option("--qualifier", help="A version or an alias.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(list(KINDS)),
+    default="request",
+    help="request waits for the answer, event is queued, dry-run only checks.",
+)
 @output_option
 @with_client
 @click.pass_context
@@ -38,19 +49,21 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     payload: str | None,
     payload_file: IO[bytes] | None,
     qualifier: str | None,
+    kind: str,
     output: Format,
     *,
     tail: bool,
 ) -> None:
     """Call a function and print its answer; exit status 1 if the function failed."""
-    event = _event(payload, payload_file)
-    answer = Functions(client).invoke(name, event, qualifier=qualifier, tail=tail)
+    event, functions = _event(payload, payload_file), Functions(client)
+    with functions.suggesting(name):
+        answer = functions.invoke(name, event, qualifier=qualifier, kind=KINDS[kind], tail=tail)
     if output == "json":
         emit_json(_document(answer))
-    else:
+    elif kind == "request":
         sys.stdout.buffer.write(answer.payload + b"\n")
         sys.stdout.flush()
-    _tell(answer)
+    _tell(answer, kind)
     if answer.function_error:
         ctx.exit(FUNCTION_FAILED)
 
@@ -63,16 +76,16 @@ def _event(payload: str | None, payload_file: IO[bytes] | None) -> bytes:
     return (payload or "{}").encode()
 
 
-def _tell(answer: Answer) -> None:
+def _tell(answer: Answer, kind: str) -> None:
     if answer.log_tail:
         note(answer.log_tail.rstrip("\n"))
     failed = f" {answer.function_error} error" if answer.function_error else ""
-    note(f"request {answer.request_id}{failed}")
+    note(f"request {answer.request_id}{SAID[kind]}{failed}")
 
 
 def _document(answer: Answer) -> dict[str, Any]:
     try:
-        payload: Any = json.loads(answer.payload)
+        payload: Any = json.loads(answer.payload or b"null")
     except ValueError:
         payload = answer.payload.decode(errors="replace")
     return {

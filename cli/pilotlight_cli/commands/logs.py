@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..functions import Functions
 from ..options import output_option, with_client
 from ..output import Format, emit_json
 from ..platform import Platform
@@ -60,6 +61,9 @@ def command(  # noqa: PLR0913  one parameter an option
     platform = Platform(client)
     wanted = {"since": since, "request_id": request_id}
     lines = platform.logs(name, limit=limit, **wanted)
+    if not lines:  # a function that wrote nothing, or none at all
+        with Functions(client).suggesting(name):
+            platform.describe(name)
     _print(lines, output)
     while follow:
         time.sleep(POLL_SECONDS)

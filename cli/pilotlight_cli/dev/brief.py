@@ -8,53 +8,78 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from pilotlight.storage import LogLine
 
-__all__ = ["brief"]
+__all__ = ["Brief"]
 
 SHORT_ID = 8
 _REPORT = re.compile(r"REPORT RequestId: \S+\tDuration: ([\d.]+) ms")
+_INIT_REPORT = re.compile(r"INIT_REPORT Init Duration: ([\d.]+) ms.*?Status: (\w+)")
+_RAISED = re.compile(r"\[ERROR\] \S|\{.*\"errorType\": ")
+"""How the runtime words what the function raised; a logger puts a tab behind its level."""
 _INIT = re.compile(r"Init Duration: ([\d.]+) ms")
 _STATUS = re.compile(r"Status: (\w+)")
 _SILENT = ("START RequestId: ", "END RequestId: ")
 _PLATFORM = re.compile(r'"type": ?"platform\.')
 
 
-def brief(line: LogLine) -> str | None:
-    """Show a line, in short where the platform wrote it; None where it says nothing new."""
-    said = _said(line.message)
-    if said is None:
-        return None
-    # The person's own clock, as in the rest of the terminal.
-    moment = datetime.fromtimestamp(line.time).astimezone().strftime("%H:%M:%S")
-    return f"{moment} {line.function} {line.request_id[:SHORT_ID] or '-' * SHORT_ID} {said}"
+class Brief:
+    """Shows line after line; a call that raised is known by the lines before its report."""
 
+    def __init__(self) -> None:
+        self._raised: set[str] = set()
+        """Request ids of calls that have no report yet."""
 
-def _said(message: str) -> str | None:
-    if message.startswith(_SILENT):
-        return None
-    if _PLATFORM.search(message) and message.startswith("{"):
-        return _platform_event(json.loads(message))
-    report = _REPORT.match(message)
-    if report is None:
+    def show(self, line: LogLine) -> str | None:
+        """Show a line, in short where the platform wrote it; None where it says nothing new."""
+        said = self._said(line.request_id, line.message)
+        if said is None:
+            return None
+        # The person's own clock, as in the rest of the terminal.
+        moment = datetime.fromtimestamp(line.time).astimezone().strftime("%H:%M:%S")
+        return f"{moment} {line.function} {line.request_id[:SHORT_ID] or '-' * SHORT_ID} {said}"
+
+    def _said(self, request_id: str, message: str) -> str | None:
+        if message.startswith(_SILENT):
+            return None
+        if _PLATFORM.search(message) and message.startswith("{"):
+            return self._platform_event(json.loads(message))
+        if (failed := _INIT_REPORT.match(message)) is not None:
+            return _init(failed[1], failed[2])
+        if (report := _REPORT.match(message)) is not None:
+            init, status = _INIT.search(message), _STATUS.search(message)
+            said = status[1] if status else "success"
+            return self._call(request_id, report[1], init and init[1], said)
+        if _RAISED.match(message):
+            self._raised.add(request_id)
         # Lambda's runtimes separate the lines of one record by carriage returns.
         return "| " + message.rstrip().replace("\r", "\n")
-    init, status = _INIT.search(message), _STATUS.search(message)
-    return _call(report[1], init and init[1], status[1] if status else "success")
+
+    def _platform_event(self, event: dict[str, Any]) -> str | None:
+        record, metrics = event["record"], event["record"].get("metrics", {})
+        if "durationMs" not in metrics:
+            return None
+        if event["type"] == "platform.initReport":
+            return _init(metrics["durationMs"], record["status"])
+        init = metrics.get("initDurationMs")
+        return self._call(record["requestId"], metrics["durationMs"], init, record["status"])
+
+    def _call(self, request_id: str, milliseconds: str, init: str | None, status: str) -> str:
+        start = f"cold, init {init} ms" if init else "warm"
+        if request_id in self._raised and status == "success":
+            status = "error"
+        self._raised.discard(request_id)
+        return f"{_mark(status)}{milliseconds} ms ({start})"
 
 
-def _platform_event(event: dict[str, dict[str, dict[str, str]]]) -> str | None:
-    record = event["record"]
-    if "metrics" not in record or "durationMs" not in record["metrics"]:
-        return None
-    metrics = record["metrics"]
-    return _call(metrics["durationMs"], metrics.get("initDurationMs"), str(record.get("status")))
+def _init(milliseconds: str, status: str) -> str:
+    return f"{_mark(f'init {status}')}{milliseconds} ms"
 
 
-def _call(milliseconds: str, init: str | None, status: str) -> str:
-    start = f"cold, init {init} ms" if init else "warm"
-    failed = "" if status == "success" else f"{status} "
-    return f"{failed}{milliseconds} ms ({start})"
+def _mark(status: str) -> str:
+    return "" if status == "success" else click.style(status, fg="red") + " "

@@ -13,7 +13,7 @@ from pilotlight import __version__
 from pilotlight_cli.functions import FUNCTIONS
 from pilotlight_cli.output import tick
 
-from .brief import brief
+from .brief import Brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,9 @@ __all__ = ["Console"]
 
 class Console:
     """Prints for a person."""
+
+    def __init__(self) -> None:
+        self._brief = Brief()
 
     def started(self, state: Path, python: FunctionsPython) -> None:
         """Say what runs, and once what it is not."""
@@ -56,7 +59,7 @@ class Console:
 
     def log(self, lines: Sequence[LogLine]) -> None:
         """Show a call's own lines, and its report in short."""
-        shown = [text for line in lines if (text := brief(line)) is not None]
+        shown = [text for line in lines if (text := self._brief.show(line)) is not None]
         if shown:
             click.echo("\n".join(shown))
 

@@ -11,8 +11,6 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from pilotlight.runtimes import family_of
-
 from .asynchronous import AsyncConfig, check_not_itself
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
@@ -179,13 +177,6 @@ class FunctionSpec(Model):
                 "!has(self.code.image) || (!has(self.runtime) && !has(self.handler))",
                 "runtime and handler are not supported with code.image",
             ),
-            (
-                (
-                    "!has(self.runtime) || !has(self.handler) || "
-                    "!self.runtime.startsWith('python') || self.handler.contains('.')"
-                ),
-                "handler has no dot: file.function is expected, such as index.handler",
-            ),
         )
     )
 
@@ -267,8 +258,6 @@ class FunctionSpec(Model):
                 raise ValueError("runtime and handler are not supported with code.image")
         elif not self.runtime or not self.handler:
             raise ValueError("runtime and handler are required unless code.image is given")
-        else:
-            family_of(self.runtime).check_handler(self.handler)
         if len(self.tags) > MOST_TAGS:
             raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
         return self

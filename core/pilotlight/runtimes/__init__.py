@@ -10,11 +10,12 @@ from __future__ import annotations
 from .bootstrap import Bootstrap
 from .family import Family, Handler, Sources
 from .known import DOTNET, GO, JAVA, NODEJS, RUBY
-from .python import Python
+from .python import OWN_PYTHON, Python
 
 __all__ = [
     "DEPRECATED_RUNTIMES",
     "FAMILIES",
+    "OWN_PYTHON",
     "RUNTIMES",
     "Family",
     "Handler",

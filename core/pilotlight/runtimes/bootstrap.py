@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .family import Family, Handler, Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Bootstrap"]
 
 _FILE = "bootstrap"
 _NEWEST = "provided.al2023"
+FIRST = """#!/bin/sh
+# A first function: it answers with its event, by the Lambda Runtime API.
+set -eu
+api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+head="$(mktemp)"
+while true; do
+    event="$(curl -sS -D "$head" "$api/next")"
+    id="$(tr -d '\\r' < "$head" | sed -n 's/^lambda-runtime-aws-request-id: //Ip')"
+    printf '{"event": %s}' "$event" | curl -sS -o /dev/null --data-binary @- "$api/$id/response"
+done
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +43,10 @@ class Bootstrap(Family):
     def find_handler(self, sources: Sources) -> Handler | None:
         """Find a bootstrap."""
         return Handler(_NEWEST, _FILE) if _FILE in sources.files else None
+
+    def first_files(self) -> Mapping[str, str]:
+        """Return a bootstrap in shell, which needs curl."""
+        return {_FILE: FIRST}
 
     def looks_for(self, only: str | None) -> str:  # noqa: ARG002  it has one name only
         """Name it."""

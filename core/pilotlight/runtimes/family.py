@@ -61,12 +61,16 @@ class Family:
             )
         return module + self.suffix
 
-    def check_handler(self, handler: str) -> None:
-        """Refuse a handler that can never work, by ValueError; others fail when they are called."""
-
     def find_handler(self, sources: Sources) -> Handler | None:  # noqa: ARG002  families differ
         """Find what a new function begins with, where that is certain."""
         return None
+
+    def first_files(self) -> Mapping[str, str]:
+        """Return the code of a function that greets, for `pilotlight init`; none where none runs.
+
+        `find_handler` finds where it begins.
+        """
+        return {}
 
     def looks_for(self, only: str | None) -> str:  # noqa: ARG002  families differ
         """Say what `find_handler` looks for; empty where it never finds anything."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .family import Family, Handler, Sources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["OWN_PYTHON", "Python"]
 
@@ -14,6 +18,13 @@ OWN_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 """The runtime of the version that runs the platform itself."""
 MODULES = ("lambda_function", "index", "main", "app", "handler", "function")
 FUNCTIONS = ("lambda_handler", "handler")
+FIRST = '''"""A first function: it greets whom its event names."""
+
+
+def handler(event, context):
+    print("called as", context.function_name)
+    return {"greeting": f"Hello, {event.get('name', 'world')}!"}
+'''
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +43,6 @@ class Python(Family):
     pooled: bool = True
     compiled: bool = True
 
-    def check_handler(self, handler: str) -> None:
-        """Refuse what names no function of a module."""
-        if "." not in handler:
-            raise ValueError(
-                f"handler {handler!r} has no dot: file.function is expected, such as index.handler"
-            )
-
     def find_handler(self, sources: Sources) -> Handler | None:
         """Find a function of a usual name, in a file of a usual name or in the only one."""
         for name in _modules(sources.only):
@@ -46,6 +50,10 @@ class Python(Family):
                 # The machine's own version: that is what runs it in local mode.
                 return Handler(OWN_PYTHON, f"{name}.{function}")
         return None
+
+    def first_files(self) -> Mapping[str, str]:
+        """Return a handler that says what it was given."""
+        return {"index.py": FIRST}
 
     def looks_for(self, only: str | None) -> str:
         """Name functions and files."""

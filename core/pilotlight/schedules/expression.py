@@ -26,6 +26,7 @@ __all__ = ["Expression", "next_times", "parse_expression", "parse_zone"]
 
 _FORM = re.compile(r"(cron|rate|at)\((.*)\)")
 _FIELDS = 6
+_UNIX_FIELDS = 5
 _UNITS = {"minute": 60, "hour": 3600, "day": 86_400}
 _LONGEST_RATE = timedelta(days=36_500)
 
@@ -100,7 +101,8 @@ def parse_expression(text: str) -> Expression:
     """Parse an expression; raises ValueError that says what is wrong, also if it never fires."""
     form = _FORM.fullmatch(text)
     if form is None:
-        raise ValueError(f"{text!r} came, cron(…), rate(…) or at(…) is expected")
+        bare = f": {_as_aws_writes(text.split())}" if len(text.split()) == _UNIX_FIELDS else ""
+        raise ValueError(f"{text!r} came, cron(…), rate(…) or at(…) is expected{bare}")
     parse = {"cron": _parse_cron, "rate": _parse_rate, "at": _parse_at}[form[1]]
     return parse(form[2])
 
@@ -131,9 +133,10 @@ def next_times(
 def _parse_cron(text: str) -> Expression:
     fields = text.split()
     if len(fields) != _FIELDS:
+        written = f": {_as_aws_writes(fields)}" if len(fields) == _UNIX_FIELDS else ""
         raise ValueError(
             f"{len(fields)} fields came, minutes, hours, day of month, month, day of week and "
-            "year are expected"
+            f"year are expected{written}"
         )
     cron = _Cron(
         minutes=MINUTES.parse(fields[0]),
@@ -145,6 +148,20 @@ def _parse_cron(text: str) -> Expression:
     if next(cron.dates(date(YEARS.low, 1, 1)), None) is None:
         raise ValueError(f"cron({text}) never fires: no such day")
     return cron
+
+
+def _as_aws_writes(fields: list[str]) -> str:
+    """Say a line of Unix's crontab in AWS's words: a year more, `?` for a day that says nothing.
+
+    Days of the week count from 1, Sunday; crontab counts from 0.
+    """
+    minutes, hours, day, month, weekday = fields
+    if day == "*" and weekday not in {"*", "?"}:
+        day = "?"
+        weekday = re.sub(r"\b\d", lambda digit: str(int(digit[0]) % 7 + 1), weekday)
+    elif weekday == "*":
+        weekday = "?"
+    return f"AWS writes cron({minutes} {hours} {day} {month} {weekday} *)"
 
 
 def _parse_rate(text: str) -> Expression:

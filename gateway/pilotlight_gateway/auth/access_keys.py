@@ -36,6 +36,8 @@ class AccessKey:
     secret: str = field(repr=False)
     namespace: str
     account: str
+    function: str = ""
+    """Whose own credentials it is of, if it is no Secret's."""
 
 
 class AccessKeys:

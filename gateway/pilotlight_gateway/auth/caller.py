@@ -20,6 +20,8 @@ class Caller:
     """12 digits."""
     namespace: str
     principal: str
+    function: str = ""
+    """Lambda's name of the function that calls with credentials of its own, if one does."""
 
 
 NOBODY = Caller("", "", "anonymous")

@@ -28,7 +28,8 @@ from .credentials import ALGORITHM, Credentials, parse_authorization
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .access_keys import AccessKeys
+    from .access_keys import AccessKey, AccessKeys
+    from .function_keys import FunctionKeys
 
 __all__ = ["SigV4Authenticator", "signature_of"]
 
@@ -44,6 +45,8 @@ class SigV4Authenticator:
     keys: AccessKeys
     region: str
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    functions: FunctionKeys | None = None
+    """Credentials with a session token; None where no function has any."""
 
     async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
         """Verify the signature and give the key's account."""
@@ -52,7 +55,7 @@ class SigV4Authenticator:
         if credentials is None:
             raise MissingTokenError("Missing Authentication Token")
         self._check_form(head, credentials, body_sha256)
-        key = await self.keys.find(credentials.access_key)
+        key = await self._find_key(head, credentials)
         if key is None:
             raise UnrecognizedClientError("The security token included in the request is invalid.")
         wanted = signature_of(head, credentials, body_sha256, key.secret)
@@ -63,7 +66,16 @@ class SigV4Authenticator:
                     "Consult the service documentation for details."
                 )
             )
-        return Caller(key.account, key.namespace, credentials.access_key)
+        principal = f"function/{key.function}" if key.function else key.id
+        return Caller(key.account, key.namespace, principal, key.function)
+
+    async def _find_key(self, head: RequestHead, credentials: Credentials) -> AccessKey | None:
+        token = head.headers.get("x-amz-security-token")
+        if token is None:
+            return await self.keys.find(credentials.access_key)
+        if self.functions is None:
+            return None
+        return await self.functions.find(credentials.access_key, token)
 
     def _check_form(self, head: RequestHead, credentials: Credentials, body_sha256: str) -> None:
         self._check_date(head, credentials)

@@ -19,10 +19,14 @@ from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisa
 from .served import Runnable, Served
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
     from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
+
+    GiveCredentials = Callable[[str, str, str], dict[str, str]]
 
 __all__ = ["Placement", "Revisions"]
 
@@ -55,6 +59,7 @@ class Revisions:
     environment: dict[str, str]
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
     packages: CompiledPackages
+    credentials: GiveCredentials
 
     served: Served = field(init=False)
     _account_ids: dict[str, str] = field(default_factory=dict, init=False)
@@ -81,6 +86,7 @@ class Revisions:
             revision=revision.revision,
             function=self._facts(runnable, account, provisioned=provisioned),
             environment=self.environment | await self._variables(revision, runnable.configuration),
+            credentials=self.credentials(revision.namespace, account, runnable.function_name),
             code=CodeSource(
                 sha256=sha256,
                 url=self.artifact_url.format(sha256=sha256),

@@ -14,7 +14,7 @@ from .routes import RouteService
 from .versions import VersionService
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Collection
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
@@ -35,11 +35,11 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     provisioning: Provisioning,
     accounts: Accounts,
     region: str,
-    runnable: Callable[[str], Awaitable[bool]] | None = None,
+    runnable: Collection[str] | None = None,
 ) -> list[Service]:
     """Make the service of every kind that is reconciled; a new kind is a line here.
 
-    `runnable` says whether something here runs a runtime; without it a `Runtime` must be there.
+    `runnable` are the runtimes that run here; without it those that have a `Runtime`.
     """
     return [
         FunctionService(

@@ -20,7 +20,7 @@ from pilotlight.packages import inline_package
 from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Runtime, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Collection
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
@@ -48,8 +48,8 @@ class Facts:
     region: str
     holder: str
     """Object name of the function that has the functionName."""
-    runnable: bool
-    """Something here runs the function's runtime."""
+    runnable: Collection[str]
+    """The runtimes that something here runs."""
     package: Package | PilotlightError | None
     secret: Secret | None
     """What `environmentFrom` names."""
@@ -65,13 +65,13 @@ class FactsReader:
         *,
         accounts: Accounts,
         region: str,
-        runnable: Callable[[str], Awaitable[bool]] | None = None,
+        runnable: Collection[str] | None = None,
     ) -> None:
         self._cache = cache
         self._artifacts = artifacts
         self._accounts = accounts
         self._region = region
-        self._runnable = runnable or self._has_runtime
+        self._runnable = runnable
 
     async def read(self, function: Function) -> Facts:
         """Read all facts about a function; raises UnavailableError where a store is away."""
@@ -80,7 +80,7 @@ class FactsReader:
             account=await self._account(function),
             region=self._region,
             holder=self._holder(function),
-            runnable=await self._runnable(function.spec.runtime or ""),
+            runnable=self._runtimes() if self._runnable is None else self._runnable,
             package=await self._package(function),
             secret=self._secret(function),
         )
@@ -96,8 +96,8 @@ class FactsReader:
         same = self._cache.by(FUNCTIONS_BY_NAME, name)
         return min(same, key=_precedence, default=function).metadata.name
 
-    async def _has_runtime(self, runtime: str) -> bool:
-        return self._cache.get(Runtime, Key("", runtime)) is not None
+    def _runtimes(self) -> set[str]:
+        return {runtime.metadata.name for runtime in self._cache.all(Runtime)}
 
     async def _package(self, function: Function) -> Package | PilotlightError | None:
         code = function.spec.code

@@ -79,8 +79,9 @@ def _check_runtime(facts: Facts) -> Problem | None:
     if runtime in DEPRECATED_RUNTIMES:
         message = f"runtime {runtime!r} is no longer supported by Lambda: a current one is expected"
         return Problem("RuntimeDeprecated", message, "InvalidRuntime")
-    if not facts.runnable:
-        message = f"nothing here runs runtime {runtime!r}: a Runtime of that name is expected"
+    if runtime not in facts.runnable:
+        there = ", ".join(sorted(facts.runnable)) or "no Runtime is there"
+        message = f"nothing here runs runtime {runtime!r}; what runs here: {there}"
         return Problem("RuntimeUnavailable", message, "InvalidRuntime")
     return None
 

@@ -27,7 +27,7 @@ from .function_facts import FactsReader
 from .function_status import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Collection
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
@@ -66,7 +66,7 @@ class FunctionService:
         *,
         region: str,
         accounts: Accounts,
-        runnable: Callable[[str], Awaitable[bool]] | None = None,
+        runnable: Collection[str] | None = None,
     ) -> None:
         self._cache = cache
         self._acknowledgements = acknowledgements
@@ -93,8 +93,8 @@ class FunctionService:
         """Bring one function's status up to date.
 
         Returns the seconds after which it should be called again though nothing changed, or None
-        where it is settled. `runnable` of the constructor says whether something here runs a
-        runtime; without it a `Runtime` resource must be there. Raises UnavailableError where a
+        where it is settled. `runnable` of the constructor are the runtimes that something here
+        runs; without it those that have a `Runtime` resource. Raises UnavailableError where a
         store is away, and ConflictError where somebody else wrote at the same time: call again.
         """
         function = self._cache.get(Function, key)

@@ -64,9 +64,10 @@ def main() -> None:
     elif arguments[0] == _POD:
         arguments = _become_pod(*arguments[1:])
     descriptor, layers_root = arguments
-    _set_search_path(str(Path.cwd()), layers_root)
+    # Before the function's folder is searched: no file of it stands in for what the runtime needs.
     from pilotlight_python.service import serve  # noqa: PLC0415 -- importable only from here on
 
+    _set_search_path(str(Path.cwd()), layers_root)
     sys.modules["__main__"] = ModuleType("__main__")
     serve(int(descriptor))
 

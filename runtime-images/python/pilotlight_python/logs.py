@@ -96,7 +96,7 @@ class FunctionLog:
         root.addHandler(handler)
         level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
         level = _LEVEL_ALIASES.get(level, level)
-        if level in logging.getLevelNamesMapping():
+        if isinstance(logging.getLevelName(level), int):  # Python 3.10 has no table of names
             root.setLevel(level)
 
     def enter(self, request_id: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight import function_credentials
 from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight.tickets import ticket_for
@@ -179,6 +180,10 @@ async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> Non
         "AWS_ENDPOINT_URL": "http://aws", "COLOUR": "green",
     }  # fmt: skip
     assert placement.specialisation.code.url == f"http://g/{'a' * 64}"
+    token = placement.specialisation.credentials["AWS_SESSION_TOKEN"]
+    issued = function_credentials.read(b"key", token)
+    assert issued.variables() == placement.specialisation.credentials
+    assert (issued.identity.account, issued.identity.function) == ("000000000000", "f")
 
 
 async def test_agents_fetch_what_was_compiled_of_a_package(stage: Stage) -> None:

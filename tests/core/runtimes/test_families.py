@@ -67,10 +67,3 @@ def test_what_runs_here_has_its_other_half_in_the_agent() -> None:
     }
     assert {half.prefix for half in agents.FAMILIES} == {half.prefix for half in halves.values()}
     assert all(halves[family.prefix].managed == family.pooled for family in run_here)
-
-
-@pytest.mark.parametrize("handler", ["handler", ""])
-def test_a_python_handler_names_a_file_and_a_function(handler: str) -> None:
-    with pytest.raises(ValueError, match="has no dot"):
-        family_of("python3.13").check_handler(handler)
-    family_of("provided.al2023").check_handler(handler)

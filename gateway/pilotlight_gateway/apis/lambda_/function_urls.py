@@ -22,6 +22,7 @@ from pilotlight_gateway.errors import (
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
+from pilotlight_gateway.http.sites import PREFIX
 
 from .aliases import find_alias
 from .lookup import find_unqualified, reference_of
@@ -163,11 +164,17 @@ def _document(services: Services, call: Call, function: Function, holder: Holder
 
 
 def _address(services: Services, call: Call, function: Function, holder: Holder) -> str:
-    """Return the address as clients reach the gateway: its scheme and port, a host of its own."""
-    settings = services.settings
+    """Return the address as clients reach the gateway: its scheme and port, a host of its own.
+
+    Where hosts of its own resolve in few clients, it is a path of the gateway's (`url_form`).
+    """
+    settings, account, qualifier = services.settings, call.caller.account, _qualifier(holder)
     origin = urlsplit(settings.public_url or call.origin)
+    if settings.url_form == "path":
+        reference = f"{function.function_name}:{qualifier}" if qualifier else function.function_name
+        return f"{origin.scheme or 'http'}://{origin.netloc}{PREFIX}{account}/{reference}/"
     port = f":{origin.port}" if origin.port else ""
-    name = url_id(call.caller.account, function.function_name, _qualifier(holder))
+    name = url_id(account, function.function_name, qualifier)
     host = f"{name}.lambda-url.{settings.region}.{settings.url_domain}"
     return f"{origin.scheme or 'http'}://{host}{port}/"
 

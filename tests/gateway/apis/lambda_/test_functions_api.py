@@ -157,7 +157,7 @@ PARAMETER = "InvalidParameterValueException"
 BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
     ("unknown runtime", {"Runtime": "cobol85"}, PARAMETER, "Value cobol85 at 'runtime'"),
     ("deprecated runtime", {"Runtime": "python3.6"}, PARAMETER, "no longer supported"),
-    ("handler without a dot", {"Handler": "index"}, PARAMETER, "'index' has no dot"),
+    ("handler with a blank", {"Handler": "index handler"}, VALIDATION, "at 'handler'"),
     ("memory 127", {"MemorySize": 127}, VALIDATION,
      ("Value '127' at 'memorySize' failed to satisfy constraint: "
      "Member must have value greater than or equal to 128")),

@@ -67,6 +67,14 @@ def raw(
     return found
 
 
+def test_a_handler_without_a_dot_fails_when_it_is_called(platform: GatewayHarness) -> None:
+    """Lambda creates it, whose pattern wants no dot, and its runtime says what is wrong."""
+    platform.create("nodot", "def handler(event, context):\n    return 1\n", Handler="index")
+    answer = platform.client().invoke(FunctionName="nodot")
+    assert answer["FunctionError"] == "Unhandled"
+    assert json.load(answer["Payload"])["errorType"] == "Runtime.MalformedHandlerName"
+
+
 def test_an_answer_has_lambdas_headers(platform: GatewayHarness, echo: str) -> None:
     answer = invoke(platform, echo, {"a": "ü"}, LogType="Tail")
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
