@@ -14,6 +14,7 @@ __all__ = [
     "AccessDeniedError",
     "ApiError",
     "FunctionNotFoundError",
+    "HeadersTooLargeError",
     "IncompleteSignatureError",
     "InvalidParameterValueError",
     "InvalidRequestContentError",
@@ -34,6 +35,8 @@ __all__ = [
     "TooManyRequestsError",
     "UnknownOperationError",
     "UnrecognizedClientError",
+    "UnsupportedMediaTypeError",
+    "UriTooLongError",
     "ValidationError",
     "translate",
 ]
@@ -130,6 +133,24 @@ class RequestEntityTooLargeError(ApiError):
     """The body of a management call is too large."""
 
     type, status = "RequestEntityTooLargeException", 413
+
+
+class UriTooLongError(ApiError):
+    """The request target is longer than is read."""
+
+    type, status = "RequestUriTooLongException", 414
+
+
+class HeadersTooLargeError(ApiError):
+    """A header, or all of them, are longer or more than are read."""
+
+    type, status = "RequestHeaderFieldsTooLargeException", 431
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The body's encoding is not one that is decoded."""
+
+    type, status = "UnsupportedMediaTypeException", 415
 
 
 class RequestTimeoutError(ApiError):

@@ -55,6 +55,8 @@ class Settings:
     """How long idle environments wait: a name in `pilotlight.keep_alive.RULES`."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
+    one_port: bool = False
+    """Whether the clients' port has the metrics, too: one machine has no other."""
     private_destinations: bool = False
     """Whether events may be told to HTTP addresses in private networks."""
     aws_endpoint_url: str = ""

@@ -170,6 +170,7 @@ class LocalPlatform:
                 platform_key=self._platform_key,
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
+                one_port=True,
                 private_destinations=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),

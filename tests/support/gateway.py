@@ -208,6 +208,7 @@ class GatewayHarness:
                 REGION,
                 KEY,
                 concurrency_limit=self._limit,
+                one_port=True,
                 private_destinations=True,
                 aws_endpoint_url=self._aws_endpoint_url,
             ),

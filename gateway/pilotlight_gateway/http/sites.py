@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pilotlight.resources import ROUTES_BY_HOST, Route, find_rival
+from pilotlight_gateway.paths import plain
 
 from .errors import HttpError
 from .route_table import RouteTable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.settings import Settings
 
     from .message import HttpRequest
+    from .site import Site
 
 __all__ = ["PREFIX", "Sites", "UnknownUrlError"]
 
@@ -49,13 +51,13 @@ class Sites:
         """By host; None until somebody asks after a change."""
         cache.on_change(Route, self._route_changed)
 
-    def serves(self, host: str, target: str) -> bool:
+    def serves(self, host: str, path: str) -> bool:
         """Say whether a request is for a site and not for the Lambda API.
 
-        `host` is the Host header, `target` the request target, both as they came.
+        `host` is the Host header as it came, `path` raw.
         """
         name = host.partition(":")[0].lower()
-        return name in self._tables or target.startswith(PREFIX) or _MARK in name
+        return name in self._tables or path.startswith(PREFIX) or _MARK in name
 
     def owns(self, host: str) -> bool:
         """Whether a Host header names a function URL's or a route's own host."""
@@ -82,6 +84,7 @@ class Sites:
         if found is None:
             raise HttpError(404)
         site, parameters = found
+        _check_reading(table, site, method, request.path)
         account = account_of(self._catalogue.get(site.namespace, site.function))
         return Match(site, account or "", self._region, request, method, parameters)
 
@@ -110,6 +113,14 @@ class Sites:
             table = _table_of(self._cache.by(ROUTES_BY_HOST, host))
             self._tables[host] = table
         return table
+
+
+def _check_reading(table: RouteTable, site: Site, method: str, path: str) -> None:
+    """Refuse a path whose plain form is another route's: who may call the one could reach it."""
+    read = plain(path)
+    other = table.find(method, quote(read)) if read != path else None
+    if other is not None and not other[0].stands_for(site):
+        raise HttpError(400, f"the path {path!r} can be read as {read!r}, which has other rules")
 
 
 def _table_of(routes: Sequence[Route]) -> RouteTable:
