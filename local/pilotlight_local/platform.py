@@ -160,6 +160,7 @@ class LocalPlatform:
             accounts=self._accounts,
             region=self.settings.region,
             runnable=_runnable,
+            private_addresses=True,
         )
         return Reconciler(self._cache, services)
 
@@ -171,7 +172,7 @@ class LocalPlatform:
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
                 one_port=True,
-                private_destinations=True,
+                private_addresses=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             cache=self._cache,

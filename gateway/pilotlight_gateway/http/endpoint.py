@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pilotlight.errors import PilotlightError
+from pilotlight.openid import read_keys
 from pilotlight_gateway import errors
 from pilotlight_gateway.bodies import read_body
 from pilotlight_gateway.exchange import Reply
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.auth.caller import Authenticator
     from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.settings import Settings
 
     from .site import Match, Style
     from .sites import Sites
@@ -57,11 +60,14 @@ log = structlog.get_logger()
 class HttpEndpoint:
     """Answers requests to function URLs and routes."""
 
-    def __init__(self, sites: Sites, invoker: Invoker, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: Settings, sites: Sites, invoker: Invoker, authenticator: Authenticator
+    ) -> None:
         self.sites = sites
         self._invoker = invoker
         self._rates = RateLimiter()
-        self._authorisation = Authorisation(authenticator, Issuers(), Authorizer(self._ask))
+        issuers = Issuers(partial(read_keys, private=settings.private_addresses))
+        self._authorisation = Authorisation(authenticator, issuers, Authorizer(self._ask))
 
     async def serve(self, request: BaseRequest, request_id: str) -> Reply:
         """Answer a request; what goes wrong is said in the words of what was addressed."""

@@ -1,7 +1,7 @@
 """Which site a request is for: by host a function URL or a route, by `/-/fn/` a function URL.
 
-Of two routes that want the same, the older one is served; the operator says so in the other's
-condition.
+Of two routes that want the same, the older one is served, and none whose account may not have its
+host; the operator says so in the other's condition.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Sites:
         self._catalogue = catalogue
         self._region = settings.region
         self._suffix = f"{_MARK}{settings.region}.{settings.url_domain}"
+        self._hosts = settings.hosts
         self._cache = cache
         self._urls = Urls(catalogue, cache)
         self._tables: dict[str, RouteTable | None] = {}
@@ -102,15 +103,20 @@ class Sites:
         for route in (before, after):
             if route is not None:
                 self._tables.pop(route.spec.host, None)
-                if self._cache.by(ROUTES_BY_HOST, route.spec.host):
+                if self._routes(route.spec.host):
                     self._tables[route.spec.host] = None
+
+    def _routes(self, host: str) -> list[Route]:
+        """Return the routes of a host whose accounts may have it."""
+        routes = self._cache.by(ROUTES_BY_HOST, host)
+        return [one for one in routes if self._hosts.allows(one.metadata.namespace, host)]
 
     def _table(self, host: str) -> RouteTable | None:
         if host not in self._tables:
             return None
         table = self._tables[host]
         if table is None:
-            table = _table_of(self._cache.by(ROUTES_BY_HOST, host))
+            table = _table_of(self._routes(host))
             self._tables[host] = table
         return table
 

@@ -437,3 +437,28 @@ def test_an_absolute_target_reaches_its_route(
     event = event_of(fetch(platform.port, f"http://{host}/a?b=c", host=host))
     assert (event["rawPath"], event["rawQueryString"]) == ("/a", "b=c")
     assert fetch(platform.port, "http://elsewhere.example.com/a", host=host).status == 400
+
+
+def test_a_route_never_takes_the_platforms_own_host(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """Stored past the API, it is not served; through the API it is refused."""
+    host = "api.example.com"
+    spec = RouteSpec(host=host, path="/{proxy+}", function="echoing")
+    one = Route(metadata=ObjectMeta(name="thief", namespace="default"), spec=spec)
+    platform.call(platform.resources.create(one))
+    try:
+        route("/")  # the gateway has seen what was stored before it
+        assert fetch(platform.port, "/-/live", host=host).json() == {"live": True}
+        assert fetch(platform.port, "/2015-03-31/functions/", host=host).json()["Functions"]
+    finally:
+        platform.call(platform.resources.delete(Route, one.key))
+    manifest = {
+        "apiVersion": "pilotlight.dev/v1alpha1",
+        "kind": "Route",
+        "metadata": {"name": "thief"},
+        "spec": {"host": host, "path": "/", "function": "echoing"},
+    }
+    status, _, body = platform.post("/-/apply", json.dumps(manifest).encode())
+    assert status == 400
+    assert "is no host that this account may have" in json.loads(body)["message"]

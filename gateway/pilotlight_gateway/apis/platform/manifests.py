@@ -44,6 +44,7 @@ async def apply(services: Services, call: Call) -> Reply:
         )
     wanted.metadata.namespace = namespace
     if isinstance(wanted, Route):
+        _refuse_foreign_host(services, wanted)
         _refuse_rival(services, wanted)
     if isinstance(wanted, FunctionAlias):
         await _refuse_own_destination(services, wanted)
@@ -74,6 +75,14 @@ async def _put(services: Services, wanted: Resource) -> Resource:
     update = {"spec": getattr(wanted, "spec", None), "metadata": metadata}
     changed = present.model_copy(update=update)
     return present if changed == present else await services.resources.replace(changed)
+
+
+def _refuse_foreign_host(services: Services, wanted: Route) -> None:
+    host = wanted.spec.host
+    if not services.settings.hosts.allows(wanted.metadata.namespace, host):
+        raise InvalidResourceError(
+            f"spec.host: {host} is no host that this account may have", field="spec.host"
+        )
 
 
 def _refuse_rival(services: Services, wanted: Route) -> None:
