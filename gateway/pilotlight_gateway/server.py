@@ -9,6 +9,7 @@ would stay open; here they do not. Bodies have deadlines of their own and stay a
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,9 @@ LONGEST_TARGET = 16 * 1024
 LONGEST_HEADER = LONGEST_TARGET + 1
 """Name and value, in bytes. Another number, as aiohttp's error says the limit and not the part."""
 MOST_HEADERS = 128
+
+_HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
+"""RFC 3986, section 3.2.2, without what no name has in practice; empty in HTTP/1.0."""
 
 log = structlog.get_logger()
 
@@ -165,13 +169,22 @@ def _noting_heads(handler: Handler) -> Handler:
             return await handler(request)
         connection.begin(request)
         try:
-            if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
-                return _refusal(ValidationError("HTTP/1.0 has no Transfer-Encoding"))
+            _check(request)
             return await handler(request)
+        except ValidationError as error:  # of the check: a handler answers for itself
+            return _refusal(error)
         finally:
             connection.end()
 
     return handle
+
+
+def _check(request: BaseRequest) -> None:
+    """Refuse what aiohttp takes for a request and could be read in two ways."""
+    if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
+        raise ValidationError("HTTP/1.0 has no Transfer-Encoding")
+    if not _HOST.fullmatch(request.headers.get("Host", "")):
+        raise ValidationError("the Host header is no host")
 
 
 def _refusal(error: ApiError) -> web.Response:

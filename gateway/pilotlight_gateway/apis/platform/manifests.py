@@ -5,14 +5,13 @@ What `kubectl` is on a cluster, these are wherever there is none; both write the
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
 from pilotlight.manifest import parse_manifest
 from pilotlight.resources import ROUTES_BY_HOST, Function, FunctionAlias, Key, Resource, Route
 from pilotlight_gateway.errors import FunctionNotFoundError
-from pilotlight_gateway.exchange import Reply, json_reply
+from pilotlight_gateway.exchange import Reply, json_reply, parse_json
 
 from .describe import describe
 
@@ -25,10 +24,7 @@ __all__ = ["apply", "delete_function", "get_function"]
 
 async def apply(services: Services, call: Call) -> Reply:
     """Create or change one resource of the caller's account."""
-    try:
-        wanted = parse_manifest(json.loads(call.body or b"null"))
-    except ValueError as error:
-        raise InvalidResourceError(f"the body is not JSON: {error}") from error
+    wanted = parse_manifest(parse_json(call.body or b"null"))
     if wanted.cluster_scoped:
         raise InvalidResourceError(
             f"kind: {wanted.kind} cannot be applied here, Function can; "
