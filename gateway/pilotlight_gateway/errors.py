@@ -1,6 +1,6 @@
 """Lambda's errors, as clients see them: type, status, body and headers (lambda.md 1.1).
 
-Operations raise these; `translate` turns core's errors into them; `pilotlight_gateway.app` writes
+Operations raise these; `translate` turns core's errors into them; `responses` writes
 them. Nothing else in the gateway builds an error response.
 """
 

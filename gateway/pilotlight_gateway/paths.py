@@ -16,17 +16,20 @@ __all__ = ["normalise", "plain", "split_target"]
 
 _PLAIN = re.compile(r"(?:/(?!\.)[A-Za-z0-9_.:$-]+)+")
 """A path that needs no second look, as nearly all are."""
+_PLAIN_QUERY = re.compile(r"[A-Za-z0-9_.:$=&-]*")
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no name has and no store keeps; bytes that are no UTF-8 come as surrogates."""
 
 
 def normalise(target: str, host: str) -> tuple[str, str]:
     """Return the raw path and the raw query of a request to a service; raises ValidationError."""
     path, query = split_target(target, host)
-    if _PLAIN.fullmatch(path):
+    if _PLAIN.fullmatch(path) and _PLAIN_QUERY.fullmatch(query):
         return path, query
     if any(not segment for segment in path.split("/")[1:-1]):
         raise ValidationError(f"the path {path!r} holds an empty segment")
-    if any(character < " " or character == "\x7f" for character in unquote(path)):
-        raise ValidationError("the path holds a control character")
+    if _NO_TEXT.search(unquote(f"{path}?{query}")):
+        raise ValidationError("the request target holds a control character, or what is no UTF-8")
     return path, query
 
 
