@@ -2,8 +2,8 @@
 
 OpenID Connect Discovery 1.0, section 4, and RFC 7517. The operator reads an issuer to say in a
 route's condition that it can be read; gateways keep what they read (`pilotlight_gateway.http`).
-Neither follows redirects or takes more than a few kilobytes: an issuer is an address that a tenant
-wrote.
+Neither follows redirects, takes more than a few kilobytes, connects to private networks on a
+cluster, or tells how a connection failed: an issuer is an address that a tenant wrote.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from .errors import UnavailableError
+from .public_addresses import connector
 
 __all__ = ["read_keys"]
 
@@ -23,8 +24,21 @@ _OK = 200
 Key = dict[str, Any]
 
 
-async def read_keys(session: aiohttp.ClientSession, issuer: str) -> list[Key]:
-    """Return an issuer's JSON Web Keys; raises UnavailableError saying what cannot be read."""
+async def read_keys(issuer: str, *, private: bool) -> list[Key]:
+    """Return an issuer's JSON Web Keys; raises UnavailableError saying what cannot be read.
+
+    `private` allows what one machine needs: plain HTTP, and addresses that are not public.
+    """
+    if not private and not issuer.startswith("https://"):
+        raise UnavailableError(f"{issuer} cannot be read: an https:// address is expected")
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(
+        connector=connector(private=private), timeout=timeout
+    ) as session:
+        return await _read(session, issuer)
+
+
+async def _read(session: aiohttp.ClientSession, issuer: str) -> list[Key]:
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     configuration = await _document(session, address)
     if configuration.get("issuer") != issuer:
@@ -43,9 +57,8 @@ def _scheme(issuer: str) -> str:
 
 
 async def _document(session: aiohttp.ClientSession, address: str) -> dict[str, Any]:
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
     try:
-        async with session.get(address, timeout=timeout, allow_redirects=False) as response:
+        async with session.get(address, allow_redirects=False) as response:
             if response.status != _OK:
                 raise UnavailableError(f"{address} answers with status {response.status}")
             content = await response.content.read(LARGEST_DOCUMENT)
@@ -53,7 +66,8 @@ async def _document(session: aiohttp.ClientSession, address: str) -> dict[str, A
                 content += await response.content.read(LARGEST_DOCUMENT - len(content))
             document = json.loads(content)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise UnavailableError(f"{address} cannot be read: {type(error).__name__}") from error
+        # Refused, closed or filtered, private or not there: whoever named it is told no more.
+        raise UnavailableError(f"{address} cannot be read") from error
     except (ValueError, RecursionError) as error:
         raise UnavailableError(f"{address} holds no JSON") from error
     if not isinstance(document, dict):

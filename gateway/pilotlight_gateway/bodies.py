@@ -1,5 +1,8 @@
 """Reads request bodies within limits and deadlines; nothing above a limit is ever held.
 
+A body is read as it came: that is what clients sign and what functions behind HTTP get. SDKs
+compress what they send to services, whose operations get it decompressed, within the same limit.
+
 aiohttp itself waits for ever for a slow body. Both a deadline between two pieces and one for the
 whole are kept here; the one for the head is in `connections`.
 """
@@ -7,23 +10,31 @@ whole are kept here; the one for the head is in `connections`.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import TYPE_CHECKING
 
 from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from .errors import ApiError, RequestTimeoutError, ValidationError
+from .errors import (
+    ApiError,
+    RequestTimeoutError,
+    UnsupportedMediaTypeError,
+    ValidationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["read_body", "stream_body"]
+__all__ = ["decompress", "read_body", "stream_body"]
 
 PIECE_SECONDS = 20.0
 WHOLE_SECONDS = 300.0
+_GZIP = zlib.MAX_WBITS | 16
+"""zlib's parameter for the format of RFC 1952."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -37,6 +48,32 @@ async def read_body(request: BaseRequest, limit: int, too_large: type[ApiError])
         return body
     pieces = [piece async for piece in stream_body(request, limit, too_large)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]) -> bytes:
+    """Decompress a body of a `Content-Encoding`; raises `too_large` where it becomes more.
+
+    Raises ValidationError where it is damaged, UnsupportedMediaTypeError for other encodings.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip":
+            inflater = zlib.decompressobj(_GZIP)
+        case "deflate":
+            inflater = zlib.decompressobj()
+        case _:
+            raise UnsupportedMediaTypeError(
+                f"Content-Encoding {encoding[:80]!r} came, gzip or deflate is expected"
+            )
+    try:
+        content = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise ValidationError(f"the body is no {encoding}: {error}") from error
+    _check_length(len(content), limit, too_large)
+    if not inflater.eof or inflater.unused_data:
+        raise ValidationError(f"the body is more or less than one {encoding} stream")
+    return content
 
 
 async def stream_body(

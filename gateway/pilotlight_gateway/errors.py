@@ -1,6 +1,6 @@
 """Lambda's errors, as clients see them: type, status, body and headers (lambda.md 1.1).
 
-Operations raise these; `translate` turns core's errors into them; `pilotlight_gateway.app` writes
+Operations raise these; `translate` turns core's errors into them; `responses` writes
 them. Nothing else in the gateway builds an error response.
 """
 
@@ -15,6 +15,7 @@ __all__ = [
     "ApiError",
     "ExpiredTokenError",
     "FunctionNotFoundError",
+    "HeadersTooLargeError",
     "IncompleteSignatureError",
     "InvalidParameterValueError",
     "InvalidRequestContentError",
@@ -35,6 +36,8 @@ __all__ = [
     "TooManyRequestsError",
     "UnknownOperationError",
     "UnrecognizedClientError",
+    "UnsupportedMediaTypeError",
+    "UriTooLongError",
     "ValidationError",
     "translate",
 ]
@@ -131,6 +134,24 @@ class RequestEntityTooLargeError(ApiError):
     """The body of a management call is too large."""
 
     type, status = "RequestEntityTooLargeException", 413
+
+
+class UriTooLongError(ApiError):
+    """The request target is longer than is read."""
+
+    type, status = "RequestUriTooLongException", 414
+
+
+class HeadersTooLargeError(ApiError):
+    """A header, or all of them, are longer or more than are read."""
+
+    type, status = "RequestHeaderFieldsTooLargeException", 431
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The body's encoding is not one that is decoded."""
+
+    type, status = "UnsupportedMediaTypeException", 415
 
 
 class RequestTimeoutError(ApiError):

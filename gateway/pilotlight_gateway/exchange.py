@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from multidict import MultiDict
 
-from .errors import ValidationError
+from .errors import SerializationError, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from .auth.caller import Caller
 
-__all__ = ["Call", "Query", "Reply", "json_reply", "parse_query", "refuse_repeated"]
+__all__ = ["Call", "Query", "Reply", "json_reply", "parse_json", "parse_query", "refuse_repeated"]
 
 MOST_PARAMETERS = 100
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 Query = MultiDict[str]
 """Query parameters, decoded, in the order in which they came; a name may come more than once."""
 
@@ -60,6 +62,17 @@ class Reply:
 def json_reply(document: object, status: int = 200) -> Reply:
     """Make a reply of a JSON document."""
     return Reply(status, json.dumps(document, ensure_ascii=False).encode())
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse a request's JSON; raises SerializationError where it is none, or holds no text."""
+    try:
+        document = json.loads(body)
+        if _SURROGATE.search(body):  # half a character, which no store can keep, or a whole one
+            json.dumps(document, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise SerializationError(f"The body is not JSON: {error}") from error
+    return document
 
 
 def parse_query(raw: str) -> Query:

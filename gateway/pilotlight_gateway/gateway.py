@@ -114,7 +114,7 @@ class Gateway:
         claims.bind(dispatcher)
         self._rollout = Rollout(cache, catalogue, dispatcher, claims)
         sites = Sites(settings, cache=cache, catalogue=catalogue)
-        http = HttpEndpoint(sites, invoker, authenticator)
+        http = HttpEndpoint(settings, sites, invoker, authenticator)
         self._clients = ClientPipeline(self.services, authenticator, http, guard)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(

@@ -16,14 +16,15 @@ from pilotlight.errors import PilotlightError
 
 from . import errors
 from .apis.doors import find_service
+from .apis.platform.service import CLIENTS, PLATFORM
 from .apis.protocols import error_in
 from .apis.service import Request
 from .auth.authorisation import OwnAccount
 from .auth.caller import NOBODY, RequestHead
-from .bodies import read_body
+from .bodies import decompress, read_body
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
-from .paths import normalise
+from .paths import normalise, split_target
 from .responses import write
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class Pipeline:
         if not endpoint.anonymous:
             signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
             caller = await self._authenticator.authenticate(signed, body)
+        encoding = request.headers.get("Content-Encoding", "")
+        body = decompress(body, encoding, endpoint.limit, endpoint.too_large)
         call = Call(
             operation=endpoint.operation,
             caller=caller,
@@ -127,7 +130,10 @@ class ClientPipeline(Pipeline):
         http: HttpEndpoint,
         guard: Guard | None = None,
     ) -> None:
-        super().__init__(services, find_service, authenticator)
+        platform = PLATFORM if services.settings.one_port else CLIENTS
+        super().__init__(
+            services, functools.partial(find_service, platform=platform), authenticator
+        )
         self.requests = 0
         """How many have come."""
         self._http = http
@@ -135,13 +141,21 @@ class ClientPipeline(Pipeline):
 
     async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
         self.requests += 1
-        if self._http.sites.serves(_host_of(request), request.raw_path):
+        if self._is_for_site(request):
             reply = await self._reply_of_site(request, request_id)
             handler: Literal["api", "site"] = "site"
         else:
             reply, handler = await super()._reply(request, request_id), "api"
         self._services.metrics.answered_http(handler, request.method, reply.status)
         return reply
+
+    def _is_for_site(self, request: BaseRequest) -> bool:
+        host = _host_of(request)
+        try:
+            path, _ = split_target(request.raw_path, host)
+        except errors.ValidationError:
+            path = ""  # it is refused on either way
+        return self._http.sites.serves(host, path)
 
     def _check(self, request: BaseRequest) -> None:
         if self._guard is not None:
@@ -163,7 +177,7 @@ def _host_of(request: BaseRequest) -> str:
 
 def _head_of(request: BaseRequest) -> Request:
     """Normalise a request's head: what is routed, signed and authorised is one and the same."""
-    path, raw_query = normalise(request.raw_path, request.headers.get("Host"))
+    path, raw_query = normalise(request.raw_path, _host_of(request))
     return Request(request.method, path, raw_query, parse_query(raw_query), request.headers)
 
 

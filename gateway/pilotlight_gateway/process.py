@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
+from pilotlight.hosts import Hosts
 from pilotlight.resources import (
     Function,
     FunctionAlias,
@@ -109,6 +110,7 @@ def _gateway(
             keep_alive=settings.keep_alive,
             url_domain=settings.domain,
             aws_endpoint_url=settings.aws_endpoint_url,
+            hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
         ),
         cache=cache,
         artifacts=PostgresArtifacts(database),

@@ -19,22 +19,31 @@ if TYPE_CHECKING:
 
     from .exchange import Reply
 
-__all__ = ["write"]
+__all__ = ["whole", "write"]
 
 log = structlog.get_logger()
 
 
 async def write(request: BaseRequest, reply: Reply, request_id: str) -> web.StreamResponse:
     """Write a reply."""
+    if isinstance(reply.body, bytes):
+        return whole(reply, request_id)
+    return await _stream(request, reply, reply.body, _headers(reply, request_id))
+
+
+def whole(reply: Reply, request_id: str) -> web.Response:
+    """Return the response of a reply whose body is there."""
+    return web.Response(status=reply.status, body=reply.body, headers=_headers(reply, request_id))
+
+
+def _headers(reply: Reply, request_id: str) -> Mapping[str, str]:
     headers = {
         "x-amzn-RequestId": request_id,
         "Content-Type": reply.content_type,
         "Server": "Pilotlight",
     }
     headers |= reply.headers
-    if reply.repeated:
-        return await _send(request, reply, _merged(headers, reply.repeated))
-    return await _send(request, reply, headers)
+    return _merged(headers, reply.repeated) if reply.repeated else headers
 
 
 def _merged(headers: Mapping[str, str], own: Sequence[tuple[str, str]]) -> CIMultiDict[str]:
@@ -44,14 +53,6 @@ def _merged(headers: Mapping[str, str], own: Sequence[tuple[str, str]]) -> CIMul
         merged.popall(name, None)
     merged.extend(own)
     return merged
-
-
-async def _send(
-    request: BaseRequest, reply: Reply, headers: Mapping[str, str]
-) -> web.StreamResponse:
-    if isinstance(reply.body, bytes):
-        return web.Response(status=reply.status, body=reply.body, headers=headers)
-    return await _stream(request, reply, reply.body, headers)
 
 
 async def _stream(

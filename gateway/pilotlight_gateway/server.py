@@ -1,19 +1,34 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-would stay open; here they do not. Bodies have deadlines of their own (`bodies`). What a request
-means, `pipeline` knows.
+would stay open; here they do not. Bodies have deadlines of their own and stay as they came
+(`bodies`). What is no request is refused here, in the gateway's words; what a request means,
+`pipeline` knows.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+import structlog
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
+
+from .apis.protocols import error_in
+from .errors import (
+    ApiError,
+    HeadersTooLargeError,
+    ServiceError,
+    UriTooLongError,
+    ValidationError,
+)
+from .identifiers import new_request_id
+from .responses import whole
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +39,15 @@ __all__ = ["Handler", "Server"]
 HEAD_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75.0
 BACKLOG = 1024
+LONGEST_TARGET = 16 * 1024
+LONGEST_HEADER = LONGEST_TARGET + 1
+"""Name and value, in bytes. Another number, as aiohttp's error says the limit and not the part."""
+MOST_HEADERS = 128
+
+_HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
+"""RFC 3986, section 3.2.2, without what no name has in practice; empty in HTTP/1.0."""
+
+log = structlog.get_logger()
 
 Handler = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -42,7 +66,14 @@ class Server:
         A socket that is `bound` already is taken as it is. Raises OSError where the port is in use.
         """
         requests = _GuardedServer(
-            handler, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=2.0
+            handler,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            lingering_time=2.0,
+            max_field_size=LONGEST_HEADER,
+            max_headers=MOST_HEADERS,
+            max_line_size=LONGEST_TARGET,
         )
         loop = asyncio.get_running_loop()
         address = {"host": host, "port": port} if bound is None else {"sock": bound}
@@ -86,10 +117,25 @@ class _GuardedConnection(RequestHandler):
         self._disarm()
         super().connection_lost(exc)
 
+    def handle_error(
+        self,
+        request: BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no request, or could not be answered; the connection ends."""
+        del status, message  # the exception says more
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already") from exc
+        return _refusal(_said(exc))
+
     def begin(self, request: BaseRequest) -> None:
         """Take note that a head is whole."""
         self._disarm()
         self._request, self._arriving = request, False
+        if request.method == "CONNECT" or "Upgrade" in request.headers:
+            self.close()  # once it is answered: aiohttp reads no HTTP behind either
 
     def end(self) -> None:
         """Take note that a request has been answered."""
@@ -127,8 +173,42 @@ def _noting_heads(handler: Handler) -> Handler:
             return await handler(request)
         connection.begin(request)
         try:
+            _check(request)
             return await handler(request)
+        except ValidationError as error:  # of the check: a handler answers for itself
+            return _refusal(error)
         finally:
             connection.end()
 
     return handle
+
+
+def _check(request: BaseRequest) -> None:
+    """Refuse what aiohttp takes for a request and could be read in two ways."""
+    if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
+        raise ValidationError("HTTP/1.0 has no Transfer-Encoding")
+    if not _HOST.fullmatch(request.headers.get("Host", "")):
+        raise ValidationError("the Host header is no host")
+
+
+def _refusal(error: ApiError) -> web.Response:
+    request_id = new_request_id()
+    response = whole(error_in("rest-json", error, request_id), request_id)
+    response.force_close()
+    return response
+
+
+def _said(error: BaseException | None) -> ApiError:
+    """Say what aiohttp could not read, or what went wrong while an answer was written."""
+    match error:
+        case LineTooLong(args=(_, limit, *_)) if limit == LONGEST_TARGET:
+            return UriTooLongError(f"the request target is longer than {LONGEST_TARGET} bytes")
+        case LineTooLong():
+            return HeadersTooLargeError(f"a header is longer than {LONGEST_TARGET} bytes")
+        case BadHttpMessage(message=message) if message.startswith("Too many headers"):
+            return HeadersTooLargeError(f"more than {MOST_HEADERS} headers came")
+        case BadHttpMessage():
+            return ValidationError("this is no HTTP/1.1 request")
+        case _:
+            log.error("request failed", exc_info=error)
+            return ServiceError("Internal error")

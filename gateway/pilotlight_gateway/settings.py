@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pilotlight.hosts import Hosts, hosts_by_account
 from pilotlight.keep_alive import RULES
 from pilotlight.settings import names, one_of, setting
 
@@ -22,6 +23,14 @@ class GatewaySettings:
     domain: str = setting("What hosts of function URLs end in.", default="localhost")
     namespaces: tuple[str, ...] = setting("Accounts' namespaces, comma-separated.", parse=names)
     release_namespace: str = setting("Where the platform itself runs, and its access keys are.")
+    reserved_hosts: tuple[str, ...] = setting(
+        "Hosts that no route may have, comma-separated; *.example.com is all below it.",
+        parse=names,
+    )
+    account_hosts: dict[str, tuple[str, ...]] = setting(  # noqa: RUF009  a field
+        "Hosts that an account's routes may have, as JSON: lists by namespace.",
+        parse=hosts_by_account,
+    )
     lease_name: str = setting("The Lease that says who leads.")
     platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field
     postgresql_url: str = setting("The database of packages, events and log lines.", secret=True)
@@ -57,8 +66,10 @@ class Settings:
     """Which of a function URL's two addresses the API says; both answer."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
-    private_destinations: bool = False
-    """Whether events may be told to HTTP addresses in private networks."""
+    one_port: bool = False
+    """Whether the clients' port has the metrics, too: one machine has no other."""
+    private_addresses: bool = False
+    """Whether events' destinations and tokens' issuers may be in private networks."""
     unlabelled_secrets: bool = False
     """Whether manifests that come here may name any Secret of their account (local mode: all are
     its user's own)."""
@@ -66,5 +77,7 @@ class Settings:
     """Whether keys for AWS that the process itself finds serve its tenants (local mode)."""
     aws_endpoint_url: str = ""
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
+    hosts: Hosts = field(default_factory=Hosts)
+    """Whose hosts are, for routes."""
     public_url: str = ""
     """Where clients reach the gateway, for addresses in answers; empty: as they came."""

@@ -163,6 +163,7 @@ class LocalPlatform:
             accounts=self._accounts,
             region=self.settings.region,
             runnable=RUN_HERE,
+            private_addresses=True,
         )
         return Reconciler(self._cache, services)
 
@@ -174,9 +175,10 @@ class LocalPlatform:
                 # More interpreters than cores starting at once only delay each other.
                 most_claims=2 * (os.cpu_count() or 1),
                 url_form=self.settings.function_url,
-                private_destinations=True,
                 unlabelled_secrets=True,
                 own_aws_credentials=not self.settings.aws_endpoint_url,
+                one_port=True,
+                private_addresses=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
             ),
             cache=self._cache,

@@ -18,6 +18,7 @@ import structlog
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import PilotlightError
+from pilotlight.hosts import Hosts
 from pilotlight.resources import (
     Function,
     FunctionAlias,
@@ -76,6 +77,7 @@ class ControllerSettings:
     region: str
     postgresql_url: str = field(repr=False)
     runtimes: dict[str, RuntimeSpec]
+    hosts: Hosts = field(default_factory=Hosts)
 
 
 class ForeignAutoscaler:
@@ -167,6 +169,7 @@ class Controller:
             provisioning=self._autoscaler,
             accounts=Accounts(cache),
             region=self._settings.region,
+            hosts=self._settings.hosts,
         )
         return Reconciler(cache, services)
 

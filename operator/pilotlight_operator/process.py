@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
+from pilotlight.hosts import Hosts
 from pilotlight.resources import (
     Function,
     FunctionAlias,
@@ -159,6 +160,7 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
         region=settings.region,
         postgresql_url=settings.postgresql_url,
         runtimes={name: RuntimeSpec.model_validate(spec) for name, spec in runtimes.items()},
+        hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pilotlight.hosts import hosts_by_account
 from pilotlight.settings import names, setting
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ class OperatorSettings:
     region: str = setting("The region in ARNs.", default="us-east-1")
     namespaces: tuple[str, ...] = setting("Accounts' namespaces, comma-separated.", parse=names)
     release_namespace: str = setting("Where the platform itself runs.")
+    reserved_hosts: tuple[str, ...] = setting(
+        "Hosts that no route may have, comma-separated; *.example.com is all below it.",
+        parse=names,
+    )
+    account_hosts: dict[str, tuple[str, ...]] = setting(  # noqa: RUF009  a field
+        "Hosts that an account's routes may have, as JSON: lists by namespace.",
+        parse=hosts_by_account,
+    )
     lease_name: str = setting("The Lease that elects the leader.")
     address: str = setting("This pod's own, at which gateways find the leader.")
     platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field

@@ -28,6 +28,10 @@ Json = dict[str, Any]
 EVERY_OPTION: Json = {
     "accounts": ["team-a", "team-b"],
     "aws": {"endpointUrl": "http://s3.example"},
+    "hosts": {
+        "reserved": ["lambda.example.com"],
+        "accounts": {"team-a": ["*.shop.example.com"]},
+    },
     "functions": {
         "imagePullSecret": "pull",
         "network": {

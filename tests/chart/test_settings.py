@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from pilotlight.hosts import Hosts
 from pilotlight.settings import PREFIX, settings_of
 from pilotlight_gateway.settings import GatewaySettings
 from pilotlight_operator.settings import OperatorSettings
@@ -67,3 +68,21 @@ def test_a_default_is_the_same_in_chart_and_process(process: str) -> None:
 def test_a_value_of_the_chart_arrives(program: str, process: str) -> None:
     """The limit of environments was once read by nobody."""
     assert given(program, process)["PILOTLIGHT_CONCURRENCY_LIMIT"] == "1000"
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_hosts_arrive_and_the_releases_own_are_reserved(program: str, process: str) -> None:
+    """Operator and gateway judge routes by the same hosts, whatever the values leave out."""
+    came = given(program, process)
+    reserved = settings(process)["PILOTLIGHT_RESERVED_HOSTS"].parse
+    owned = settings(process)["PILOTLIGHT_ACCOUNT_HOSTS"].parse
+    assert reserved is not None
+    assert owned is not None
+    hosts = Hosts(
+        reserved(came["PILOTLIGHT_RESERVED_HOSTS"]), owned(came["PILOTLIGHT_ACCOUNT_HOSTS"])
+    )
+    namespace = came["PILOTLIGHT_RELEASE_NAMESPACE"]
+    assert not hosts.allows("team-b", f"{came['PILOTLIGHT_LEASE_NAME']}-gateway.{namespace}")
+    assert not hosts.allows("team-b", "lambda.example.com")
+    assert hosts.allows("team-a", "a.shop.example.com")
+    assert not hosts.allows("team-b", "a.shop.example.com")

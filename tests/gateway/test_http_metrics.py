@@ -45,8 +45,9 @@ def test_each_request_is_counted_once(
 def test_a_failure_of_the_platform_is_a_5xx(platform: GatewayHarness) -> None:
     """Whatever breaks inside, the client gets an error and the operator a count."""
     before = count(platform, "api", "GET", "5xx")
-    with patch.object(platform.resources, "get", side_effect=RuntimeError("broken")):
-        assert fetch(platform.port, f"{FUNCTIONS}/not-known-yet").status == 500
+    broken = "pilotlight_gateway.apis.lambda_.functions.paged"
+    with patch(broken, side_effect=RuntimeError("broken")):
+        assert fetch(platform.port, f"{FUNCTIONS}/").status == 500
     assert count(platform, "api", "GET", "5xx") == before + 1
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight_gateway.apis.doors import find_service
 from pilotlight_gateway.apis.lambda_.inputs import assemble
 from pilotlight_gateway.apis.lambda_.model import load_model
-from pilotlight_gateway.errors import ValidationError
+from pilotlight_gateway.apis.platform.service import HEALTH, PLATFORM
+from pilotlight_gateway.apis.service import Request
+from pilotlight_gateway.errors import UnknownOperationError, ValidationError
 from pilotlight_gateway.exchange import Query, parse_query, refuse_repeated
 
 if TYPE_CHECKING:
@@ -63,3 +66,21 @@ def test_probes_need_no_credentials_and_nothing_else_does_without(
     assert platform.get("/-/ready")[0] == 200
     status, headers, _ = platform.get(f"/-/artifacts/{'0' * 64}")
     assert (status, headers["x-amzn-ErrorType"]) == (403, "AccessDeniedException")
+
+
+def test_a_clusters_clients_get_no_metrics() -> None:
+    """What they tell of all accounts is for the health port; one machine has one port."""
+    request = Request("GET", "/-/metrics", "", Query(), {})
+    with pytest.raises(UnknownOperationError):
+        find_service(request).find(request)
+    for door in (HEALTH, PLATFORM):
+        assert door.find(request).operation == "GetMetrics"
+
+
+def test_no_number_is_no_number(platform: GatewayHarness) -> None:
+    """Python reads them as numbers, no store does."""
+    platform.create("numbers", "def handler(e, c):\n    return 1\n")
+    for query in ("limit=nan", "since=inf", "after_id=-inf", "after_id=1e400", "limit="):
+        status, _, body = platform.get(f"/-/logs?function=numbers&{query}")
+        assert status == 400, query
+        assert "a number is expected" in json.loads(body)["message"]

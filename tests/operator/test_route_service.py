@@ -8,6 +8,7 @@ import pytest
 
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
+from pilotlight.hosts import Hosts
 from pilotlight.resources import Code, Function, FunctionSpec, Key, ObjectMeta, Route, RouteSpec
 from pilotlight_operator.services.routes import RouteFacts, RouteService, decide
 from tests.support.memory import MemoryResources
@@ -39,12 +40,14 @@ async def resources() -> MemoryResources:
     return store
 
 
-async def said(resources: MemoryResources, name: str, namespace: str = "shop") -> tuple[str, str]:
+async def said(
+    resources: MemoryResources, name: str, namespace: str = "shop", hosts: Hosts | None = None
+) -> tuple[str, str]:
     """Reconcile a route and give its condition's reason and message."""
     key = Key(namespace, name)
     cache = Cache(resources, Function, Route)
     await cache.refresh()
-    again = await RouteService(cache, keys).reconcile(key)
+    again = await RouteService(cache, keys, hosts or Hosts()).reconcile(key)
     ready = (await resources.get(Route, key)).condition("Ready")
     assert ready is not None
     assert (again is None) == (ready.status == "True")
@@ -71,6 +74,18 @@ async def test_other_accounts_routes_are_not_told(resources: MemoryResources) ->
     reason, message = await said(resources, "two")
     assert reason == "PathTaken"
     assert "secret" not in message
+
+
+async def test_a_host_of_the_platform_or_of_another_account(resources: MemoryResources) -> None:
+    """Its route is not served, and stands in nobody's way."""
+    hosts = Hosts(("api.example.com",), {"shop": ("a.example.com",)})
+    await resources.create(make("first", namespace="else"))
+    await resources.create(make("one"))
+    await resources.create(make("two", host="api.example.com"))
+    refused = "HostNotAllowed", "a.example.com is no host that this account may have"
+    assert await said(resources, "first", "else", hosts) == refused
+    assert await said(resources, "one", hosts=hosts) == ("Serving", "")
+    assert (await said(resources, "two", hosts=hosts))[0] == "HostNotAllowed"
 
 
 async def test_a_missing_function_or_authorizer(resources: MemoryResources) -> None:

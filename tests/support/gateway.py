@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
+from pilotlight.hosts import Hosts
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
@@ -209,7 +210,9 @@ class GatewayHarness:
                 REGION,
                 KEY,
                 concurrency_limit=self._limit,
-                private_destinations=True,
+                hosts=Hosts(("api.example.com",)),
+                one_port=True,
+                private_addresses=True,
                 aws_endpoint_url=self._aws_endpoint_url,
             ),
             cache=self.cache,
@@ -224,6 +227,7 @@ class GatewayHarness:
             self.cache, self.artifacts, acknowledgements=self.autoscaler.acknowledgements,
             provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
             runnable=RUNTIMES,
+            private_addresses=True,
         )  # fmt: skip
         reconciler = Reconciler(self.cache, services)
         background = [asyncio.create_task(work) for work in (feed(self.cache, reconciler),)]

@@ -41,6 +41,12 @@ def patch(data: bytes, signature: bytes, offset: int, value: bytes) -> bytes:
     return data[:start] + value + data[start + len(value) :]
 
 
+def nameless() -> bytes:
+    """Return an archive with an entry whose name has become a byte of its extra field."""
+    lengths = struct.pack("<HH", 0, 1)
+    return patch(patch(pack(("a", b"x")), b"PK\x03\x04", 26, lengths), b"PK\x01\x02", 28, lengths)
+
+
 def overlapping() -> bytes:
     """Return an archive whose two entries share one body."""
     data = bytearray(pack(("a", b"x" * 1000), ("b", b"x" * 1000)))
@@ -69,6 +75,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
     "cut off": lambda: pack(("a", b"x" * 1000))[:-10],
     "directory cut": lambda: pack(("a", b"x"))[:40],
+    "no name": nameless,
     "absolute": lambda: pack(("/etc/passwd", b"x")),
     "upwards": lambda: pack(("../x", b"x")),
     "upwards inside": lambda: pack(("a/../../x", b"x")),

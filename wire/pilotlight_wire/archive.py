@@ -115,7 +115,7 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
     parts = name.split("/")
     if ".." in parts:
         raise ArchiveError(f"{shown} leads upwards, a path below the root is expected")
-    if not _parts(entry) and not entry.is_dir():
+    if not name or (not _parts(entry) and not entry.is_dir()):
         raise ArchiveError(f"{shown} names no file")
     longest = max(len(part.encode()) for part in parts)
     if longest > _NAME_LIMIT or len(name.encode()) > _PATH_LIMIT:

@@ -62,6 +62,9 @@ capabilities: {drop: [ALL]}
 - {name: PILOTLIGHT_RELEASE_NAMESPACE, value: {{ .Release.Namespace | quote }}}
 - {name: PILOTLIGHT_LEASE_NAME, value: {{ include "pilotlight.fullname" . | quote }}}
 - {name: PILOTLIGHT_CONCURRENCY_LIMIT, value: {{ .Values.concurrencyLimit | quote }}}
+{{- /* Below the release's namespace are its Services, as pods of the cluster may name them. */}}
+- {name: PILOTLIGHT_RESERVED_HOSTS, value: {{ append .Values.hosts.reserved (printf "*.%s" .Release.Namespace) | join "," | quote }}}
+- {name: PILOTLIGHT_ACCOUNT_HOSTS, value: {{ toJson .Values.hosts.accounts | quote }}}
 - {name: PILOTLIGHT_PLATFORM_KEY_FILE, value: /etc/pilotlight/platform-key/key}
 - name: PILOTLIGHT_POSTGRESQL_URL
   valueFrom:
@@ -75,5 +78,5 @@ capabilities: {drop: [ALL]}
 
 {{- /* Secrets and settings that are read once: their change restarts the pod. */ -}}
 {{- define "pilotlight.checksums" -}}
-checksum/settings: {{ toJson (list .Values.postgresql .Values.platformKey .Values.runtimes .Values.accounts) | sha256sum }}
+checksum/settings: {{ toJson (list .Values.postgresql .Values.platformKey .Values.runtimes .Values.accounts .Values.hosts) | sha256sum }}
 {{- end -}}

@@ -32,7 +32,8 @@ class Cors(Model):
             (
                 (
                     "!has(self.allowCredentials) || !self.allowCredentials || "
-                    "!has(self.allowOrigins) || !self.allowOrigins.exists(origin, origin == '*')"
+                    "!has(self.allowOrigins) || "
+                    "!self.allowOrigins.exists(origin, origin.contains('*'))"
                 ),
                 "allowCredentials needs origins that are named",
             ),
@@ -65,8 +66,9 @@ class Cors(Model):
 
     @model_validator(mode="after")
     def _credentials_need_named_origins(self) -> Self:
-        if self.allow_credentials and "*" in self.allow_origins:
-            raise ValueError("allowCredentials needs origins that are named, * came")
+        wild = [origin for origin in self.allow_origins if "*" in origin]
+        if self.allow_credentials and wild:
+            raise ValueError(f"allowCredentials needs origins that are named, {wild[0]} came")
         return self
 
 

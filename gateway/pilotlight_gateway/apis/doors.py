@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pilotlight_gateway.auth.credentials import parse_authorization
 
 from .lambda_.service import Lambda
-from .platform.service import PLATFORM, PREFIX
+from .platform.service import CLIENTS, PREFIX
 from .unserved import Unserved
 
 if TYPE_CHECKING:
@@ -25,10 +25,13 @@ _SCOPE_SERVICE = 3
 """Where a presigned query's X-Amz-Credential has the service: key/date/region/service/term."""
 
 
-def find_service(request: Request) -> Service:
-    """Return the door that a request goes through; raises IncompleteSignatureError."""
+def find_service(request: Request, platform: Service = CLIENTS) -> Service:
+    """Return the door that a request goes through; raises IncompleteSignatureError.
+
+    `platform` is that of the platform's own endpoints.
+    """
     if request.path.startswith(PREFIX):
-        return PLATFORM
+        return platform
     name = _signed_for(request) or Lambda.name
     served = SERVICES.get(name)
     return Unserved(name) if served is None else served

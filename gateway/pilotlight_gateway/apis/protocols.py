@@ -53,21 +53,28 @@ def error_in(protocol: str, error: ApiError, request_id: str) -> Reply:
 
 
 def _rest_json(error: ApiError) -> Reply:
-    body = json.dumps(error.body(), ensure_ascii=False).encode()
     headers = {"x-amzn-ErrorType": error.type} | error.headers
-    return Reply(error.status, body, headers=headers)
+    return Reply(error.status, _document(error.body()), headers=headers)
 
 
 def _json(error: ApiError, content_type: str) -> Reply:
     document = {"__type": error.type, "message": error.message} | error.members
-    body = json.dumps(document, ensure_ascii=False).encode()
     headers = {"x-amzn-ErrorType": error.type} | error.headers
-    return Reply(error.status, body, headers=headers, content_type=content_type)
+    return Reply(error.status, _document(document), headers=headers, content_type=content_type)
+
+
+def _document(members: dict[str, str]) -> bytes:
+    return _encoded(json.dumps(members, ensure_ascii=False))
+
+
+def _encoded(text: str) -> bytes:
+    """Encode a text that may quote what came, and so bytes that were no text."""
+    return text.encode(errors="replace")
 
 
 def _xml(error: ApiError, body: str) -> Reply:
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
-    return Reply(error.status, text.encode(), headers=error.headers, content_type="text/xml")
+    return Reply(error.status, _encoded(text), headers=error.headers, content_type="text/xml")
 
 
 def _code_and_message(error: ApiError) -> str:
@@ -108,7 +115,7 @@ def _cbor(error: ApiError) -> Reply:
 
 
 def _cbor_text(text: str) -> bytes:
-    content = text.encode()
+    content = _encoded(text)
     length = len(content)
     if length < _LONG_TEXT:
         return bytes([0x60 | length]) + content

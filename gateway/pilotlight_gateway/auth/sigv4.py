@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from pilotlight_gateway.errors import (
     IncompleteSignatureError,
@@ -59,7 +60,7 @@ class SigV4Authenticator:
         if key is None:
             raise UnrecognizedClientError("The security token included in the request is invalid.")
         wanted = signature_of(head, credentials, body_sha256, key.secret)
-        if not hmac.compare_digest(wanted.encode(), credentials.signature.encode()):
+        if not hmac.compare_digest(wanted.encode(), _bytes(credentials.signature)):
             raise InvalidSignatureError(
                 _UNSAFE.format(
                     why="Check your AWS Secret Access Key and signing method. "
@@ -125,36 +126,40 @@ def signature_of(head: RequestHead, credentials: Credentials, body_sha256: str, 
             ALGORITHM,
             head.headers.get("x-amz-date", ""),
             credentials.scope,
-            hashlib.sha256(canonical.encode()).hexdigest(),
+            hashlib.sha256(_bytes(canonical)).hexdigest(),
         )
     )
     key = _signing_key(secret, credentials.date, credentials.region, credentials.service)
-    return hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, _bytes(to_sign), hashlib.sha256).hexdigest()
 
 
 @functools.lru_cache(maxsize=1024)
 def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     key = ("AWS4" + secret).encode()
     for part in (date, region, service, "aws4_request"):
-        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        key = hmac.new(key, _bytes(part), hashlib.sha256).digest()
     return key
 
 
 def _canonical_request(head: RequestHead, credentials: Credentials, body_sha256: str) -> str:
     headers = "".join(
-        f"{name}:{' '.join(head.headers.get(name, '').split())}\n"
-        for name in credentials.signed_headers
+        f"{name}:{_trimmed(head.headers.get(name, ''))}\n" for name in credentials.signed_headers
     )
     return "\n".join(
         (
             head.method,
-            quote(head.path, safe="/~"),
+            quote(_bytes(head.path), safe="/~"),
             _canonical_query(head.query),
             headers,
             ";".join(credentials.signed_headers),
             body_sha256,
         )
     )
+
+
+def _trimmed(value: str) -> str:
+    """Fold ASCII's white space alone, as clients do."""
+    return re.sub(r"[ \t]+", " ", value).strip(" ")
 
 
 def _canonical_query(query: str) -> str:
@@ -166,7 +171,12 @@ def _canonical_query(query: str) -> str:
 
 
 def _encode(text: str) -> str:
-    return quote(unquote(text.replace("+", " ")), safe="-_.~")
+    return quote(unquote_to_bytes(_bytes(text.replace("+", " "))), safe="-_.~")
+
+
+def _bytes(text: str) -> bytes:
+    """Return what was sent, which need not have been text."""
+    return text.encode(errors="surrogateescape")
 
 
 def _check_headers(head: RequestHead, credentials: Credentials) -> None:

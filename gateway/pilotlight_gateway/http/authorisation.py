@@ -13,6 +13,7 @@ import structlog
 from pilotlight_gateway.auth.caller import RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
 from pilotlight_gateway.errors import ApiError
+from pilotlight_gateway.paths import split_target
 
 from .errors import HttpError
 from .tokens import check_token
@@ -72,7 +73,7 @@ class Authorisation:
         }
 
     async def _signer(self, request: BaseRequest, match: Match) -> Caller:
-        path, _, query = request.raw_path.partition("?")
+        path, query = split_target(request.raw_path, request.headers.get("Host", ""))
         head = RequestHead(request.method, path, query, request.headers)
         try:
             _check_service(request.headers.get("Authorization", ""))

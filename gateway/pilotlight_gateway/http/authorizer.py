@@ -1,20 +1,21 @@
 """Asks a route's authorizer function whether a request may pass, and keeps its answer for a while.
 
-API Gateway Developer Guide, "Lambda authorizers for HTTP APIs": the simple answer
-`{"isAuthorized": …, "context": …}` and the policy document are both understood.
+Kept is the answer, not what it meant for one request: a policy is judged for each (`verdict`).
 """
 
 from __future__ import annotations
 
-import fnmatch
 import json
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pilotlight_gateway.paths import plain
 
 from . import envelope, payload_v1, payload_v2
 from .errors import HttpError
+from .verdict import Verdict, parse_verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,20 +27,30 @@ if TYPE_CHECKING:
     Invoke = Callable[[Match, str, bytes], Awaitable[bytes]]
     """Invokes a function of the match's account by its reference; raises HttpError."""
 
-__all__ = ["Authorizer", "verdict"]
+__all__ = ["Authorizer"]
 
 MOST_KEPT = 10_000
+LARGEST_ANSWER = 32 * 1024
+"""Bytes, so that what is kept stays bounded; API Gateway takes less."""
+
+
+class _Place(NamedTuple):
+    """What an answer is kept for: who was asked about which caller of which route."""
+
+    site: str
+    route_key: str
+    function: str
+    identity_header: str
+    identity: str
 
 
 @dataclass(slots=True)
 class Authorizer:
-    """Decisions, and those that still count."""
+    """Answers that still count, and the way to others."""
 
     invoke: Invoke
     clock: Callable[[], float] = time.monotonic
-    _kept: OrderedDict[tuple[str, str], tuple[float, dict[str, object] | None]] = field(
-        default_factory=OrderedDict
-    )
+    _kept: OrderedDict[_Place, tuple[float, Verdict]] = field(default_factory=OrderedDict)
 
     async def check(self, wanted: AuthorizerAuth, match: Match) -> Findings:
         """Return the authorizer's context as payload 2.0 says it.
@@ -49,69 +60,43 @@ class Authorizer:
         identity = match.request.header(wanted.identity_header)
         if not identity:
             raise HttpError(401)
-        place = (match.site.id, f"{match.route_key} {identity}")
-        expires, context = self._kept.get(place, (float("-inf"), None))
-        if self.clock() >= expires:
-            context = await self._ask(wanted, identity, match)
-            self._keep(place, context, wanted.cache_seconds)
-        if context is None:
-            raise HttpError(403)
-        return {"lambda": context}
-
-    async def _ask(
-        self, wanted: AuthorizerAuth, identity: str, match: Match
-    ) -> dict[str, object] | None:
         arn = _route_arn(match)
-        event = _event(arn, identity, match)
+        place = _place(wanted, identity, match)
+        expires, verdict = self._kept.get(place, (float("-inf"), None))
+        if verdict is None or self.clock() >= expires:
+            verdict = await self._ask(wanted, _event(arn, identity, match), match)
+            self._keep(place, verdict, wanted.cache_seconds)
+        if not verdict.allows(arn):
+            raise HttpError(403)
+        return {"lambda": verdict.context}
+
+    async def _ask(self, wanted: AuthorizerAuth, event: dict[str, Any], match: Match) -> Verdict:
         answer = await self.invoke(match, wanted.function, json.dumps(event).encode())
+        if len(answer) > LARGEST_ANSWER:
+            raise HttpError(502)
         try:
-            return verdict(envelope.load(answer), arn)
+            return parse_verdict(envelope.load(answer))
         except ValueError as error:
             raise HttpError(502) from error
 
-    def _keep(
-        self, place: tuple[str, str], context: dict[str, object] | None, seconds: int
-    ) -> None:
+    def _keep(self, place: _Place, verdict: Verdict, seconds: int) -> None:
         if seconds == 0:
             return
-        self._kept[place] = (self.clock() + seconds, context)
+        self._kept[place] = (self.clock() + seconds, verdict)
         self._kept.move_to_end(place)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
 
 
-def verdict(answer: Any, arn: str) -> dict[str, object] | None:
-    """Read an authorizer's answer: its context, or None for no; raises ValueError if malformed."""
-    if not isinstance(answer, dict):
-        raise ValueError("an authorizer answers an object")  # noqa: TRY004  bad content, not a bug
-    context = answer.get("context") or {}
-    if not isinstance(context, dict):
-        raise ValueError("context is an object")  # noqa: TRY004  the same
-    if "isAuthorized" in answer:
-        return context if answer["isAuthorized"] is True else None
-    policy = answer.get("policyDocument")
-    statements = policy.get("Statement") if isinstance(policy, dict) else None
-    if not isinstance(statements, list) or not all(isinstance(one, dict) for one in statements):
-        raise ValueError("neither isAuthorized nor a policy came")
-    effects = {one.get("Effect") for one in statements if _concerns(one, arn)}
-    allowed = "Allow" in effects and "Deny" not in effects
-    return {"principalId": answer.get("principalId"), **context} if allowed else None
-
-
-def _concerns(statement: dict[str, Any], arn: str) -> bool:
-    actions, resources = _listed(statement.get("Action")), _listed(statement.get("Resource"))
-    acts = any(fnmatch.fnmatchcase("execute-api:invoke", one.lower()) for one in actions)
-    return acts and any(fnmatch.fnmatchcase(arn, one) for one in resources)
-
-
-def _listed(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+def _place(wanted: AuthorizerAuth, identity: str, match: Match) -> _Place:
+    header = wanted.identity_header
+    return _Place(match.site.id, match.route_key, wanted.function, header, identity)
 
 
 def _route_arn(match: Match) -> str:
     return (
         f"arn:aws:execute-api:{match.region}:{match.account}:{match.site.id}/$default/"
-        f"{match.request.method}{match.request.decoded_path}"
+        f"{match.request.method}{plain(match.request.path)}"
     )
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from pilotlight.errors import PilotlightError
+from pilotlight.openid import read_keys
 from pilotlight_gateway import errors
 from pilotlight_gateway.bodies import read_body
 from pilotlight_gateway.exchange import Reply
@@ -21,6 +23,7 @@ from pilotlight_gateway.identifiers import new_request_id, new_trace_id
 from pilotlight_gateway.invocation.invocation import LARGEST_EVENT, Invocation
 from pilotlight_gateway.invocation.lineage import continue_trace
 from pilotlight_gateway.invocation.reference import Reference
+from pilotlight_gateway.paths import split_target
 
 from . import cors
 from .authorisation import Authorisation
@@ -37,12 +40,17 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.auth.caller import Authenticator
     from pilotlight_gateway.invocation.invoker import Invoker
+    from pilotlight_gateway.settings import Settings
 
-    from .site import Match
+    from .site import Match, Style
     from .sites import Sites
 
 __all__ = ["HttpEndpoint", "event_of"]
 
+LARGEST_HEAD = 10_240
+"""Bytes of request target, header names and values (API Gateway, "Quotas for HTTP APIs")."""
+LARGEST_BALANCER_HEAD = 65_536
+"""The same of a load balancer, whose single headers are within the server's limit."""
 _TRACE = "x-amzn-trace-id"
 _OF_THE_GATEWAY = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", _TRACE}
 
@@ -52,11 +60,14 @@ log = structlog.get_logger()
 class HttpEndpoint:
     """Answers requests to function URLs and routes."""
 
-    def __init__(self, sites: Sites, invoker: Invoker, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: Settings, sites: Sites, invoker: Invoker, authenticator: Authenticator
+    ) -> None:
         self.sites = sites
         self._invoker = invoker
         self._rates = RateLimiter()
-        self._authorisation = Authorisation(authenticator, Issuers(), Authorizer(self._ask))
+        issuers = Issuers(partial(read_keys, private=settings.private_addresses))
+        self._authorisation = Authorisation(authenticator, issuers, Authorizer(self._ask))
 
     async def serve(self, request: BaseRequest, request_id: str) -> Reply:
         """Answer a request; what goes wrong is said in the words of what was addressed."""
@@ -93,6 +104,7 @@ class HttpEndpoint:
         return None if rules is None else cors.answer_preflight(rules, incoming)
 
     async def _answer(self, request: BaseRequest, match: Match) -> HttpResponse:
+        _check_head(request, match.site.style)
         self._limit(match)
         found = await self._authorisation.check_head(match)
         match = replace(match, request=await _with_body(request, match.request))
@@ -133,10 +145,8 @@ class HttpEndpoint:
 
 def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
     """Read a request's head."""
-    path, _, query = _text(request.raw_path).partition("?")
-    if not path.startswith("/"):
-        raise errors.ValidationError(f"the request target {path[:200]!r} is no path")
     host = request.headers.get("Host", "")
+    path, query = split_target(_text(request.raw_path), host)
     return HttpRequest(
         method=request.method,
         path=path,
@@ -148,6 +158,16 @@ def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
         request_id=request_id,
         time=time.time(),
     )
+
+
+def _check_head(request: BaseRequest, style: Style) -> None:
+    """Refuse a head that is longer than the service would take that the site stands for."""
+    most = LARGEST_BALANCER_HEAD if style == "alb" else LARGEST_HEAD
+    target = len(request.raw_path)
+    if target > most:
+        raise HttpError(414)
+    if target + sum(len(name) + len(value) for name, value in request.raw_headers) > most:
+        raise HttpError(431)
 
 
 def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:

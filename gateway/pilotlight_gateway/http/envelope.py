@@ -15,7 +15,7 @@ from typing import Any
 from .errors import HttpError
 from .message import HttpResponse
 
-__all__ = ["cookies", "is_envelope", "load", "read", "repeated_headers"]
+__all__ = ["cookies", "is_envelope", "load", "read", "repeated_headers", "written"]
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]*")
@@ -32,6 +32,14 @@ def load(answer: bytes) -> Any:
     try:
         return json.loads(answer)
     except (ValueError, RecursionError) as error:
+        raise HttpError(_MALFORMED) from error
+
+
+def written(document: Any) -> str:
+    """Write JSON without added spaces, as Lambda hands it on."""
+    try:
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError as error:
         raise HttpError(_MALFORMED) from error
 
 

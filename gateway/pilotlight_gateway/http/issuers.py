@@ -12,11 +12,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import structlog
 
 from pilotlight.errors import UnavailableError
-from pilotlight.openid import read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,16 +36,12 @@ class _Keys:
     problem: str = ""
 
 
-async def _read(issuer: str) -> list[dict[str, Any]]:
-    async with aiohttp.ClientSession() as session:
-        return await read_keys(session, issuer)
-
-
 @dataclass(slots=True)
 class Issuers:
     """Issuers and what was read of them."""
 
-    read: Callable[[str], Awaitable[list[dict[str, Any]]]] = _read
+    read: Callable[[str], Awaitable[list[dict[str, Any]]]]
+    """Reads an issuer's keys; raises UnavailableError."""
     clock: Callable[[], float] = time.monotonic
     _keys: dict[str, _Keys] = field(default_factory=lambda: defaultdict(_Keys))
     _reading: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))

@@ -50,13 +50,18 @@ def event(match: Match) -> Document:
 
 
 def response(answer: bytes) -> HttpResponse:
-    """Read the answer; what is no envelope is the body of a 200."""
+    """Read the answer; what is no envelope is the body of a 200, a text without its quotes."""
     document = envelope.load(answer)
     if not envelope.is_envelope(document):
-        return HttpResponse(200, [("Content-Type", "application/json")], answer)
+        return HttpResponse(200, [("Content-Type", "application/json")], _plain(document))
     read = envelope.read(document)
     read.headers += envelope.cookies(document)
     return read
+
+
+def _plain(document: Any) -> bytes:
+    text = document if isinstance(document, str) else envelope.written(document)
+    return text.encode(errors="replace")
 
 
 def body_members(request: HttpRequest) -> Document:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .message import HttpRequest
 
-__all__ = ["Findings", "Match", "Site", "site_of_route", "site_of_url"]
+__all__ = ["Findings", "Match", "Site", "Style", "site_of_route", "site_of_url"]
 
 Style = Literal["url", "1.0", "2.0", "alb"]
 Findings = dict[str, dict[str, object]]
@@ -47,6 +47,11 @@ class Site:
     def reference(self) -> str:
         """The function's name, with its qualifier."""
         return f"{self.function}:{self.qualifier}" if self.qualifier else self.function
+
+    def stands_for(self, other: Site) -> bool:
+        """Say whether it lets the same callers reach the same function."""
+        mine = (self.namespace, self.reference, self.auth)
+        return mine == (other.namespace, other.reference, other.auth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Which site a request is for: by host a function URL or a route, by `/-/fn/` a function URL.
 
-Of two routes that want the same, the older one is served; the operator says so in the other's
-condition.
+Of two routes that want the same, the older one is served, and none whose account may not have its
+host; the operator says so in the other's condition.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from pilotlight.resources import ROUTES_BY_HOST, Route, find_rival
+from pilotlight_gateway.paths import plain
 
 from .errors import HttpError
 from .route_table import RouteTable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.settings import Settings
 
     from .message import HttpRequest
+    from .site import Site
 
 __all__ = ["PREFIX", "Sites", "UnknownUrlError"]
 
@@ -43,19 +45,20 @@ class Sites:
         self._catalogue = catalogue
         self._region = settings.region
         self._suffix = f"{_MARK}{settings.region}.{settings.url_domain}"
+        self._hosts = settings.hosts
         self._cache = cache
         self._urls = Urls(catalogue, cache)
         self._tables: dict[str, RouteTable | None] = {}
         """By host; None until somebody asks after a change."""
         cache.on_change(Route, self._route_changed)
 
-    def serves(self, host: str, target: str) -> bool:
+    def serves(self, host: str, path: str) -> bool:
         """Say whether a request is for a site and not for the Lambda API.
 
-        `host` is the Host header, `target` the request target, both as they came.
+        `host` is the Host header as it came, `path` raw.
         """
         name = host.partition(":")[0].lower()
-        return name in self._tables or target.startswith(PREFIX) or _MARK in name
+        return name in self._tables or path.startswith(PREFIX) or _MARK in name
 
     def owns(self, host: str) -> bool:
         """Whether a Host header names a function URL's or a route's own host."""
@@ -82,6 +85,7 @@ class Sites:
         if found is None:
             raise HttpError(404)
         site, parameters = found
+        _check_reading(table, site, method, request.path)
         account = account_of(self._catalogue.get(site.namespace, site.function))
         return Match(site, account or "", self._region, request, method, parameters)
 
@@ -99,17 +103,30 @@ class Sites:
         for route in (before, after):
             if route is not None:
                 self._tables.pop(route.spec.host, None)
-                if self._cache.by(ROUTES_BY_HOST, route.spec.host):
+                if self._routes(route.spec.host):
                     self._tables[route.spec.host] = None
+
+    def _routes(self, host: str) -> list[Route]:
+        """Return the routes of a host whose accounts may have it."""
+        routes = self._cache.by(ROUTES_BY_HOST, host)
+        return [one for one in routes if self._hosts.allows(one.metadata.namespace, host)]
 
     def _table(self, host: str) -> RouteTable | None:
         if host not in self._tables:
             return None
         table = self._tables[host]
         if table is None:
-            table = _table_of(self._cache.by(ROUTES_BY_HOST, host))
+            table = _table_of(self._routes(host))
             self._tables[host] = table
         return table
+
+
+def _check_reading(table: RouteTable, site: Site, method: str, path: str) -> None:
+    """Refuse a path whose plain form is another route's: who may call the one could reach it."""
+    read = plain(path)
+    other = table.find(method, quote(read)) if read != path else None
+    if other is not None and not other[0].stands_for(site):
+        raise HttpError(400, f"the path {path!r} can be read as {read!r}, which has other rules")
 
 
 def _table_of(routes: Sequence[Route]) -> RouteTable:

@@ -6,7 +6,11 @@ too. `Reconciler` calls them with a key; the store behind the cache does the wri
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
+
+from pilotlight.hosts import Hosts
+from pilotlight.openid import read_keys
 
 from .aliases import AliasService
 from .functions import FunctionService
@@ -36,10 +40,13 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     accounts: Accounts,
     region: str,
     runnable: Collection[str] | None = None,
+    hosts: Hosts | None = None,
+    private_addresses: bool = False,
 ) -> list[Service]:
     """Make the service of every kind that is reconciled; a new kind is a line here.
 
     `runnable` are the runtimes that run here; without it those that have a `Runtime`.
+    `hosts` says whose hosts are, `private_addresses` lets issuers be in private networks.
     """
     return [
         FunctionService(
@@ -48,5 +55,5 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
         ),
         VersionService(cache, artifacts, provisioning),
         AliasService(cache, provisioning),
-        RouteService(cache),
+        RouteService(cache, partial(read_keys, private=private_addresses), hosts or Hosts()),
     ]  # fmt: skip

@@ -1,18 +1,18 @@
 """Reconciles routes: says in the condition Ready whether a route is served, and if not why.
 
-Gateways serve a route without asking for its condition; they decide about rivals by the same
-function (`pilotlight.resources.find_rival`).
+Gateways serve a route without asking for its condition; they decide about hosts and rivals by the
+same functions (`pilotlight.hosts`, `pilotlight.resources.find_rival`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
-
-import aiohttp
 
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError, UnavailableError
+from pilotlight.hosts import Hosts
 from pilotlight.openid import read_keys
 from pilotlight.resources import (
     FUNCTIONS_BY_NAME,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RouteFacts", "RouteService", "decide"]
 
+_READ_PUBLIC, _NOBODYS = partial(read_keys, private=False), Hosts()
 REPAIR_SECONDS = 15.0
 """What a route lacks (a function, a path, an issuer) may come without an event of the route."""
 
@@ -42,6 +43,8 @@ class RouteFacts:
     """What is known about a route."""
 
     route: Route
+    foreign: bool = False
+    """Whether its account may not have the host."""
     rival: Route | None = None
     """Who holds the path."""
     missing: str | None = None
@@ -60,6 +63,8 @@ def decide(facts: RouteFacts, *, at: str) -> RouteStatus:
 
 def _problem(facts: RouteFacts) -> Said | None:
     spec = facts.route.spec
+    if facts.foreign:
+        return "False", "HostNotAllowed", f"{spec.host} is no host that this account may have"
     if facts.rival is not None:
         same = facts.rival.metadata.namespace == facts.route.metadata.namespace
         # What other accounts have is not told.
@@ -72,11 +77,6 @@ def _problem(facts: RouteFacts) -> Said | None:
     return None
 
 
-async def _read(issuer: str) -> list[dict[str, Any]]:
-    async with aiohttp.ClientSession() as session:
-        return await read_keys(session, issuer)
-
-
 class RouteService:
     """Keeps routes' conditions."""
 
@@ -85,9 +85,11 @@ class RouteService:
     def __init__(
         self,
         cache: Cache,
-        read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]] = _read,
+        read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]] = _READ_PUBLIC,
+        hosts: Hosts = _NOBODYS,
     ) -> None:
         self._cache = cache
+        self._hosts = hosts
         self._read_issuer = read_issuer
 
     def affected_by(self, changed: Resource) -> list[Route]:
@@ -117,12 +119,18 @@ class RouteService:
         return None if status.conditions[0].status == "True" else REPAIR_SECONDS
 
     async def _facts(self, route: Route) -> RouteFacts:
+        if not self._allows(route):
+            return RouteFacts(route, foreign=True)
+        others = filter(self._allows, self._cache.by(ROUTES_BY_HOST, route.spec.host))
         return RouteFacts(
             route,
-            rival=find_rival(route, self._cache.by(ROUTES_BY_HOST, route.spec.host)),
+            rival=find_rival(route, others),
             missing=self._missing(route),
             unreadable=await self._unreadable(route),
         )
+
+    def _allows(self, route: Route) -> bool:
+        return self._hosts.allows(route.metadata.namespace, route.spec.host)
 
     def _missing(self, route: Route) -> str | None:
         namespace = route.metadata.namespace

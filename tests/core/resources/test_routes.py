@@ -44,6 +44,10 @@ def test_a_minimal_route() -> None:
         ({"auth": {"type": "jwt", "jwt": {"issuer": "https://a.example", "audience": []}}},
          "audience"),
         ({"cors": {"allowOrigins": ["*"], "allowCredentials": True}}, "origins that are named"),
+        (
+            {"cors": {"allowOrigins": ["https://*"], "allowCredentials": True}},
+            "named, https://* came",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_refused(members: dict[str, Any], text: str) -> None:

@@ -94,6 +94,44 @@ async def test_what_botocore_signs_is_believed() -> None:
         assert await authenticator.authenticate(head, BODY) == ALICE
 
 
+@pytest.mark.parametrize(
+    ("sent", "passes"),
+    [(" a\t b ", True), ("a b", True), ("a\xa0b", False), ("a\u2003b", False), ("a\x1fb", False)],
+)
+async def test_only_ascii_white_space_is_folded(sent: str, passes: bool) -> None:  # noqa: FBT001  a table
+    """No other character stands for the space that was signed."""
+    async with trusting() as authenticator:
+        head = change(sign(headers={"X-Amz-Meta": "a b"}), X_Amz_Meta=sent)
+        answer = authenticator.authenticate(head, BODY)
+        if passes:
+            assert await answer == ALICE
+        else:
+            with pytest.raises(InvalidSignatureError):
+                await answer
+
+
+@pytest.mark.parametrize("name", ["X-Amz-Meta", "Authorization"])
+async def test_bytes_that_are_no_text_are_a_wrong_signature(name: str) -> None:
+    """As the server hands them on: in a signed header, in scope, names and signature."""
+    async with trusting() as authenticator:
+        signed = sign(headers={"X-Amz-Meta": "a"})
+        for place in range(20, len(signed.headers[name]), 7) if name == "Authorization" else (1,):
+            value = f"{signed.headers[name][:place]}\udcff{signed.headers[name][place:]}"
+            with pytest.raises(ApiError) as refused:
+                await authenticator.authenticate(change(signed, **{name: value}), BODY)
+            assert refused.value.status in {400, 403}
+
+
+async def test_raw_bytes_in_a_path_and_query_can_be_signed() -> None:
+    """A signature covers what was sent, whatever it means."""
+    async with trusting() as authenticator:
+        signed = sign()
+        for path, query in (("/\udcff", ""), ("/", "a=%FF"), ("/", "\udcff")):
+            head = RequestHead(signed.method, path, query, signed.headers)
+            with pytest.raises(InvalidSignatureError):
+                await authenticator.authenticate(head, BODY)
+
+
 async def test_no_signature_is_refused() -> None:
     async with trusting() as authenticator:
         head = RequestHead("POST", "/", "", CIMultiDict({"Host": "x"}))

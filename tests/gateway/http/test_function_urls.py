@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 SOURCE = """
 import base64
+PLAIN = {"text": "Hello", "list": ["hello", 3, True], "dict": {"hello": "w\\u00f6rld"},
+         "float": 3.1, "bool": True, "none": None}
 def handler(event, context):
     wanted = event.get("queryStringParameters", {}).get("answer")
     if wanted == "raise":
@@ -38,8 +41,8 @@ def handler(event, context):
                 "headers": {"content-type": "image/png"}}
     if wanted == "malformed":
         return {"statusCode": "many", "body": "x"}
-    if wanted == "text":
-        return "Hello"
+    if wanted in PLAIN:
+        return PLAIN[wanted]
     return event
 """
 
@@ -184,7 +187,7 @@ def test_an_envelope_says_status_headers_and_cookies(platform: GatewayHarness, h
 @pytest.mark.parametrize(
     ("query", "status", "body"),
     [
-        ("text", 200, b'"Hello"'),
+        ("text", 200, b"Hello"),
         ("raise", 502, b"Internal Server Error"),
         ("malformed", 502, b"Internal Server Error"),
     ],
@@ -294,3 +297,40 @@ def test_the_lambda_api_is_where_it_was(platform: GatewayHarness, host: str) -> 
     assert host
     answer = platform.client().invoke(FunctionName="weburl", Payload=json.dumps({"plain": 1}))
     assert json.load(answer["Payload"]) == {"plain": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        ("text", b"Hello"),
+        ("list", b'["hello",3,true]'),
+        ("dict", '{"hello":"wörld"}'.encode()),
+        ("float", b"3.1"),
+        ("bool", b"true"),
+        ("none", b"null"),
+    ],
+)
+def test_an_answer_that_is_no_envelope(
+    platform: GatewayHarness, host: str, answer: str, body: bytes
+) -> None:
+    """A text is answered without its quotes, other JSON is written anew without spaces."""
+    got = fetch(platform.port, f"/?answer={answer}", host=host)
+    assert (got.status, got.header("content-type"), got.body) == (200, "application/json", body)
+
+
+def test_a_compressed_body_of_an_address_by_path(platform: GatewayHarness, host: str) -> None:
+    """By either form of the address, with either form of the target, a body stays as it came."""
+    body = gzip.compress(b'{"a": 1}')
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    target = f"{platform.url}/-/fn/{ACCOUNT}/weburl/x"
+    for path, by in ((target, None), ("/x", host)):
+        got = fetch(platform.port, path, method="POST", host=by, headers=headers, body=body)
+        event = got.json()
+        assert (event["rawPath"], base64.b64decode(event["body"])) == ("/x", body)
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/%2e%2e/b", "/."])
+def test_dot_segments_are_refused(platform: GatewayHarness, host: str, path: str) -> None:
+    """A function reads no path that leads out of another one."""
+    assert fetch(platform.port, path, host=host).status == 400
+    assert fetch(platform.port, f"/-/fn/{ACCOUNT}/weburl{path}").status == 400

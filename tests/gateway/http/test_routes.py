@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import itertools
 import json
 import socket
@@ -343,3 +345,120 @@ def test_an_event_is_json_whatever_came(
     event = event_of(fetch(platform.port, '/"\\?a="', host=host, headers={"X-Quote": '"\\'}))
     assert event["headers"]["x-quote"] == '"\\'
     assert json.dumps(event["pathParameters"]) == '{"proxy": "\\"\\\\"}'
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin%2Fx", "//admin/x", "/admin//x", "/admin/x/", "/%61dmin%2fx", "/x/../admin/x",
+     "/%2e%2e/admin/x", "/./admin/x", "/x%2F..%2Fadmin/x"],
+)  # fmt: skip
+def test_a_guarded_path_is_not_reached_by_another_spelling(
+    platform: GatewayHarness, route: Callable[..., str], path: str
+) -> None:
+    """Neither an open route beside it nor its function gets what could be read as its path."""
+    host = route("/admin/{x}", auth={"type": "iam"})
+    route("/{proxy+}", host)
+    assert fetch(platform.port, "/admin/x", host=host).status == 403
+    got = fetch(platform.port, path, host=host)
+    assert (got.status, got.header("content-type")) == (400, "application/json")
+    assert event_of(fetch(platform.port, "/other//x/", host=host))["rawPath"] == "/other//x/"
+
+
+def test_a_kept_policy_is_judged_for_each_request(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """What lets a caller read `/public` deletes nothing."""
+    authorizer = {"function": "letting", "cacheSeconds": 60}
+    host = route("/{proxy+}", auth={"type": "authorizer", "authorizer": authorizer})
+
+    def call(method: str, path: str) -> int:
+        headers = {"Authorization": "policy"}
+        return fetch(platform.port, path, method=method, host=host, headers=headers).status
+
+    assert [call("GET", "/public"), call("DELETE", "/admin")] == [200, 403]
+
+
+@pytest.mark.parametrize("payload_format", ["1.0", "2.0", "alb"])
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("gzip", gzip.compress(b'{"a": 1}')), ("gzip", b"no gzip"), ("x-own", b"\x00\xff")],
+    ids=["gzip", "damaged", "unknown"],
+)
+def test_a_compressed_body_reaches_the_function_as_it_came(
+    platform: GatewayHarness, route: Callable[..., str], payload_format: str, encoding: str,
+    body: bytes,
+) -> None:  # fmt: skip
+    """Byte for byte, with its headers: what an encoding means is the function's own business."""
+    host = route("/", payloadFormat=payload_format)
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    got = fetch(platform.port, "/", method="POST", host=host, headers=headers, body=body)
+    event = event_of(got)
+    sent = {name.lower(): value for name, value in event["headers"].items()}
+    assert event["isBase64Encoded"] is True
+    assert base64.b64decode(event["body"]) == body
+    assert sent["content-encoding"] == encoding
+    assert sent["content-length"] == str(len(body))
+
+
+@pytest.mark.parametrize(
+    ("payload_format", "length", "status"),
+    [("2.0", 9_000, 200), ("1.0", 9_000, 200), ("2.0", 10_300, 431), ("1.0", 10_300, 431),
+     ("alb", 16_000, 200), ("alb", 17_000, 431)],
+)  # fmt: skip
+def test_how_long_headers_may_be(
+    platform: GatewayHarness, route: Callable[..., str], payload_format: str, length: int,
+    status: int,
+) -> None:  # fmt: skip
+    """10,240 bytes in all, as API Gateway; 16 KB a header, as a load balancer."""
+    host = route("/", payloadFormat=payload_format)
+    got = fetch(platform.port, "/", host=host, headers={"Cookie": "s=" + length * "a"})
+    assert (got.status, got.header("content-type")) == (status, "application/json")
+    assert got.header("server") == "Pilotlight"
+    assert got.json()
+
+
+@pytest.mark.parametrize(("length", "status"), [(9_000, 200), (10_300, 414), (17_000, 414)])
+def test_how_long_a_query_may_be(
+    platform: GatewayHarness, route: Callable[..., str], length: int, status: int
+) -> None:
+    """A longer one is refused in JSON, whoever finds it out."""
+    host = route("/")
+    got = fetch(platform.port, "/?q=" + length * "a", host=host)
+    assert (got.status, got.header("content-type")) == (status, "application/json")
+    if status == 200:
+        assert event_of(got)["rawQueryString"] == "q=" + length * "a"
+
+
+def test_an_absolute_target_reaches_its_route(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """RFC 9112, section 3.2.2: a server takes the absolute form in requests."""
+    host = route("/a")
+    event = event_of(fetch(platform.port, f"http://{host}/a?b=c", host=host))
+    assert (event["rawPath"], event["rawQueryString"]) == ("/a", "b=c")
+    assert fetch(platform.port, "http://elsewhere.example.com/a", host=host).status == 400
+
+
+def test_a_route_never_takes_the_platforms_own_host(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """Stored past the API, it is not served; through the API it is refused."""
+    host = "api.example.com"
+    spec = RouteSpec(host=host, path="/{proxy+}", function="echoing")
+    one = Route(metadata=ObjectMeta(name="thief", namespace="default"), spec=spec)
+    platform.call(platform.resources.create(one))
+    try:
+        route("/")  # the gateway has seen what was stored before it
+        assert fetch(platform.port, "/-/live", host=host).json() == {"live": True}
+        assert fetch(platform.port, "/2015-03-31/functions/", host=host).json()["Functions"]
+    finally:
+        platform.call(platform.resources.delete(Route, one.key))
+    manifest = {
+        "apiVersion": "pilotlight.dev/v1alpha1",
+        "kind": "Route",
+        "metadata": {"name": "thief"},
+        "spec": {"host": host, "path": "/", "function": "echoing"},
+    }
+    status, _, body = platform.post("/-/apply", json.dumps(manifest).encode())
+    assert status == 400
+    assert "is no host that this account may have" in json.loads(body)["message"]

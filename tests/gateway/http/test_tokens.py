@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotlight.errors import UnavailableError
+from pilotlight.openid import read_keys
 from pilotlight.resources import JwtAuth
 from pilotlight_gateway.http.errors import HttpError
 from pilotlight_gateway.http.issuers import Issuers
@@ -21,6 +23,8 @@ from tests.support.issuer import Issuer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+READ = partial(read_keys, private=True)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ async def verdict(issuer: Issuer, token: str) -> Any:
     """Return a token's claims, or the status that it is refused with."""
     wanted = JwtAuth(issuer=issuer.address, audience=["shop"])
     try:
-        return (await check_token(Issuers(), wanted, f"Bearer {token}"))["jwt"]["claims"]
+        return (await check_token(Issuers(READ), wanted, f"Bearer {token}"))["jwt"]["claims"]
     except HttpError as error:
         return error.status
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pilotlight_gateway.errors import SerializationError, ValidationError
-from pilotlight_gateway.exchange import refuse_repeated
+from pilotlight_gateway.exchange import parse_json, refuse_repeated
 
 from .validation import validate
 
@@ -62,10 +61,7 @@ def _is_query_list(model: Model, target: Mapping[str, Any]) -> bool:
 def _body(body: bytes) -> dict[str, Any]:
     if not body:
         return {}
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise SerializationError(f"The body is not JSON: {error}") from error
+    document = parse_json(body)
     if not isinstance(document, dict):
         raise SerializationError(f"The body must be a JSON object, {type(document).__name__} came.")
     return document

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from pilotlight.storage import LogQuery
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["get_logs"]
 
 MOST = 10_000
+MOST_ID = (1 << 63) - 1
+"""The stores' integers end here."""
 
 
 async def get_logs(services: Services, call: Call) -> Reply:
@@ -27,8 +30,8 @@ async def get_logs(services: Services, call: Call) -> Reply:
             function=key.name,
             since=_number(query, "since", 0.0),
             request_id=query.get("request_id") or None,
-            after_id=int(_number(query, "after_id", 0)),
-            limit=min(int(_number(query, "limit", 1000)), MOST),
+            after_id=_whole(query, "after_id", 0, most=MOST_ID),
+            limit=_whole(query, "limit", 1000, most=MOST),
         )
     )
     return json_reply(
@@ -48,10 +51,20 @@ async def get_logs(services: Services, call: Call) -> Reply:
 
 
 def _number(query: Query, name: str, default: float) -> float:
-    text = query.get(name)
-    if text is None:
-        return default
+    text = query.get(name, str(default))
     try:
-        return float(text)
+        number = float(text)
     except ValueError as error:
-        raise InvalidParameterValueError(f"{name}: {text!r} came, a number is expected") from error
+        raise _refusal(name, text) from error
+    if not math.isfinite(number):
+        raise _refusal(name, text)
+    return number
+
+
+def _whole(query: Query, name: str, default: int, *, most: int) -> int:
+    """Return a number from 0; above `most` it is that."""
+    return max(0, min(int(_number(query, name, default)), most))
+
+
+def _refusal(name: str, text: str) -> InvalidParameterValueError:
+    return InvalidParameterValueError(f"{name}: {text[:80]!r} came, a number is expected")

@@ -5,7 +5,6 @@ What `kubectl` is on a cluster, these are wherever there is none; both write the
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
@@ -21,7 +20,7 @@ from pilotlight.resources import (
     Secret,
 )
 from pilotlight_gateway.errors import FunctionNotFoundError
-from pilotlight_gateway.exchange import Reply, json_reply
+from pilotlight_gateway.exchange import Reply, json_reply, parse_json
 
 from .describe import describe
 
@@ -34,10 +33,7 @@ __all__ = ["apply", "delete_function", "get_function"]
 
 async def apply(services: Services, call: Call) -> Reply:
     """Create or change one resource of the caller's account."""
-    try:
-        wanted = parse_manifest(json.loads(call.body or b"null"))
-    except ValueError as error:
-        raise InvalidResourceError(f"the body is not JSON: {error}") from error
+    wanted = parse_manifest(parse_json(call.body or b"null"))
     if wanted.cluster_scoped:
         raise InvalidResourceError(
             f"kind: {wanted.kind} cannot be applied here, Function can; "
@@ -53,6 +49,7 @@ async def apply(services: Services, call: Call) -> Reply:
         )
     wanted.metadata.namespace = namespace
     if isinstance(wanted, Route):
+        _refuse_foreign_host(services, wanted)
         _refuse_rival(services, wanted)
     if isinstance(wanted, Function):
         await _refuse_secret(services, wanted)
@@ -85,6 +82,14 @@ async def _put(services: Services, wanted: Resource) -> Resource:
     update = {"spec": getattr(wanted, "spec", None), "metadata": metadata}
     changed = present.model_copy(update=update)
     return present if changed == present else await services.resources.replace(changed)
+
+
+def _refuse_foreign_host(services: Services, wanted: Route) -> None:
+    host = wanted.spec.host
+    if not services.settings.hosts.allows(wanted.metadata.namespace, host):
+        raise InvalidResourceError(
+            f"spec.host: {host} is no host that this account may have", field="spec.host"
+        )
 
 
 def _refuse_rival(services: Services, wanted: Route) -> None:

@@ -1,6 +1,7 @@
 """The door of the platform's own endpoints, under `/-/`: for the command line, agents and probes.
 
-Those for agents and probes are also served alone, on ports of their own (`INTERNAL`, `HEALTH`).
+Those for agents and probes are also served alone, on ports of their own (`INTERNAL`, `HEALTH`);
+a cluster's clients get `CLIENTS`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.errors import ApiError
     from pilotlight_gateway.exchange import Reply
 
-__all__ = ["HEALTH", "INTERNAL", "PLATFORM", "PREFIX", "Platform"]
+__all__ = ["CLIENTS", "HEALTH", "INTERNAL", "PLATFORM", "PREFIX", "Platform"]
 
 PREFIX = "/-/"
 LARGEST_MANIFEST = 1 << 20
@@ -88,11 +89,11 @@ def _open(operation: str, path: str, handler: Handler) -> _Route:
 
 
 _KIND = f"(?P<plural>{kinds.PLURALS})"
-_HEALTH = (
+_PROBES = (
     _open("GetLive", "live", health.get_live),
     _open("GetReady", "ready", health.get_ready),
-    _open("GetMetrics", "metrics", health.get_metrics),
 )
+_METRICS = (_open("GetMetrics", "metrics", health.get_metrics),)
 _PACKAGES = (_open("GetArtifact", "artifacts/{sha256}", artifacts.get_artifact),)
 _MANAGEMENT = (
     _route("PutArtifact", "PUT", "artifacts/{sha256}", artifacts.put_artifact, LARGEST_PACKAGE),
@@ -109,9 +110,11 @@ _MANAGEMENT = (
     _route("GetDeadLetter", "GET", "dead-letters/{id}", dead_letters.get_dead_letter),
 )
 
-PLATFORM = Platform(_HEALTH, _PACKAGES, _MANAGEMENT)
-"""All endpoints."""
+CLIENTS = Platform(_PROBES, _PACKAGES, _MANAGEMENT)
+"""Those for clients: what the metrics tell of all accounts is no client's business."""
+PLATFORM = Platform(_PROBES, _METRICS, _PACKAGES, _MANAGEMENT)
+"""All endpoints, for one machine, which has one port."""
 INTERNAL = Platform(_PACKAGES)
 """Those that agents ask for."""
-HEALTH = Platform(_HEALTH)
+HEALTH = Platform(_PROBES, _METRICS)
 """Those that the kubelet and Prometheus ask for."""

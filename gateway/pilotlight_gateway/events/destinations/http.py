@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from pilotlight.public_addresses import connector
 from pilotlight_gateway.events.delivery import UndeliveredError
-from pilotlight_gateway.public_addresses import is_private_literal, public_connector
 
 if TYPE_CHECKING:
     from pilotlight_gateway.events.delivery import Destination
@@ -33,8 +32,6 @@ class HttpDestination:
     async def deliver(self, record: InvocationRecord, destination: Destination) -> None:
         """Post a record; raises UndeliveredError."""
         address = destination.address
-        if not self._private and is_private_literal(urlsplit(address).hostname or ""):
-            raise UndeliveredError(f"{address} is not on the public internet")
         try:
             async with self._opened().post(
                 address,
@@ -43,8 +40,10 @@ class HttpDestination:
                 allow_redirects=False,
             ) as answer:
                 status = answer.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UndeliveredError(f"{address}: {error or type(error).__name__}") from error
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            # Refused, closed or filtered, private or not there: whoever named it is told no more.
+            where = "" if self._private else " on the public internet"
+            raise UndeliveredError(f"{address} cannot be reached{where}") from error
         if status not in _OK:
             raise UndeliveredError(f"{address}: status {status}")
 
@@ -58,7 +57,7 @@ class HttpDestination:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=SECONDS),
-                connector=None if self._private else public_connector(),
+                connector=connector(private=self._private),
             )
         return self._session
 

@@ -45,7 +45,7 @@ class Destinations:
             "events": aws,
             "s3": aws,
             "lambda": FunctionDestination(region, invoker),
-            "http": HttpDestination(region, private=settings.private_destinations),
+            "http": HttpDestination(region, private=settings.private_addresses),
         }
         """What brings records to the addresses of a kind (`resources.asynchronous.ADDRESSES`)."""
 

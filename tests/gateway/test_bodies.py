@@ -1,0 +1,66 @@
+"""Compressed bodies of services' requests: decompressed within the limit, or refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_gateway.bodies import decompress
+from pilotlight_gateway.errors import (
+    ApiError,
+    RequestTooLargeError,
+    UnsupportedMediaTypeError,
+    ValidationError,
+)
+from tests.support.http_client import fetch
+
+if TYPE_CHECKING:
+    from tests.support.gateway import GatewayHarness
+
+INVOCATIONS = "/2015-03-31/functions/unpacked/invocations"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("gzip", gzip.compress(b"{}")), ("deflate", zlib.compress(b"{}")), ("", b"{}"),
+     ("GZIP", gzip.compress(b"{}")), ("identity", b"{}")],
+)  # fmt: skip
+def test_what_is_decompressed(encoding: str, body: bytes) -> None:
+    """What SDKs send, RFC 9110's names in any case."""
+    assert decompress(body, encoding, 2, RequestTooLargeError) == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "error"),
+    [
+        ("gzip", b"{}", ValidationError),
+        ("gzip", gzip.compress(b"{}")[:-1], ValidationError),
+        ("gzip", gzip.compress(b"{}") + b"more", ValidationError),
+        ("gzip", b"", ValidationError),
+        ("br", b"{}", UnsupportedMediaTypeError),
+        ("gzip", gzip.compress(b"x" * 3), RequestTooLargeError),
+        ("gzip", gzip.compress(bytes(50_000_000)), RequestTooLargeError),
+    ],
+    ids=["plain", "cut", "more", "empty", "unknown", "large", "bomb"],
+)
+def test_what_is_refused(encoding: str, body: bytes, error: type[ApiError]) -> None:
+    """A bomb is never held: no more than the limit is unpacked."""
+    with pytest.raises(error):
+        decompress(body, encoding, 2, RequestTooLargeError)
+
+
+def test_an_event_may_be_compressed(platform: GatewayHarness) -> None:
+    """The Lambda API takes what SDKs compress; a bomb is a 413."""
+    platform.create("unpacked", "def handler(event, context):\n    return event\n")
+    headers = {"Content-Encoding": "gzip"}
+    event = json.dumps({"a": "b" * 1000}).encode()
+    got = fetch(platform.port, INVOCATIONS, method="POST", headers=headers,
+                body=gzip.compress(event))  # fmt: skip
+    assert (got.status, got.json()) == (200, {"a": "b" * 1000})
+    bomb = gzip.compress(bytes(20_000_000))
+    got = fetch(platform.port, INVOCATIONS, method="POST", headers=headers, body=bomb)
+    assert (got.status, got.header("x-amzn-errortype")) == (413, "RequestTooLargeException")
