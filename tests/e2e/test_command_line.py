@@ -45,7 +45,7 @@ def test_a_function_lives_and_goes(
         return ran.stdout.decode(), ran.stderr.decode()
 
     assert "InvalidSignatureException" in cli("list", secret="wrong")[1]
-    cli("deploy", "typed", "--timeout", "10")
+    cli("deploy", "typed", "--runtime", "python3.13", "--timeout", "10")
     answer, log = cli("invoke", "typed", "--payload", '{"a": 1}', "--tail")
     assert json.loads(answer) == {"a": 1}
     assert "typed {'a': 1}" in log
