@@ -126,6 +126,7 @@ class ClientPipeline(Pipeline):
         authenticator: Authenticator,
         http: HttpEndpoint,
         guard: Guard | None = None,
+        find_service: Callable[[Request], Service] = find_service,
     ) -> None:
         super().__init__(services, find_service, authenticator)
         self.requests = 0
