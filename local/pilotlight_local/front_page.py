@@ -33,7 +33,7 @@ pre, code {{ font: 14px/1.5 monospace; background: #f3f3f3; padding: .1em .3em }
 pre {{ padding: .8em; overflow-x: auto }} td, th {{ text-align: left; padding: .2em 1em .2em 0 }}
 </style>
 <h1>Pilotlight</h1>
-<p>AWS Lambda on this machine. This port answers Lambda's API, for boto3, the AWS CLI and any SDK:</p>
+<p>AWS Lambda on this machine. This port answers Lambda's API, for boto3, the AWS CLI, any SDK:</p>
 <pre>eval "$(pilotlight env --endpoint {origin})"
 aws lambda list-functions</pre>
 <h2>Functions</h2>
