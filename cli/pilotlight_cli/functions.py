@@ -67,10 +67,12 @@ class Functions:
         try:
             yield
         except ApiError as error:
-            if error.status == MISSING:
-                names = [one["FunctionName"] for one in self.list()]
-                error.message += did_you_mean(name.partition(":")[0], names)
-            raise
+            if error.status != MISSING:
+                raise
+            near = did_you_mean(
+                name.partition(":")[0], [one["FunctionName"] for one in self.list()]
+            )
+            raise Failure(error.message + near, error.exit_code) from error
 
     def list(self) -> list[Configuration]:
         """Read all functions' configurations."""

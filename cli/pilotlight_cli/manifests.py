@@ -110,18 +110,20 @@ def _documents(file: Path) -> list[tuple[Any, yaml.Node]]:
         return []  # it went while we looked
     except OSError as error:
         raise Failure(f"{file}: {error.strerror}", USAGE) from error
+    loaded: list[tuple[Any, yaml.Node]] = []
     try:
         loader = StrictLoader(text)
-        loaded = []
         while loader.check_node():
             node = loader.get_node()
-            loaded.append((loader.construct_document(node), node))
-        return [one for one in loaded if one[0] is not None]
+            document = None if node is None else loader.construct_document(node)
+            if node is not None and document is not None:
+                loaded.append((document, node))
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise Failure(f"{file}{line}: no YAML: {error}", USAGE) from error
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise Failure(f"{file}: no YAML: {error}", USAGE) from error
+    return loaded
 
 
 def _line(node: yaml.Node, field: str) -> int:

@@ -10,6 +10,7 @@ import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
 
+from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
 from .aws_credentials import AwsCredentials
 from .event_sources import SOURCES
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from pilotlight.claims import Claims
     from pilotlight.storage import ArtifactStore, LogStore
 
-    from .apis.service import Service
+    from .apis.service import Request, Service
     from .auth.caller import Authenticator
     from .event_queue.interface import EventQueue
     from .settings import Settings
@@ -66,6 +67,7 @@ class Gateway:
         events: EventQueue,
         authenticator: Authenticator,
         guard: Guard | None = None,
+        find_service: Callable[[Request], Service] = find_service,
         registry: CollectorRegistry | None = None,
         measure: Callable[[], None] = lambda: None,
     ) -> None:
@@ -115,7 +117,7 @@ class Gateway:
         self._rollout = Rollout(cache, catalogue, dispatcher, claims)
         sites = Sites(settings, cache=cache, catalogue=catalogue)
         http = HttpEndpoint(settings, sites, invoker, authenticator)
-        self._clients = ClientPipeline(self.services, authenticator, http, guard)
+        self._clients = ClientPipeline(self.services, authenticator, http, guard, find_service)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(
             invoker=invoker, targets=targets, queue=events, metrics=metrics.events,

@@ -129,6 +129,7 @@ class ClientPipeline(Pipeline):
         authenticator: Authenticator,
         http: HttpEndpoint,
         guard: Guard | None = None,
+        find_service: Callable[[Request], Service] = find_service,
     ) -> None:
         platform = PLATFORM if services.settings.one_port else CLIENTS
         super().__init__(

@@ -36,6 +36,7 @@ from pilotlight_operator.services.artifacts import ArtifactService
 
 from .accounts import SelfServiceAccounts, credentials_of
 from .echo import EchoingLogs
+from .front_page import find_service
 from .pythons import find_functions_python
 from .state_folder import StateFolder
 from .subprocesses import SubprocessCompute
@@ -189,6 +190,7 @@ class LocalPlatform:
             events=self._events,
             authenticator=self._callers,
             guard=WebGuard(),
+            find_service=find_service,
             registry=self._registry,
             measure=self._autoscaler.measure,
         )

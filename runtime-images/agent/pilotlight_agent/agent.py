@@ -52,6 +52,16 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     server.close()
     journal.flush()
     await output.close()
+    _leave_signals()
+
+
+def _leave_signals() -> None:
+    """Hear no signal any more: the loop closes the pipe that they come by before it unhooks them.
+
+    A child that ended in between would have the interpreter print "Bad file descriptor".
+    """
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().remove_signal_handler(number)
 
 
 def _reachable(host: str) -> str:

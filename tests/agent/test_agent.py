@@ -1,0 +1,26 @@
+"""The agent's own end: what it leaves to the process and to the terminal it was started from."""
+
+import subprocess
+import sys
+
+LIFE = """
+import asyncio, signal, sys
+from pilotlight_agent import agent, options
+
+async def live():
+    await agent.serve(options.read(sys.argv[1:]), None)
+    numbers = (signal.SIGCHLD, signal.SIGTERM)
+    print(*(signal.getsignal(number) is signal.SIG_DFL for number in numbers), file=sys.stderr)
+
+asyncio.run(live())
+"""
+
+
+def test_no_signal_finds_a_closed_pipe() -> None:
+    """The handlers go before the loop does, so that a child's end prints nothing."""
+    ran = subprocess.run(
+        [sys.executable, "-c", LIFE, "--listen", "127.0.0.1:0", "--token-sha256", "0" * 64,
+         "--parent-stdin"],
+        input=b"", capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, b"True True\n")
