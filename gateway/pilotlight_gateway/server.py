@@ -134,12 +134,12 @@ class _GuardedConnection(RequestHandler):
         """Take note that a head is whole."""
         self._disarm()
         self._request, self._arriving = request, False
-        if request.method == "CONNECT" or "Upgrade" in request.headers:
-            self.close()  # once it is answered: aiohttp reads no HTTP behind either
 
-    def end(self) -> None:
+    def end(self, request: BaseRequest) -> None:
         """Take note that a request has been answered."""
         self._request = None
+        if request.method == "CONNECT" or "Upgrade" in request.headers:
+            self.close()  # once the answer is out: aiohttp reads no HTTP behind either
         if self._arriving:
             self._arm()
 
@@ -178,7 +178,7 @@ def _noting_heads(handler: Handler) -> Handler:
         except ValidationError as error:  # of the check: a handler answers for itself
             return _refusal(error)
         finally:
-            connection.end()
+            connection.end(request)
 
     return handle
 

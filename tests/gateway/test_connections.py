@@ -110,13 +110,18 @@ def test_two_requests_on_one_connection(platform: GatewayHarness) -> None:
 
 
 def test_an_upgrade_is_answered_without_one(platform: GatewayHarness) -> None:
-    """And the connection ends, as nothing behind it would be read."""
-    request = (
-        b"GET /-/live HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    """With its body, however late; then the connection ends, as nothing behind it would be read."""
+    head = (
+        b"POST /-/apply HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+        b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
-        client.sendall(request)
-        assert b"".join(iter(lambda: client.recv(65536), b"")).startswith(b"HTTP/1.1 200")
+        client.sendall(head)
+        assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"  # the head has been read
+        client.sendall(b"{}")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"kind: nothing came" in answer
 
 
 def test_an_absolute_target_must_name_the_host(platform: GatewayHarness) -> None:
