@@ -67,7 +67,7 @@ class Gateway:
         events: EventQueue,
         authenticator: Authenticator,
         guard: Guard | None = None,
-        find_service: Callable[[Request], Service] = find_service,
+        find_service: Callable[[Request, Service], Service] = find_service,
         registry: CollectorRegistry | None = None,
         measure: Callable[[], None] = lambda: None,
     ) -> None:

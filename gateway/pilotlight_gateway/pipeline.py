@@ -129,12 +129,10 @@ class ClientPipeline(Pipeline):
         authenticator: Authenticator,
         http: HttpEndpoint,
         guard: Guard | None = None,
-        find_service: Callable[[Request], Service] = find_service,
+        find_service: Callable[[Request, Service], Service] = find_service,
     ) -> None:
         platform = PLATFORM if services.settings.one_port else CLIENTS
-        super().__init__(
-            services, functools.partial(find_service, platform=platform), authenticator
-        )
+        super().__init__(services, lambda request: find_service(request, platform), authenticator)
         self.requests = 0
         """How many have come."""
         self._http = http

@@ -73,12 +73,12 @@ class FrontPage:
 _PAGE = FrontPage()
 
 
-def find_service(request: Request) -> Service:
+def find_service(request: Request, platform: Service) -> Service:
     """Return the door that a request goes through: the page's where nobody signed for another."""
     plain = request.method == "GET" and request.path == "/" and not request.raw_query
-    return (
-        _PAGE if plain and "Authorization" not in request.headers else doors.find_service(request)
-    )
+    if plain and "Authorization" not in request.headers:
+        return _PAGE
+    return doors.find_service(request, platform)
 
 
 async def _get_page(services: Services, call: Call) -> Reply:
