@@ -72,18 +72,17 @@ format: setup ## Let ruff lay the code out
 images: ## Build operator, gateway, runtime and database images onto the cluster's node
 	@CLUSTER=$(CLUSTER) charts/images
 
-bench soak: export PYTHONPATH := $(CURDIR)
 bench: setup ## Measure; prints the tables of docs/performance.md
-	@$(RUN)/python benchmarks/run.py
-	@$(RUN)/python benchmarks/asynchronous.py
-	@$(RUN)/python benchmarks/many_functions.py
+	@$(RUN)/python -m benchmarks.run
+	@$(RUN)/python -m benchmarks.asynchronous
+	@$(RUN)/python -m benchmarks.many_functions
 
 soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
 	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/events/test_kills.py
-	@$(RUN)/python benchmarks/backlog.py --events $(BACKLOG)
+	@$(RUN)/python -m benchmarks.backlog --events $(BACKLOG)
 
 simulate: setup ## Run the keep-alive policies on a synthetic trace
-	@$(RUN)/python benchmarks/keep_alive.py
+	@$(RUN)/python -m benchmarks.keep_alive
 
 docs: setup ## Write the generated pages anew
 	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md

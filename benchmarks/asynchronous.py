@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from recording import NOOP, RECORD, invocations, recording_platform
+from .recording import NOOP, RECORD, invocations, recording_platform
 
 if TYPE_CHECKING:
-    from recording import Runs
+    from .recording import Runs
 
 CLIENTS = (2, 32, 128)
 WARM_SECONDS = 5
@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.asynchronous", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--events", type=int, default=300, help="for the wait until the start")
@@ -187,7 +187,7 @@ def _text(lines: list[str], waits: list[float], options: argparse.Namespace) -> 
     return "\n".join(
         [
             (
-                f"{datetime.now(UTC).date()}, `benchmarks/asynchronous.py`: "
+                f"{datetime.now(UTC).date()}, `.venv/bin/python -m benchmarks.asynchronous`: "
                 f"{options.rounds} rounds of {options.seconds} s each way, in turns."
             ),
             "",

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
-from recording import RECORD, invocations, recording_platform
-
 from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
+
+from .recording import RECORD, invocations, recording_platform
 
 if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import Counts
@@ -124,7 +124,7 @@ def _resident(pid: int, name: str) -> float:
 
 def main() -> None:
     """Drain and print; exit status 1 where events were lost or memory grew too much."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.backlog", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="pilotlight-bench-") as folder:

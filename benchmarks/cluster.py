@@ -20,12 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.fresh import ECHO, First, Platform
-from benchmarks.nodes import COMPILED_RUNTIME, RUNTIME, Pools, cpu_seconds, megabytes
-from benchmarks.targets import call, functions_framework
 from pilotlight_agent.processes import tree
 from tests.support.cluster import Installation, installed, kubectl, wait_until
 from tests.support.node_processes import processes
+
+from .fresh import ECHO, First, Platform
+from .nodes import COMPILED_RUNTIME, RUNTIME, Pools, cpu_seconds, megabytes
+from .targets import call, functions_framework
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

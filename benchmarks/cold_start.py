@@ -27,6 +27,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.support.dev_process import DevProcess
+
 SOURCE = "def handler(event, context):\n    return event\n"
 SIZES = {"pool": 128, "own pod": 1770}
 OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -37,8 +39,6 @@ def main() -> None:
     options = _options()
     process = None
     if options.endpoint is None:
-        from tests.support.dev_process import DevProcess  # noqa: PLC0415  only without a platform
-
         process = DevProcess(state=Path(tempfile.mkdtemp(prefix="pilotlight-bench-")), port=0)
         options.endpoint = process.endpoint
     try:
@@ -144,7 +144,7 @@ def _package() -> bytes:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cold_start", description=__doc__)
     parser.add_argument("--endpoint", help="a platform that runs; else a local one is started")
     parser.add_argument("--name", default="local mode", help="what the table calls it")
     parser.add_argument("--count", type=int, default=20, help="first calls from the pool")

@@ -68,7 +68,7 @@ async def _run(folder: Path, *, largest_group: int | None, writers: int, events:
 
 def main() -> None:
     """Measure in turns and print the medians."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.event_queue", description=__doc__)
     parser.add_argument("--writers", type=int, default=128)
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)

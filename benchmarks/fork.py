@@ -26,8 +26,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from targets import call, functions_framework
-
 from pilotlight_agent.journal import Journal
 from pilotlight_agent.places import Places
 from pilotlight_agent.processes import isolation, tree
@@ -36,6 +34,8 @@ from pilotlight_agent.runtimes import python as managed_python
 from pilotlight_agent.runtimes.frames import FrameLink
 from pilotlight_agent.runtimes.variables import LOG_STREAM
 from pilotlight_agent.runtimes.zygote_spawner import ZygoteSpawner
+
+from .targets import call, functions_framework
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ PATIENCE = 10.0
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fork", description=__doc__)
     parser.add_argument("--pairs", type=int, default=25)
     parser.add_argument("--python", type=Path, default=Path(sys.executable))
     given = parser.parse_args()

@@ -215,7 +215,7 @@ def simulate(arguments: argparse.Namespace) -> tuple[str, dict[str, str]]:
 
 def main() -> None:
     """Print the tables; `--write` puts them and the charts into the docs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.keep_alive", description=__doc__)
     parser.add_argument("--functions", type=int, default=300)
     parser.add_argument("--days", type=float, default=6)
     parser.add_argument("--learn", type=float, default=2, help="days that are not counted")

@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from targets import cpu_seconds
-
 from pilotlight.cache import Cache
 from pilotlight.resources import Function, FunctionAlias, FunctionVersion
 from pilotlight.storage.sqlite.resources import SqliteResources
 from pilotlight_gateway.invocation.catalogue import Catalogue
 from pilotlight_gateway.invocation.published import Published
 from tests.support.dev_process import DevProcess
+
+from .targets import cpu_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +180,9 @@ async def _memory(resources: Path) -> float:
 
 def main() -> None:
     """Measure and print; exit status 1 where a figure is above its bar."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.many_functions", description=__doc__
+    )
     parser.add_argument("--count", type=int, default=2000)
     given = parser.parse_args()
     fine = True

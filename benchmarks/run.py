@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from targets import EVENT, Target, aiohttp_proxy, call, functions_framework, pilotlight
+from .targets import EVENT, Target, aiohttp_proxy, call, functions_framework, pilotlight
 
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 LUA = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [[{}]]\n'
@@ -123,7 +123,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--write", action="store_true")

@@ -4,7 +4,7 @@ A body is read as it came: that is what clients sign and what functions behind H
 compress what they send to services, whose operations get it decompressed, within the same limit.
 
 aiohttp itself waits for ever for a slow body. Both a deadline between two pieces and one for the
-whole are kept here; the one for the head is in `connections`.
+whole are kept here; the one for the head is in `server`.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class Brief:
     def _said(self, request_id: str, message: str) -> str | None:
         if message.startswith(_SILENT):
             return None
-        if _PLATFORM.search(message) and message.startswith("{"):
-            return self._platform_event(json.loads(message))
+        if (event := _platform_event(message)) is not None:
+            return self._of_event(request_id, event)
         if (failed := _INIT_REPORT.match(message)) is not None:
             return _init(failed[1], failed[2])
         if (report := _REPORT.match(message)) is not None:
@@ -60,14 +60,13 @@ class Brief:
         # Lambda's runtimes separate the lines of one record by carriage returns.
         return "| " + message.rstrip().replace("\r", "\n")
 
-    def _platform_event(self, event: dict[str, Any]) -> str | None:
-        record, metrics = event["record"], event["record"].get("metrics", {})
-        if "durationMs" not in metrics:
-            return None
-        if event["type"] == "platform.initReport":
-            return _init(metrics["durationMs"], record["status"])
-        init = metrics.get("initDurationMs")
-        return self._call(record["requestId"], metrics["durationMs"], init, record["status"])
+    def _of_event(self, request_id: str, event: dict[str, Any]) -> str | None:
+        match event["record"]:
+            case {"metrics": {"durationMs": duration} as metrics, "status": str(status)}:
+                if event["type"] == "platform.initReport":
+                    return _init(duration, status)
+                return self._call(request_id, duration, metrics.get("initDurationMs"), status)
+        return None
 
     def _call(self, request_id: str, milliseconds: str, init: str | None, status: str) -> str:
         start = f"cold, init {init} ms" if init else "warm"
@@ -75,6 +74,20 @@ class Brief:
             status = "error"
         self._raised.discard(request_id)
         return f"{_mark(status)}{milliseconds} ms ({start})"
+
+
+def _platform_event(message: str) -> dict[str, Any] | None:
+    """Read an event of the JSON format; None where the function wrote what only looks like one."""
+    if not message.startswith("{") or _PLATFORM.search(message) is None:
+        return None
+    try:
+        event = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    match event:
+        case {"type": str(kind), "record": {}} if kind.startswith("platform."):
+            return dict(event)
+    return None
 
 
 def _init(milliseconds: str, status: str) -> str:

@@ -25,7 +25,7 @@ class Authoriser(Protocol):
     """Decides about authenticated calls."""
 
     def authorise(self, call: Call) -> None:
-        """Return where a call may go on; raises AccessDeniedError."""
+        """Let a call go on; raises AccessDeniedError."""
         ...
 
 

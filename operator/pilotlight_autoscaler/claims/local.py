@@ -38,7 +38,7 @@ class LocalClaims:
         return await self.capacity.claim(revision, gateway=self.gateway, seconds=seconds)
 
     async def release(self, lease: Lease, reason: ReleaseReason) -> None:
-        """Return an environment back."""
+        """Give an environment back."""
         await self.capacity.release(lease.id, reason)
 
     async def recall(self, gateway: str, leases: list[str]) -> str | None:

@@ -111,7 +111,7 @@ class Turns:
             self._nodes.pop(node, None)
 
     def _grant_all(self, state: _Node) -> None:
-        """Return the turns that are free to whoever waits for them."""
+        """Grant the turns that are free to whoever waits for them."""
         while self._grant(state):
             pass
 

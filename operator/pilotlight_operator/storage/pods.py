@@ -125,7 +125,7 @@ class KubernetesCompute:
         return Pod(key, host, AGENT_PORT, node(starting.pod))
 
     async def assign(self, pod: str, request: PodRequest) -> None:
-        """Return a generic pod its function's labels and owner; later its function's size.
+        """Give a generic pod its function's labels and owner; later its function's size.
 
         With its function's labels it goes with the function.
         """

@@ -52,10 +52,15 @@ def event(kind: str, **record: object) -> str:
             "init timeout 9.5 ms",
         ),
         ('{"message": "mine"}', '| {"message": "mine"}'),
+        ('{"type": "platform.cut', '| {"type": "platform.cut'),
+        ('{"type": "platform.mine"}', '| {"type": "platform.mine"}'),
+        ('{"type": "platform.mine", "record": 3}', '| {"type": "platform.mine", "record": 3}'),
+        ('{"a": {"type": "platform.mine"}}', '| {"a": {"type": "platform.mine"}}'),
+        (event("report", metrics=[]), None),
     ],
 )
 def test_a_line_is_shown_in_short(message: str, shown: str | None) -> None:
-    """A call is one line; what the function wrote stays as it is."""
+    """A call is one line; what the function wrote stays as it is, whatever it looks like."""
     assert shown_of(Brief(), message) == shown
 
 

@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
             self._await_rest()
 
     def _await_rest(self) -> None:
-        """Return a half-sent request a while, and the go-ahead that it may have asked for."""
+        """Allow a half-sent request a while, and the go-ahead that it may have asked for."""
         request = self._reader.incomplete
         if request is not None and request.headers.pop(b"expect", b"").lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

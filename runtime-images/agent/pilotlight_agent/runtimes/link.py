@@ -30,7 +30,7 @@ class Link(Protocol):
         """Whether the runtime has the event that was delivered last."""
 
     def deliver(self, invocation: Invocation) -> None:
-        """Return the runtime an event, now or as soon as it asks for one."""
+        """Hand the runtime an event, now or as soon as it asks for one."""
 
     def catch_up(self) -> None:
         """Hear what the runtime said before its end."""

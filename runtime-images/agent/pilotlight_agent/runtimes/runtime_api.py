@@ -82,7 +82,7 @@ class RuntimeApi:
         return self._waiting is None
 
     def deliver(self, invocation: Invocation) -> None:
-        """Return the event to the poll that waits for it, or to the next one."""
+        """Hand the event to the poll that waits for it, or to the next one."""
         self._waiting = invocation
         if self._polling is not None and not self._polling.closed:
             self._hand_over(self._polling)
