@@ -167,7 +167,8 @@ class Dispatcher:
 
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
-        if queue is None:
+        # A rollback brings a revision back whose last calls may still run under its first life.
+        if queue is None or queue.retired:
             queue = RevisionQueue(self._most_claims, self._idling.of(revision))
             self.queues[revision] = queue
         return queue
@@ -188,17 +189,16 @@ class Dispatcher:
         try:
             async with asyncio.timeout_at(deadline):
                 environment = await waiter
-        except TimeoutError as error:
-            queue.leave(waiter)
+        except BaseException as error:
+            came = queue.leave(waiter)
+            if came is not None:
+                self._give_back(queue, came)
+            if not isinstance(error, TimeoutError):
+                raise
             raise ThrottledError(
                 f"no environment became free within {START_SECONDS:.0f} s",
                 reason="ConcurrentInvocationLimitExceeded",
             ) from error
-        except BaseException:
-            came = queue.leave(waiter)
-            if came is not None:
-                self._give_back(queue, came)
-            raise
         self._cold_starts.waited(revision, asyncio.get_running_loop().time() - began)
         return environment
 

@@ -114,24 +114,31 @@ class RevisionQueue:
     def fail(self, error: Exception) -> None:
         """Tell a claim's failure to the newest invocation that has no other claim under way."""
         if len(self._waiting) > self.claims:
-            self._waiting.pop().set_exception(error)
+            _fail(self._waiting.pop(), error)
 
     def fail_all(self, error: Exception) -> None:
         """Tell a failure to everybody who waits."""
         while self._waiting:
-            self._waiting.popleft().set_exception(error)
+            _fail(self._waiting.popleft(), error)
 
     def _called(self) -> None:
         if not self.busy:
             self.idle_history.called(asyncio.get_running_loop().time())
 
     def _offer(self, environment: Environment) -> bool:
-        if self._waiting:
-            self.busy += 1
-            self._waiting.popleft().set_result(environment)
-            return True
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():  # who gave up just now has not left yet
+                self.busy += 1
+                waiter.set_result(environment)
+                return True
         if self.retired:
             return False
         environment.idle_since = asyncio.get_running_loop().time()
         self.free.append(environment)
         return True
+
+
+def _fail(waiter: asyncio.Future[Environment], error: Exception) -> None:
+    if not waiter.done():
+        waiter.set_exception(error)

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from pilotlight.claims import Lease, RevisionKey
+from pilotlight.errors import ThrottledError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch import dispatcher as module
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
@@ -187,3 +188,40 @@ async def test_the_environment_that_is_missed_least_is_given_up(gateway: Gateway
         assert len(set(uses.values())) == len(held)
         assert [gateway.dispatcher.recall(held) for _ in held] == order
         assert gateway.dispatcher.recall(held) is None
+
+
+async def test_a_rollback_does_not_wait_for_what_ends_under_its_first_life(
+    gateway: Gateway,
+) -> None:
+    """The same code is the same revision; what its first life held is given back all the same."""
+    async with gateway:
+        gateway.seconds = MINUTE
+        slow = asyncio.create_task(gateway.call())
+        await asyncio.sleep(1)
+        gateway.dispatcher.retire(REVISION)
+        gateway.seconds = 0.1
+        assert await gateway.call()
+        assert len(gateway.claims.held) == 2
+        assert await slow
+        await asyncio.sleep(0)
+        assert len(gateway.claims.held) == 1
+
+
+@pytest.mark.parametrize("moment", [-1e-10, 1e-10])
+async def test_what_comes_as_a_caller_gives_up_is_kept(gateway: Gateway, moment: float) -> None:
+    """In the same turn of the loop, before and after: neither lent to nobody for ever, nor lost."""
+    environment = Environment.of(
+        Lease("late", REVISION, "late", "default/p", "127.0.0.1", 1, 1), b"key", "g"
+    )
+    async with gateway:
+        gateway.claims.seconds = 10 * MINUTE
+
+        def come() -> None:
+            gateway.claims.held.add("late")
+            gateway.dispatcher.queues[REVISION].add(environment)
+
+        asyncio.get_running_loop().call_later(module.START_SECONDS + moment, come)
+        with pytest.raises(ThrottledError):
+            await gateway.call()
+        queue = gateway.dispatcher.queues[REVISION]
+        assert (list(queue.free), queue.busy) == ([environment], 0)
