@@ -95,7 +95,10 @@ class ClaimsClient:
             await self._send(claim)
             async with asyncio.timeout_at(pending.deadline):
                 return await pending.answer
-        except TimeoutError as error:
+        except BaseException as error:
+            await self._give_back_late(pending.answer)
+            if not isinstance(error, TimeoutError):
+                raise
             if self.connected:
                 raise ThrottledError(
                     f"no environment could be started within {seconds:.0f} s",
@@ -104,6 +107,11 @@ class ClaimsClient:
             raise UnavailableError("the autoscaler is away and did not come back") from error
         finally:
             del self._pending[claim.id]
+
+    async def _give_back_late(self, answer: asyncio.Future[Lease]) -> None:
+        """Give back what was granted at the very moment when its caller went."""
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            await self.release(answer.result(), "idle")
 
     async def release(self, lease: Lease, reason: ReleaseReason) -> None:
         """Give an environment back; what is not told a leader learns from the next `Hello`."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pilotlight.claims import Lease
+    from pilotlight.claims_protocol import Granted, Refused
     from pilotlight_autoscaler.leases.capacity import Capacity
     from tests.autoscaler.conftest import Stage
 
@@ -119,6 +120,24 @@ async def test_a_claim_waits_for_a_leader(
     lease = await claim
     assert lease.revision == REVISION
     assert lease.pod in stage.compute.pods
+
+
+async def test_what_is_granted_as_its_caller_leaves_goes_back(
+    stage: Stage, leader: Leader, client: ClaimsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same turn of the loop; with a cap of one the next claim would be refused else."""
+    await leader.start(stage.capacity(limit=1))
+    claim = asyncio.create_task(client.claim(REVISION, seconds=10))
+    answered = client._answered
+
+    async def leaving(message: Granted | Refused) -> None:
+        await answered(message)
+        claim.cancel()
+
+    monkeypatch.setattr(ClaimsClient, "_answered", lambda _, message: leaving(message))
+    with pytest.raises(asyncio.CancelledError):
+        await claim
+    assert await client.claim(REVISION, seconds=10)
 
 
 async def test_errors_come_back_as_they_were(
