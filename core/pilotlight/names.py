@@ -11,6 +11,7 @@ import hashlib
 import re
 
 __all__ = [
+    "ACCESS_KEY_LABEL",
     "ACCOUNT_LABEL",
     "ENVIRONMENT_LABEL",
     "FUNCTION_LABEL",
@@ -24,6 +25,8 @@ __all__ = [
     "version_object_name",
 ]
 
+ACCESS_KEY_LABEL = "pilotlight.dev/access-key"
+"""Of a Secret of the release's namespace that is an access key: `true`."""
 ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
 ENVIRONMENT_LABEL = "pilotlight.dev/environment"

@@ -7,12 +7,16 @@ boto3 finds by itself serves.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pilotlight.errors import UnavailableError
 from pilotlight.resources import Key, Secret
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pilotlight.cache import Cache
 
     from .settings import Settings
@@ -21,6 +25,11 @@ __all__ = ["SECRET", "AwsCredentials", "AwsKeys", "NoAwsCredentialsError"]
 
 SECRET = "aws-credentials"  # noqa: S105  a name
 """Of the account's Secret: accessKeyId, secretAccessKey and, of temporary keys, sessionToken."""
+
+
+KEPT_SECONDS = 10.0
+"""How long an account's Secret is believed: deliveries come by the hundred, and gateways follow no
+Secrets of accounts."""
 
 
 class NoAwsCredentialsError(Exception):
@@ -39,9 +48,14 @@ class AwsKeys:
 class AwsCredentials:
     """The keys of all accounts."""
 
-    def __init__(self, settings: Settings, cache: Cache) -> None:
+    def __init__(
+        self, settings: Settings, cache: Cache, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
         self._cache = cache
+        self._clock = clock
+        self._kept: dict[str, tuple[float, Secret | None]] = {}
+        """Of a namespace the Secret, and since when it is kept."""
 
     def may_reach(self, arn: str, account: str) -> bool:
         """Whether an account may have something brought to an ARN: its own, or a bucket's.
@@ -55,7 +69,7 @@ class AwsCredentials:
 
     async def of(self, namespace: str, account: str) -> AwsKeys:
         """Return an account's keys; raises NoAwsCredentialsError."""
-        secret = await self._cache.find(Secret, Key(namespace, SECRET))
+        secret = await self._secret(namespace)
         if secret is not None:
             return _keys(secret)
         if self._settings.own_aws_credentials:
@@ -67,6 +81,20 @@ class AwsCredentials:
             f"account {account} has no keys for AWS: a Secret {SECRET} with accessKeyId and "
             f"secretAccessKey is expected in its namespace {namespace}"
         )
+
+    async def _secret(self, namespace: str) -> Secret | None:
+        """Read an account's Secret; while nobody answers the one read last is as good."""
+        since, kept = self._kept.get(namespace, (-KEPT_SECONDS, None))
+        now = self._clock()
+        if now - since < KEPT_SECONDS:
+            return kept
+        try:
+            kept = await self._cache.find(Secret, Key(namespace, SECRET))
+        except UnavailableError:
+            if kept is None:
+                raise
+        self._kept[namespace] = (now, kept)
+        return kept
 
 
 def _keys(secret: Secret) -> AwsKeys:

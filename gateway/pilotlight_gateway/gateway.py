@@ -72,7 +72,6 @@ class Gateway:
         measure: Callable[[], None] = lambda: None,
     ) -> None:
         """`measure` brings up to date what others keep in the registry of metrics."""
-        self.settings = settings
         self._authenticator = authenticator
         self._sink = LogSink(logs)
         self._server = Server()
@@ -101,7 +100,6 @@ class Gateway:
             resources=cache.resources,
             artifacts=artifacts,
             logs=logs,
-            accounts=accounts,
             catalogue=catalogue,
             published=published,
             targets=targets,

@@ -19,7 +19,7 @@ from .apis.doors import find_service
 from .apis.platform.service import CLIENTS, PLATFORM
 from .apis.protocols import error_in
 from .apis.service import Request
-from .auth.authorisation import OwnAccount
+from .auth.authorisation import authorise
 from .auth.caller import NOBODY, RequestHead
 from .bodies import decompress, read_body
 from .exchange import Call, parse_query
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from .apis.service import Endpoint, Service
-    from .auth.authorisation import Authoriser
     from .auth.caller import Authenticator
     from .exchange import Reply
     from .http.endpoint import HttpEndpoint
@@ -65,12 +64,10 @@ class Pipeline:
         services: Services,
         find_service: Callable[[Request], Service],
         authenticator: Authenticator,
-        authoriser: Authoriser | None = None,
     ) -> None:
         self._services = services
         self._find_service = find_service
         self._authenticator = authenticator
-        self._authoriser = authoriser or OwnAccount()
 
     async def handle(self, request: BaseRequest) -> web.StreamResponse:
         """Answer a request."""
@@ -113,7 +110,7 @@ class Pipeline:
             origin=f"{request.scheme}://{request.headers.get('Host', '')}",
             input=endpoint.input(head.query, head.headers, body) if endpoint.input else {},
         )
-        self._authoriser.authorise(call)
+        authorise(call)
         reply = await endpoint.handler(self._services, call)
         if endpoint.logged:
             _log(call, reply)

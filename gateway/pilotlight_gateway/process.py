@@ -100,7 +100,7 @@ def _gateway(
     claims: ClaimsClient,
     keys: AccessKeys,
 ) -> Gateway:
-    platform_key = settings.platform_key_file.read_bytes().strip()
+    platform_key = claims.platform_key
     return Gateway(
         Settings(
             settings.region,

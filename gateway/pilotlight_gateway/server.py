@@ -1,9 +1,10 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-would stay open; here they do not. Bodies have deadlines of their own and stay as they came
-(`bodies`). What is no request is refused here, in the gateway's words; what a request means,
-`pipeline` knows.
+would stay open; here they do not. (One whose beginning came in one piece with the request before
+is seen by aiohttp's parser alone, and ends as an idle connection does.) Bodies have deadlines of
+their own and stay as they came (`bodies`). What is no request is refused here, in the gateway's
+words; what a request means, `pipeline` knows.
 """
 
 from __future__ import annotations

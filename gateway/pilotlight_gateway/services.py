@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
@@ -36,7 +35,6 @@ class Services:
     """The store; what is written here the cache knows at once."""
     artifacts: ArtifactStore
     logs: LogStore
-    accounts: Accounts
     catalogue: Catalogue
     published: Published
     targets: Targets
@@ -45,7 +43,7 @@ class Services:
     events: EventQueue
     aws_credentials: AwsCredentials
     metrics: Metrics
-    is_ready: Callable[[], bool] = field(default=lambda: False)
+    is_ready: Callable[[], bool]
     """Whether invocations are served."""
-    measure: Callable[[], None] = field(default=lambda: None)
+    measure: Callable[[], None]
     """Brings gauges up to date, for who reads them now."""

@@ -79,5 +79,3 @@ class Settings:
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     hosts: Hosts = field(default_factory=Hosts)
     """Whose hosts are, for routes."""
-    public_url: str = ""
-    """Where clients reach the gateway, for addresses in answers; empty: as they came."""

@@ -57,8 +57,6 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none';
 class FrontPage:
     """The door of one page."""
 
-    name = "page"
-
     def find(self, request: Request) -> Endpoint:
         """Find the page, which asks for no credentials, as nothing here does."""
         del request

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,10 +18,11 @@ from pilotlight.resources import (
     Secret,
 )
 from pilotlight.storage import Change
+from tests.support.following import following
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
 BY_LABEL = Index(Namespace, lambda one: one.metadata.labels.values())
 Heard = list[tuple[str | None, str | None]]
@@ -73,17 +73,6 @@ def hear(cache: Cache) -> Heard:
 
 def _version(namespace: Namespace | None) -> str | None:
     return namespace.metadata.resource_version if namespace else None
-
-
-@asynccontextmanager
-async def following(cache: Cache) -> AsyncIterator[None]:
-    """Run a cache during a block."""
-    task = asyncio.create_task(cache.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def settle() -> None:

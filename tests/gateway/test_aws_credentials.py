@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import AsyncMock
+
 import pytest
 
 from pilotlight.cache import Cache
-from pilotlight.resources import ObjectMeta, Secret
+from pilotlight.errors import UnavailableError
+from pilotlight.resources import Key, ObjectMeta, Secret
 from pilotlight_gateway.aws_credentials import (
+    KEPT_SECONDS,
     SECRET,
     AwsCredentials,
     AwsKeys,
@@ -48,6 +52,29 @@ async def test_the_gateways_own_keys_are_nobodys() -> None:
     stand_in = made(aws_endpoint_url="http://127.0.0.1:1")
     assert await stand_in.of("team", ACCOUNT) == AwsKeys(ACCOUNT, "test")
     assert await made(own_aws_credentials=True).of("team", ACCOUNT) == AwsKeys()
+
+
+async def test_a_secret_is_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deliveries read it once, and go on where the store is away; what is newer is seen then."""
+    cache = await with_secret(accessKeyId="AKID", secretAccessKey="x")
+    now = 0.0
+    credentials = AwsCredentials(Settings("us-east-1", b"key"), cache, clock=lambda: now)
+    find = AsyncMock(wraps=cache.find)
+    monkeypatch.setattr(cache, "find", find)
+    for _ in range(3):
+        assert (await credentials.of("team", ACCOUNT)).access_key == "AKID"
+    assert find.await_count == 1
+    now += KEPT_SECONDS
+    find.side_effect = UnavailableError("away")
+    assert (await credentials.of("team", ACCOUNT)).access_key == "AKID"
+    with pytest.raises(UnavailableError):
+        await credentials.of("other", ACCOUNT)
+    now += KEPT_SECONDS
+    find.side_effect = None
+    secret = await cache.resources.get(Secret, Key("team", SECRET))
+    values = {"accessKeyId": "AKIDNEW", "secretAccessKey": "x"}
+    await cache.resources.replace(secret.model_copy(update={"string_data": values}))
+    assert (await credentials.of("team", ACCOUNT)).access_key == "AKIDNEW"
 
 
 async def test_a_secret_that_lacks_a_part_is_named() -> None:

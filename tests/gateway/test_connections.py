@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,17 +60,24 @@ def test_a_head_that_does_not_come_is_given_up(
 def test_a_second_head_that_does_not_come_is_given_up(
     platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where its first bytes came while the first request was answered."""
+    """After the first was answered, and where its beginning came while that was."""
+    platform.create("answers-late", "import time\ndef handler(e, c):\n    time.sleep(0.5)\n")
+    assert platform.post("/2015-03-31/functions/answers-late/invocations", b"{}")[0] == 200
     monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
-    whole = b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n"
-    for rest in (b"", b"GET /-/live HTTP/1.1\r\nHo"):
+    whole = (
+        b"POST /2015-03-31/functions/answers-late/invocations HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Length: 2\r\n\r\n{}"
+    )
+    for meanwhile in (False, True):
         with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
             client.sendall(whole)
-            answer = client.recv(65536)
-            assert answer.startswith(b"HTTP/1.1 200")
-            client.sendall(rest or whole[:20])
-            while client.recv(65536):
-                pass
+            client.settimeout(0.2 if meanwhile else 10)
+            with suppress(TimeoutError):  # long enough for the function to be running
+                assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            client.sendall(whole[:20])
+            client.settimeout(10)
+            rest = b"".join(iter(lambda: client.recv(65536), b""))
+            assert rest.startswith(b"HTTP/1.1 200") is meanwhile
 
 
 def test_a_body_that_does_not_come_is_given_up(

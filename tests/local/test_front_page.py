@@ -23,7 +23,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
     folder = tmp_path_factory.mktemp("page")
     served = manifest("shown", url={"authType": "NONE"})
     broken = manifest("broken", runtime="nodejs24.x")
-    (folder / "all.yaml").write_text(yaml.safe_dump_all([served, broken]))
+    marked = manifest("marked", runtime="<b>bold")
+    (folder / "all.yaml").write_text(yaml.safe_dump_all([served, broken, marked]))
     with DevProcess(folder, "--no-watch", state=folder / "state") as running:
         yield running
 
@@ -42,13 +43,16 @@ def test_a_browser_is_told_what_this_is(platform: DevProcess) -> None:
     assert "<td>broken<td>nodejs24.x<td>RuntimeUnavailable<td></tr>" in text
     assert f"{platform.endpoint}/2015-03-31/functions/broken/invocations" in text
     assert "<script" not in text
-    assert "default-src 'none'" in (got.header("content-security-policy") or "")
+    policy = got.header("content-security-policy") or ""
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "<td>&lt;b&gt;bold<td>" in text
+    assert "<b>" not in text
 
 
 def test_a_host_name_is_no_markup(platform: DevProcess) -> None:
-    """What a client says of itself is shown as text; any name but this machine's is refused."""
-    shown = fetch(port(platform), "/", host='x"<b>.localhost')
-    assert b"<b>" not in shown.body
+    """What is no host is no request; any name but this machine's is refused."""
+    assert fetch(port(platform), "/", host='x"<b>.localhost').status == 400
     assert fetch(port(platform), "/", host="evil.example").status == 403
     foreign = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
     assert fetch(port(platform), "/", headers=foreign).status == 403

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVICES", "find_service"]
 
-SERVICES: dict[str, Service] = {service.name: service for service in (Lambda(),)}
+SERVICES: dict[str, Service] = {Lambda.name: Lambda()}
 """The AWS services that are served, by the name in signatures' scopes."""
 _SCOPE_SERVICE = 3
 """Where a presigned query's X-Amz-Credential has the service: key/date/region/service/term."""

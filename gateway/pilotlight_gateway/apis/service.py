@@ -59,11 +59,6 @@ class Endpoint:
 class Service(Protocol):
     """One service's door."""
 
-    @property
-    def name(self) -> str:
-        """As signatures' scopes have it."""
-        ...
-
     def find(self, request: Request) -> Endpoint:
         """Find what answers; raises UnknownOperationError or NotSupportedError."""
         ...

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import AlreadyExistsError, InvalidResourceError, NotFoundError
+from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Index, Namespace, Secret
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AccessKey", "AccessKeys"]
 
-LABEL = "pilotlight.dev/access-key"
 PARTS = {"accessKeyId", "secretAccessKey", "namespace"}
 
 log = structlog.get_logger()
@@ -92,7 +92,7 @@ class AccessKeys:
 
 
 def _is_key(secret: Secret) -> bool:
-    return secret.metadata.labels.get(LABEL) == "true"
+    return secret.metadata.labels.get(ACCESS_KEY_LABEL) == "true"
 
 
 def _access_key_ids(secret: Secret) -> list[str]:

@@ -8,36 +8,24 @@ keys are judged here once there are any.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from pilotlight_gateway.errors import AccessDeniedError
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
 
-__all__ = ["Authoriser", "OwnAccount"]
+__all__ = ["authorise"]
 
 OF_FUNCTIONS = frozenset({"Invoke", "InvokeAsync"})
 """Operations that a function may ask for."""
 
 
-class Authoriser(Protocol):
-    """Decides about authenticated calls."""
-
-    def authorise(self, call: Call) -> None:
-        """Let a call go on; raises AccessDeniedError."""
-        ...
-
-
-class OwnAccount:
-    """Allows an account's keys what they ask of their own account, and its functions to invoke."""
-
-    def authorise(self, call: Call) -> None:
-        """Refuse what a function asks for beside invocations; raises AccessDeniedError."""
-        caller = call.caller
-        if caller.function and call.operation not in OF_FUNCTIONS:
-            raise AccessDeniedError(
-                f"User: arn:aws:sts::{caller.account}:assumed-role/function/{caller.function} is "
-                f"not authorized to perform: lambda:{call.operation} because a function's own "
-                f"credentials allow {' and '.join(sorted(OF_FUNCTIONS))} alone"
-            )
+def authorise(call: Call) -> None:
+    """Let a call go on; raises AccessDeniedError."""
+    caller = call.caller
+    if caller.function and call.operation not in OF_FUNCTIONS:
+        raise AccessDeniedError(
+            f"User: {caller.arn} is not authorized to perform: lambda:{call.operation} because a "
+            f"function's own credentials allow {' and '.join(sorted(OF_FUNCTIONS))} alone"
+        )

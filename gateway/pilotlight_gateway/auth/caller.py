@@ -23,6 +23,13 @@ class Caller:
     function: str = ""
     """Lambda's name of the function that calls with credentials of its own, if one does."""
 
+    @property
+    def arn(self) -> str:
+        """The caller as AWS writes it: a key's user, or the role that a function has assumed."""
+        if self.function:
+            return f"arn:aws:sts::{self.account}:assumed-role/function/{self.function}"
+        return f"arn:aws:iam::{self.account}:user/{self.principal}"
+
 
 NOBODY = Caller("", "", "anonymous")
 """Who asks for what needs no credentials."""

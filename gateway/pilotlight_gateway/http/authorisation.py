@@ -67,7 +67,7 @@ class Authorisation:
                 "callerId": caller.principal,
                 "cognitoIdentity": None,
                 "principalOrgId": None,
-                "userArn": f"arn:aws:iam::{caller.account}:user/{caller.principal}",
+                "userArn": caller.arn,
                 "userId": caller.principal,
             }
         }

@@ -70,7 +70,7 @@ def resolve(
     if named.account not in {None, caller.account}:
         foreign = function_arn(region, named.account or "", named.name)
         raise AccessDeniedError(
-            f"User: {caller.principal} is not authorized to perform: lambda:{operation} on "
+            f"User: {caller.arn} is not authorized to perform: lambda:{operation} on "
             f"resource: {foreign}"
         )
     return Reference(

@@ -16,6 +16,7 @@ from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage, make_stage
+from tests.support.following import following
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -64,15 +65,10 @@ async def share_pods(stage: Stage, name: str, count: int) -> None:
 
 
 @contextlib.asynccontextmanager
-async def following(stage: Stage) -> AsyncIterator[None]:
-    task = asyncio.create_task(stage.cache.run())
-    await stage.caps.synced.wait()
-    try:
+async def followed(stage: Stage) -> AsyncIterator[None]:
+    async with following(stage.cache):
+        await stage.caps.synced.wait()
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def settled() -> None:
@@ -87,7 +83,7 @@ async def claim(capacity: Capacity, revision: RevisionKey = REVISION, gateway: s
 async def test_reserved_concurrency_caps_and_guarantees(stage: Stage) -> None:
     capacity = stage.capacity(limit=5)
     await reserve(stage, 2)
-    async with following(stage):
+    async with followed(stage):
         await claim(capacity)
         await claim(capacity)
         with pytest.raises(ThrottledError) as refused:
@@ -103,7 +99,7 @@ async def test_reserved_concurrency_caps_and_guarantees(stage: Stage) -> None:
 async def test_zero_is_off(stage: Stage) -> None:
     capacity = stage.capacity()
     await reserve(stage, 0)
-    async with following(stage):
+    async with followed(stage):
         with pytest.raises(ThrottledError):
             await claim(capacity)
         assert stage.compute.started == 0
@@ -172,7 +168,7 @@ async def test_a_limit_that_falls_is_shed_to(stage: Stage) -> None:
     capacity = stage.capacity()
     gateways = FakeGateways(capacity)
     capacity.ask(gateways)
-    async with following(stage):
+    async with followed(stage):
         for _ in range(4):
             await claim(capacity)
         await reserve(stage, 1)

@@ -8,10 +8,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-from multidict import CIMultiDict
 
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
@@ -27,8 +23,8 @@ from pilotlight.resources import (
     Secret,
 )
 from pilotlight_gateway.auth.access_keys import AccessKeys
-from pilotlight_gateway.auth.authorisation import OwnAccount
-from pilotlight_gateway.auth.caller import Caller, RequestHead
+from pilotlight_gateway.auth.authorisation import authorise
+from pilotlight_gateway.auth.caller import Caller
 from pilotlight_gateway.auth.function_keys import FunctionKeys
 from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
 from pilotlight_gateway.errors import (
@@ -38,12 +34,18 @@ from pilotlight_gateway.errors import (
     UnrecognizedClientError,
 )
 from pilotlight_gateway.exchange import Call, Query
+from tests.support import signed
+from tests.support.following import following
 from tests.support.memory import MemoryResources
+from tests.support.signed import REGION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-KEY, ACCOUNT, REGION, BODY = b"k" * 32, "123456789012", "us-east-1", b"{}"
+    from pilotlight_gateway.auth.caller import RequestHead
+
+KEY, ACCOUNT, BODY = b"k" * 32, "123456789012", b"{}"
+PATH = "/2015-03-31/functions/echo/invocations"
 CALLER = Caller(ACCOUNT, "team-a", "function/caller", "caller")
 
 
@@ -60,13 +62,9 @@ async def trusting() -> AsyncIterator[tuple[SigV4Authenticator, MemoryResources]
     )
     cache = Cache(resources, Secret, Namespace, Function, namespaces={Secret: "pilotlight"})
     keys = AccessKeys(cache, Accounts(cache))
-    following = asyncio.create_task(cache.run())
     functions = FunctionKeys(cache, keys.accounts, KEY)
-    try:
+    async with following(cache):
         yield SigV4Authenticator(keys, REGION, functions=functions), resources
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 def issued(function: str = "caller", account: str = ACCOUNT) -> FunctionCredentials:
@@ -74,16 +72,11 @@ def issued(function: str = "caller", account: str = ACCOUNT) -> FunctionCredenti
 
 
 def sign(given: FunctionCredentials, *, access_key: str = "", secret: str = "") -> RequestHead:
-    """Sign as boto3 in the function does, and give what the gateway would see."""
-    path = "/2015-03-31/functions/echo/invocations"
-    request = AWSRequest("POST", f"http://gateway:8080{path}", data=BODY)
-    keys = Credentials(
-        access_key or given.access_key, secret or given.secret_key, given.session_token
-    )
-    SigV4Auth(keys, "lambda", REGION).add_auth(request)
-    return RequestHead(
-        "POST", path, "", CIMultiDict({**dict(request.headers.items()), "Host": "gateway:8080"})
-    )
+    """Sign as boto3 in the function does."""
+    return signed.sign(
+        PATH, BODY, access_key or given.access_key, secret or given.secret_key,
+        token=given.session_token,
+    )  # fmt: skip
 
 
 async def test_a_function_is_known_by_its_credentials() -> None:
@@ -141,20 +134,23 @@ async def test_credentials_expire() -> None:
 
 
 async def test_where_no_function_has_credentials_a_token_is_refused() -> None:
-    """An access key's own secret does not help whoever adds a token."""
-    async with trusting() as (authenticator, _):
-        none = SigV4Authenticator(authenticator.keys, REGION)
-        with pytest.raises(UnrecognizedClientError):
-            await none.authenticate(sign(issued()), BODY)
+    """An access key's own secret does not help whoever adds a token, there or elsewhere."""
+    async with trusting() as (authenticator, resources):
+        await resources.create(signed.access_key("AKIDALICE"))
+        head = signed.sign(PATH, BODY, "AKIDALICE", token="any")
+        for one in (SigV4Authenticator(authenticator.keys, REGION), authenticator):
+            assert await one.authenticate(signed.sign(PATH, BODY, "AKIDALICE"), BODY)
+            with pytest.raises(UnrecognizedClientError):
+                await one.authenticate(head, BODY)
 
 
 def test_a_function_may_invoke_and_nothing_else() -> None:
     """Whoever takes a function over has neither the others' code nor their variables."""
-    OwnAccount().authorise(_call("Invoke", CALLER))
-    OwnAccount().authorise(_call("GetFunction", Caller(ACCOUNT, "team-a", "AKIDALICE")))
+    authorise(_call("Invoke", CALLER))
+    authorise(_call("GetFunction", Caller(ACCOUNT, "team-a", "AKIDALICE")))
     for operation in ("GetFunction", "UpdateFunctionCode", "Apply", "GetLogs", "PutArtifact"):
         with pytest.raises(AccessDeniedError, match=f"perform: lambda:{operation}"):
-            OwnAccount().authorise(_call(operation, CALLER))
+            authorise(_call(operation, CALLER))
 
 
 def _call(operation: str, caller: Caller) -> Call:

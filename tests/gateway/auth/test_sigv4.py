@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -19,10 +17,10 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Key, Namespace, ObjectMeta, Secret
-from pilotlight_gateway.auth.access_keys import LABEL, AccessKeys
+from pilotlight_gateway.auth.access_keys import AccessKeys
 from pilotlight_gateway.auth.caller import Caller, RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
-from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
+from pilotlight_gateway.auth.sigv4 import SigV4Authenticator, signature_of
 from pilotlight_gateway.errors import (
     ApiError,
     IncompleteSignatureError,
@@ -30,12 +28,14 @@ from pilotlight_gateway.errors import (
     MissingTokenError,
     UnrecognizedClientError,
 )
+from tests.support import signed
+from tests.support.following import following
 from tests.support.memory import MemoryResources
+from tests.support.signed import REGION, access_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable
 
-REGION = "us-east-1"
 BODY = b'{"a": 1}'
 ALICE = Caller("123456789012", "team-a", "AKIDALICE")
 
@@ -49,36 +49,13 @@ async def trusting(resources: MemoryResources | None = None) -> AsyncIterator[Si
     await resources.create(access_key("AKIDALICE"))
     cache = Cache(resources, Secret, Namespace, namespaces={Secret: "pilotlight"})
     keys = AccessKeys(cache, Accounts(cache))
-    following = asyncio.create_task(cache.run())
-    try:
+    async with following(cache):
         yield SigV4Authenticator(keys, REGION)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
-def access_key(name: str) -> Secret:
-    return Secret(
-        metadata=ObjectMeta(name=name.lower(), namespace="pilotlight", labels={LABEL: "true"}),
-        string_data={"accessKeyId": name, "secretAccessKey": "s3cret", "namespace": "team-a"},
-    )
-
-
-def sign(
-    *,
-    key: str = "AKIDALICE",
-    secret: str = "s3cret",
-    region: str = REGION,
-    body: bytes = BODY,
-    url: str = "http://gateway:8080/2015-03-31/functions/arn%3Aaws/invocations?Qualifier=a%20b",
-    headers: Mapping[str, str] | None = None,
-) -> RequestHead:
-    """Sign as boto3 does, and give what the gateway would see."""
-    request = AWSRequest("POST", url, data=body, headers=dict(headers or {}))
-    SigV4Auth(Credentials(key, secret), "lambda", region).add_auth(request)
-    sent = {**dict(request.headers.items()), "Host": "gateway:8080"}
-    path, _, query = url.removeprefix("http://gateway:8080").partition("?")
-    return RequestHead("POST", path, query, CIMultiDict(sent))
+def sign(key: str = "AKIDALICE", *, body: bytes = BODY, **given: Any) -> RequestHead:
+    path = "/2015-03-31/functions/arn%3Aaws/invocations?Qualifier=a%20b"
+    return signed.sign(path, body, key, **given)
 
 
 def change(head: RequestHead, **headers: str) -> RequestHead:
@@ -125,11 +102,19 @@ async def test_bytes_that_are_no_text_are_a_wrong_signature(name: str) -> None:
 async def test_raw_bytes_in_a_path_and_query_can_be_signed() -> None:
     """A signature covers what was sent, whatever it means."""
     async with trusting() as authenticator:
-        signed = sign()
+        other = sign()
+        credentials = parse_authorization(other.headers["Authorization"])
+        assert credentials is not None
         for path, query in (("/\udcff", ""), ("/", "a=%FF"), ("/", "\udcff")):
-            head = RequestHead(signed.method, path, query, signed.headers)
+            head = RequestHead(other.method, path, query, other.headers)
             with pytest.raises(InvalidSignatureError):
                 await authenticator.authenticate(head, BODY)
+            digest = hashlib.sha256(BODY).hexdigest()
+            signature = signature_of(head, credentials, digest, signed.SECRET_KEY)
+            written = other.headers["Authorization"].replace(credentials.signature, signature)
+            assert (
+                await authenticator.authenticate(change(head, Authorization=written), BODY) == ALICE
+            )
 
 
 async def test_no_signature_is_refused() -> None:
@@ -296,11 +281,10 @@ async def test_calls_that_come_at_once_ask_once(namespace: str, known: bool) -> 
         cache = Cache(resources, Secret, Namespace, namespaces={Secret: "pilotlight"})
         accounts = CountingAccounts(cache)
         keys = AccessKeys(cache, accounts)
-        following = asyncio.create_task(cache.run())
-        found = await asyncio.gather(*(keys.find("AKIDBOB") for _ in range(50)))
+        async with following(cache):
+            found = await asyncio.gather(*(keys.find("AKIDBOB") for _ in range(50)))
         assert {key is not None for key in found} == {known}
         assert accounts.asked == 1
-        following.cancel()
 
 
 async def test_a_key_without_its_parts_is_ignored() -> None:

@@ -102,8 +102,14 @@ async def test_a_deny_counts_however_the_path_is_written(path: str) -> None:
 )
 async def test_an_answer_that_cannot_be_read_is_a_502(answer: bytes) -> None:
     """Nor is it kept, whatever its size."""
+    asked = 0
 
     async def answering(*_: object) -> bytes:
+        nonlocal asked
+        asked += 1
         return answer
 
-    assert await status(Authorizer(answering), request("GET", "/")) == 502
+    authorizer = Authorizer(answering)
+    for _ in range(2):
+        assert await status(authorizer, request("GET", "/")) == 502
+    assert asked == 2

@@ -11,6 +11,7 @@ from pilotlight.cache import Cache
 from pilotlight.conditions import condition
 from pilotlight.resources import Code, Function, FunctionSpec, Key, ObjectMeta
 from pilotlight_gateway.invocation.catalogue import Catalogue
+from tests.support.following import following
 from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
@@ -59,11 +60,9 @@ def _revision(function: Function | None) -> str | None:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     found = World()
-    following = asyncio.create_task(found.cache.run())
-    await found.catalogue.synced.wait()
-    yield found
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    async with following(found.cache):
+        await found.catalogue.synced.wait()
+        yield found
 
 
 async def test_a_second_object_never_hides_the_one_that_has_the_name(world: World) -> None:
@@ -96,12 +95,10 @@ async def test_who_asks_before_all_is_known_waits_for_the_one_that_serves() -> N
     asking = asyncio.create_task(world.catalogue.find("default", "shared"))
     await asyncio.sleep(0.01)
     assert not asking.done()
-    following = asyncio.create_task(world.cache.run())
-    found = await asking
+    async with following(world.cache):
+        found = await asking
     assert found is not None
     assert found.metadata.name == "serving"
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_a_function_is_found_before_the_watch_tells() -> None:

@@ -34,6 +34,7 @@ from pilotlight_gateway.invocation.published import Published
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.invocation.targets import Targets
 from pilotlight_gateway.metrics import Metrics
+from tests.support.following import following
 from tests.support.memory import MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 
@@ -104,11 +105,9 @@ class World:
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     found = World()
-    following = asyncio.create_task(found.cache.run())
-    await found.catalogue.synced.wait()
-    yield found
-    following.cancel()
-    await asyncio.gather(following, return_exceptions=True)
+    async with following(found.cache):
+        await found.catalogue.synced.wait()
+        yield found
 
 
 async def test_an_answer_says_what_ran_and_is_counted(world: World) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import structlog
 
 from pilotlight.errors import InvalidResourceError, NotFoundError
+from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Key, Namespace, Resource, Secret
 from pilotlight.storage.interfaces import Change
 
@@ -26,12 +27,9 @@ if TYPE_CHECKING:
     from .api import Json, KubernetesApi
     from .watch import RawChange
 
-__all__ = ["ACCESS_KEY_LABEL", "KubernetesResources"]
+__all__ = ["KubernetesResources"]
 
 R = TypeVar("R", bound=Resource)
-
-ACCESS_KEY_LABEL = "pilotlight.dev/access-key"
-"""Label of the Secrets of the release's namespace that are access keys."""
 
 log = structlog.get_logger()
 

@@ -177,5 +177,5 @@ def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
     if sha256 is None:
         return {"RepositoryType": "S3"}
     ticket = ticket_for(services.settings.platform_key, sha256)
-    origin = services.settings.public_url or call.origin
-    return {"RepositoryType": "S3", "Location": f"{origin}/-/artifacts/{sha256}?ticket={ticket}"}
+    location = f"{call.origin}/-/artifacts/{sha256}?ticket={ticket}"
+    return {"RepositoryType": "S3", "Location": location}

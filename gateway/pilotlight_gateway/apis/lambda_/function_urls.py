@@ -169,7 +169,7 @@ def _address(services: Services, call: Call, function: Function, holder: Holder)
     Where hosts of its own resolve in few clients, it is a path of the gateway's (`url_form`).
     """
     settings, account, qualifier = services.settings, call.caller.account, _qualifier(holder)
-    origin = urlsplit(settings.public_url or call.origin)
+    origin = urlsplit(call.origin)
     if settings.url_form == "path":
         reference = f"{function.function_name}:{qualifier}" if qualifier else function.function_name
         return f"{origin.scheme or 'http'}://{origin.netloc}{PREFIX}{account}/{reference}/"

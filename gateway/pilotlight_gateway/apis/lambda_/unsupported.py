@@ -1,4 +1,4 @@
-"""The page that says what of the Lambda API is not here: `python -m …operations.unsupported`.
+"""The page that says what of the Lambda API is not here: `python -m …apis.lambda_.unsupported`.
 
 Generated from the API's model and the table of operations, so it cannot claim what is not so;
 a test compares it with docs/unsupported.md.

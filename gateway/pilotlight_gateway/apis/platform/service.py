@@ -15,6 +15,7 @@ from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint, Handler
 from pilotlight_gateway.errors import UnknownOperationError
 from pilotlight_gateway.exchange import refuse_repeated
+from pilotlight_wire.archive import PACKED_LIMIT
 
 from . import artifacts, dead_letters, health, kinds, logs, manifests
 
@@ -29,7 +30,6 @@ __all__ = ["CLIENTS", "HEALTH", "INTERNAL", "PLATFORM", "PREFIX", "Platform"]
 
 PREFIX = "/-/"
 LARGEST_MANIFEST = 1 << 20
-LARGEST_PACKAGE = 52_428_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,6 @@ class _Route:
 class Platform:
     """Some of the platform's own endpoints."""
 
-    name = "pilotlight"
-
     def __init__(self, *groups: Iterable[_Route]) -> None:
         self._routes = [route for group in groups for route in group]
 
@@ -76,16 +74,23 @@ class Platform:
         return error_in("rest-json", error, request_id)
 
 
-def _route(operation: str, method: str, path: str, handler: Handler, limit: int = 0) -> _Route:
+def _route(  # noqa: PLR0913  a table's columns
+    operation: str,
+    method: str,
+    path: str,
+    handler: Handler,
+    limit: int = 0,
+    *,
+    anonymous: bool = False,
+) -> _Route:
     """Make a route of a path in which `{name}` stands for one segment."""
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return _Route(operation, method, re.compile(PREFIX + pattern), handler, limit)
+    return _Route(operation, method, re.compile(PREFIX + pattern), handler, limit, anonymous)
 
 
 def _open(operation: str, path: str, handler: Handler) -> _Route:
     """Make a route that asks for no credentials."""
-    pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return _Route(operation, "GET", re.compile(PREFIX + pattern), handler, anonymous=True)
+    return _route(operation, "GET", path, handler, anonymous=True)
 
 
 _KIND = f"(?P<plural>{kinds.PLURALS})"
@@ -96,7 +101,7 @@ _PROBES = (
 _METRICS = (_open("GetMetrics", "metrics", health.get_metrics),)
 _PACKAGES = (_open("GetArtifact", "artifacts/{sha256}", artifacts.get_artifact),)
 _MANAGEMENT = (
-    _route("PutArtifact", "PUT", "artifacts/{sha256}", artifacts.put_artifact, LARGEST_PACKAGE),
+    _route("PutArtifact", "PUT", "artifacts/{sha256}", artifacts.put_artifact, PACKED_LIMIT),
     _route("Apply", "POST", "apply", manifests.apply, LARGEST_MANIFEST),
     _route("GetFunctionResource", "GET", "functions/{name}", manifests.get_function),
     _route("DeleteFunctionResource", "DELETE", "functions/{name}", manifests.delete_function),

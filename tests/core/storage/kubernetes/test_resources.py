@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pilotlight.errors import ConflictError, InvalidResourceError, NotFoundError
+from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Function, FunctionStatus, Key, ObjectMeta, Secret
-from pilotlight.storage.kubernetes.resources import ACCESS_KEY_LABEL, KubernetesResources
+from pilotlight.storage.kubernetes.resources import KubernetesResources
 from pilotlight.storage.kubernetes.wire import from_wire, to_wire
 from tests.support.api_server import ApiServer
 
