@@ -47,6 +47,7 @@ class Accounts:
 
     async def _label(self, namespace: Namespace) -> str:
         account = derive_account(namespace.metadata.name)
+        await self._cache.refresh(Namespace)  # a label stays: nobody's id may have been missed
         self._refuse_collision(namespace, account)
         labels = namespace.metadata.labels | {ACCOUNT_LABEL: account}
         metadata = namespace.metadata.model_copy(update={"labels": labels})

@@ -51,7 +51,7 @@ class Cache:
         self._store = store
         self._unsynced = set(kinds)
         self._informers: dict[type[Resource], _Informer[Any]] = {
-            kind: _Informer(kind, (namespaces or {}).get(kind)) for kind in kinds
+            kind: _Informer((namespaces or {}).get(kind)) for kind in kinds
         }
         self._absent: dict[tuple[type[Resource], Key], float] = {}
 
@@ -129,8 +129,9 @@ class Cache:
             informer = self._informers[kind]
             before = {one.key: one.metadata.uid for one in informer.all(namespace)}
             for resource in await self._store.list(kind, informer.namespace or namespace):
-                before.pop(resource.key, None)
-                self.note(resource)
+                known = before.pop(resource.key, None)
+                if known != resource.metadata.uid or informer.get(resource.key) is not None:
+                    self.note(resource)  # else it went while the list was read
             for key, uid in before.items():
                 self.forget(kind, key, uid)
 
@@ -169,8 +170,7 @@ class Cache:
 class _Informer(Generic[R]):
     """What is known of one kind."""
 
-    def __init__(self, kind: type[R], namespace: str | None) -> None:
-        self.kind = kind
+    def __init__(self, namespace: str | None) -> None:
         self.namespace = namespace
         self._known: defaultdict[str, dict[str, R]] = defaultdict(dict)
         """By namespace and name."""

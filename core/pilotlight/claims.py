@@ -2,7 +2,7 @@
 
 Gateways see only `Claims`; in local mode the autoscaler's capacity service stands behind it in the
 same process, on the cluster one long-lived connection to the leader
-(`pilotlight_gateway.invocation.claims_client` to `pilotlight_autoscaler.server`).
+(`pilotlight_gateway.invocation.claims_client` to `pilotlight_autoscaler.claims.server`).
 """
 
 from __future__ import annotations

@@ -10,10 +10,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .settings import names
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Hosts", "hosts_by_account"]
+__all__ = ["Hosts", "host_names", "hosts_by_account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Hosts:
         ]
         best = max(found, default=None)
         return {namespace for rank, namespace in found if best and rank == best[0]}
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """Read `host,…`; hosts have no case."""
+    return names(text.lower())
 
 
 def hosts_by_account(text: str) -> dict[str, tuple[str, ...]]:

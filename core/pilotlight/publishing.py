@@ -74,6 +74,10 @@ async def publish(
     configuration = function.status.configuration
     if configuration is None:
         raise ConflictError(f"{function.key} serves nothing that could be published")
+    known = next(reversed(versions_of(cache, function.key)), None)
+    is_last = known is not None and known.spec.version >= _last_number(function)
+    if known is not None and is_last and _is_same(known, configuration, description):
+        return known  # nothing is read where nothing changed: every reconcile asks
     last = await _last_version(cache, function.key)
     if last is not None and _is_same(last, configuration, description):
         return last

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pilotlight.hosts import Hosts, hosts_by_account
+from pilotlight.hosts import Hosts, host_names, hosts_by_account
 from pilotlight.keep_alive import RULES
 from pilotlight.settings import names, one_of, setting
 
@@ -25,7 +25,7 @@ class GatewaySettings:
     release_namespace: str = setting("Where the platform itself runs, and its access keys are.")
     reserved_hosts: tuple[str, ...] = setting(
         "Hosts that no route may have, comma-separated; *.example.com is all below it.",
-        parse=names,
+        parse=host_names,
     )
     account_hosts: dict[str, tuple[str, ...]] = setting(  # noqa: RUF009  a field
         "Hosts that an account's routes may have, as JSON: lists by namespace.",

@@ -120,6 +120,10 @@ class Autoscaler:
         """Keep pools and provisioned environments, until it is stopped."""
         self._tasks += [asyncio.create_task(work) for work in self._background()]
 
+    def is_working(self) -> bool:
+        """Say whether all that it does beside answering claims goes on."""
+        return not any(task.done() for task in self._tasks)
+
     def measure(self) -> None:
         """Bring gauges up to date, for who reads them now."""
         self.capacity.measure()

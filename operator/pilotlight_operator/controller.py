@@ -75,7 +75,6 @@ class ControllerSettings:
 
     namespaces: tuple[str, ...]
     region: str
-    postgresql_url: str = field(repr=False)
     runtimes: dict[str, RuntimeSpec]
     hosts: Hosts = field(default_factory=Hosts)
 

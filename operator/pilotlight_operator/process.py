@@ -130,7 +130,12 @@ async def _lead(
     # Last to start is first to stop: gateways keep their claims for the next leader from then on.
     await autoscaler.listen(ANYWHERE, settings.claims_port)
     stack.push_async_callback(autoscaler.hand_over)
-    health.lead(lambda: controller.is_progressing() and not pods.done(), measure=autoscaler.measure)
+
+    def is_working() -> bool:
+        followed = not pods.done() and not following.done()
+        return followed and autoscaler.is_working() and controller.is_progressing()
+
+    health.lead(is_working, measure=autoscaler.measure)
 
 
 @asynccontextmanager
@@ -158,7 +163,6 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
     return ControllerSettings(
         namespaces=settings.namespaces,
         region=settings.region,
-        postgresql_url=settings.postgresql_url,
         runtimes={name: RuntimeSpec.model_validate(spec) for name, spec in runtimes.items()},
         hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pilotlight.hosts import hosts_by_account
+from pilotlight.hosts import host_names, hosts_by_account
 from pilotlight.settings import names, setting
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class OperatorSettings:
     release_namespace: str = setting("Where the platform itself runs.")
     reserved_hosts: tuple[str, ...] = setting(
         "Hosts that no route may have, comma-separated; *.example.com is all below it.",
-        parse=names,
+        parse=host_names,
     )
     account_hosts: dict[str, tuple[str, ...]] = setting(  # noqa: RUF009  a field
         "Hosts that an account's routes may have, as JSON: lists by namespace.",

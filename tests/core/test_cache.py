@@ -203,6 +203,23 @@ async def test_a_refresh_finds_what_no_watch_has_told() -> None:
     assert len(heard) == 2
 
 
+async def test_a_refresh_brings_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes while the list is read is in the list, and stays away."""
+    store = MemoryResources()
+    cache = Cache(store, Namespace)
+    gone = await cache.resources.create(named("goes"))
+    listing = store.list
+
+    async def slowly(kind: type[Namespace], namespace: str | None = None) -> list[Namespace]:
+        found = await listing(kind, namespace)
+        cache.forget(Namespace, gone.key, gone.metadata.uid)
+        return found
+
+    monkeypatch.setattr(store, "list", slowly)
+    await cache.refresh()
+    assert cache.get(Namespace, gone.key) is None
+
+
 async def test_what_the_store_refuses_is_refused() -> None:
     cache = Cache(MemoryResources(), Namespace)
     with pytest.raises(NotFoundError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pilotlight.hosts import Hosts, hosts_by_account
+from pilotlight.hosts import Hosts, host_names, hosts_by_account
 
 HOSTS = Hosts(
     ("api.example.com", "*.pilotlight"),
@@ -33,6 +33,12 @@ HOSTS = Hosts(
 def test_who_may_have_a_host(namespace: str, host: str, allowed: bool) -> None:  # noqa: FBT001  a table
     """Its owner alone; what is nobody's is for accounts without hosts of their own."""
     assert HOSTS.allows(namespace, host) == allowed
+
+
+def test_hosts_have_no_case() -> None:
+    """However an admin writes them."""
+    assert not Hosts(host_names("Api.Example.com")).allows("else", "api.example.com")
+    assert hosts_by_account('{"shop": ["Shop.Example.com"]}') == {"shop": ("shop.example.com",)}
 
 
 def test_without_a_list_hosts_are_anybodys() -> None:

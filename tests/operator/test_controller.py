@@ -15,6 +15,7 @@ from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import GROUP, VERSION, ProvisionedStatus, RuntimeSpec
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.resources import KubernetesResources
+from pilotlight_operator import controller as controller_module
 from pilotlight_operator.controller import (
     WATCHED,
     Controller,
@@ -86,7 +87,7 @@ class Cluster:
         """Run a controller during a block."""
         gateways = Gateways()
         foreign = ForeignAutoscaler(gateways, gateways, asyncio.get_running_loop())
-        settings = ControllerSettings((NAMESPACE,), "us-east-1", "", RUNTIMES)
+        settings = ControllerSettings((NAMESPACE,), "us-east-1", RUNTIMES)
         controller = Controller(settings, foreign, self._stores)
         controller.start()
         try:
@@ -134,6 +135,32 @@ async def test_what_is_there_what_comes_and_what_goes(cluster: Cluster) -> None:
         await until(lambda: cluster.ready("second") == ("False", "RuntimeUnavailable"))
         cluster.put(f"{CUSTOM}/runtimes/ruby3.4", spec={"image": "ruby"})
         await until(lambda: cluster.ready("second") == ("True", "Serving"), seconds=5)
+
+
+async def test_what_no_watch_told_is_found(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is listed now and then: a name that was left is free."""
+    monkeypatch.setattr(controller_module, "REFRESH_SECONDS", 0.2)
+    cluster.put_function("first", functionName="shared")
+    async with cluster.controller():
+        await until(lambda: cluster.ready("first") == ("True", "Serving"))
+        cluster.put_function("second", functionName="shared")
+        await until(lambda: cluster.ready("second") == ("False", "NameTaken"))
+        del cluster.server.memory.objects[f"{FUNCTIONS}/first"]
+        await until(lambda: cluster.ready("second") == ("True", "Serving"), seconds=10)
+
+
+async def test_namespaces_that_are_listed_last_are_waited_for(cluster: Cluster) -> None:
+    """Nothing that kopf tells need come after them."""
+    namespaces = "/api/v1/namespaces"
+    cluster.server.failing.add(namespaces)
+    cluster.put_function("waiting")
+    async with cluster.controller():
+        await until(lambda: cluster.server.lists.count(namespaces) > 2)
+        assert cluster.ready("waiting") is None
+        cluster.server.failing.clear()
+        await until(lambda: cluster.ready("waiting") == ("True", "Serving"), seconds=25)
 
 
 async def test_a_restart_lists_once_and_writes_nothing(cluster: Cluster) -> None:

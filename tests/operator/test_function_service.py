@@ -235,7 +235,8 @@ async def test_a_secrets_variables_are_a_part_of_the_revision(platform: Platform
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"), [({"AWS_REGION": "x"}, "AWS_REGION"), ({"BIG": "x" * 4000}, "4KB")]
+    ("variables", "says"),
+    [({"AWS_REGION": "x"}, "AWS_REGION"), ({"BIG": "x" * 4000}, "4KB"), ({"CUT": "a\0b"}, "a NUL")],
 )
 async def test_a_secret_and_the_spec_are_checked_together(
     platform: Platform, variables: dict[str, str], says: str

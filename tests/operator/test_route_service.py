@@ -105,7 +105,7 @@ async def test_an_issuer_that_cannot_be_read(resources: MemoryResources) -> None
 
 async def test_a_deleted_route_is_settled() -> None:
     cache = Cache(MemoryResources(), Function, Route)
-    assert await RouteService(cache, keys).reconcile(Key("shop", "gone")) is None
+    assert await RouteService(cache, keys, Hosts()).reconcile(Key("shop", "gone")) is None
 
 
 def test_a_transition_time_stays_while_the_status_does() -> None:

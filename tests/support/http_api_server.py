@@ -35,6 +35,8 @@ class HttpApiServer:
         self.lists: list[str] = []
         """Paths of collections that were listed."""
         self.writes: list[tuple[str, str]] = []
+        self.failing: set[str] = set()
+        """Paths that answer 500."""
         self.url = ""
 
     @asynccontextmanager
@@ -73,6 +75,8 @@ class HttpApiServer:
             return await self._watch(request)
         body = json.loads(await request.read() or b"null")
         self._note(request.method, request.path)
+        if request.path in self.failing:
+            return web.json_response({"message": "failing"}, status=500)
         try:
             answer = await self.memory.request(request.method, request.path, body=body)
         except (NotFoundError, ConflictError) as error:

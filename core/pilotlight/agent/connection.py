@@ -92,18 +92,17 @@ class AgentConnection(asyncio.Protocol):
         self._transport.writelines((request.head(self._host), request.body))
         return await self._answer
 
-    async def read(self, answer: AgentAnswer) -> bytes:
-        """Return a whole body."""
+    async def read(self) -> bytes:
+        """Return the last answer's whole body."""
         if not self._missing:
             body = b"".join(self._chunks)
             self._chunks.clear()
             self._waiting_bytes = 0
             return body
-        return b"".join([chunk async for chunk in self.stream(answer)])
+        return b"".join([chunk async for chunk in self.stream()])
 
-    async def stream(self, answer: AgentAnswer) -> AsyncIterator[bytes]:
-        """Yield a body in pieces; raises ConnectionLostError in its middle."""
-        del answer  # exchanges do not overlap, so the body is the last answer's
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the last answer's body in pieces; raises ConnectionLostError in its middle."""
         while self._chunks or self._missing:
             if not self._chunks:
                 if self._transport is None:
@@ -201,6 +200,6 @@ async def ask(host: str, port: int, request: Request) -> tuple[int, bytes]:
     connection = await connect(host, port)
     try:
         answer = await connection.exchange(request)
-        return answer.status, await connection.read(answer)
+        return answer.status, await connection.read()
     finally:
         connection.close()

@@ -33,10 +33,10 @@ async def read_events(host: str, port: int, token: str) -> AsyncGenerator[list[E
     try:
         answer = await connection.exchange(Request("GET", _EVERYTHING, token))
         if answer.status != HTTPStatus.OK:
-            refusal = Refusal.parse(answer.status, await connection.read(answer))
+            refusal = Refusal.parse(answer.status, await connection.read())
             raise ConnectionLostError(str(refusal))
         pending = b""
-        async for chunk in _chunks(connection.stream(answer)):
+        async for chunk in _chunks(connection.stream()):
             text, _, pending = (pending + chunk).rpartition(b"\n")
             # One document of many is parsed faster than many documents.
             yield json.loads(b"[%b]" % text.replace(b"\n", b","))

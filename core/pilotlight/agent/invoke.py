@@ -96,7 +96,7 @@ async def invoke(connection: AgentConnection, invocation: Invocation, permit: Pe
     answer = await connection.exchange(_request(invocation, permit))
     if answer.status == HTTPStatus.OK:
         return await _read(connection, answer)
-    refusal = Refusal.parse(answer.status, await connection.read(answer))
+    refusal = Refusal.parse(answer.status, await connection.read())
     if refusal.not_begun:
         raise NotStartedError(str(refusal))
     raise AgentFailedError(f"an agent answered an invocation with {answer.status} {refusal}")
@@ -121,9 +121,9 @@ def _request(invocation: Invocation, permit: Permit) -> Request:
 
 async def _read(connection: AgentConnection, answer: AgentAnswer) -> Answer:
     headers = answer.headers
-    body: bytes | AsyncIterator[bytes] = connection.stream(answer)
+    body: bytes | AsyncIterator[bytes] = connection.stream()
     if answer.length <= SMALL:
-        body = await connection.read(answer)
+        body = await connection.read()
     report = headers.get(_REPORT)
     return Answer(
         body=body,

@@ -33,7 +33,6 @@ class Namespace(Resource):
     kind_name: ClassVar[str] = "Namespace"
     plural: ClassVar[str] = "namespaces"
     cluster_scoped: ClassVar[bool] = True
-    in_manifests: ClassVar[bool] = False
 
     api_version: str = "v1"
     kind: Literal["Namespace"] = "Namespace"

@@ -33,7 +33,7 @@ RESERVED_VARIABLES = frozenset({
 
 
 def check_environment(variables: dict[str, str]) -> dict[str, str]:
-    """Refuse variables that Lambda refuses: reserved keys, odd names, more than 4 KB in all."""
+    """Refuse variables that Lambda refuses: reserved keys, odd names, NUL, over 4 KB in all."""
     reserved = sorted(RESERVED_VARIABLES & variables.keys())
     if reserved:
         raise ValueError(
@@ -44,6 +44,9 @@ def check_environment(variables: dict[str, str]) -> dict[str, str]:
     for name in variables:
         if not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9_]+", name):
             raise ValueError(f"environment variable {name!r} must match [a-zA-Z]([a-zA-Z0-9_])+")
+    for name, value in variables.items():
+        if "\0" in value:
+            raise ValueError(f"environment variable {name!r} has a NUL, which ends every variable")
     size = sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())
     if size > LARGEST_ENVIRONMENT:
         raise ValueError(
@@ -58,7 +61,11 @@ Environment = Annotated[dict[str, str], AfterValidator(check_environment)]
 ENVIRONMENT_BOUNDS: dict[str, Any] = {
     # A name has two characters at least; the API server wants a bound to price its rules by.
     "maxProperties": LARGEST_ENVIRONMENT // 2,
-    "additionalProperties": {"type": "string", "maxLength": LARGEST_ENVIRONMENT},
+    "additionalProperties": {
+        "type": "string",
+        "maxLength": LARGEST_ENVIRONMENT,
+        "pattern": r"^[^\x00]*$",
+    },
 }
 ENVIRONMENT_RULES = cel(
     (

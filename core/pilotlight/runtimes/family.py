@@ -43,9 +43,11 @@ class Family:
     needs_image: bool = True
     """Whether a machine without the runtime's image cannot run it."""
     pooled: bool = False
-    """Whether a pod that has no function yet can prepare for one, and should."""
+    """Whether, in local mode, an agent that has no function yet can prepare for one, and should. On
+    a cluster the `Runtime` says it."""
     compiled: bool = False
-    """Whether packages get bytecode before they are served (`packages.compiled_packages`)."""
+    """Whether packages get bytecode in local mode (`packages.compiled_packages`). On a cluster
+    those do whose runtime is the operator's own Python."""
 
     def source_file(self, handler: str) -> str | None:
         """Return the name of the file that `code.inline` becomes; None where it cannot be code.

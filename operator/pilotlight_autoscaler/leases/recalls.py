@@ -45,14 +45,13 @@ class Recalls:
                 return self._table.reclaim(found)
         return None
 
-    async def shed(self, candidates: list[Entry], count: int) -> int:
-        """Have so many of these given up, running ones once they end; returns how many are."""
+    async def shed(self, candidates: list[Entry], count: int) -> None:
+        """Have so many of these given up, running ones once they end."""
         left = count
         for holder, ids in _by_holder(candidates):
             if left <= 0:
                 break
             left -= await self._shed_from(holder, ids, left)
-        return count - left
 
     async def _recall_from(self, holder: str, ids: list[str]) -> str | None:
         if holder == NOBODY:

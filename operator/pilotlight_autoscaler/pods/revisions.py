@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
 from pilotlight.compute import PodRequest
+from pilotlight.errors import StartFailedError
 from pilotlight.resources import LATEST, Configuration, Key, Secret
 from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
+from pilotlight_wire.message import InvalidMessageError
+from pilotlight_wire.protocol import Error
 from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
 
 from .served import Runnable, Served
@@ -69,11 +72,18 @@ class Revisions:
         self.served = Served(self.cache, self.packages.want)
 
     async def place(self, revision: RevisionKey, *, provisioned: bool = False) -> Placement:
-        """Say what the revision needs; raises RevisionGoneError where it is not served any more."""
+        """Say what the revision needs; raises RevisionGoneError where it is not served any more.
+
+        Raises StartFailedError where no agent would take it.
+        """
         runnable = await self.served.find(revision)
+        try:
+            specialisation = await self._specialisation(revision, runnable, provisioned=provisioned)
+        except InvalidMessageError as error:  # of the account's own values, such as a Secret's
+            raise StartFailedError(str(error), reason=Error.INVALID_REQUEST.code) from error
         return Placement(
             _pod_request(revision, runnable),
-            await self._specialisation(revision, runnable, provisioned=provisioned),
+            specialisation,
             runnable.configuration.environments_per_pod,
         )
 

@@ -6,6 +6,7 @@ Whether it may still be run is decided here, not by the gateway that claims it.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,6 +57,7 @@ class Served:
         self._appeared = appeared
         self._known: dict[RevisionKey, Runnable] = {}
         self._reread: dict[str, float] = {}
+        self._rereading = asyncio.Lock()
         cache.on_change(Function, self._function_changed)
         cache.on_change(FunctionVersion, self._version_changed)
 
@@ -78,10 +80,11 @@ class Served:
             await self._cache.resources.get(Function, Key(namespace, revision.function))
         except NotFoundError as error:
             raise RevisionGoneError(f"{revision} was claimed, the function is gone") from error
-        now = time.monotonic()
-        if revision not in self._known and now - self._reread.get(namespace, 0.0) > REREAD_SECONDS:
-            self._reread[namespace] = now
-            await self._cache.refresh(FunctionVersion, namespace=namespace)
+        async with self._rereading:  # who comes meanwhile waits for what is being read
+            since = time.monotonic() - self._reread.get(namespace, 0.0)
+            if revision not in self._known and since > REREAD_SECONDS:
+                await self._cache.refresh(FunctionVersion, namespace=namespace)
+                self._reread[namespace] = time.monotonic()
 
     def _function_changed(self, before: Function | None, after: Function | None) -> None:
         self._changed(_of_function(before), _of_function(after))

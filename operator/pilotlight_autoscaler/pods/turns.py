@@ -116,7 +116,7 @@ class Turns:
             pass
 
     def _grant(self, state: _Node) -> bool:
-        """Return a turn to the function that waits longest and may have one."""
+        """Grant a turn to the function that waits longest of those that may; False: none may."""
         for function, turns in list(state.waiting.items()):
             while turns and turns[0].done():  # who waited has gone
                 turns.popleft()

@@ -8,6 +8,7 @@ object. docs/decisions (0012) tells what of kopf is left aside, and why.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -46,23 +47,24 @@ async def feed(
 ) -> None:
     """Keep these kinds of the cache, and have everything reconciled; until told to stop."""
     registry = kopf.OperatorRegistry()
-    started = False
+    register(registry, cache, kinds, listed=lambda: cache.mark_synced(*kinds))
+    starting = asyncio.create_task(_start(reconciler, cache.synced))
+    try:
+        await kopf.operator(
+            registry=registry,
+            settings=settings(),
+            namespaces=namespaces,
+            standalone=True,
+            stop_flag=stop,
+        )
+    finally:
+        starting.cancel()
 
-    def listed() -> None:
-        nonlocal started
-        cache.mark_synced(*kinds)
-        if cache.synced.is_set() and not started:
-            started = True
-            reconciler.start()
 
-    register(registry, cache, kinds, listed=listed)
-    await kopf.operator(
-        registry=registry,
-        settings=settings(),
-        namespaces=namespaces,
-        standalone=True,
-        stop_flag=stop,
-    )
+async def _start(reconciler: Reconciler, synced: asyncio.Event) -> None:
+    """Begin once all is known, of the kinds too that kopf does not watch."""
+    await synced.wait()
+    reconciler.start()
 
 
 def settings() -> kopf.OperatorSettings:

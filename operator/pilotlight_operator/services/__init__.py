@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["make_services"]
 
 
+ANYBODYS = Hosts()
+"""All hosts are."""
+
+
 def make_services(  # noqa: PLR0913  their collaborators, each by name
     cache: Cache,
     artifacts: ArtifactStore,
@@ -40,7 +44,7 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     accounts: Accounts,
     region: str,
     runnable: Collection[str] | None = None,
-    hosts: Hosts | None = None,
+    hosts: Hosts = ANYBODYS,
     private_addresses: bool = False,
 ) -> list[Service]:
     """Make the service of every kind that is reconciled; a new kind is a line here.
@@ -55,5 +59,5 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
         ),
         VersionService(cache, artifacts, provisioning),
         AliasService(cache, provisioning),
-        RouteService(cache, partial(read_keys, private=private_addresses), hosts or Hosts()),
+        RouteService(cache, partial(read_keys, private=private_addresses), hosts),
     ]  # fmt: skip

@@ -7,13 +7,10 @@ same functions (`pilotlight.hosts`, `pilotlight.resources.find_rival`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import NotFoundError, UnavailableError
-from pilotlight.hosts import Hosts
-from pilotlight.openid import read_keys
 from pilotlight.resources import (
     FUNCTIONS_BY_NAME,
     ROUTES_BY_FUNCTION,
@@ -29,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pilotlight.cache import Cache
+    from pilotlight.hosts import Hosts
     from pilotlight.resources import Key, Resource
 
 __all__ = ["RouteFacts", "RouteService", "decide"]
 
-_READ_PUBLIC, _NOBODYS = partial(read_keys, private=False), Hosts()
 REPAIR_SECONDS = 15.0
 """What a route lacks (a function, a path, an issuer) may come without an event of the route."""
 
@@ -85,8 +82,8 @@ class RouteService:
     def __init__(
         self,
         cache: Cache,
-        read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]] = _READ_PUBLIC,
-        hosts: Hosts = _NOBODYS,
+        read_issuer: Callable[[str], Awaitable[list[dict[str, Any]]]],
+        hosts: Hosts,
     ) -> None:
         self._cache = cache
         self._hosts = hosts

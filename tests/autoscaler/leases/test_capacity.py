@@ -97,6 +97,28 @@ async def test_another_revision_is_refused(stage: Stage) -> None:
         await claim(capacity)
 
 
+async def test_what_no_agent_would_take_fails_with_its_reason(stage: Stage) -> None:
+    """At once, and not as a claim that nobody answers."""
+    capacity = stage.capacity()
+    stage.autoscaler.revisions.environment["CUT"] = "a\0b"
+    with pytest.raises(StartFailedError, match="NUL") as failed:
+        await claim(capacity)
+    assert failed.value.reason == "InvalidRequest"
+
+
+async def test_health_sees_work_that_ended(stage: Stage) -> None:
+    """Nothing that keeps pools and provisioned environments ends by itself."""
+    stage.capacity()
+    autoscaler = stage.autoscaler
+    autoscaler.start()
+    await settled()
+    assert autoscaler.is_working()
+    autoscaler._tasks[0].cancel()
+    await settled()
+    assert not autoscaler.is_working()
+    await autoscaler.close()
+
+
 async def test_a_lost_pod_makes_room(stage: Stage) -> None:
     capacity = stage.capacity(limit=1)
     await claim(capacity)
