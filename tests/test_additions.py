@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
-from prometheus_client import Counter
+from prometheus_client import CollectorRegistry, Counter
 
 from pilotlight import runtimes
+from pilotlight.claims import Lease, RevisionKey
 from pilotlight.keep_alive import RULES, KeepAlive, KeepAliveSpec
 from pilotlight.resources import AsyncConfig, destination_kind
 from pilotlight.resources.asynchronous import ADDRESSES
@@ -28,7 +29,9 @@ from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint
 from pilotlight_gateway.event_sources import SOURCES
 from pilotlight_gateway.exchange import json_reply
-from pilotlight_gateway.invocation.dispatch.idle_history import IdleHistory
+from pilotlight_gateway.invocation.cold_starts import ColdStarts
+from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
+from pilotlight_gateway.invocation.dispatch.environment import Environment
 from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.metrics import Metrics
@@ -37,12 +40,14 @@ from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pilotlight.claims import Claims
     from pilotlight.keep_alive import IdleTimes
     from pilotlight_gateway.apis.service import Request
     from pilotlight_gateway.errors import ApiError
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.exchange import Call, Reply
+    from pilotlight_gateway.invocation.dispatch.agent_events import LogSink
     from pilotlight_gateway.services import Services
 
 ROOT = Path(__file__).parents[1]
@@ -265,16 +270,25 @@ def test_a_metric() -> None:
     assert b"pilotlight_toys_total 1.0" in metrics.render()
 
 
-def test_a_keep_alive_rule(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway's setting names it, and its dispatcher goes by it."""
+async def test_a_keep_alive_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of `RULES`: the dispatcher goes by the one that the gateway's setting names."""
 
     def impatient(history: IdleTimes | None, spec: KeepAliveSpec, *, others: int = 0) -> KeepAlive:
         del history, spec, others
         return KeepAlive(0.0, 1.0)
 
     monkeypatch.setitem(RULES, "impatient", impatient)
-    decided = IdleHistory().decide(RULES["impatient"], KeepAliveSpec(), others=0)
-    assert decided.keep_for == 1.0
+    revision = RevisionKey("default", "f", "0" * 16)
+    lease = Lease("l", revision, "e", "default/p", "127.0.0.1", 1, 1)
+    now = asyncio.get_running_loop().time()
+    for rule, overdue in (("impatient", 1), ("hybrid", 0)):
+        dispatcher = Dispatcher(
+            cast("Claims", None), b"key", cast("LogSink", None), ColdStarts(CollectorRegistry()),
+            gateway="g", keep_alive=rule,
+        )  # fmt: skip
+        queue = dispatcher._queue(revision)
+        queue.add(Environment.of(lease, b"key", "g"))
+        assert len([*dispatcher._idling.overdue(revision, queue, now + 5)]) == overdue
 
 
 def test_a_setting() -> None:

@@ -28,6 +28,7 @@ Json = dict[str, Any]
 EVERY_OPTION: Json = {
     "accounts": ["team-a", "team-b"],
     "aws": {"endpointUrl": "http://s3.example"},
+    "concurrencyLimit": 77,
     "hosts": {
         "reserved": ["lambda.example.com"],
         "accounts": {"team-a": ["*.shop.example.com"]},

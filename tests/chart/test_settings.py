@@ -67,7 +67,7 @@ def test_a_default_is_the_same_in_chart_and_process(process: str) -> None:
 @pytest.mark.parametrize("process", PROCESSES)
 def test_a_value_of_the_chart_arrives(program: str, process: str) -> None:
     """The limit of environments was once read by nobody."""
-    assert given(program, process)["PILOTLIGHT_CONCURRENCY_LIMIT"] == "1000"
+    assert given(program, process)["PILOTLIGHT_CONCURRENCY_LIMIT"] == "77"
 
 
 @pytest.mark.parametrize("process", PROCESSES)

@@ -56,5 +56,6 @@ def test_a_function_lives_and_goes(
     assert "typed-nightly" in cli("schedule", "list")[0]
     assert json.loads(cli("dlq", "list", "typed", "-o", "json")[0])["total"] == 0
     wait_until(lambda: "typed {'a': 1}" in cli("logs", "typed")[0], "the log is read")
-    cli("delete", "typed", "applied")
+    cli("delete", "typed", "applied", "schedule/typed-nightly")
+    assert "typed-nightly" not in cli("schedule", "list")[0]
     assert "typed" not in cli("list")[0]

@@ -175,7 +175,7 @@ class Agent:
             connection.close()
 
     def specialise(self, files: Files, **choices: Any) -> Reply:
-        """Return the agent its revision from files; `choices` as for `specification`."""
+        """Give the agent its revision from files; `choices` as for `specification`."""
         package = self.folder / "package.zip"
         package.write_bytes(pack(files))
         body = specification(package, **choices)

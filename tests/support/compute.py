@@ -72,7 +72,7 @@ class FakeCompute:
             if "/generic-" in name
         ]
 
-    def give_way(self, calm: Callable[[], Awaitable[None]]) -> None:
+    def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing here could wait."""
 
     def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:

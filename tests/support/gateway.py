@@ -230,7 +230,7 @@ class GatewayHarness:
             private_addresses=True,
         )  # fmt: skip
         reconciler = Reconciler(self.cache, services)
-        background = [asyncio.create_task(work) for work in (feed(self.cache, reconciler),)]
+        background = [asyncio.create_task(feed(self.cache, reconciler))]
         await self.gateway.start()
         self.port = await self.gateway.listen("127.0.0.1", port)
         self.autoscaler.start()

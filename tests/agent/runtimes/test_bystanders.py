@@ -33,4 +33,6 @@ def test_no_file_of_the_function_breaks_the_runtime(tmp_path: Path, forked: bool
         failed = agent.invoke("fail")
         assert failed.json["errorType"] == "ValueError"
         assert "as it was told to" in failed.json["errorMessage"]
+        assert 'raise ValueError("as it was told to")' in failed.json["stackTrace"][-1]
+        agent.journal.wait(lambda event: "\tcalled" in event.get("line", ""))
         assert agent.invoke("again").json == {"ratio": 1.5}

@@ -1,7 +1,7 @@
 """The connection to PostgreSQL that the stores of a cluster share, and the version of their schema.
 
 Nothing connects before it is needed and a lost connection is replaced, so that operator and
-gateway start, and stay up, while the database is away. `postgres_artifacts` and `postgres_logs`
+gateway start, and stay up, while the database is away. `artifacts` and `logs`
 hold the statements.
 """
 
