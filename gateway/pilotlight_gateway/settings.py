@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pilotlight.hosts import Hosts, host_names, hosts_by_account
+from pilotlight.cluster_settings import ClusterSettings
+from pilotlight.hosts import Hosts
 from pilotlight.keep_alive import RULES
-from pilotlight.settings import names, one_of, setting
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pilotlight.settings import one_of, setting
 
 __all__ = ["GatewaySettings", "Settings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GatewaySettings:
+class GatewaySettings(ClusterSettings):
     """A gateway process's settings."""
 
-    region: str = setting("The region in ARNs and signatures.", default="us-east-1")
     domain: str = setting("What hosts of function URLs end in.", default="localhost")
-    namespaces: tuple[str, ...] = setting("Accounts' namespaces, comma-separated.", parse=names)
-    release_namespace: str = setting("Where the platform itself runs, and its access keys are.")
-    reserved_hosts: tuple[str, ...] = setting(
-        "Hosts that no route may have, comma-separated; *.example.com is all below it.",
-        parse=host_names,
-    )
-    account_hosts: dict[str, tuple[str, ...]] = setting(  # noqa: RUF009  a field
-        "Hosts that an account's routes may have, as JSON: lists by namespace.",
-        parse=hosts_by_account,
-    )
-    lease_name: str = setting("The Lease that says who leads.")
-    platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field
-    postgresql_url: str = setting("The database of packages, events and log lines.", secret=True)
     aws_endpoint_url: str = setting(
         "Where destinations in AWS's services are, if not at AWS.", default=""
     )
-    concurrency_limit: int = setting("Environments that an account may have.", default=1000)
     keep_alive: str = setting(
         "How long idle environments wait: hybrid (by their function's history) or fixed.",
         default="hybrid",
@@ -45,7 +28,6 @@ class GatewaySettings:
     )
     port: int = setting("Where clients come.", default=8080)
     internal_port: int = setting("Where pods fetch packages.", default=8081)
-    health_port: int = setting("Where live, ready and metrics are.", default=8082)
 
 
 @dataclass(frozen=True, slots=True)
