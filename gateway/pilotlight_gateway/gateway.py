@@ -7,13 +7,16 @@ port serves all three. `pipeline` shows the way of a request.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 from typing import TYPE_CHECKING, Any
 
 from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
+from .aws_client import AwsClients
 from .aws_credentials import AwsCredentials
-from .event_sources import SOURCES
+from .event_sources import make_source
+from .event_sources.keeper import Keeper
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
@@ -107,6 +110,7 @@ class Gateway:
             invoker=invoker,
             events=events,
             aws_credentials=credentials,
+            aws_clients=AwsClients(settings, credentials),
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -121,6 +125,9 @@ class Gateway:
             invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
             settings=settings, credentials=credentials, pace=self._pace,
         )  # fmt: skip
+        self._event_sources = Keeper(
+            self.services, functools.partial(make_source, self.services, accounts)
+        )
         self._scheduler = Scheduler(
             cache=cache, catalogue=catalogue, accounts=accounts,
             invoker=invoker, metrics=metrics.schedules, region=settings.region,
@@ -148,7 +155,7 @@ class Gateway:
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
-        yield from (source(self.services).run() for source in SOURCES.values())
+        yield self._event_sources.run()
 
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""
@@ -170,7 +177,11 @@ class Gateway:
         """Refuse new requests, let running ones end, give every environment back."""
         self.drain()
         await self._server.close(drain_seconds=drain_seconds)
-        await self._asynchronous.close(drain_seconds=drain_seconds)
+        await asyncio.gather(
+            self._asynchronous.close(drain_seconds=drain_seconds),
+            self._event_sources.close(drain_seconds=drain_seconds),
+        )
+        await self.services.aws_clients.close()
         await self.services.dispatcher.close()
         for task in self._tasks:
             task.cancel()

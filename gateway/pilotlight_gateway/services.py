@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
+    from .aws_client import AwsClients
     from .aws_credentials import AwsCredentials
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
@@ -42,6 +43,7 @@ class Services:
     invoker: Invoker
     events: EventQueue
     aws_credentials: AwsCredentials
+    aws_clients: AwsClients
     metrics: Metrics
     is_ready: Callable[[], bool]
     """Whether invocations are served."""

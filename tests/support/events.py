@@ -53,7 +53,8 @@ async def postgres_queue(url: str, **options: Any) -> AsyncIterator[PostgresEven
         await queue.close()
         async with database.connection() as connection:
             await connection.execute(
-                "DROP TABLE IF EXISTS events, event_lanes, event_keys, event_queue_version"
+                "DROP TABLE IF EXISTS events, event_lanes, event_keys, source_leases, "
+                "source_gateways, event_queue_version"
             )
         await database.close()
         await asyncio.sleep(0)  # asyncpg closes its transports in the next turn of the loop

@@ -19,6 +19,7 @@ import structlog
 import uvloop
 
 from pilotlight.resources import Function
+from pilotlight.signing import Credentials
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
@@ -30,7 +31,6 @@ from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
 from ..manifests import load
 from ..platform import Platform
-from ..signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
