@@ -163,7 +163,7 @@ def _parse(answer: aiohttp.ClientResponse, body: bytes, operation: str) -> dict[
         return document
     # The name that clients of the older protocol know, where there is one.
     older = answer.headers.get("x-amzn-query-error", "").partition(";")[0]
-    code = older or str(document.get("__type", "")).rpartition("#")[2]
+    code = (older or str(document.get("__type", ""))).rpartition("#")[2]
     said = document.get("message") or document.get("Message") or f"status {answer.status}"
     raise AwsError(str(said), code)
 

@@ -7,7 +7,6 @@ port serves all three. `pipeline` shows the way of a request.
 from __future__ import annotations
 
 import asyncio
-import functools
 import gc
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +42,13 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.claims import Claims
+    from pilotlight.resources import EventSourceMapping
     from pilotlight.storage import ArtifactStore, LogStore
 
     from .apis.service import Request, Service
     from .auth.caller import Authenticator
     from .event_queue.interface import EventQueue
+    from .event_sources.source import Source
     from .settings import Settings
 
 __all__ = ["Gateway"]
@@ -125,9 +126,8 @@ class Gateway:
             invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
             settings=settings, credentials=credentials, pace=self._pace,
         )  # fmt: skip
-        self._event_sources = Keeper(
-            self.services, functools.partial(make_source, self.services, accounts)
-        )
+        self._accounts = accounts
+        self._event_sources = Keeper(self.services, self._make_source)
         self._scheduler = Scheduler(
             cache=cache, catalogue=catalogue, accounts=accounts,
             invoker=invoker, metrics=metrics.schedules, region=settings.region,
@@ -187,6 +187,10 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sink.flush()
+
+    async def _make_source(self, mapping: EventSourceMapping) -> Source:
+        account = await self._accounts.account(mapping.metadata.namespace)
+        return make_source(self.services, account, mapping)
 
     def _pipeline(self, service: Service) -> Pipeline:
         """Make the pipeline of a port that serves nothing else."""

@@ -19,7 +19,6 @@ from .sqs import SqsSource
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight.accounts import Accounts
     from pilotlight.resources import EventSourceMapping
     from pilotlight_gateway.services import Services
 
@@ -31,10 +30,8 @@ SOURCES: dict[str, Callable[[PolledMapping], Source]] = {"sqs": SqsSource}
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
 
 
-async def make_source(
-    services: Services, accounts: Accounts, mapping: EventSourceMapping
-) -> Source:
-    """Make the source of a mapping; raises NotSupportedError and PilotlightError."""
+def make_source(services: Services, account: str, mapping: EventSourceMapping) -> Source:
+    """Make the source of an account's mapping; raises NotSupportedError."""
     spec, kind = mapping.spec, source_kind(mapping.spec)
     if kind is None or kind.name not in SOURCES:
         raise NotSupportedError(
@@ -42,7 +39,7 @@ async def make_source(
         )
     namespace = mapping.metadata.namespace
     name, _, qualifier = spec.function.partition(":")
-    account, region = await accounts.account(namespace), services.settings.region
+    region = services.settings.region
     return SOURCES[kind.name](
         PolledMapping(
             mapping=mapping,

@@ -27,6 +27,7 @@ from .status import Standing, status_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pilotlight.resources import EventSourceMappingStatus
     from pilotlight_gateway.event_queue.source_leases import Holding, Shard, ShardLease
     from pilotlight_gateway.services import Services
 
@@ -60,6 +61,7 @@ class _Known:
 
     standing: Standing = field(default_factory=Standing)
     written_at: float = 0.0
+    """When nothing but its last result was written."""
 
 
 class Keeper:
@@ -192,12 +194,14 @@ class Keeper:
             known.standing.holder = self._holder
 
         def report(result: str) -> None:
-            known.standing.result = result
+            if result != known.standing.result:
+                known.standing.result = result
+                if time.monotonic() - known.written_at >= STATUS_SECONDS:
+                    self._changed.set()
 
         def trouble(error: SourceError | None) -> None:
             if str(error) != str(known.standing.trouble):
                 known.standing.trouble = error
-                known.written_at = 0.0
                 self._changed.set()
 
         shard = HeldShard(lease, self._leases, report, trouble)
@@ -255,18 +259,25 @@ class Keeper:
         status = status_of(mapping, wanted)
         if status == mapping.status:
             return
-        known = self._known.setdefault(uid, _Known())
-        urgent = status.model_copy(
-            update={"last_processing_result": mapping.status.last_processing_result}
-        )
-        now = time.monotonic()
-        if urgent == mapping.status and now - known.written_at < STATUS_SECONDS:
+        if not self._may_write(uid, mapping.status, status):
             return
-        known.written_at = now
         with suppress(NotFoundError, ConflictError):
             await self._services.resources.write_status(
                 mapping.model_copy(update={"status": status})
             )
+
+    def _may_write(
+        self, uid: str, before: EventSourceMappingStatus, after: EventSourceMappingStatus
+    ) -> bool:
+        """Say no where another result was written a moment ago: they may change all the time."""
+        result = {"last_processing_result": before.last_processing_result}
+        if after.model_copy(update=result) != before:
+            return True
+        known, now = self._known.setdefault(uid, _Known()), time.monotonic()
+        if now - known.written_at < STATUS_SECONDS:
+            return False
+        known.written_at = now
+        return True
 
     async def _standing(self, uid: str, mapping: EventSourceMapping) -> Standing | None:
         """Return how a mapping stands; None where another gateway says it, or nobody yet."""

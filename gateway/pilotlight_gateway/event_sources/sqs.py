@@ -25,7 +25,6 @@ LARGEST_CALL = 10
 """Messages of one call."""
 _REASONS = {
     "AWS.SimpleQueueService.NonExistentQueue": "NotFound",
-    "QueueDoesNotExist": "NotFound",
     "AccessDenied": "AccessDenied",
     "AccessDeniedException": "AccessDenied",
     "InvalidClientTokenId": "AccessDenied",
@@ -33,6 +32,8 @@ _REASONS = {
     "SignatureDoesNotMatch": "AccessDenied",
     "NoCredentials": "AccessDenied",
 }
+_OLDER_CODES = {"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue"}
+"""As Lambda's messages call it, though the queue's service may have the newer name alone."""
 
 
 class SqsSource:
@@ -135,14 +136,11 @@ async def _call(
     try:
         return await client.call(operation, document, wait_seconds=wait_seconds)
     except AwsError as error:
-        reason = _REASONS.get(error.service_code, "Unreachable")
-        if not error.service_code or error.service_code == "NoCredentials":
-            raise SourceError(str(error), reason) from error
-        raise SourceError(
-            f"Error occurred while ReceiveMessage. SQS Error Code: {error.service_code}. "
-            f"SQS Error Message: {error}",
-            reason,
-        ) from error
+        code = _OLDER_CODES.get(error.service_code, error.service_code)
+        said = f"Error occurred while {operation}. SQS Error Code: {code}. SQS Error Message: "
+        own = code in {"", "NoCredentials"}
+        reason = _REASONS.get(code, "Unreachable")
+        raise SourceError(f"{'' if own else said}{error}", reason) from error
 
 
 def _message(given: dict[str, Any], arn: str) -> Message:
