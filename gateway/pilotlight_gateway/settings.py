@@ -67,6 +67,8 @@ class Settings:
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
     aws_endpoint_urls: Mapping[str, str] = field(default_factory=dict)
     """Where single services of AWS's are that are polled, by their name in AWS's hosts."""
+    longest_poll: float = 20.0
+    """Seconds that an empty queue is waited on at once, and so that a drain may take; up to 20."""
     private_sources: tuple[str, ...] = ()
     """`host:port` of event sources that tenants may name although they are in private networks."""
     hosts: Hosts = field(default_factory=Hosts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
@@ -22,6 +23,7 @@ from pilotlight.resources import Function
 from pilotlight.signing import Credentials
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
+from pilotlight_gateway.aws_credentials import SERVICE_IDS
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.pythons import find_functions_python
@@ -89,11 +91,18 @@ def command(  # noqa: PLR0913  one parameter an option
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
+        aws_endpoint_urls=_endpoint_urls(),
         function_url=function_url,
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, console, manifests, roots if watch else []))
+
+
+def _endpoint_urls() -> dict[str, str]:
+    """Return where AWS's SDKs would find the services that are polled."""
+    urls = {name: os.environ.get(f"AWS_ENDPOINT_URL_{it}") for name, it in SERVICE_IDS.items()}
+    return {name: url for name, url in urls.items() if url}
 
 
 async def _run(

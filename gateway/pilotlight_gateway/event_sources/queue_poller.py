@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Message", "Queue", "QueuePoller"]
 
-WAIT_SECONDS = 20.0
-"""How long a receiver waits for messages: what an idle mapping costs is a request in that time."""
 MOST_RECEIVERS = 10
 IDLE_SECONDS = 60.0
 """Without messages, after which a backlog is begun on anew."""
@@ -117,6 +115,8 @@ class QueuePoller:
         self._queue = queue
         self._clock = clock
         self._batch_size = batch_size
+        # What an idle mapping costs is a request in that time.
+        self._wait_seconds = polled.services.settings.longest_poll
         self._partial = bool(spec.function_response_types)
         window = spec.maximum_batching_window_in_seconds or 0
         self._batcher: Batcher[Message] = Batcher(batch_size, window)
@@ -167,7 +167,7 @@ class QueuePoller:
         while await self._has_room(shard):
             try:
                 # After trouble an empty queue answers at once, so that its end is soon known.
-                messages = await self._queue.receive(most, 0 if pause else WAIT_SECONDS)
+                messages = await self._queue.receive(most, 0 if pause else self._wait_seconds)
                 await self._take_in(messages)
             except SourceError as error:
                 shard.trouble(error)

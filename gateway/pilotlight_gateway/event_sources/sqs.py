@@ -137,7 +137,9 @@ async def _call(
         return await client.call(operation, document, wait_seconds=wait_seconds)
     except AwsError as error:
         code = _OLDER_CODES.get(error.service_code, error.service_code)
-        said = f"Error occurred while {operation}. SQS Error Code: {code}. SQS Error Message: "
+        # Lambda finds out when it receives for the first time; here the queue is looked up before.
+        during = "ReceiveMessage" if operation.startswith("GetQueue") else operation
+        said = f"Error occurred while {during}. SQS Error Code: {code}. SQS Error Message: "
         own = code in {"", "NoCredentials"}
         reason = _REASONS.get(code, "Unreachable")
         raise SourceError(f"{'' if own else said}{error}", reason) from error

@@ -7,6 +7,8 @@ what Lambda is known to answer.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +59,9 @@ __all__ = [
 MODIFIED = "pilotlight.dev/mapping-modified"
 """Annotation: when the API changed the mapping."""
 PAGE = 100
+_LONGEST_WORDS = 48
+_OWN = ("Function", "Endpoint", "Enabled", "Tags")
+_OMITTED_IF_EMPTY = ("Topics", "Queues", "SourceAccessConfigurations")
 _UNSUPPORTED = (
     "DocumentDBEventSourceConfig",
     "KMSKeyArn",
@@ -71,9 +76,8 @@ async def create_event_source_mapping(services: Services, call: Call) -> Reply:
     """Make a mapping of a source that can be polled."""
     reference = await _function(services, call)
     spec = _parse(_given(call.input) | {"function": _named(reference)})
-    name = object_name(f"{reference.name}-{_short(spec)}-{spec.function}")
-    metadata = ObjectMeta(name=name, namespace=call.caller.namespace)
-    mapping = EventSourceMapping(metadata=metadata, spec=spec)
+    mapping = EventSourceMapping(metadata=ObjectMeta(namespace=call.caller.namespace), spec=spec)
+    mapping.metadata.name = _object_name(mapping)
     _check(services, mapping)
     await _ask_source(services, call, mapping)
     try:
@@ -166,10 +170,11 @@ def _named(reference: Reference) -> str:
     return f"{reference.name}:{reference.qualifier}" if reference.qualifier else reference.name
 
 
-def _short(spec: EventSourceMappingSpec) -> str:
-    """Name a source for people; the object's name has a hash of all of it."""
-    arn = spec.event_source_arn or "-".join(["kafka", *spec.topics])
-    return arn.replace("/", ":").split(":")[-1] + "-" + arn
+def _object_name(mapping: EventSourceMapping) -> str:
+    """Name the object of a source and a function, always the same: so there is only one."""
+    words = f"{mapping.spec.function}-{re.split('[:/]', mapping.source)[-1]}"
+    digest = hashlib.sha256("\0".join(mapping.pair).encode()).hexdigest()[:8]
+    return f"{object_name(words)[:_LONGEST_WORDS].strip('-')}-{digest}"
 
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
@@ -249,9 +254,11 @@ def _document(services: Services, call: Call, mapping: EventSourceMapping) -> di
     spec, status, kind = mapping.spec, mapping.status, source_kind(mapping.spec)
     region, account, uid = services.settings.region, call.caller.account, mapping.metadata.uid
     name, _, qualifier = spec.function.partition(":")
-    members: dict[str, Any] = _pascal(spec.to_json())
-    for own in ("Function", "Endpoint", "Enabled", "Tags"):
-        members.pop(own, None)
+    members = {
+        name: value
+        for name, value in _pascal(spec.to_json()).items()
+        if name not in _OWN and (value or name not in _OMITTED_IF_EMPTY)
+    }
     if kind is not None:
         members.setdefault("BatchSize", kind.batch_size)
         members.setdefault("MaximumBatchingWindowInSeconds", int(kind.window))

@@ -71,6 +71,7 @@ def test_a_mapping_from_its_creation_to_its_end(client: Any) -> None:
     assert (made["BatchSize"], made["MaximumBatchingWindowInSeconds"]) == (10, 0)
     assert made["EventSourceArn"] == SQS + "orders"
     assert made["FunctionArn"] == f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:handles"
+    assert not {"Topics", "Queues", "SourceAccessConfigurations"} & made.keys()
     uuid = made["UUID"]
     assert made["EventSourceMappingArn"].endswith(f":event-source-mapping:{uuid}")
     found = wait_for_state(client, uuid, "Enabled")
@@ -146,7 +147,11 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {"EventSourceArn": SQS + "nobody"},
         "InvalidParameterValueException",
-        "SQS Error Code: AWS.SimpleQueueService.NonExistentQueue",
+        (
+            "Error occurred while ReceiveMessage. SQS Error Code: "
+            "AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does "
+            "not exist"
+        ),
     ),
     (
         {"EventSourceArn": "arn:aws:s3:us-east-1:000000000000:bucket"},
