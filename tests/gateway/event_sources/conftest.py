@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,11 +40,10 @@ class Polling:
         self.mq = mq
         self.client = harness.client()
         self._folder = folder
-        self._numbers = itertools.count()
 
     def name(self) -> str:
         """Make a name that nothing else has."""
-        return f"{self._folder.name[:24].replace('_', '-')}-{next(self._numbers)}"
+        return f"{self._folder.name[:24].replace('_', '-')}-{uuid.uuid4().hex[:8]}"
 
     def function(self, source: str = NOTE_ALL, **members: Any) -> tuple[str, Path]:
         """Make a function that notes what it sees; returns its name and the ledger."""

@@ -159,6 +159,11 @@ async def until(holds: Callable[[], Any], seconds: float = 60.0) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_more(ledger: Ledger) -> None:
+    before = len(ledger.runs)
+    await until(lambda: len(ledger.runs) >= before + 5)
+
+
 async def put(gateways: Gateways, queue: str) -> None:
     spec = EventSourceMappingSpec(
         function="f", event_source_arn=f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}", batch_size=5
@@ -172,8 +177,8 @@ async def kill_holders(gateways: Gateways) -> None:
     for _ in range(2):
         gateways.start()
     for _ in range(KILLS):
-        name, before = await gateways.holder(), len(gateways.ledger.runs)
-        await until(lambda before=before: len(gateways.ledger.runs) >= before + 5)
+        name = await gateways.holder()
+        await until_more(gateways.ledger)
         await gateways.kill(name)
         gateways.start()
 
