@@ -11,6 +11,7 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 from .apis.platform.service import HEALTH, INTERNAL
+from .bodies import Bodies
 from .event_sources import SOURCES
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
@@ -92,6 +93,7 @@ class Gateway:
         )
         self.services = Services(
             settings=settings,
+            bodies=(bodies := Bodies()),
             cache=cache,
             resources=cache.resources,
             artifacts=artifacts,
@@ -110,7 +112,7 @@ class Gateway:
         claims.bind(dispatcher)
         self._rollout = Rollout(cache, catalogue, dispatcher, claims)
         sites = Sites(settings, cache=cache, catalogue=catalogue)
-        http = HttpEndpoint(sites, invoker, authenticator)
+        http = HttpEndpoint(sites, invoker, authenticator, bodies)
         self._clients = ClientPipeline(self.services, authenticator, http, guard)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(

@@ -20,7 +20,6 @@ from .apis.protocols import error_in
 from .apis.service import Request
 from .auth.authorisation import OwnAccount
 from .auth.caller import NOBODY, RequestHead
-from .bodies import read_body
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from .apis.service import Endpoint, Service
     from .auth.authorisation import Authoriser
-    from .auth.caller import Authenticator
+    from .auth.caller import Authenticator, Caller, Verify
     from .exchange import Reply
     from .http.endpoint import HttpEndpoint
     from .services import Services
@@ -94,24 +93,26 @@ class Pipeline:
     async def _operate(
         self, request: BaseRequest, head: Request, endpoint: Endpoint, request_id: str
     ) -> Reply:
-        body = await read_body(request, endpoint.limit, endpoint.too_large)
-        caller = NOBODY
+        verify: Verify = _believe
         if not endpoint.anonymous:
             signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
-            caller = await self._authenticator.authenticate(signed, body)
-        call = Call(
-            operation=endpoint.operation,
-            caller=caller,
-            request_id=request_id,
-            headers=head.headers,
-            parameters=endpoint.parameters,
-            query=head.query,
-            body=body,
-            origin=f"{request.scheme}://{request.headers.get('Host', '')}",
-            input=endpoint.input(head.query, head.headers, body) if endpoint.input else {},
-        )
-        self._authoriser.authorise(call)
-        reply = await endpoint.handler(self._services, call)
+            verify = await self._authenticator.check_head(signed)
+        bodies = self._services.bodies
+        async with bodies.reading(request, endpoint.limit, endpoint.too_large) as body:
+            content = body.content
+            call = Call(
+                operation=endpoint.operation,
+                caller=verify(body.sha256),
+                request_id=request_id,
+                headers=head.headers,
+                parameters=endpoint.parameters,
+                query=head.query,
+                body=content,
+                origin=f"{request.scheme}://{request.headers.get('Host', '')}",
+                input=endpoint.input(head.query, head.headers, content) if endpoint.input else {},
+            )
+            self._authoriser.authorise(call)
+            reply = await endpoint.handler(self._services, call)
         if endpoint.logged:
             _log(call, reply)
         return reply
@@ -155,6 +156,11 @@ class ClientPipeline(Pipeline):
             return await self._http.serve(request, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return error_in("rest-json", _translated(error, request_id), request_id)
+
+
+def _believe(_: str) -> Caller:
+    """Verify what needs no credentials."""
+    return NOBODY
 
 
 def _host_of(request: BaseRequest) -> str:

@@ -1,14 +1,16 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-would stay open; here they do not. Bodies have deadlines of their own (`bodies`). What a request
-means, `pipeline` knows.
+would stay open; here they do not, nor do those whose client reads nothing of an answer. Bodies have
+deadlines of their own (`bodies`). What a request means, `pipeline` knows.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -18,10 +20,12 @@ from aiohttp.web_request import BaseRequest
 if TYPE_CHECKING:
     from asyncio import AbstractServer
 
-__all__ = ["Handler", "Server"]
+__all__ = ["Handler", "Server", "while_connected"]
 
 HEAD_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75.0
+READ_SECONDS = 60.0
+"""How long a client may read nothing of what waits for it."""
 BACKLOG = 1024
 
 Handler = Callable[[BaseRequest], Awaitable[web.StreamResponse]]
@@ -56,10 +60,27 @@ class Server:
         self._open.clear()
 
 
-class _GuardedConnection(RequestHandler):
-    """A connection that ends where the head of a request takes too long."""
+@contextmanager
+def while_connected(request: BaseRequest) -> Iterator[None]:
+    """Cancel what is done here, by the task that answers a request, once its client has gone."""
+    connection = request.protocol
+    if not isinstance(connection, _GuardedConnection):  # the client has gone already
+        yield
+        return
+    connection.writer = asyncio.current_task()
+    try:
+        yield
+    finally:
+        connection.writer = None
 
-    __slots__ = ("_arriving", "_head_timer", "_request")
+
+class _GuardedConnection(RequestHandler):
+    """A connection that ends where a request's head takes too long, or where nobody reads."""
+
+    __slots__ = ("_arriving", "_head_timer", "_request", "writer")
+
+    writer: asyncio.Task[Any] | None
+    """What is to be cancelled where the client goes away."""
 
     _head_timer: asyncio.TimerHandle | None
     _request: BaseRequest | None
@@ -68,7 +89,12 @@ class _GuardedConnection(RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._head_timer, self._request, self._arriving = None, None, False
+        self.writer = None
         super().connection_made(transport)
+        # The kernel looks: also once everything has been handed to it, and after a `close`.
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_SECONDS * 1000)
+        )
         self._arm()
 
     def data_received(self, data: bytes) -> None:
@@ -80,6 +106,8 @@ class _GuardedConnection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
+        if self.writer is not None:
+            self.writer.cancel()
         super().connection_lost(exc)
 
     def begin(self, request: BaseRequest) -> None:
