@@ -18,8 +18,8 @@ from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
 from .http.sites import Sites
 from .invocation.catalogue import Catalogue
-from .invocation.dispatch.agent_events import LogSink
 from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.dispatch.log_sink import LogSink
 from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 BODY = b'{"a": 1}'
+BODY_SHA256 = hashlib.sha256(BODY).hexdigest()
 ALICE = Caller("123456789012", "team-a", "AKIDALICE")
 
 
@@ -131,6 +132,33 @@ async def test_what_is_wrong_is_refused(
     async with trusting() as authenticator:
         with pytest.raises(error):
             await authenticate(authenticator, made(), body)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: sign(key="AKIDNOBODY"),
+        lambda: sign(region="eu-west-1"),
+        lambda: change(sign(), X_Amz_Date="today"),
+        lambda: change(sign(), Authorization="Bearer token"),
+        lambda: change(sign(), X_Amz_Content_SHA256="UNSIGNED-PAYLOAD"),
+        lambda: sign(secret="wrong", headers={"X-Amz-Content-SHA256": BODY_SHA256}),
+    ],
+)
+async def test_a_head_is_refused_without_its_body(made: Callable[[], RequestHead]) -> None:
+    """No byte of a stranger's body is read; where the hash is announced, the signature counts."""
+    async with trusting() as authenticator:
+        with pytest.raises(ApiError):
+            await authenticator.check_head(made())
+
+
+async def test_an_announced_hash_must_be_the_bodys() -> None:
+    """It is signed, so that another body is no less a forgery."""
+    async with trusting() as authenticator:
+        head = sign(headers={"X-Amz-Content-SHA256": BODY_SHA256})
+        assert await authenticate(authenticator, head, BODY) == ALICE
+        with pytest.raises(InvalidSignatureError, match="not the body's"):
+            await authenticate(authenticator, head, BODY + b" ")
 
 
 async def test_repeated_headers_are_refused() -> None:

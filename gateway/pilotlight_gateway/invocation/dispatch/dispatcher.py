@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pilotlight.claims import Claims, Lease, ReleaseReason, RevisionKey
     from pilotlight_gateway.invocation.cold_starts import ColdStarts
 
-    from .agent_events import LogSink
+    from .log_sink import LogSink
 
 __all__ = ["Dispatcher"]
 
