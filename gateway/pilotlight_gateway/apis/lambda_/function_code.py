@@ -36,9 +36,9 @@ _SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
 
 
 async def keep_code(
-    artifacts: ArtifactStore, code: Mapping[str, Any], *, dry_run: bool = False
+    artifacts: ArtifactStore, code: Mapping[str, Any], namespace: str, *, dry_run: bool = False
 ) -> tuple[str, int]:
-    """Check and keep the package of a request; gives its sha256 (hex) and its size."""
+    """Check and keep an account's package; returns its sha256 (hex) and its size."""
     given = [name for name in _SOURCES if code.get(name)]
     if len(given) != 1:
         raise InvalidParameterValueError(
@@ -54,6 +54,7 @@ async def keep_code(
     await check_package(package)
     if not dry_run:
         await artifacts.put(sha256, one_piece(package))
+        await artifacts.note_owner(sha256, namespace)
     return sha256, len(package)
 
 

@@ -29,6 +29,7 @@ async def put_artifact(services: Services, call: Call) -> Reply:
         )
     await check_package(call.body)
     size = await services.artifacts.put(sha256, one_piece(call.body))
+    await services.artifacts.note_owner(sha256, call.caller.namespace)
     return json_reply({"sha256": sha256, "size": size}, 201)
 
 

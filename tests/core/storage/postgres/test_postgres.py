@@ -90,6 +90,23 @@ async def test_a_mismatch_keeps_nothing(
         assert await connection.fetchval("SELECT count(*) FROM artifact_chunks") == 0
 
 
+async def test_a_package_belongs_to_who_brought_its_bytes(
+    artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    """To know its name is not to have it; who loses it with all others has it no more."""
+    sha256 = await _put(artifacts, b"mine")
+    await artifacts.note_owner(sha256, "a")
+    await artifacts.note_owner(sha256, "a")
+    assert await artifacts.belongs(sha256, "a")
+    assert not await artifacts.belongs(sha256, "b")
+    with pytest.raises(NotFoundError):
+        await artifacts.note_owner("0" * 64, "a")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE artifacts SET used_at = now() - interval '2 days'")
+    assert await artifacts.collect(set(), unused_seconds=86_400) == 1
+    assert not await artifacts.belongs(sha256, "a")
+
+
 async def test_an_unknown_artifact_is_not_found(artifacts: PostgresArtifacts) -> None:
     with pytest.raises(NotFoundError):
         await artifacts.read("0" * 64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import stat
@@ -11,9 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import Namespace, ObjectMeta
+from tests.support.http_client import fetch
+from tests.support.platform import manifest
+
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
 
+OTHER = "111122223333"
 LINKS = """
 import os
 def handler(event, context):
@@ -73,3 +80,31 @@ def test_a_package_of_nothing_is_refused(platform: GatewayHarness, code: bytes, 
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValueException"
     assert text in str(refused.value)
     assert platform.artifacts.held == before
+
+
+def test_another_accounts_package_is_as_good_as_none(platform: GatewayHarness) -> None:
+    """CodeSha256 is no ticket, by manifest or by GetFunction; bringing the same bytes is."""
+    code = pack((entry("index.py"), "SECRET = 'of the first account'\ndef handler(e, c): ..."))
+    platform.create("secretive", "", Code={"ZipFile": code})
+    sha256 = hashlib.sha256(code).hexdigest()
+    labels = {ACCOUNT_LABEL: OTHER}
+    namespace = Namespace(metadata=ObjectMeta(name=f"account-{OTHER}", labels=labels))
+    platform.call(platform.resources.create(namespace))
+    stealing = json.dumps(manifest("thief", code={"zip": sha256})).encode()
+    assert as_other(platform, "POST", "/-/apply", stealing) == 200
+    thief = platform.client(OTHER)
+    thief.get_waiter("function_exists").wait(FunctionName="thief")
+    found = thief.get_function(FunctionName="thief")
+    assert "Location" not in found["Code"]
+    assert found["Configuration"]["State"] != "Active"
+    assert as_other(platform, "PUT", f"/-/artifacts/{sha256}", code) == 201
+    assert "Location" in thief.get_function(FunctionName="thief")["Code"]
+
+
+def as_other(platform: GatewayHarness, method: str, path: str, body: bytes) -> int:
+    """Ask the platform's own door for another account; returns the status."""
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={OTHER}/20260101/us-east-1/lambda/"
+        "aws4_request, SignedHeaders=host, Signature=x"
+    }
+    return fetch(platform.port, path, method=method, headers=headers, body=body).status
