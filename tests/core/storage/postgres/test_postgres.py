@@ -225,13 +225,14 @@ async def test_large_days_go_but_today(database: PostgresDatabase) -> None:
 async def test_an_older_schema_is_brought_up_to_date(
     server: Postgres, artifacts: PostgresArtifacts, database: PostgresDatabase
 ) -> None:
-    """With what is in it."""
+    """With what is in it, which is everybody's since its owners were not noted."""
     sha256 = await _put(artifacts, b"x")
     async with database.connection() as connection:
-        await connection.execute("DROP TABLE compiled_artifacts")
+        await connection.execute("DROP TABLE compiled_artifacts, artifact_owners")
         await connection.execute("DELETE FROM pilotlight_schema WHERE version > 1")
     newer = PostgresDatabase(server.url)
     assert await _read(PostgresArtifacts(newer), sha256) == b"x"
+    assert await PostgresArtifacts(newer).belongs(sha256, "anybody")
     await newer.close()
 
 
