@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -212,6 +213,24 @@ async def test_old_days_go(database: PostgresDatabase) -> None:
         await logs.append([_line(str(day))])
     kept = await PostgresLogs(database).query(LogQuery("team", "hello"))
     assert _messages(kept) == ["2026-01-02", "2026-01-04"]
+
+
+async def test_a_chatty_function_pushes_out_its_own_lines_alone(
+    database: PostgresDatabase,
+) -> None:
+    """Its log says how many."""
+    day = date(2026, 1, 1)
+    logs = PostgresLogs(database, largest=200_000, today=lambda: day)
+    quiet = LogLine(1.0, "team", "quiet", "s", "r", "hello")
+    await logs.append([quiet])
+    for number in range(40):
+        await logs.append([_line(f"{number} " + secrets.token_hex(10_000))])
+    assert _messages(await logs.query(LogQuery("team", "quiet"))) == ["hello"]
+    kept = _messages(await logs.query(LogQuery("team", "hello")))
+    whole = [message for message in kept if "dropped" not in message]
+    assert 0 < len(whole) < 20
+    assert whole[-1].startswith("39 ")
+    assert any("lines of" in message for message in kept)
 
 
 async def test_large_days_go_but_today(database: PostgresDatabase) -> None:
