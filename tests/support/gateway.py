@@ -88,12 +88,13 @@ class GatewayHarness:
         limit: int = 1000,
         authenticator: Authenticator | None = None,
         events: EventQueue | None = None,
+        logs: MemoryLogs | None = None,
         aws_endpoint_url: str = "",
     ) -> None:
         self.cache: Cache
         self.resources = MemoryResources()
         self.artifacts = MemoryArtifacts()
-        self.logs = MemoryLogs()
+        self.logs = logs or MemoryLogs()
         self.events: EventQueue = events or MemoryEventQueue()
         self._aws_endpoint_url = aws_endpoint_url
         self.port = 0

@@ -92,7 +92,7 @@ async def get_function_document(
         "Configuration": await configuration(
             services, call, described, version=target.version, qualifier=qualifier
         ),
-        "Code": _code(services, call, described),
+        "Code": await _code(services, call, described),
     }
     function = target.function
     if function.spec.tags:
@@ -169,12 +169,12 @@ async def _variables(services: Services, function: Function) -> dict[str, str]:
     return (secret.string_data if secret else {}) | function.spec.environment
 
 
-def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
+async def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
     if function.spec.code.image:
         return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
-    if sha256 is None:
+    if sha256 is None or not await services.artifacts.belongs(sha256, call.caller.namespace):
         return {"RepositoryType": "S3"}
     ticket = ticket_for(services.settings.platform_key, sha256)
     location = f"{call.origin}/-/artifacts/{sha256}?ticket={ticket}"
