@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from .pythons import cache_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -26,5 +28,9 @@ class LocalSettings:
     function_url: Literal["path", "host"] = "path"
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""
+    cache: Path = field(default_factory=cache_folder)
+    """Where environments of functions' Pythons are kept, for all platforms of this person."""
+    tell: Callable[[str], None] = field(default=lambda _: None)
+    """Gets what a person must know of the machine, a line each; from any thread."""
     echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
     """Gets every log line as it comes."""

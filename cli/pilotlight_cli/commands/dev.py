@@ -19,11 +19,11 @@ import structlog
 import uvloop
 
 from pilotlight.resources import Function
+from pilotlight.runtimes import family_of
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
-from pilotlight_local.pythons import find_functions_python
 from pilotlight_local.settings import LocalSettings
 
 from ..client import Client
@@ -90,6 +90,7 @@ def command(  # noqa: PLR0913  one parameter an option
         region=region,
         aws_endpoint_url=aws_endpoint_url,
         function_url=function_url,
+        tell=console.tell,
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -103,7 +104,7 @@ async def _run(
     platform = LocalPlatform(settings)
     try:
         await platform.start()
-        console.started(settings.state, find_functions_python())
+        console.started(settings.state)
         serving = asyncio.create_task(_serve(platform, console, manifests, watched))
         until = asyncio.create_task(stopping.wait())
         await asyncio.wait({serving, until}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,6 +134,7 @@ async def _serve(
     """Apply the manifests, say what is served, and follow the files for ever."""
     settings = platform.settings
     connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
+    await _name_pythons(platform, console, manifests)
     folder = AppliedFolder(platform.resources, Platform(Client(connection)), console)
     await folder.apply(manifests)
     for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
@@ -145,6 +147,18 @@ async def _serve(
     async for changed in saved_files([*watched, *folder.sources], without=settings.state):
         for function in await folder.reload(changed):
             console.function(function, platform.endpoint)
+
+
+async def _name_pythons(
+    platform: LocalPlatform, console: Console, manifests: list[Manifest]
+) -> None:
+    """Say which Python runs which functions, before the first call would wait for its making."""
+    functions = [one.resource for one in manifests if isinstance(one.resource, Function)]
+    functions += await platform.resources.list(Function, DEFAULT_NAMESPACE)
+    runtimes = {function.spec.runtime or "" for function in functions}
+    for runtime in sorted(runtimes):
+        if family_of(runtime).pooled:
+            console.python(runtime, await asyncio.to_thread(platform.pythons.find, runtime))
 
 
 async def _end(*tasks: asyncio.Task[object]) -> None:
