@@ -10,7 +10,7 @@ import logging
 import re
 import signal
 import sys
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -29,6 +29,7 @@ from pilotlight_local.settings import LocalSettings
 from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
 from ..manifests import load
+from ..package import Packages
 from ..platform import Platform
 from ..signing import Credentials
 
@@ -80,7 +81,8 @@ def command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
     roots = [path.resolve() for path in paths]
-    manifests = load(roots)
+    packages = Packages()
+    manifests = load(roots, packages=packages)
     console = Console()
     _log_to_standard_error()
     settings = LocalSettings(
@@ -94,18 +96,22 @@ def command(  # noqa: PLR0913  one parameter an option
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, console, manifests, roots if watch else []))
+        runner.run(_run(settings, console, manifests, packages, roots if watch else []))
 
 
 async def _run(
-    settings: LocalSettings, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+    settings: LocalSettings,
+    console: Console,
+    manifests: list[Manifest],
+    packages: Packages,
+    watched: Sequence[Path],
 ) -> None:
     stopping = _stop_signal()
     platform = LocalPlatform(settings)
     try:
         await platform.start()
         console.started(settings.state)
-        serving = asyncio.create_task(_serve(platform, console, manifests, watched))
+        serving = asyncio.create_task(_serve(platform, console, manifests, packages, watched))
         until = asyncio.create_task(stopping.wait())
         await asyncio.wait({serving, until}, return_when=asyncio.FIRST_COMPLETED)
         await _end(until, serving)
@@ -129,24 +135,40 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _serve(
-    platform: LocalPlatform, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+    platform: LocalPlatform,
+    console: Console,
+    manifests: list[Manifest],
+    packages: Packages,
+    watched: Sequence[Path],
 ) -> None:
     """Apply the manifests, say what is served, and follow the files for ever."""
     settings = platform.settings
     connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
     await _name_pythons(platform, console, manifests)
-    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console)
+    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console, packages)
     await folder.apply(manifests)
     for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
         console.function(function, platform.endpoint)
     console.serving(platform.endpoint)
     if not watched:
         await asyncio.Event().wait()
+    while True:
+        await _follow(platform, console, folder, watched)
+
+
+async def _follow(
+    platform: LocalPlatform, console: Console, folder: AppliedFolder, watched: Sequence[Path]
+) -> None:
+    """Follow the files, until a manifest has its code at another place than any before."""
     from pilotlight_cli.dev.watcher import saved_files  # noqa: PLC0415  slow to import, needed from here on
 
-    async for changed in saved_files([*watched, *folder.sources], without=settings.state):
-        for function in await folder.reload(changed):
-            console.function(function, platform.endpoint)
+    places = {*watched, *folder.sources}
+    async with aclosing(saved_files(places, without=platform.settings.state)) as saves:
+        async for changed in saves:
+            for function in await folder.reload(changed):
+                console.function(function, platform.endpoint)
+            if not folder.sources <= places:
+                return
 
 
 async def _name_pythons(
