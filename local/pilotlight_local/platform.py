@@ -98,7 +98,7 @@ class LocalPlatform:
         self._tasks = [asyncio.create_task(work) for work in self._background()]
         self._autoscaler.start()
         await self._gateway.start()
-        await self._gateway.listen(LOOPBACK, self.settings.port, bound=self._listener)
+        await self._gateway.listen(self.settings.listen, self.settings.port, bound=self._listener)
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
@@ -117,7 +117,7 @@ class LocalPlatform:
 
     def _bind(self) -> socket.socket:
         try:
-            return socket.create_server((LOOPBACK, self.settings.port))
+            return socket.create_server((self.settings.listen, self.settings.port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise

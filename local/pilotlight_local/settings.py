@@ -22,6 +22,8 @@ class LocalSettings:
 
     state: Path
     port: int = 9001
+    listen: str = "127.0.0.1"
+    """An address of this machine; in a container all of them, since nobody else is there."""
     account: str = "000000000000"
     region: str = "us-east-1"
     aws_endpoint_url: str | None = None

@@ -51,6 +51,12 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
 @click.option(
+    "--listen",
+    default="127.0.0.1",
+    show_default=True,
+    help="For containers: whoever reaches another address than loopback runs code as you.",
+)
+@click.option(
     "--state",
     default=Path(".pilotlight"),
     show_default=True,
@@ -72,6 +78,7 @@ def command(  # noqa: PLR0913  one parameter an option
     paths: tuple[Path, ...],
     *,
     port: int,
+    listen: str,
     state: Path,
     watch: bool,
     account: str,
@@ -88,6 +95,7 @@ def command(  # noqa: PLR0913  one parameter an option
     settings = LocalSettings(
         state=state.resolve(),
         port=port,
+        listen=listen,
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
