@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Key, Secret
 from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
@@ -139,8 +140,11 @@ def _states(function: Function) -> dict[str, Any]:
 
 
 def _last_modified(function: Function) -> str:
-    text = function.status.last_modified or function.metadata.creation_timestamp or ""
-    return text.replace("Z", ".000+0000")
+    """Say when code or configuration changed; what the operator has not seen yet, the API noted."""
+    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION)
+    text = (noted if _unobserved(function) else None) or function.status.last_modified
+    whole, _, fraction = (text or function.metadata.creation_timestamp or "").partition(".")
+    return f"{whole.removesuffix('Z')}.{fraction.removesuffix('Z') or '000'}+0000"
 
 
 def _code_sha256(function: Function) -> str:
