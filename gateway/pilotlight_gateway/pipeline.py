@@ -96,6 +96,7 @@ class Pipeline:
             signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
             verify = await self._authenticator.check_head(signed)
         bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
+        scheme = self._services.settings.scheme
         encoding = request.headers.get("Content-Encoding", "")
         async with bodies.reading(request, limit, too_large) as body:
             caller = verify(body.sha256)
@@ -108,7 +109,7 @@ class Pipeline:
                     parameters=endpoint.parameters,
                     query=head.query,
                     body=content,
-                    origin=f"{request.scheme}://{request.headers.get('Host', '')}",
+                    origin=f"{scheme}://{request.headers.get('Host', '')}",
                     input=endpoint.input(head.query, head.headers, content)
                     if endpoint.input
                     else {},
