@@ -14,6 +14,8 @@ from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
 from .aws_client import AwsClients
 from .aws_credentials import AwsCredentials
+from .bodies import Bodies
+from .budget import ByteBudget
 from .event_sources import make_source
 from .event_sources.keeper import Keeper
 from .events.dispatcher import EventDispatcher
@@ -21,8 +23,8 @@ from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
 from .http.sites import Sites
 from .invocation.catalogue import Catalogue
-from .invocation.dispatch.agent_events import LogSink
 from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.dispatch.log_sink import LogSink
 from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 __all__ = ["Gateway"]
 
 DRAIN_SECONDS = 30.0
+MOST_POLLED_BYTES = 128 << 20
+"""Of records of event sources that are in memory at once."""
 
 
 class Gateway:
@@ -100,6 +104,7 @@ class Gateway:
         credentials = AwsCredentials(settings, cache)
         self.services = Services(
             settings=settings,
+            bodies=(bodies := Bodies()),
             cache=cache,
             resources=cache.resources,
             artifacts=artifacts,
@@ -112,6 +117,7 @@ class Gateway:
             events=events,
             aws_credentials=credentials,
             aws_clients=AwsClients(settings, credentials),
+            polled_bytes=ByteBudget(MOST_POLLED_BYTES),
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -119,7 +125,7 @@ class Gateway:
         claims.bind(dispatcher)
         self._rollout = Rollout(cache, catalogue, dispatcher, claims)
         sites = Sites(settings, cache=cache, catalogue=catalogue)
-        http = HttpEndpoint(settings, sites, invoker, authenticator)
+        http = HttpEndpoint(settings, sites, invoker, authenticator, bodies)
         self._clients = ClientPipeline(self.services, authenticator, http, guard, find_service)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(

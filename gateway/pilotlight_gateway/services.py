@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from .aws_client import AwsClients
     from .aws_credentials import AwsCredentials
+    from .bodies import Bodies
+    from .budget import ByteBudget
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher
@@ -30,6 +32,7 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    bodies: Bodies
     cache: Cache
     """What is known of resources, without asking the store."""
     resources: ResourceStore
@@ -44,6 +47,8 @@ class Services:
     events: EventQueue
     aws_credentials: AwsCredentials
     aws_clients: AwsClients
+    polled_bytes: ByteBudget
+    """Of records that were polled and are not settled."""
     metrics: Metrics
     is_ready: Callable[[], bool]
     """Whether invocations are served."""

@@ -27,6 +27,7 @@ FUNCTION = specialisation.FunctionFacts(
     account="000000000001", region="eu-west-1", runtime="python3.13", handler="index.handler",
     memory=256, timeout=4, ephemeral_storage=1024, log_group="/own", log_format="JSON",
     application_log_level="DEBUG", system_log_level="WARN", initialization_type="provisioned",
+    lifetime=60,
 )  # fmt: skip
 CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
 ENVIRONMENT = specialisation.EnvironmentState(
@@ -117,7 +118,10 @@ async def test_the_journal_writes_events_as_they_are_read() -> None:
     journal.flush()
     told: list[dict[str, Any]] = [json.loads(line) for line in journal.since(0)[0]]
     assert [event["type"] for event in told] == ["log", "state", "exit", "zygote"]
-    assert {name for event in told for name in event} == Event.__annotations__.keys() - {"count"}
+    assert {name for event in told for name in event} == Event.__annotations__.keys() - {
+        "count",
+        "bytes",
+    }
 
 
 def test_the_python_runtime_has_the_frames_names() -> None:

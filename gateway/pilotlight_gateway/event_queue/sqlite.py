@@ -21,7 +21,7 @@ from . import sqlite_statements as statements
 from . import sqlite_writes
 from .fairness import Turns
 from .group_commit import GroupCommit
-from .interface import MOST_PER_FUNCTION, Again, Counts, StaleLeaseError
+from .interface import Again, Counts, Limits, StaleLeaseError
 from .source_leases import SourceLeases
 from .writes import Enqueue, Settle
 
@@ -42,9 +42,9 @@ T = TypeVar("T")
 class SqliteEventQueue:
     """An `EventQueue` in a file; raises UnavailableError where it cannot be opened."""
 
-    def __init__(self, path: Path, *, most_per_function: int = MOST_PER_FUNCTION) -> None:
+    def __init__(self, path: Path, *, limits: Limits | None = None) -> None:
         self._database = SqliteDatabase(path, "", synchronous="FULL")
-        self._most_per_function = most_per_function
+        self._limits = limits or Limits()
         self._prepared = False
         self._turns = Turns()
         self._arrived = asyncio.Event()
@@ -136,9 +136,7 @@ class SqliteEventQueue:
     async def _commit(
         self, writes: Sequence[Enqueue | Settle]
     ) -> Sequence[WriteResult | Exception]:
-        return await self._run(
-            partial(sqlite_writes.apply, writes=writes, most_per_function=self._most_per_function)
-        )
+        return await self._run(partial(sqlite_writes.apply, writes=writes, limits=self._limits))
 
     async def _run_statements(self, steps: Statements[T]) -> T:
         return await self._run(partial(statements.run, steps=steps))

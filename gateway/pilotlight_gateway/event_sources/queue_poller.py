@@ -58,6 +58,8 @@ class Message:
     encoded: bytes = b""
     received_at: float = 0.0
     hidden_until: float = 0.0
+    lent: int = 0
+    """Bytes of the gateway's memory that it has."""
 
 
 class Queue(Protocol):
@@ -95,6 +97,8 @@ class _Pause:
 @dataclass(slots=True)
 class _Receivers:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    wanted: int = 0
+    """How many there are without those that are about to end."""
     last_at: float = 0.0
     """When messages came the last time."""
 
@@ -122,6 +126,7 @@ class QueuePoller:
         self._batcher: Batcher[Message] = Batcher(batch_size, window)
         scaling = spec.scaling_config
         self._concurrency = Concurrency(scaling.maximum_concurrency if scaling else None)
+        self._budget = polled.services.polled_bytes
         self._held: set[Message] = set()
         self._running: dict[asyncio.Task[None], frozenset[str]] = {}
         """By batch the groups that it has messages of."""
@@ -144,6 +149,7 @@ class QueuePoller:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._let_go(list(self._held))
 
     async def _end(self) -> None:
         async with self._changed:
@@ -156,6 +162,7 @@ class QueuePoller:
             await asyncio.wait(self._receivers.tasks, return_when=asyncio.FIRST_COMPLETED)
 
     def _add_receiver(self, shard: HeldShard) -> None:
+        self._receivers.wanted += 1
         task = asyncio.create_task(self._receive(shard))
         self._receivers.tasks.add(task)
         task.add_done_callback(self._receivers.tasks.discard)
@@ -177,10 +184,10 @@ class QueuePoller:
                 continue
             shard.trouble(None)
             pause = None
-            receivers = len(self._receivers.tasks)
-            if len(messages) < most and receivers > 1:
+            if len(messages) < most and self._receivers.wanted > 1:
+                self._receivers.wanted -= 1
                 return
-            if len(messages) == most and receivers < min(MOST_RECEIVERS, self._room()):
+            if len(messages) == most and self._receivers.wanted < min(MOST_RECEIVERS, self._room()):
                 self._add_receiver(shard)
 
     async def _has_room(self, shard: HeldShard) -> bool:
@@ -202,17 +209,27 @@ class QueuePoller:
         self._receivers.last_at = now
         metrics.polled.inc(len(messages))
         accepted = [one for one in messages if self._polled.filters.accepts(one.record)]
-        for message in accepted:
-            message.encoded = json.dumps(message.record, separators=(",", ":")).encode()
-            message.received_at, message.hidden_until = now, now + self._queue.visibility
-            size = len(message.encoded) + 1
-            self._batcher.add(Gathered(message, size, now, message.group))
-            self._held.add(message)
-        await self._tell()
-        if others := [one for one in messages if one not in self._held]:
+        await self._hold(accepted, now)
+        if others := [one for one in messages if one not in accepted]:
             metrics.filtered.inc(len(others))
             await self._queue.delete(others)
             metrics.deleted.inc(len(others))
+
+    async def _hold(self, messages: Sequence[Message], now: float) -> None:
+        """Keep messages hidden from here on, and batch them once there is memory for them."""
+        for message in messages:
+            message.encoded = json.dumps(message.record, separators=(",", ":")).encode()
+            message.received_at, message.hidden_until = now, now + self._queue.visibility
+            self._held.add(message)
+        for message in messages:
+            message.lent = await self._budget.take(len(message.encoded))
+            self._batcher.add(Gathered(message, message.lent + 1, now, message.group))
+        await self._tell()
+
+    def _let_go(self, messages: Sequence[Message]) -> None:
+        for message in self._held.intersection(messages):
+            self._held.discard(message)
+            self._budget.give(message.lent)
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -266,7 +283,7 @@ class QueuePoller:
             metrics.failed.inc(len(failed))
             await self._settle(batch, failed)
         finally:
-            self._held.difference_update(batch)
+            self._let_go(batch)
 
     async def _invoke(self, batch: list[Message]) -> Outcome:
         """Run the function; while it is throttled, try again until the messages' time is over."""
@@ -305,7 +322,7 @@ class QueuePoller:
         """Delete what is done; let what failed appear when it would have."""
         kept = set(failed)
         done = [one for one in batch if one not in kept]
-        self._held.difference_update(batch)
+        self._let_go(batch)
         if done and await self._insist(partial(self._queue.delete, done)):
             self._polled.metrics.deleted.inc(len(done))
         now = self._clock()

@@ -19,13 +19,14 @@ def note(name):
     with open(os.path.join(os.environ["NOTES"], name), "a") as file:
         file.write(f"{os.getpid()}\\n")
 
-def daemonise(clean):
+def daemonise(variables):
     # Two forks and a session of its own: nobody's child any more.
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            if clean:
-                os.execve(sys.executable, [sys.executable, "-c", LOOP, os.environ["NOTES"]], {})
+            if variables is not None:
+                command = [sys.executable, "-c", LOOP, os.environ["NOTES"]]
+                os.execve(sys.executable, command, variables)
             note("daemon")
             while True:
                 time.sleep(60)
@@ -54,8 +55,9 @@ def handler(event, context):
         time.sleep(60)
     if kind == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
-    if kind in {"daemon", "clean daemon"}:
-        daemonise(kind == "clean daemon")
+    if kind in {"daemon", "clean daemon", "forged daemon"}:
+        forged = {"AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]" + "0" * 32}
+        daemonise({"clean daemon": {}, "forged daemon": forged}.get(kind))
         subprocess.Popen(["sleep", "1000"])
         while not os.path.exists(os.path.join(os.environ["NOTES"], "daemon")):
             time.sleep(0.005)
@@ -149,9 +151,9 @@ def test_after_a_timeout_a_new_process_serves(agent: Agent) -> None:
     assert not is_running(before["pid"])
 
 
-@pytest.mark.parametrize("kind", ["daemon", "clean daemon"])
+@pytest.mark.parametrize("kind", ["daemon", "clean daemon", "forged daemon"])
 def test_a_timeout_kills_what_has_hidden(agent: Agent, kind: str) -> None:
-    """A daemon of a session of its own dies too, even with an empty environment."""
+    """A daemon in its own session dies too, without variables and with another's log stream."""
     daemon = agent.folder / "notes" / "daemon"
     daemon.unlink(missing_ok=True)
     assert agent.invoke({"do": kind}).report["status"] == "timeout"
@@ -242,6 +244,34 @@ def test_an_invocation_during_the_restart_waits_for_it(tmp_path: Path) -> None:
     with specialised(tmp_path, {"main.py": code}) as agent:
         assert agent.invoke(1).report["status"] == "crash"
         assert 200 < agent.invoke(0).report["durationMs"] < 2000
+
+
+def test_an_environment_ends_once_it_is_old_and_free(tmp_path: Path) -> None:
+    """Before its credentials do; a call in the middle of it is answered first."""
+    code = "import os, time\ndef handler(e, c): time.sleep(e); return os.getpid()"
+    with specialised(tmp_path, {"main.py": code}, lifetime=1) as agent:
+        reply = agent.invoke(1.2)
+        assert reply.headers["Pilotlight-Environment-State"] == "ended"
+        assert reply.report["maxMemoryUsedMb"] > 0
+        agent.journal.wait_for_state("ended")
+        assert not is_running(reply.json)
+
+
+def test_an_idle_environment_ends_once_it_is_old(tmp_path: Path) -> None:
+    """Whoever holds its lease is told, and claims another."""
+    with specialised(tmp_path, {"main.py": "def handler(e, c): return 1"}, lifetime=1) as agent:
+        agent.journal.wait_for_state("ended")
+        refused = agent.invoke({})
+        assert (refused.status, refused.json["code"]) == (409, "EnvironmentEnded")
+
+
+def test_a_crash_of_an_old_environment_ends_it(tmp_path: Path) -> None:
+    """No new process starts for nobody."""
+    code = "import os, time\ndef handler(e, c): time.sleep(e); os._exit(1)"
+    with specialised(tmp_path, {"main.py": code}, lifetime=1) as agent:
+        reply = agent.invoke(1.2)
+        assert reply.report["status"] == "crash"
+        assert reply.headers["Pilotlight-Environment-State"] == "ended"
 
 
 def test_draining_finishes_what_runs(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from pilotlight.cache import Cache
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.aws_client import AwsClients
 from pilotlight_gateway.aws_credentials import AwsCredentials
+from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources import make_source
 from pilotlight_gateway.event_sources.keeper import Keeper
 from pilotlight_gateway.invocation.invocation import Answer
@@ -140,7 +141,7 @@ class Gateways:
         found = SimpleNamespace(
             settings=settings, cache=cache, resources=cache.resources, metrics=Metrics(),
             aws_clients=clients, targets=SimpleNamespace(find=find),
-            invoker=SimpleNamespace(invoke=invoke),
+            invoker=SimpleNamespace(invoke=invoke), polled_bytes=ByteBudget(1 << 20),
             events=SimpleNamespace(source_leases=self.leases),
         )  # fmt: skip
         return cast("Services", found)
