@@ -229,8 +229,7 @@ class Keeper:
                 shard.trouble(SourceError(repr(error), "InternalError"))
             if shard.stopping.is_set():
                 break
-            with suppress(TimeoutError):
-                await asyncio.wait_for(shard.stopping.wait(), pause)
+            await shard.rest(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
         with suppress(PilotlightError):  # it ends by itself, then
             await self._leases.release(shard.lease)
