@@ -105,7 +105,8 @@ class Keeper:
             except Exception:
                 log.exception("event sources not looked at")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._round_seconds)
+                async with asyncio.timeout(self._round_seconds):
+                    await self._changed.wait()
 
     async def close(self, *, drain_seconds: float) -> None:
         """Begin nothing more, let what was begun end, and give everything back."""
