@@ -1,4 +1,4 @@
-"""A real ElasticMQ, and a platform that finds its queues there."""
+"""A platform that finds its queues in a real ElasticMQ."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.elasticmq import ACCOUNT, REGION, ElasticMq, running_elasticmq
+from tests.support.elasticmq import ACCOUNT, REGION
 from tests.support.gateway import GatewayHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.support.elasticmq import ElasticMq
 
 SECONDS = 30.0
 HANDLER = """
@@ -98,13 +100,6 @@ def until(holds: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return found
-
-
-@pytest.fixture(scope="session")
-def mq() -> Iterator[ElasticMq]:
-    """An ElasticMQ."""
-    with running_elasticmq() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")
