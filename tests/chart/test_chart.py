@@ -221,6 +221,13 @@ def test_functions_reach_nothing_private(program: str) -> None:
     assert [port["port"] for port in ingress["ports"]] == [8700]
 
 
+def test_the_walls_of_functions_outlive_the_release(rendered: list[Json]) -> None:
+    """As their pods do: those are the functions', which stay."""
+    kept = {one["metadata"]["namespace"] for one in _of_kind(rendered, "NetworkPolicy")
+            if "helm.sh/resource-policy" in one["metadata"].get("annotations", {})}  # fmt: skip
+    assert kept == {"team-a", "team-b"}
+
+
 def test_functions_ask_the_clusters_dns_alone(program: str) -> None:
     """By default no other pod of the cluster, and no private address, is reached on port 53."""
     dns = _functions_policy(program)["egress"][0]
