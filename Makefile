@@ -32,11 +32,11 @@ $(READY): pyproject.toml uv.lock
 	@touch $@
 
 # Functions of local mode run in an environment of their own, as in the runtime image.
-$(FUNCTIONS): $(READY) runtime-images/python/requirements.txt
+$(FUNCTIONS): $(READY) runtime-images/python/pilotlight_python/requirements.txt
 	@echo "setting up .venv/functions (boto3 for functions)"
 	@$(PYTHON) -m venv --without-pip .venv/functions
 	@uv=$$(command -v uv || echo .venv/bin/uv); \
-	  $$uv pip install --quiet --python .venv/functions/bin/python -r runtime-images/python/requirements.txt
+	  $$uv pip install --quiet --python .venv/functions/bin/python -r runtime-images/python/pilotlight_python/requirements.txt
 	@touch $@
 
 # AWS's neighbour services for tests; it pins what the platform must not.

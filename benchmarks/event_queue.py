@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from pilotlight_gateway.event_queue.group_commit import GroupCommit
-from pilotlight_gateway.event_queue.interface import Event
+from pilotlight_gateway.event_queue.interface import Event, Limits
 from pilotlight_gateway.event_queue.sqlite import SqliteEventQueue
 
 BAR = 5.0
@@ -57,7 +57,7 @@ async def _measure(queue: SqliteEventQueue, writers: int, events: int) -> float:
 
 async def _run(folder: Path, *, largest_group: int | None, writers: int, events: int) -> float:
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        queue = SqliteEventQueue(Path(place) / "events.sqlite", most_per_function=events)
+        queue = SqliteEventQueue(Path(place) / "events.sqlite", limits=Limits(events=events))
         if largest_group is not None:
             queue._writes = GroupCommit(queue._commit, largest=largest_group)  # noqa: SLF001  what is compared
         try:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.exchange import Call, Reply
-    from pilotlight_gateway.invocation.dispatch.agent_events import LogSink
+    from pilotlight_gateway.invocation.dispatch.log_sink import LogSink
     from pilotlight_gateway.services import Services
 
 ROOT = Path(__file__).parents[1]

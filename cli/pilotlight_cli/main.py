@@ -43,6 +43,13 @@ COMMANDS = {
 """Each command's summary; the command is the attribute `command` of its module."""
 
 
+NO_LINUX = (
+    "local mode needs Linux and this is {system}; "
+    'docker run --rm -p 127.0.0.1:9001:9001 -v "$PWD:/work" docker.io/pilotlight/local '
+    "serves the manifests of this folder"
+)
+
+
 class _LazyCommands(SuggestingGroup):
     """Commands that are imported when they run; their summaries stand above."""
 
@@ -54,6 +61,8 @@ class _LazyCommands(SuggestingGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "dev" and sys.platform != "linux":
+            raise Failure(NO_LINUX.format(system=sys.platform))
         name = cmd_name.replace("list", "list_").replace("-", "_")
         module = import_module(f"pilotlight_cli.commands.{name}")
         command: click.Command = module.command

@@ -22,7 +22,7 @@ from pilotlight.resources.registry import KINDS
 
 from .failures import USAGE, Failure
 from .files import files_of
-from .package import Package, package_of
+from .package import Package, Packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,10 +69,13 @@ class StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
+def load(
+    paths: Iterable[Path], *, lenient: bool = False, packages: Packages | None = None
+) -> list[Manifest]:
     """Load files and folders of manifests, in the order to apply them in.
 
     In a folder, files that are no manifests are passed over; where `lenient`, named ones are too.
+    `packages` remembers what was compressed before.
     Raises one Failure that names every mistake with its file, line and field.
     """
     manifests: list[Manifest] = []
@@ -82,7 +85,7 @@ def load(paths: Iterable[Path], *, lenient: bool = False) -> list[Manifest]:
             if not _is_manifest(document) and (lenient or not named):
                 continue
             try:
-                manifests.append(_manifest(file, document))
+                manifests.append(_manifest(file, document, packages or Packages()))
             except InvalidResourceError as error:
                 mistakes.append(f"{file}:{_line(node, error.field)}: {error}")
     if mistakes:
@@ -94,7 +97,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Return each file, and whether it was named itself."""
     for path in paths:
         if path.is_dir():
-            files = files_of(path).kept.values()
+            files = (Path(file.path) for file in files_of(path).kept.values())
             yield from ((file, False) for file in files if file.suffix in SUFFIXES)
         elif path.exists():
             yield path, True
@@ -143,14 +146,14 @@ def _is_manifest(document: object) -> bool:
     return isinstance(document, dict) and {"apiVersion", "kind"} <= document.keys()
 
 
-def _manifest(file: Path, document: Any) -> Manifest:
+def _manifest(file: Path, document: Any, packages: Packages) -> Manifest:
     if isinstance(document, dict) and document.get("kind") == Secret.kind_name:
         document = _decoded(document)
         return Manifest(file, document, parse_model(Secret, document))
     source = _source(file, document)
     if source is None:
         return Manifest(file, document, parse_manifest(document))
-    package = package_of(source, without=[file.resolve()])
+    package = packages.package_of(source, without=[file.resolve()])
     document |= {"spec": {**document["spec"], "code": {"zip": package.sha256}}}
     return Manifest(file, document, parse_manifest(document), source, package)
 

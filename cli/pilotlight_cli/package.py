@@ -1,30 +1,28 @@
 """Deployment packages from a folder or a file: the same files, the same bytes, the same sha256.
 
 `deploy` sends them through the Lambda API, `manifests` to the artifact store; an unchanged hash
-means that there is nothing to do.
+means that there is nothing to do. `dev` keeps its `Packages`, so that a save costs what it changed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-import os
-import zipfile
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
+from .archive import Entry, archive_of, entry_of
 from .failures import USAGE, Failure
-from .files import files_of
+from .files import File, Identity, files_of, identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
-__all__ = ["Package", "package_of"]
+__all__ = ["Package", "Packages", "package_of"]
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The oldest time that a zip can hold."""
-_REGULAR_FILE = 0o100000
+SETTLED_NANOSECONDS = 50_000_000
+"""How old a file must be to be known by its time: a clock's tick may hide a second change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,8 @@ class Package:
     content: bytes = field(repr=False)
     left_out: dict[str, str] = field(default_factory=dict, compare=False)
     """Why an entry of the folder is not in it, by its path there."""
+    linked: frozenset[Path] = field(default_factory=frozenset, compare=False)
+    """Files and folders that links lead to; what they hold is in it."""
 
     @property
     def sha256(self) -> str:
@@ -41,58 +41,87 @@ class Package:
         return hashlib.sha256(self.content).hexdigest()
 
 
+class _Kept(NamedTuple):
+    signature: tuple[int, ...]
+    entry: Entry
+
+
+class Packages:
+    """Packages of folders, whose compressed files are kept from one time to the next."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, dict[str, _Kept]] = {}
+
+    def package_of(self, source: Path, *, without: Collection[Path] = ()) -> Package:
+        """Zip a folder's files or one file; a `.zip` is taken as it is.
+
+        Caches, version control and the files `without` stay out; what cannot be zipped is named in
+        the package. Raises Failure where there is nothing to zip.
+        """
+        if not source.exists():
+            raise Failure(f"{source}: no such file or folder", USAGE)
+        if source.is_dir():
+            kept_out = {identity_of(path.stat()) for path in without if path.exists()}
+            return self._package_of_folder(source.resolve(), kept_out)
+        content = _read(source)
+        if content is None:
+            raise Failure(f"{source}: it went while it was read", USAGE)
+        if source.suffix == ".zip":
+            return Package(content)
+        mode = source.stat().st_mode
+        return Package(archive_of([_compressed(source.name, content, mode)]))
+
+    def _package_of_folder(self, folder: Path, without: Collection[Identity]) -> Package:
+        found, before = files_of(folder), self._folders.get(folder, {})
+        kept: dict[str, _Kept] = {}
+        for name, file in sorted(found.kept.items()):
+            if identity_of(file.status) in without:
+                continue
+            one = before.get(name)
+            if one is None or one.signature != _signature(file):
+                one = _keep(name, file)
+            if one is not None:
+                kept[name] = one
+        if not kept:
+            raise Failure(f"{folder}: the folder holds no file to deploy", USAGE)
+        self._folders[folder] = kept
+        content = archive_of(one.entry for one in kept.values())
+        return Package(content, found.left_out, frozenset(map(Path, found.linked)))
+
+
 def package_of(source: Path, *, without: Collection[Path] = ()) -> Package:
-    """Zip a folder's files or one file; a `.zip` is taken as it is.
+    """Zip a folder or a file once (`Packages.package_of`)."""
+    return Packages().package_of(source, without=without)
 
-    Caches, version control and the files `without` stay out; what cannot be zipped is named in the
-    package. Raises Failure where there is nothing to zip.
-    """
-    if not source.exists():
-        raise Failure(f"{source}: no such file or folder", USAGE)
-    if source.is_dir():
-        return _package_of_folder(source.resolve(), {path.resolve() for path in without})
-    content = _read(source)
+
+def _keep(name: str, file: File) -> _Kept | None:
+    """Compress a file; None where it went since it was found, as editors' files do."""
+    settled = time.time_ns() - file.status.st_mtime_ns > SETTLED_NANOSECONDS
+    content = _read(Path(file.path))
     if content is None:
-        raise Failure(f"{source}: it went while it was read", USAGE)
-    if source.suffix == ".zip":
-        return Package(content)
-    return Package(_zip({source.name: (source, content)}))
+        return None
+    signature = _signature(file) if settled else ()  # which no file has: it is read once more
+    return _Kept(signature, _compressed(name, content, file.status.st_mode))
 
 
-def _package_of_folder(folder: Path, without: Collection[Path]) -> Package:
-    found = files_of(folder)
-    files = {
-        name: (path, content)
-        for name, path in found.kept.items()
-        if path.resolve() not in without and (content := _read(path)) is not None
-    }
-    if not files:
-        raise Failure(f"{folder}: the folder holds no file to deploy", USAGE)
-    return Package(_zip(files), found.left_out)
+def _signature(file: File) -> tuple[int, ...]:
+    status = file.status
+    return (
+        *identity_of(status), status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+    )  # fmt: skip
+
+
+def _compressed(name: str, content: bytes, mode: int) -> Entry:
+    try:
+        return entry_of(name, content, 0o755 if mode & 0o111 else 0o644)
+    except ValueError as error:
+        raise Failure(str(error), USAGE) from error
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a file; None where it went since it was found, as editors' files do."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise Failure(f"{path}: {error.strerror}", USAGE) from error
-
-
-def _zip(files: dict[str, tuple[Path, bytes]]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as package:
-        for name, (path, data) in sorted(files.items()):
-            package.writestr(_entry(name, path), data)
-    return content.getvalue()
-
-
-def _entry(name: str, path: Path) -> zipfile.ZipInfo:
-    entry = zipfile.ZipInfo(name, date_time=_EPOCH)
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.create_system = 3  # Unix: what follows is a mode
-    mode = 0o755 if os.access(path, os.X_OK) else 0o644
-    entry.external_attr = (_REGULAR_FILE | mode) << 16
-    return entry

@@ -16,6 +16,7 @@ __all__ = [
     "ENVIRONMENT_LABEL",
     "FUNCTION_LABEL",
     "LAST_VERSION_ANNOTATION",
+    "MODIFIED_ANNOTATION",
     "REVISION_LABEL",
     "RUNTIME_LABEL",
     "alias_object_name",
@@ -35,6 +36,9 @@ FUNCTION_LABEL = "pilotlight.dev/function"
 """Label of what belongs to a function: the function's object name."""
 LAST_VERSION_ANNOTATION = "pilotlight.dev/last-version"
 """Annotation of a function: the highest version number that was ever given, deleted ones too."""
+MODIFIED_ANNOTATION = "pilotlight.dev/modified"
+"""Annotation of a function: when the API last changed code or configuration, RFC 3339 with
+milliseconds; what kubectl changes, the operator dates when it sees it."""
 RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"

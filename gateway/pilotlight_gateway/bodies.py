@@ -1,25 +1,33 @@
-"""Reads request bodies within limits and deadlines; nothing above a limit is ever held.
+"""Reads request bodies within limits, deadlines and one budget of bytes for all of them.
 
-A body is read as it came: that is what clients sign and what functions behind HTTP get. SDKs
-compress what they send to services, whose operations get it decompressed, within the same limit.
+Whoever calls has judged the head by then. A body is read as it came: that is what clients sign and
+what functions behind HTTP get. SDKs compress what they send to services, whose operations get it
+decompressed, within the same limit and budget.
 
-aiohttp itself waits for ever for a slow body. Both a deadline between two pieces and one for the
-whole are kept here; the one for the head is in `server`.
+aiohttp itself waits for ever for a slow body: a deadline between two pieces and one for the whole
+are kept here; the one for the head is in `server`. What came along with its head costs nothing
+more, so that small bodies never wait for large ones.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import zlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
+from .budget import ByteBudget
 from .errors import (
     ApiError,
     RequestTimeoutError,
+    ServiceUnavailableError,
     UnsupportedMediaTypeError,
     ValidationError,
 )
@@ -29,25 +37,80 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["decompress", "read_body", "stream_body"]
+__all__ = ["Bodies", "Body", "decompress"]
 
 PIECE_SECONDS = 20.0
 WHOLE_SECONDS = 300.0
+MOST_BYTES = 128 << 20
+"""Of all bodies that are in memory at once."""
 _GZIP = zlib.MAX_WBITS | 16
 """zlib's parameter for the format of RFC 1952."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-async def read_body(request: BaseRequest, limit: int, too_large: type[ApiError]) -> bytes:
-    """Read a whole body of at most `limit` bytes; raises `too_large` as soon as it is more."""
-    _check_announced(request, limit, too_large)
-    content = request.content
-    if content.is_eof():
-        body = content.read_nowait()
-        _check_length(len(body), limit, too_large)
-        return body
-    pieces = [piece async for piece in stream_body(request, limit, too_large)]
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A whole body."""
+
+    content: bytes
+    sha256: str
+    """Hexadecimal."""
+
+
+class Bodies:
+    """Reads the bodies of one gateway's requests."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._budget = ByteBudget(most_bytes)
+
+    @asynccontextmanager
+    async def reading(
+        self, request: BaseRequest, limit: int, too_large: type[ApiError]
+    ) -> AsyncIterator[Body]:
+        """Lend a whole body of at most `limit` bytes for as long as it is worked on.
+
+        Raises `too_large` as soon as it is more, RequestTimeoutError where it comes too slowly and
+        ServiceUnavailableError where too many others are in memory for too long.
+        """
+        _check_announced(request, limit, too_large)
+        if request.content.is_eof():
+            content = request.content.read_nowait()
+            _check_length(len(content), limit, too_large)
+            yield Body(content, hashlib.sha256(content).hexdigest())
+            return
+        announced = request.content_length
+        async with self._room(limit if announced is None else announced):
+            yield await _read(request, limit, too_large)
+
+    @asynccontextmanager
+    async def decompressed(
+        self, body: bytes, encoding: str, limit: int, too_large: type[ApiError]
+    ) -> AsyncIterator[bytes]:
+        """Lend what a body of a `Content-Encoding` holds; raises what `decompress` does."""
+        if not encoding:
+            yield body
+            return
+        async with self._room(limit):
+            yield decompress(body, encoding, limit, too_large)
+
+    @asynccontextmanager
+    async def _room(self, size: int) -> AsyncIterator[None]:
+        lent = await self._take(size)
+        try:
+            yield
+        finally:
+            self._budget.give(lent)
+
+    async def _take(self, size: int) -> int:
+        try:
+            async with asyncio.timeout(PIECE_SECONDS):
+                return await self._budget.take(size)
+        except TimeoutError as error:
+            raise ServiceUnavailableError(
+                f"too many large requests at once: there was no room for {size} bytes "
+                f"within {PIECE_SECONDS:.0f} s",
+                headers={"Retry-After": "5"},
+            ) from error
 
 
 def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]) -> bytes:
@@ -76,19 +139,17 @@ def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]
     return content
 
 
-async def stream_body(
-    request: BaseRequest, limit: int, too_large: type[ApiError]
-) -> AsyncIterator[bytes]:
-    """Return a body in pieces as they come, at most `limit` bytes in all."""
-    _check_announced(request, limit, too_large)
+async def _read(request: BaseRequest, limit: int, too_large: type[ApiError]) -> Body:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)
     deadline = asyncio.get_running_loop().time() + WHOLE_SECONDS
-    length = 0
+    # It hands out what it holds without a copy, which a join of pieces would be.
+    content, digest = io.BytesIO(), hashlib.sha256()
     while piece := await _next_piece(request, deadline):
-        length += len(piece)
-        _check_length(length, limit, too_large)
-        yield piece
+        _check_length(content.tell() + len(piece), limit, too_large)
+        content.write(piece)
+        digest.update(piece)
+    return Body(content.getvalue(), digest.hexdigest())
 
 
 async def _next_piece(request: BaseRequest, deadline: float) -> bytes:

@@ -13,7 +13,7 @@ from multidict import MultiDict
 from .errors import SerializationError, ValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from .auth.caller import Caller
 
@@ -57,6 +57,8 @@ class Reply:
     content_type: str = "application/json"
     repeated: list[tuple[str, str]] = field(default_factory=list)
     """Headers of a function's own, such as Set-Cookie, whose names may come more than once."""
+    release: Callable[[], None] = lambda: None
+    """Called once the client has it all, or has gone."""
 
 
 def json_reply(document: object, status: int = 200) -> Reply:

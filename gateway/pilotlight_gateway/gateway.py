@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
 from .aws_credentials import AwsCredentials
+from .bodies import Bodies
 from .event_sources import SOURCES
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
 from .http.sites import Sites
 from .invocation.catalogue import Catalogue
-from .invocation.dispatch.agent_events import LogSink
 from .invocation.dispatch.dispatcher import Dispatcher
+from .invocation.dispatch.log_sink import LogSink
 from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
@@ -96,6 +97,7 @@ class Gateway:
         credentials = AwsCredentials(settings, cache)
         self.services = Services(
             settings=settings,
+            bodies=(bodies := Bodies()),
             cache=cache,
             resources=cache.resources,
             artifacts=artifacts,
@@ -114,7 +116,7 @@ class Gateway:
         claims.bind(dispatcher)
         self._rollout = Rollout(cache, catalogue, dispatcher, claims)
         sites = Sites(settings, cache=cache, catalogue=catalogue)
-        http = HttpEndpoint(settings, sites, invoker, authenticator)
+        http = HttpEndpoint(settings, sites, invoker, authenticator, bodies)
         self._clients = ClientPipeline(self.services, authenticator, http, guard, find_service)
         self._pace = Pace(lambda: self._clients.requests)
         self._asynchronous = EventDispatcher(

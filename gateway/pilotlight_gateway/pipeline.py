@@ -21,7 +21,6 @@ from .apis.protocols import error_in
 from .apis.service import Request
 from .auth.authorisation import authorise
 from .auth.caller import NOBODY, RequestHead
-from .bodies import decompress, read_body
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from .apis.service import Endpoint, Service
-    from .auth.caller import Authenticator
+    from .auth.caller import Authenticator, Caller, Verify
     from .exchange import Reply
     from .http.endpoint import HttpEndpoint
     from .services import Services
@@ -92,26 +91,31 @@ class Pipeline:
     async def _operate(
         self, request: BaseRequest, head: Request, endpoint: Endpoint, request_id: str
     ) -> Reply:
-        body = await read_body(request, endpoint.limit, endpoint.too_large)
-        caller = NOBODY
+        verify: Verify = _believe
         if not endpoint.anonymous:
             signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
-            caller = await self._authenticator.authenticate(signed, body)
+            verify = await self._authenticator.check_head(signed)
+        bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
+        scheme = self._services.settings.scheme
         encoding = request.headers.get("Content-Encoding", "")
-        body = decompress(body, encoding, endpoint.limit, endpoint.too_large)
-        call = Call(
-            operation=endpoint.operation,
-            caller=caller,
-            request_id=request_id,
-            headers=head.headers,
-            parameters=endpoint.parameters,
-            query=head.query,
-            body=body,
-            origin=f"{request.scheme}://{request.headers.get('Host', '')}",
-            input=endpoint.input(head.query, head.headers, body) if endpoint.input else {},
-        )
-        authorise(call)
-        reply = await endpoint.handler(self._services, call)
+        async with bodies.reading(request, limit, too_large) as body:
+            caller = verify(body.sha256)
+            async with bodies.decompressed(body.content, encoding, limit, too_large) as content:
+                call = Call(
+                    operation=endpoint.operation,
+                    caller=caller,
+                    request_id=request_id,
+                    headers=head.headers,
+                    parameters=endpoint.parameters,
+                    query=head.query,
+                    body=content,
+                    origin=f"{scheme}://{request.headers.get('Host', '')}",
+                    input=endpoint.input(head.query, head.headers, content)
+                    if endpoint.input
+                    else {},
+                )
+                authorise(call)
+                reply = await endpoint.handler(self._services, call)
         if endpoint.logged:
             _log(call, reply)
         return reply
@@ -165,6 +169,11 @@ class ClientPipeline(Pipeline):
             return await self._http.serve(request, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             return error_in("rest-json", _translated(error, request_id), request_id)
+
+
+def _believe(_: str) -> Caller:
+    """Verify what needs no credentials."""
+    return NOBODY
 
 
 def _host_of(request: BaseRequest) -> str:

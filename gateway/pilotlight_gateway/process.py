@@ -109,6 +109,7 @@ def _gateway(
             concurrency_limit=settings.concurrency_limit,
             keep_alive=settings.keep_alive,
             url_domain=settings.domain,
+            scheme=settings.scheme,
             aws_endpoint_url=settings.aws_endpoint_url,
             hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
         ),

@@ -1,16 +1,20 @@
 """Writes replies as HTTP: the last step of the pipeline, and the one place with aiohttp responses.
 
 A body that breaks off in its middle ends the connection, so that no client takes a truncated answer
-for a whole one.
+for a whole one. A client that reads nothing loses it too (`server`), and so does one that takes for
+ever.
 """
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 from multidict import CIMultiDict
+
+from .connections import while_connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,14 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = ["whole", "write"]
 
+WHOLE_SECONDS = 300.0
+"""In which a client must have read a large answer."""
+SMALL = 1 << 16
+"""Bytes of an answer that the socket takes at once."""
+
 log = structlog.get_logger()
 
 
 async def write(request: BaseRequest, reply: Reply, request_id: str) -> web.StreamResponse:
-    """Write a reply."""
-    if isinstance(reply.body, bytes):
-        return whole(reply, request_id)
-    return await _stream(request, reply, reply.body, _headers(reply, request_id))
+    """Write a reply, and release it."""
+    try:
+        return await _send(request, reply, request_id)
+    finally:
+        reply.release()
 
 
 def whole(reply: Reply, request_id: str) -> web.Response:
@@ -55,18 +65,31 @@ def _merged(headers: Mapping[str, str], own: Sequence[tuple[str, str]]) -> CIMul
     return merged
 
 
-async def _stream(
-    request: BaseRequest, reply: Reply, body: AsyncIterator[bytes], headers: Mapping[str, str]
-) -> web.StreamResponse:
-    response = web.StreamResponse(status=reply.status, headers=headers)
-    response.content_length = reply.length
+async def _send(request: BaseRequest, reply: Reply, request_id: str) -> web.StreamResponse:
+    if isinstance(reply.body, bytes):
+        response = whole(reply, request_id)
+        if len(reply.body) > SMALL:  # aiohttp writes it once this has returned, else
+            await _deliver(request, response)
+        return response
+    stream = web.StreamResponse(status=reply.status, headers=_headers(reply, request_id))
+    stream.content_length = reply.length
+    await _deliver(request, stream, reply.body)
+    return stream
+
+
+async def _deliver(
+    request: BaseRequest, response: web.StreamResponse, body: AsyncIterator[bytes] | None = None
+) -> None:
+    """Write a response until the client has it, has gone, or takes for ever."""
     try:
-        await response.prepare(request)
-        async for chunk in body:
-            await response.write(chunk)
-        await response.write_eof()
+        async with asyncio.timeout(WHOLE_SECONDS):
+            with while_connected(request):
+                await response.prepare(request)
+                if body is not None:
+                    async for chunk in body:
+                        await response.write(chunk)
+                await response.write_eof()
     except Exception as error:  # noqa: BLE001  whatever it was, the head is out: only a cut is true
         log.warning("response broke off", error=repr(error))
         if request.transport is not None:
             request.transport.abort()
-    return response

@@ -1,26 +1,29 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-would stay open; here they do not. (One whose beginning came in one piece with the request before
-is seen by aiohttp's parser alone, and ends as an idle connection does.) Bodies have deadlines of
-their own and stay as they came (`bodies`). What is no request is refused here, in the gateway's
-words; what a request means, `pipeline` knows.
+aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
+would stay open; here they do not, nor do those whose client reads nothing of an answer. (A head
+whose beginning came in one piece with the request before is seen by aiohttp's parser alone, and
+ends as an idle connection does.) Bodies have deadlines of their own and stay as they came
+(`bodies`). What is no request is refused here, in the gateway's words; what a request means,
+`pipeline` knows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from .apis.protocols import error_in
+from .connections import Connection
 from .errors import (
     ApiError,
     HeadersTooLargeError,
@@ -32,13 +35,14 @@ from .identifiers import new_request_id
 from .responses import whole
 
 if TYPE_CHECKING:
-    import socket
     from asyncio import AbstractServer
 
 __all__ = ["Handler", "Server"]
 
 HEAD_SECONDS = 15.0
 KEEP_ALIVE_SECONDS = 75.0
+READ_SECONDS = 60.0
+"""How long a client may read nothing of what waits for it."""
 BACKLOG = 1024
 LONGEST_TARGET = 16 * 1024
 LONGEST_HEADER = LONGEST_TARGET + 1
@@ -92,8 +96,8 @@ class Server:
         self._open.clear()
 
 
-class _GuardedConnection(RequestHandler):
-    """A connection that ends where the head of a request takes too long."""
+class _GuardedConnection(Connection):
+    """A connection that ends where a request's head takes too long, or where nobody reads."""
 
     __slots__ = ("_arriving", "_head_timer", "_request")
 
@@ -105,6 +109,10 @@ class _GuardedConnection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._head_timer, self._request, self._arriving = None, None, False
         super().connection_made(transport)
+        # The kernel looks: also once everything has been handed to it, and after a `close`.
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_SECONDS * 1000)
+        )
         self._arm()
 
     def data_received(self, data: bytes) -> None:
@@ -162,7 +170,7 @@ class _GuardedServer(web.Server):
         super().__init__(_noting_heads(handler), **options)
         self._options = options
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> Connection:
         """Make the protocol of a connection (aiohttp's factory)."""
         return _GuardedConnection(self, loop=asyncio.get_running_loop(), **self._options)
 

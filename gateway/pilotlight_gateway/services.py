@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
     from .aws_credentials import AwsCredentials
+    from .bodies import Bodies
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher
@@ -29,6 +30,7 @@ class Services:
     """The gateway's parts."""
 
     settings: Settings
+    bodies: Bodies
     cache: Cache
     """What is known of resources, without asking the store."""
     resources: ResourceStore

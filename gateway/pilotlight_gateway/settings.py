@@ -18,6 +18,11 @@ class GatewaySettings(ClusterSettings):
     """A gateway process's settings."""
 
     domain: str = setting("What hosts of function URLs end in.", default="localhost")
+    scheme: str = setting(
+        "The scheme of the addresses that the API tells: https where TLS ends before the gateway.",
+        default="http",
+        parse=one_of("http", "https"),
+    )
     aws_endpoint_url: str = setting(
         "Where destinations in AWS's services are, if not at AWS.", default=""
     )
@@ -48,6 +53,8 @@ class Settings:
     """Which of a function URL's two addresses the API says; both answer."""
     url_domain: str = "localhost"
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
+    scheme: str = "http"
+    """Of the addresses that the API tells; https where TLS ends before the gateway."""
     one_port: bool = False
     """Whether the clients' port has the metrics, too: one machine has no other."""
     private_addresses: bool = False

@@ -15,7 +15,7 @@ from pilotlight_gateway.auth.local import LocalAuthenticator
 
 if TYPE_CHECKING:
     from pilotlight.cache import Cache
-    from pilotlight_gateway.auth.caller import Caller, RequestHead
+    from pilotlight_gateway.auth.caller import RequestHead, Verify
 
 __all__ = ["DEFAULT_NAMESPACE", "SelfServiceAccounts", "credentials_of"]
 
@@ -40,12 +40,12 @@ class SelfServiceAccounts:
         self._believer = LocalAuthenticator(account)
         self._open: set[str] = set()
 
-    async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Return the account that the access key names, or the default one."""
-        caller = await self._believer.authenticate(head, body)
+    async def check_head(self, head: RequestHead) -> Verify:
+        """Open the account that the access key names, or the default one."""
+        caller = self._believer.caller(head)
         if caller.namespace not in self._open:
             await self.open(caller.namespace, caller.account)
-        return caller
+        return lambda _: caller
 
     async def open(self, namespace: str = DEFAULT_NAMESPACE, account: str = "") -> None:
         """Make an account's namespace, or give the one that is there its id."""

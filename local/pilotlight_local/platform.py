@@ -37,7 +37,7 @@ from pilotlight_operator.services.artifacts import ArtifactService
 from .accounts import SelfServiceAccounts, credentials_of
 from .echo import EchoingLogs
 from .front_page import find_service
-from .pythons import find_functions_python
+from .pythons import Pythons
 from .state_folder import StateFolder
 from .subprocesses import SubprocessCompute
 from .web_guard import WebGuard
@@ -77,6 +77,7 @@ class LocalPlatform:
         self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
         self._accounts = Accounts(self._cache)
         self._callers = SelfServiceAccounts(self._cache, settings.account)
+        self.pythons = Pythons(settings.cache, settings.tell)
         self._platform_key = secrets.token_bytes(32)
         self._registry = CollectorRegistry()
         self._environment: dict[str, str] = {}
@@ -97,7 +98,7 @@ class LocalPlatform:
         self._tasks = [asyncio.create_task(work) for work in self._background()]
         self._autoscaler.start()
         await self._gateway.start()
-        await self._gateway.listen(LOOPBACK, self.settings.port, bound=self._listener)
+        await self._gateway.listen(self.settings.listen, self.settings.port, bound=self._listener)
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
@@ -116,7 +117,7 @@ class LocalPlatform:
 
     def _bind(self) -> socket.socket:
         try:
-            return socket.create_server((LOOPBACK, self.settings.port))
+            return socket.create_server((self.settings.listen, self.settings.port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
@@ -133,7 +134,6 @@ class LocalPlatform:
         pods = self._folder.path / "pods"
         # What a killed platform left behind; its agents ended with it.
         shutil.rmtree(pods, ignore_errors=True)
-        python = find_functions_python().path
         if self.settings.aws_endpoint_url:
             self._environment["AWS_ENDPOINT_URL"] = self.settings.aws_endpoint_url
         settings = AutoscalerSettings(
@@ -142,12 +142,11 @@ class LocalPlatform:
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment=self._environment,
             credentials=credentials_of,
-            python=python,
-            compiles=_is_compiled,
+            python=self.pythons.own.path,
         )
         return Autoscaler(
             settings,
-            compute=SubprocessCompute(pods, self._platform_key, python),
+            compute=SubprocessCompute(pods, self._platform_key, self.pythons.find),
             cache=self._cache,
             artifacts=self._artifacts,
             accounts=self._accounts,
@@ -207,7 +206,3 @@ class LocalPlatform:
 async def _pool_spec(runtime: str) -> PoolSpec | None:
     """Return a laptop's pools: a few of each runtime that gains by it wait."""
     return PoolSpec(minimum=2, maximum=8) if family_of(runtime).pooled else None
-
-
-def _is_compiled(runtime: str) -> bool:
-    return family_of(runtime).compiled

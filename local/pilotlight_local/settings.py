@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from .pythons import cache_folder
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -20,11 +22,17 @@ class LocalSettings:
 
     state: Path
     port: int = 9001
+    listen: str = "127.0.0.1"
+    """An address of this machine; in a container all of them, since nobody else is there."""
     account: str = "000000000000"
     region: str = "us-east-1"
     aws_endpoint_url: str | None = None
     function_url: Literal["path", "host"] = "path"
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""
+    cache: Path = field(default_factory=cache_folder)
+    """Where environments of functions' Pythons are kept, for all platforms of this person."""
+    tell: Callable[[str], None] = field(default=lambda _: None)
+    """Gets what a person must know of the machine, a line each; from any thread."""
     echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)
     """Gets every log line as it comes."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from .pythons import FunctionsPython
+
 __all__ = ["SubprocessCompute"]
 
 STOP_SECONDS = 15.0
@@ -50,11 +52,13 @@ class _Process:
 class SubprocessCompute:
     """Starts agents as subprocesses."""
 
-    def __init__(self, folder: Path, platform_key: bytes, interpreter: Path) -> None:
-        """Keep pods' folders below `folder`; run managed functions with `interpreter`."""
+    def __init__(
+        self, folder: Path, platform_key: bytes, python: Callable[[str], FunctionsPython]
+    ) -> None:
+        """Keep pods' folders below `folder`; ask `python`, which may block, what runs a runtime."""
         self._folder = folder
         self._platform_key = platform_key
-        self._interpreter = interpreter
+        self._python = python
         self._running: dict[str, _Process] = {}
         self._tell: Callable[[str], Awaitable[None]] | None = None
         # More interpreters than cores starting at once only delay each other.
@@ -64,8 +68,9 @@ class SubprocessCompute:
         """Start an agent and wait until it listens."""
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
+        python = await asyncio.to_thread(self._python, request.runtime)
         async with self._starting:
-            started = await self._spawn(name, request)
+            started = await self._spawn(name, request, python)
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
@@ -116,17 +121,18 @@ class SubprocessCompute:
         """Tell of agents that ended by themselves."""
         self._tell = tell
 
-    async def _spawn(self, name: str, request: PodRequest) -> _Process:
+    async def _spawn(self, name: str, request: PodRequest, python: FunctionsPython) -> _Process:
         folder = self._folder / name.partition("/")[2]
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         digest = pod_token_digest(self._platform_key, name)
-        # Only what waits for its function has the time to prepare for it.
-        runtime = request.runtime if request.revision is None else ""
+        # Only what waits for its function has the time to prepare for it, on that one's Python.
+        waits = request.revision is None and python.runs_agent
+        runtime = request.runtime if waits else ""
         announcement, stdout = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *_command(folder, digest, self._interpreter),
+                *_command(folder, digest, python.path),
                 *(("--runtime", runtime) if runtime else ()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=stdout,

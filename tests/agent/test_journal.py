@@ -74,7 +74,11 @@ async def test_a_slow_reader_is_told_what_it_missed(monkeypatch: pytest.MonkeyPa
     assert reader.data == b""
     reader.ready = True
     reader.cursor.advance()
-    assert reader.events[0] == {"type": "dropped", "count": 15}
+    gone = sum(len(json.dumps({**event, "seq": 1})) + 1 for event in reader.events[1:11])
+    first = reader.events[0]
+    assert (first["type"], first["count"]) == ("dropped", 15)
+    assert isinstance(first["bytes"], int)
+    assert 0 < first["bytes"] < 2 * gone
     assert [event["line"] for event in reader.events[1:]] == [str(n) for n in range(15, 25)]
 
 
@@ -89,6 +93,30 @@ async def test_the_journal_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) 
     lines, dropped = journal.since(0)
     assert sum(map(len, lines)) <= 10_000
     assert len(lines) + dropped == 100
+
+
+async def test_a_reader_gets_a_little_at_a_time() -> None:
+    """One that lags in its middle goes on from there; a gap counts what it has not seen."""
+    journal = Journal()
+    source = Source(journal, "e", "s")
+    for number in range(100):
+        source.tell_line("log", "", f"{number}" + "x" * 10_000)
+    journal.flush()
+    reader = Reader(journal)
+    writes: list[int] = []
+
+    def write(data: bytes) -> None:
+        writes.append(len(data))
+        reader.ready = len(writes) != 3
+
+    cursor = Cursor(journal, 0, write, lambda: reader.ready)
+    cursor.advance()
+    assert len(writes) == 3
+    assert max(writes) < 100_000
+    reader.ready = True
+    cursor.advance()
+    whole = b"".join(journal.since(0)[0])
+    assert sum(writes) == len(whole)
 
 
 async def test_a_closed_cursor_hears_nothing() -> None:

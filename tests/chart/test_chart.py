@@ -194,18 +194,43 @@ def test_account_namespaces_enforce_restricted(rendered: list[Json]) -> None:
         assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
-def test_functions_reach_nothing_private(program: str) -> None:
-    open_ = render(program, {"postgresql": {"bundled": True}})
+def _functions_policy(program: str, **network: Any) -> Json:
+    """Return what a release lets functions do."""
+    values = {"postgresql": {"bundled": True}, "functions": {"network": network}}
+    rendered = render(program, values)
     (policy,) = [
         one
-        for one in _of_kind(open_, "NetworkPolicy")
+        for one in _of_kind(rendered, "NetworkPolicy")
         if one["metadata"]["name"].endswith("-functions")
     ]
-    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule.get("to", [])
-              if "ipBlock" in peer]  # fmt: skip
-    assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(blocks[0]["except"])
-    (ingress,) = policy["spec"]["ingress"]
+    spec: Json = policy["spec"]
+    return spec
+
+
+def test_functions_reach_nothing_private(program: str) -> None:
+    policy = _functions_policy(program)
+    peers = [peer for rule in policy["egress"] for peer in rule["to"]]
+    (public,) = [
+        peer["ipBlock"] for peer in peers if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
+    ]
+    assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(public["except"])
+    (ingress,) = policy["ingress"]
     assert [port["port"] for port in ingress["ports"]] == [8700]
+
+
+def test_functions_ask_the_clusters_dns_alone(program: str) -> None:
+    """By default no other pod of the cluster, and no private address, is reached on port 53."""
+    dns = _functions_policy(program)["egress"][0]
+    assert {port["port"] for port in dns["ports"]} == {53}
+    assert dns["to"] == [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        },
+        {"ipBlock": {"cidr": "169.254.20.10/32"}},
+    ]
+    without = _functions_policy(program, dns=[])  # a rule to no peer would be one to all
+    assert all(rule["to"] for rule in without["egress"])
 
 
 def test_deny_by_default_closes_the_internet(rendered: list[Json]) -> None:

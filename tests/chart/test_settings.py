@@ -23,6 +23,7 @@ PROCESSES = {"gateway": GatewaySettings, "operator": OperatorSettings}
 VALUES = {
     "PILOTLIGHT_REGION": "region",
     "PILOTLIGHT_DOMAIN": "domain",
+    "PILOTLIGHT_SCHEME": "scheme",
     "PILOTLIGHT_CONCURRENCY_LIMIT": "concurrencyLimit",
     "PILOTLIGHT_LEAST_CPU": "functions.leastCpu",
     "PILOTLIGHT_CPU_REQUEST": "functions.cpuRequest",

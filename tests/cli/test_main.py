@@ -89,6 +89,17 @@ def test_a_misspelt_command_is_told_the_near_one(capsys: pytest.CaptureFixture[s
     assert "did you mean 'invoke'?" in capsys.readouterr().err
 
 
+def test_local_mode_elsewhere_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a sentence, before anything is imported that is Linux' own; other commands run."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert exit_of(["dev"]) == 4
+    said = capsys.readouterr().err
+    assert "needs Linux and this is darwin; docker run " in said
+    assert exit_of(["env"]) == 0
+
+
 def test_nobody_there_is_4() -> None:
     """The message says what to do."""
     ran = run_cli("list", endpoint=NOBODY)

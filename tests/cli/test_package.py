@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from pilotlight_cli import package
 from pilotlight_cli.failures import Failure
 from pilotlight_cli.files import files_of
-from pilotlight_cli.package import package_of
+from pilotlight_cli.package import Packages, package_of
 from tests.support.platform import zip_of
 
 
@@ -132,3 +133,52 @@ def test_nothing_to_deploy_is_usage(tmp_path: Path, source: str) -> None:
     with pytest.raises(Failure, match=source) as failure:
         package_of(tmp_path / source)
     assert failure.value.exit_code == 2
+
+
+def test_what_did_not_change_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A save of one file among many costs one; the bytes are those of a package made anew."""
+    fill(tmp_path, "a.py", "b/c.py", "d.py")
+    for file in tmp_path.rglob("*.py"):
+        os.utime(file, (1_000_000, 1_000_000))
+    packages = Packages()
+    first = packages.package_of(tmp_path)
+    read: list[str] = []
+    whole = package._read
+
+    def note(path: Path) -> bytes | None:
+        read.append(path.name)
+        return whole(path)
+
+    monkeypatch.setattr(package, "_read", note)
+    assert packages.package_of(tmp_path) == first
+    assert read == []
+    (tmp_path / "a.py").write_text("b.py")  # as long as it was, and within a clock's tick perhaps
+    assert packages.package_of(tmp_path) == package_of(tmp_path) != first
+    assert read[0] == "a.py"
+    read.clear()
+    (tmp_path / "d.py").unlink()
+    (tmp_path / "b/c.py").chmod(0o755)
+    assert packages.package_of(tmp_path) == package_of(tmp_path)
+    assert "c.py" in read
+
+
+def test_a_file_that_was_just_written_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock's tick would hide what is written into it a second time."""
+    fill(tmp_path, "a.py")
+    now = (tmp_path / "a.py").stat().st_mtime_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    packages = Packages()
+    packages.package_of(tmp_path)
+    read: list[Path] = []
+
+    def note(path: Path) -> bytes:
+        read.append(path)
+        return b"other"
+
+    monkeypatch.setattr(package, "_read", note)
+    packages.package_of(tmp_path)
+    assert read == [tmp_path / "a.py"]

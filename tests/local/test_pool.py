@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from pilotlight.resources import Function
+from pilotlight.runtimes import OWN_PYTHON
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings
@@ -47,7 +48,7 @@ async def test_a_package_is_imported_from_bytecode(tmp_path: Path) -> None:
     try:
         async with aiohttp.ClientSession(platform.endpoint) as session:
             made = await _post(session, "/2015-03-31/functions", {
-                "FunctionName": "compiled", "Runtime": "python3.13", "Handler": "main.handler",
+                "FunctionName": "compiled", "Runtime": OWN_PYTHON, "Handler": "main.handler",
                 "Role": "arn:aws:iam::000000000000:role/any", "Timeout": 10,
                 "Code": {"ZipFile": base64.b64encode(package()).decode()},
             }, status=201)  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pilotlight.names import ACCOUNT_LABEL, FUNCTION_LABEL, derive_account
+from pilotlight.names import ACCOUNT_LABEL, FUNCTION_LABEL, MODIFIED_ANNOTATION, derive_account
 from pilotlight.packages import inline_package
 from pilotlight.resources import Condition, Function, Key, Namespace, ObjectMeta, Secret
 from tests.support.memory import KilledError
@@ -208,6 +208,20 @@ async def test_last_modified_and_transitions_move_only_when_they_should(platform
     assert function.status.last_modified != old
     assert condition(function, "Ready").last_transition_time == old
     assert condition(function, "Ready").observed_generation == 2
+
+
+async def test_last_modified_is_the_api_s_own_where_it_changed(platform: Platform) -> None:
+    """A later change without the API is dated when it is seen, never back."""
+    await platform.apply()
+    noted = "2999-01-01T00:00:00.345Z"
+    function = await platform.function()
+    function.metadata.annotations[MODIFIED_ANNOTATION] = noted
+    await platform.resources.replace(function)
+    await platform.reconcile()
+    assert (await platform.function()).status.last_modified == noted
+    await platform.apply(description="by kubectl")
+    await platform.reconcile()
+    assert (await platform.function()).status.last_modified not in {noted, None}
 
 
 def _times(function: Function) -> set[str | None]:

@@ -53,7 +53,9 @@ async def postgres_queue(url: str, **options: Any) -> AsyncIterator[PostgresEven
         await queue.close()
         async with database.connection() as connection:
             await connection.execute(
-                "DROP TABLE IF EXISTS events, event_lanes, event_keys, event_queue_version"
+                "DROP TABLE IF EXISTS events, event_lanes, event_keys, event_bytes, "
+                "event_queue_version; "
+                "DROP FUNCTION IF EXISTS event_bytes_come, event_bytes_go"
             )
         await database.close()
         await asyncio.sleep(0)  # asyncpg closes its transports in the next turn of the loop

@@ -25,11 +25,12 @@ from pilotlight.hosts import Hosts
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
-from pilotlight.runtimes import RUNTIMES
+from pilotlight.runtimes import OWN_PYTHON, RUNTIMES
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
+from pilotlight_local.pythons import FunctionsPython
 from pilotlight_local.subprocesses import SubprocessCompute
 from pilotlight_operator.feeds.store import feed
 from pilotlight_operator.reconciler import Reconciler
@@ -52,6 +53,7 @@ Answer = tuple[int, dict[str, str], bytes]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 KEY = b"k" * 32
+HERE = FunctionsPython(Path(sys.executable), OWN_PYTHON.removeprefix("python"), shared=True)
 
 
 def package(files: Mapping[str, str | bytes]) -> bytes:
@@ -88,12 +90,13 @@ class GatewayHarness:
         limit: int = 1000,
         authenticator: Authenticator | None = None,
         events: EventQueue | None = None,
+        logs: MemoryLogs | None = None,
         aws_endpoint_url: str = "",
     ) -> None:
         self.cache: Cache
         self.resources = MemoryResources()
         self.artifacts = MemoryArtifacts()
-        self.logs = MemoryLogs()
+        self.logs = logs or MemoryLogs()
         self.events: EventQueue = events or MemoryEventQueue()
         self._aws_endpoint_url = aws_endpoint_url
         self.port = 0
@@ -198,7 +201,7 @@ class GatewayHarness:
                 artifact_url=f"http://127.0.0.1:{port}/-/artifacts/{{sha256}}",
                 account_limit=self._limit,
             ),
-            compute=SubprocessCompute(self._folder, KEY, Path(sys.executable)),
+            compute=SubprocessCompute(self._folder, KEY, lambda _: HERE),
             cache=self.cache,
             artifacts=self.artifacts,
             accounts=accounts,

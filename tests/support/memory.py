@@ -141,6 +141,7 @@ class MemoryArtifacts:
         self.writes = writes or Writes()
         self.held: dict[str, bytes] = {}
         self.noted: dict[tuple[str, str], str] = {}
+        self.owners: set[tuple[str, str]] = set()
 
     async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
         """Keep an artifact."""
@@ -163,6 +164,16 @@ class MemoryArtifacts:
 
     async def _content(self, held: bytes) -> AsyncIterator[bytes]:
         yield held
+
+    async def note_owner(self, sha256: str, namespace: str) -> None:
+        """Note who brought an artifact's bytes."""
+        if sha256 not in self.held:
+            raise NotFoundError(f"no artifact {sha256}")
+        self.owners.add((sha256, namespace))
+
+    async def belongs(self, sha256: str, namespace: str) -> bool:
+        """Say whether an account brought an artifact's bytes."""
+        return sha256 in self.held and (sha256, namespace) in self.owners
 
     async def compiled(self, sha256: str, tag: str) -> str | None:
         """Name what was compiled of a package."""

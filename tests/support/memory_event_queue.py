@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,6 @@ from pilotlight.errors import NotFoundError
 from pilotlight_gateway.event_queue.fairness import Turns
 from pilotlight_gateway.event_queue.interface import (
     KEY_SECONDS,
-    MOST_PER_FUNCTION,
     Again,
     Counts,
     Dead,
@@ -24,10 +24,11 @@ from pilotlight_gateway.event_queue.interface import (
     Event,
     EventLease,
     FunctionKey,
+    Limits,
     Settlement,
     StaleLeaseError,
 )
-from pilotlight_gateway.event_queue.writes import check_room
+from pilotlight_gateway.event_queue.writes import Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -58,8 +59,8 @@ class _Tally:
 class MemoryEventQueue:
     """An `EventQueue` that ends with its process."""
 
-    def __init__(self, *, most_per_function: int = MOST_PER_FUNCTION) -> None:
-        self._most_per_function = most_per_function
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
         self._entries: dict[str, _Entry] = {}
         self._keys: dict[tuple[FunctionKey, str], float] = {}
         self._tallies: dict[FunctionKey, _Tally] = {}
@@ -73,7 +74,12 @@ class MemoryEventQueue:
             function: tally.enqueued - tally.done - tally.purged
             for function, tally in self._tallies.items()
         }
-        check_room(events, kept, self._most_per_function)
+        sizes: Counter[FunctionKey] = Counter()
+        accounts: Counter[str] = Counter()
+        for one in self._entries.values():
+            sizes[one.event.function_key] += len(one.event.payload)
+            accounts[one.event.namespace] += len(one.event.payload)
+        Room(self._limits, kept, sizes, accounts).take(events)
         new = [self._keep(event) for event in events]
         self._arrived.set()
         return new

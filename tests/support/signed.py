@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from botocore.auth import SigV4Auth
@@ -15,6 +16,9 @@ from pilotlight_gateway.auth.caller import RequestHead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pilotlight_gateway.auth.caller import Caller
+    from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
 
 HOST = "gateway:8080"
 REGION = "us-east-1"
@@ -49,3 +53,9 @@ def sign(
     return RequestHead(
         "POST", path, query, CIMultiDict({**dict(request.headers.items()), "Host": HOST})
     )
+
+
+async def authenticate(authenticator: SigV4Authenticator, head: RequestHead, body: bytes) -> Caller:
+    """Take both steps, as the pipeline does."""
+    verify = await authenticator.check_head(head)
+    return verify(hashlib.sha256(body).hexdigest())

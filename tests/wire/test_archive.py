@@ -1,9 +1,11 @@
 """Deployment packages: good ones arrive whole, hostile ones leave nothing behind."""
 
+import contextlib
 import io
 import os
 import stat
 import struct
+import tracemalloc
 import warnings
 import zipfile
 import zlib
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pilotlight_wire import archive
+from pilotlight_wire import archive, archive_directory
 from pilotlight_wire.archive import ArchiveError
 
 Entry = tuple[str | zipfile.ZipInfo, bytes]
@@ -69,6 +71,13 @@ def overstated() -> bytes:
     return patch(pack(("a", b"x")), b"PK\x01\x02", 24, claimed)
 
 
+def sixty_four() -> bytes:
+    """Return an archive with the locator of a 64-bit directory."""
+    data = pack(("a", b"x"))
+    end = data.index(b"PK\x05\x06")
+    return data[:end] + b"PK\x06\x07" + bytes(16) + data[end:]
+
+
 CENTRAL = b"PK\x01\x02"
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "no zip": lambda: b"#!/bin/sh\n",
@@ -82,7 +91,16 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "upwards folder": lambda: pack(("a/../", b"")),
     "only upwards": lambda: pack(("..", b"x")),
     "dot": lambda: pack((".", b"x")),
-    "symbolic link": lambda: pack((entry("link", 0o777, stat.S_IFLNK), b"/etc/passwd")),
+    "link to nothing": lambda: pack((entry("link", 0o777, stat.S_IFLNK), b"")),
+    "link to no path": lambda: pack((entry("link", 0o777, stat.S_IFLNK), b"a\0b")),
+    "link to a long path": lambda: pack((entry("link", 0o777, stat.S_IFLNK), b"a" * 4096)),
+    "link upwards": lambda: pack((entry("../link", 0o777, stat.S_IFLNK), b"a")),
+    "through a link, then the link": lambda: pack(
+        ("link/x", b"x"), (entry("link", 0o777, stat.S_IFLNK), b"/tmp")
+    ),
+    "through a link spelt differently": lambda: pack(
+        (entry("./link", 0o777, stat.S_IFLNK), b"/tmp"), ("link/x", b"x")
+    ),
     "link, then through it": lambda: pack(
         (entry("link", 0o777, stat.S_IFLNK), b"/tmp"), ("link/x", b"x")
     ),
@@ -90,8 +108,6 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "block device": lambda: pack((entry("disk", 0o666, stat.S_IFBLK), b"")),
     "fifo": lambda: pack((entry("pipe", 0o666, stat.S_IFIFO), b"")),
     "socket": lambda: pack((entry("socket", 0o666, stat.S_IFSOCK), b"")),
-    "twice": lambda: pack(("a", b"1"), ("a", b"2")),
-    "twice, spelt differently": lambda: pack(("a/b", b"1"), ("a//./b", b"2")),
     "file and folder": lambda: pack(("a", b"1"), ("a/b", b"2")),
     "folder and file": lambda: pack(("a/b", b"1"), ("a", b"2")),
     "folder entry and file": lambda: pack(("a/", b""), ("a", b"2")),
@@ -106,6 +122,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "broken stream": lambda: patch(pack(("a", os.urandom(999))), b"PK\x03\x04", 40, b"\xff" * 99),
     "other local name": lambda: patch(pack(("abc", b"x")), b"PK\x03\x04", 30, b"xyz"),
     "NUL in name": lambda: pack(("abc", b"x")).replace(b"abc", b"a\0c"),
+    "no entries": pack,
+    "deep folders": lambda: pack(*(("d/" * 400 + f"{n}", b"") for n in range(9))),
+    "64-bit form": sixty_four,
     "long name": lambda: pack(("n" * 256, b"x")),
     "long path": lambda: pack(("d/" * 600 + "x", b"x")),
     "offset beyond": lambda: patch(pack(("a", b"x")), CENTRAL, 42, b"\xff\xff\xff\x7f"),
@@ -179,7 +198,7 @@ def test_too_large_a_package_is_refused_before_it_is_read(tmp_path: Path) -> Non
 
 def test_the_number_of_entries_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry too many is refused."""
-    monkeypatch.setattr(archive, "ENTRY_LIMIT", 3)
+    monkeypatch.setattr(archive_directory, "ENTRY_LIMIT", 3)
     archive.check(io.BytesIO(pack(("a", b""), ("b", b""))))
     with pytest.raises(ArchiveError, match="3 entries"):
         archive.check(io.BytesIO(pack(("a", b""), ("b", b""), ("c", b""))))
@@ -194,3 +213,77 @@ def test_a_bomb_is_stopped_while_it_unpacks(
         archive.unpack(io.BytesIO(pack(("a", b"\0" * 500_001))), tmp_path)
     assert not list(tmp_path.iterdir())
     archive.unpack(io.BytesIO(pack(("a", b"\0" * 500_000))), tmp_path)
+
+
+def test_links_are_unpacked_as_links_wherever_they_lead(tmp_path: Path) -> None:
+    """As Lambda does; nothing is written through one, in whatever order entries come."""
+    link = stat.S_IFLNK
+    data = pack(
+        (entry("link.txt", 0o777, link), b"real/a.txt"),
+        (entry("folder", 0o777, link), b"real"),
+        (entry("opt", 0o777, link), b"/opt/python"),
+        ("real/a.txt", b"hello"),
+    )
+    archive.check(io.BytesIO(data))
+    install(data, tmp_path)
+    assert (tmp_path / "link.txt").readlink() == Path("real/a.txt")
+    assert (tmp_path / "opt").readlink() == Path("/opt/python")
+    assert (tmp_path / "folder" / "a.txt").read_bytes() == b"hello"
+
+
+def test_of_entries_for_one_place_the_last_one_counts(tmp_path: Path) -> None:
+    """Tools make such packages, and spell a name in two ways; a link is an entry like any other."""
+    link, outside = stat.S_IFLNK, tmp_path / "outside"
+    outside.write_bytes(b"untouched")
+    target = str(outside).encode()
+    data = pack(
+        ("a", b"1"), ("a", b"2"),
+        ("d/b", b"1"), ("d//./b", b"2"),
+        (entry("was-link", 0o777, link), target), ("was-link", b"2"),
+        ("now-link", b"1"), (entry("./now-link", 0o777, link), b"a"),
+    )  # fmt: skip
+    archive.check(io.BytesIO(data))
+    root = tmp_path / "task"
+    install(data, root)
+    assert (root / "a").read_bytes() == (root / "d/b").read_bytes() == b"2"
+    assert (root / "was-link").read_bytes() == b"2"
+    assert (root / "now-link").readlink() == Path("a")
+    assert outside.read_bytes() == b"untouched"
+
+
+def test_an_archive_of_nothing_is_refused_in_lambdas_words() -> None:
+    with pytest.raises(archive.EmptyArchiveError, match="Uploaded file must be a non-empty zip"):
+        archive.check(io.BytesIO(pack()))
+
+
+BOMBS = {
+    "deep folders": lambda: pack(*(("a/" * 60 + f"{n}", b"") for n in range(5_000))),
+    "many entries": lambda: pack(*((f"{n}", b"") for n in range(9_000))),
+    "many folders": lambda: pack(*((f"{n}/" + "b/" * 60, b"") for n in range(5_000))),
+}
+
+
+@pytest.mark.parametrize("make", BOMBS.values(), ids=BOMBS)
+def test_a_small_archive_costs_little_memory(make: Callable[[], bytes]) -> None:
+    """Whatever its directory names; what is above the limits is refused before it is read."""
+    data = make()
+    assert len(data) < 2_000_000
+    tracemalloc.start()
+    with contextlib.suppress(ArchiveError):
+        archive.check(io.BytesIO(data))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40_000_000
+
+
+def test_a_huge_directory_is_refused_before_zipfile_reads_it() -> None:
+    """A million entries of one byte each would become a million objects."""
+    name = struct.pack("<4s24xHHH12xc", b"PK\x01\x02", 1, 0, 0, b"a")
+    directory = name * 300_000
+    end = struct.pack("<4s6xHII2x", b"PK\x05\x06", 65_535, len(directory), 0)
+    tracemalloc.start()
+    with pytest.raises(ArchiveError, match="65535 entries came"):
+        archive.check(io.BytesIO(directory + end))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2.5 * len(directory)

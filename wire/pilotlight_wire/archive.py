@@ -2,45 +2,73 @@
 
 The limits are Lambda's (AWS Lambda Developer Guide, "Lambda quotas"); the rest is what hostile
 archives try. `check` gives the verdict at the API's door; the agent asks `check_entries` and lets
-`unpack` verify contents while it writes, which is the same verdict in one pass.
+`unpack` verify contents while it writes, which is the same verdict in one pass. What a directory
+may cost in memory is bounded by `archive_directory`, before zipfile reads it.
+
+Of entries for one place the last one counts. Symbolic links are kept, wherever they lead, and
+nothing is ever written through one: they are made last, and no entry is below one.
 """
 
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from .archive_directory import NAMES_LIMIT, ArchiveError, check_directory
+
+__all__ = [
+    "PACKED_LIMIT",
+    "UNPACKED_LIMIT",
+    "ArchiveError",
+    "EmptyArchiveError",
+    "check",
+    "check_entries",
+    "is_link",
+    "unpack",
+]
+
 PACKED_LIMIT = 52_428_800
 UNPACKED_LIMIT = 262_144_000
-ENTRY_LIMIT = 100_000
 _NAME_LIMIT = 255
 _PATH_LIMIT = 1_024
+_LINK_LIMIT = 4_095
 _LOCAL_HEADER_SIZE = 30
 _ENCRYPTED = 0x1
 _CHUNK = 262_144
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 
-class ArchiveError(Exception):
-    """The package is refused; the message names the entry, what came and what was expected."""
+class EmptyArchiveError(ArchiveError):
+    """There is nothing in the package."""
 
 
 def check(archive: Path | IO[bytes]) -> None:
     """Check everything about a package, contents included; ArchiveError if it is refused."""
     with _open(archive) as package:
         _check_entries(package)
-        for _ in _contents(package):
-            pass
+        for entry, pieces in _contents(package):
+            for piece in pieces:
+                _check_link(entry, piece)
 
 
 def check_entries(archive: Path | IO[bytes]) -> None:
     """Check all that can be told without unpacking; ArchiveError if the package is refused."""
     with _open(archive) as package:
         _check_entries(package)
+
+
+def is_link(entry: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a symbolic link; its content is where it leads."""
+    return _file_type(entry) == stat.S_IFLNK
+
+
+def _file_type(entry: zipfile.ZipInfo) -> int:
+    return stat.S_IFMT(entry.external_attr >> 16)
 
 
 def unpack(archive: Path | IO[bytes], root: Path) -> None:
@@ -55,7 +83,8 @@ def unpack(archive: Path | IO[bytes], root: Path) -> None:
             _write(package, root)
     except BaseException:
         for child in root.iterdir():
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
+            is_folder = child.is_dir() and not child.is_symlink()
+            shutil.rmtree(child) if is_folder else child.unlink()
         raise
 
 
@@ -64,8 +93,9 @@ def _open(archive: Path | IO[bytes]) -> zipfile.ZipFile:
         size = archive.stat().st_size if isinstance(archive, Path) else _size(archive)
         if size > PACKED_LIMIT:
             raise ArchiveError(f"the package has {size} bytes, at most {PACKED_LIMIT} are allowed")
+        check_directory(archive)
         return zipfile.ZipFile(archive)
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, OSError) as error:
         raise ArchiveError(f"the package is not a readable zip file: {error}") from error
 
 
@@ -77,8 +107,8 @@ def _size(archive: IO[bytes]) -> int:
 
 def _check_entries(package: zipfile.ZipFile) -> None:
     entries = package.infolist()
-    if len(entries) >= ENTRY_LIMIT:
-        raise ArchiveError(f"{len(entries)} entries came, fewer than {ENTRY_LIMIT} are allowed")
+    if not entries:
+        raise EmptyArchiveError("Uploaded file must be a non-empty zip")
     unpacked = sum(entry.file_size for entry in entries)
     if unpacked > UNPACKED_LIMIT:
         raise ArchiveError(
@@ -100,10 +130,15 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
             f"{name} uses compression method {entry.compress_type}, stored (0) or deflate (8) "
             "is expected"
         )
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
-        came = "a symbolic link" if kind == stat.S_IFLNK else f"of file type {kind:#o}"
-        raise ArchiveError(f"{name} is {came}, a regular file or folder is expected")
+    kind = _file_type(entry)
+    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+        raise ArchiveError(
+            f"{name} is of file type {kind:#o}, a regular file, a folder or a link is expected"
+        )
+    if is_link(entry) and not 0 < entry.file_size <= _LINK_LIMIT:
+        raise ArchiveError(
+            f"{name} is a link to a path of {entry.file_size} bytes, 1 to {_LINK_LIMIT} are allowed"
+        )
 
 
 def _check_name(entry: zipfile.ZipInfo) -> None:
@@ -124,19 +159,31 @@ def _check_name(entry: zipfile.ZipInfo) -> None:
         )
 
 
+def _check_link(entry: zipfile.ZipInfo, leads_to: bytes) -> None:
+    if is_link(entry) and b"\0" in leads_to:
+        raise ArchiveError(f"{_shown(entry)} is a link to {leads_to!r}, which is no path")
+
+
 def _check_places(entries: list[zipfile.ZipInfo]) -> None:
-    """Refuse two entries for one place, and files that are folders to others."""
-    files: set[tuple[str, ...]] = set()
-    folders: set[tuple[str, ...]] = set()
+    """Refuse files and links that are folders to others."""
+    files: set[str] = set()
+    folders: set[str] = set()
+    size = 0
     for entry in entries:
-        parts = _parts(entry)
+        path = "/".join(_parts(entry))
         if not entry.is_dir():
-            if parts in files:
-                raise ArchiveError(f"{_shown(entry)} comes twice, once is expected")
-            files.add(parts)
-        folders.update(parts[:depth] for depth in range(1, len(parts) + entry.is_dir()))
-    for parts in files & folders:
-        raise ArchiveError(f"{'/'.join(parts)!r} is a file and a folder, one is expected")
+            files.add(path)
+            path = path.rpartition("/")[0]
+        while path and path not in folders:  # what is above one that is known is known as well
+            folders.add(path)
+            size += len(path)
+            if size > NAMES_LIMIT:
+                raise ArchiveError(
+                    f"the names of all folders have more than the {NAMES_LIMIT} bytes allowed"
+                )
+            path = path.rpartition("/")[0]
+    for path in files & folders:
+        raise ArchiveError(f"{path!r} is a file and a folder, one is expected")
 
 
 def _check_overlap(entries: list[zipfile.ZipInfo], directory: int) -> None:
@@ -149,19 +196,23 @@ def _check_overlap(entries: list[zipfile.ZipInfo], directory: int) -> None:
             raise ArchiveError(f"{_shown(entry)} overlaps the next entry, none may overlap")
 
 
-def _contents(package: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, bytes]]:
+def _contents(package: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, Iterator[bytes]]]:
     """Read all files in pieces, counting; zipfile itself compares the checksums."""
     left = UNPACKED_LIMIT
-    for entry in package.infolist():
-        if entry.is_dir():
-            continue
+
+    def counted(entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        nonlocal left
         for piece in _pieces(package, entry):
             left -= len(piece)
             if left < 0:
                 raise ArchiveError(
                     f"{_shown(entry)} unpacks beyond the {UNPACKED_LIMIT} bytes that are allowed"
                 )
-            yield entry, piece
+            yield piece
+
+    for entry in package.infolist():
+        if not entry.is_dir():
+            yield entry, counted(entry)
 
 
 def _pieces(package: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -180,22 +231,24 @@ def _write(package: zipfile.ZipFile, root: Path) -> None:
         parts = _parts(entry)
         folder = root.joinpath(*(parts if entry.is_dir() else parts[:-1]))
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    target: IO[bytes] | None = None
-    current: zipfile.ZipInfo | None = None
-    try:
-        for entry, piece in _contents(package):
-            if entry is not current or target is None:
-                if target is not None:
-                    target.close()
-                target, current = _create(root, entry), entry
-            target.write(piece)
-    finally:
-        if target is not None:
-            target.close()
+    links: dict[Path, bytes] = {}
+    for entry, pieces in _contents(package):
+        path = root.joinpath(*_parts(entry))
+        if is_link(entry):
+            links[path] = b"".join(pieces)
+            _check_link(entry, links[path])
+            continue
+        links.pop(path, None)
+        with _create(path, entry) as target:
+            target.writelines(pieces)
+    for path, leads_to in links.items():
+        path.unlink(missing_ok=True)
+        path.symlink_to(os.fsdecode(leads_to))
 
 
-def _create(root: Path, entry: zipfile.ZipInfo) -> IO[bytes]:
-    path = root.joinpath(*_parts(entry))
+def _create(path: Path, entry: zipfile.ZipInfo) -> IO[bytes]:
+    """Make a file; one that an earlier entry made goes."""
+    path.unlink(missing_ok=True)
     mode = (entry.external_attr >> 16) & 0o777 | 0o644
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     os.fchmod(descriptor, mode | 0o755 if mode & 0o111 else mode)

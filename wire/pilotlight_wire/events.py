@@ -48,4 +48,6 @@ class Event(TypedDict, total=False):
     code: int
     """Of `exit`: an exit code, or a negative signal number."""
     count: int
+    """Of `dropped`: events."""
+    bytes: int
     """Of `dropped`."""

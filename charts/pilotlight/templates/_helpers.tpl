@@ -80,3 +80,20 @@ capabilities: {drop: [ALL]}
 {{- define "pilotlight.checksums" -}}
 checksum/settings: {{ toJson (list .Values.postgresql .Values.platformKey .Values.runtimes .Values.accounts .Values.hosts) | sha256sum }}
 {{- end -}}
+
+{{- /*
+What functions may ask names of, a list of peers. Resolvers may run on the nodes, where no pod
+selector finds them.
+*/ -}}
+{{- define "pilotlight.dnsPeers" -}}
+{{- range .Values.functions.network.dns }}
+- {{ toJson . }}
+{{- end -}}
+{{- range (lookup "v1" "Node" "" "").items -}}
+{{- range .status.addresses -}}
+{{- if eq .type "InternalIP" }}
+- ipBlock: {cidr: {{ printf "%s/%s" .address (contains ":" .address | ternary "128" "32") }}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

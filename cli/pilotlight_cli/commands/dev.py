@@ -10,7 +10,7 @@ import logging
 import re
 import signal
 import sys
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,16 +19,17 @@ import structlog
 import uvloop
 
 from pilotlight.resources import Function
+from pilotlight.runtimes import family_of
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
-from pilotlight_local.pythons import find_functions_python
 from pilotlight_local.settings import LocalSettings
 
 from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
 from ..manifests import load
+from ..package import Packages
 from ..platform import Platform
 from ..signing import Credentials
 
@@ -49,6 +50,12 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.command("dev")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--port", default=DEFAULT_PORT, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--listen",
+    default="127.0.0.1",
+    show_default=True,
+    help="For containers: whoever reaches another address than loopback runs code as you.",
+)
 @click.option(
     "--state",
     default=Path(".pilotlight"),
@@ -71,6 +78,7 @@ def command(  # noqa: PLR0913  one parameter an option
     paths: tuple[Path, ...],
     *,
     port: int,
+    listen: str,
     state: Path,
     watch: bool,
     account: str,
@@ -80,31 +88,38 @@ def command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
     roots = [path.resolve() for path in paths]
-    manifests = load(roots)
+    packages = Packages()
+    manifests = load(roots, packages=packages)
     console = Console()
     _log_to_standard_error()
     settings = LocalSettings(
         state=state.resolve(),
         port=port,
+        listen=listen,
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
         function_url=function_url,
+        tell=console.tell,
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, console, manifests, roots if watch else []))
+        runner.run(_run(settings, console, manifests, packages, roots if watch else []))
 
 
 async def _run(
-    settings: LocalSettings, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+    settings: LocalSettings,
+    console: Console,
+    manifests: list[Manifest],
+    packages: Packages,
+    watched: Sequence[Path],
 ) -> None:
     stopping = _stop_signal()
     platform = LocalPlatform(settings)
     try:
         await platform.start()
-        console.started(settings.state, find_functions_python())
-        serving = asyncio.create_task(_serve(platform, console, manifests, watched))
+        console.started(settings.state)
+        serving = asyncio.create_task(_serve(platform, console, manifests, packages, watched))
         until = asyncio.create_task(stopping.wait())
         await asyncio.wait({serving, until}, return_when=asyncio.FIRST_COMPLETED)
         await _end(until, serving)
@@ -128,23 +143,52 @@ def _stop_signal() -> asyncio.Event:
 
 
 async def _serve(
-    platform: LocalPlatform, console: Console, manifests: list[Manifest], watched: Sequence[Path]
+    platform: LocalPlatform,
+    console: Console,
+    manifests: list[Manifest],
+    packages: Packages,
+    watched: Sequence[Path],
 ) -> None:
     """Apply the manifests, say what is served, and follow the files for ever."""
     settings = platform.settings
     connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
-    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console)
+    await _name_pythons(platform, console, manifests)
+    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console, packages)
     await folder.apply(manifests)
     for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
         console.function(function, platform.endpoint)
     console.serving(platform.endpoint)
     if not watched:
         await asyncio.Event().wait()
+    while True:
+        await _follow(platform, console, folder, watched)
+
+
+async def _follow(
+    platform: LocalPlatform, console: Console, folder: AppliedFolder, watched: Sequence[Path]
+) -> None:
+    """Follow the files, until a manifest has its code at another place than any before."""
     from pilotlight_cli.dev.watcher import saved_files  # noqa: PLC0415  slow to import, needed from here on
 
-    async for changed in saved_files([*watched, *folder.sources], without=settings.state):
-        for function in await folder.reload(changed):
-            console.function(function, platform.endpoint)
+    places = {*watched, *folder.sources}
+    async with aclosing(saved_files(places, without=platform.settings.state)) as saves:
+        async for changed in saves:
+            for function in await folder.reload(changed):
+                console.function(function, platform.endpoint)
+            if not folder.sources <= places:
+                return
+
+
+async def _name_pythons(
+    platform: LocalPlatform, console: Console, manifests: list[Manifest]
+) -> None:
+    """Say which Python runs which functions, before the first call would wait for its making."""
+    functions = [one.resource for one in manifests if isinstance(one.resource, Function)]
+    functions += await platform.resources.list(Function, DEFAULT_NAMESPACE)
+    runtimes = {function.spec.runtime or "" for function in functions}
+    for runtime in sorted(runtimes):
+        if family_of(runtime).pooled:
+            console.python(runtime, await asyncio.to_thread(platform.pythons.find, runtime))
 
 
 async def _end(*tasks: asyncio.Task[object]) -> None:

@@ -32,11 +32,15 @@ class Console:
     def __init__(self) -> None:
         self._brief = Brief()
 
-    def started(self, state: Path, python: FunctionsPython) -> None:
+    def started(self, state: Path) -> None:
         """Say what runs, and once what it is not."""
         click.echo(f"pilotlight {__version__}  local mode  state {state} (sqlite)")
-        click.echo(f"python3.x functions run with {python.path}" + _shared(python))
         click.echo("local mode isolates nothing and accepts any credentials, on loopback only")
+
+    def python(self, runtime: str, python: FunctionsPython) -> None:
+        """Say what runs a runtime's functions."""
+        shared = ", the platform's own, and see its packages" if python.shared else ""
+        click.echo(f"{runtime} functions run with {python.path} ({python.version}){shared}")
 
     def function(self, function: Function, endpoint: str) -> None:
         """Say where a function is called, or why it cannot be."""
@@ -53,6 +57,10 @@ class Console:
         """Say that invocations are served; the last line before calls are shown."""
         click.echo(f'AWS endpoint {endpoint}   eval "$(pilotlight env --endpoint {endpoint})"')
 
+    def tell(self, text: str) -> None:
+        """Say what a person may have to wait for, or should know."""
+        click.echo(text)
+
     def problem(self, text: str) -> None:
         """Say what went wrong with a change."""
         click.echo(click.style("! ", fg="red") + text)
@@ -62,9 +70,3 @@ class Console:
         shown = [text for line in lines if (text := self._brief.show(line)) is not None]
         if shown:
             click.echo("\n".join(shown))
-
-
-def _shared(python: FunctionsPython) -> str:
-    if not python.shared:
-        return ""
-    return ", the platform's own, and see its packages; `make setup` gives them one of their own"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pilotlight.storage import ResourceStore
+    from pilotlight_cli.package import Packages
     from pilotlight_cli.platform import Applied, Platform
 
     from .console import Console
@@ -33,16 +34,19 @@ SETTLE_SECONDS = 30.0
 class AppliedFolder:
     """Manifests of some paths, applied."""
 
-    def __init__(self, resources: ResourceStore, platform: Platform, console: Console) -> None:
+    def __init__(
+        self, resources: ResourceStore, platform: Platform, console: Console, packages: Packages
+    ) -> None:
         self._resources = resources
         self._platform = platform
         self._console = console
+        self._packages = packages
         self._manifests: dict[tuple[Path, str, str], Manifest] = {}
 
     @property
     def sources(self) -> set[Path]:
-        """Where the code of the manifests is."""
-        return {one.source for one in self._manifests.values() if one.source}
+        """Where the code of the manifests is, and what links in it lead to."""
+        return {place for one in self._manifests.values() for place in _sources(one)}
 
     async def apply(self, manifests: Iterable[Manifest]) -> list[Function]:
         """Apply what is new or differs; give the functions among it that are served now."""
@@ -60,10 +64,13 @@ class AppliedFolder:
         """Apply what the changed files belong to; give the functions that are served anew."""
         files = {path for path in changed if path.suffix in SUFFIXES and path.is_file()}
         for manifest in self._manifests.values():
-            if manifest.source and any(path.is_relative_to(manifest.source) for path in changed):
+            places = _sources(manifest)
+            if any(path.is_relative_to(place) for path in changed for place in places):
                 files.add(manifest.file)
         try:
-            manifests = await asyncio.to_thread(load, sorted(files), lenient=True)
+            manifests = await asyncio.to_thread(
+                load, sorted(files), lenient=True, packages=self._packages
+            )
         except Failure as error:
             self._console.problem(error.format_message())
             return []
@@ -117,6 +124,12 @@ class AppliedFolder:
             present = await self._resources.get(Secret, wanted.key)
             update = {"string_data": wanted.string_data}
             await self._resources.replace(present.model_copy(update=update))
+
+
+def _sources(manifest: Manifest) -> set[Path]:
+    if manifest.source is None:
+        return set()
+    return {manifest.source} | (manifest.package.linked if manifest.package else frozenset())
 
 
 def _place(manifest: Manifest) -> tuple[Path, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import watchfiles
 from pilotlight_cli.files import SKIPPED_FOLDERS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
 __all__ = ["saved_files"]
 
@@ -20,26 +21,56 @@ QUIET_MILLISECONDS = 15
 """Without a further change for that long, a burst is over."""
 
 
-async def saved_files(roots: Iterable[Path], *, without: Path) -> AsyncIterator[set[Path]]:
+async def saved_files(roots: Iterable[Path], *, without: Path) -> AsyncGenerator[set[Path]]:
     """Return the files that changed below some folders or are some files, for ever.
 
-    `without` is the state folder, in which the platform itself writes.
+    `roots` and `without` have no links; the latter is the state folder, in which the platform
+    itself writes.
     """
-    named = {root.resolve() for root in roots}
-    # A file that an editor replaces is another file: its folder is what can be watched.
-    folders = {root if root.is_dir() else root.parent for root in named}
+    named = set(roots)
+    keep = watchfiles.DefaultFilter(ignore_dirs=sorted(SKIPPED_FOLDERS))
 
-    def wanted(_: watchfiles.Change, path: str) -> bool:
+    def wanted(change: watchfiles.Change, path: str) -> bool:
         changed = Path(path)
-        return not changed.is_relative_to(without.resolve()) and any(
-            changed.is_relative_to(root) for root in named
+        return (
+            keep(change, path)
+            and not changed.is_relative_to(without)
+            and any(changed.is_relative_to(root) for root in named)
         )
 
-    keep = watchfiles.DefaultFilter(ignore_dirs=sorted(SKIPPED_FOLDERS))
+    folders = {root for root in named if root.is_dir()}
+    # A file that an editor replaces is another file: its folder is what can be watched.
+    beside = {root.parent for root in named - folders}
+    saved: asyncio.Queue[set[Path]] = asyncio.Queue()
+    watches = [
+        asyncio.create_task(_watch(places, wanted, saved, recursive=recursive))
+        for places, recursive in ((folders, True), (beside, False))
+        if places
+    ]
+    try:
+        while True:
+            getting = asyncio.create_task(saved.get())
+            done, _ = await asyncio.wait({getting, *watches}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done - {getting}:
+                ended.result()  # raises what ended a watch
+            yield getting.result()
+    finally:
+        for task in (getting, *watches):
+            task.cancel()
+
+
+async def _watch(
+    places: Iterable[Path],
+    wanted: Callable[[watchfiles.Change, str], bool],
+    saved: asyncio.Queue[set[Path]],
+    *,
+    recursive: bool,
+) -> None:
     async for changes in watchfiles.awatch(
-        *folders,
-        watch_filter=lambda change, path: keep(change, path) and wanted(change, path),
+        *places,
+        watch_filter=wanted,
+        recursive=recursive,
         debounce=DEBOUNCE_MILLISECONDS,
         step=QUIET_MILLISECONDS,
     ):
-        yield {Path(path) for _, path in changes}
+        saved.put_nowait({Path(path) for _, path in changes})

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["AgentAnswer", "AgentConnection", "Request", "ask", "connect"]
 
 CONNECT_SECONDS = 5.0
-WINDOW = 1 << 20
-"""Bytes of an answer that may wait here for a slow client."""
+WINDOW = 1 << 17
+"""Bytes of an answer that may wait here for whoever reads it."""
 ENDLESS = sys.maxsize
 _GONE = "the agent closed the connection"
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_events"]
 
+_LARGEST_CHUNK = 4 << 20
+"""More than an agent sends at once, whatever its function prints."""
 _EVERYTHING = f"{Path.EVENTS}?{AFTER}=0"
 
 
@@ -51,6 +53,8 @@ async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         buffer += piece
         while (begin := buffer.find(b"\r\n") + 2) > 1:
             size = int(buffer[: begin - 2], 16)
+            if size > _LARGEST_CHUNK:
+                raise ValueError(f"a chunk of {size} bytes came, {_LARGEST_CHUNK} are the most")
             end = begin + size
             if len(buffer) < end + 2:
                 break

@@ -18,13 +18,13 @@ from .connection import Request
 from .refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from .connection import AgentAnswer, AgentConnection
 
 __all__ = ["Answer", "Invocation", "Permit", "invoke"]
 
-SMALL = 1 << 18
+SMALL = 1 << 16
 """Bytes up to which an answer is handed on whole: one write instead of many."""
 _FIELDS = (
     f"{Header.ENVIRONMENT}: %s\r\n{Header.LEASE}: %s\r\n{Header.DEADLINE_MS}: %d\r\n"
@@ -68,9 +68,18 @@ class Answer:
     """Whether the environment that gave it takes no other invocation."""
     version: str = ""
     """That ran: `$LATEST` or a number; whoever resolved it says so."""
+    release: Callable[[], None] = lambda: None
+    """To be called once nobody needs the body any more, read or not: it may take up room."""
 
     async def read(self) -> bytes:
-        """Return the whole body, which can be read once; raises ConnectionLostError."""
+        """Return the whole body and release it; it can be read once. Raises ConnectionLostError."""
+        try:
+            return await self.hold()
+        finally:
+            self.release()
+
+    async def hold(self) -> bytes:
+        """Return the whole body, which stays in memory until whoever asked calls `release`."""
         if isinstance(self.body, bytes):
             return self.body
         return b"".join([piece async for piece in self.body])

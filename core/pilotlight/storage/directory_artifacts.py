@@ -2,7 +2,8 @@
 
 A file appears under its name only when it is whole, on the disk and what it was announced as; a
 write that was cut off leaves a partial file that `collect` sweeps up. A file with a suffix names
-what was compiled of a package for the interpreter of that tag.
+what was compiled of a package for the interpreter of that tag. `owners` has a folder for each
+account, with an empty file for each package that it brought.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["DirectoryArtifacts"]
 
 _CHUNK = 256 * 1024
+_OWNERS = "owners"
+_EVERYBODY = "*"
+"""No namespace is called so."""
 _PARTIAL = ".partial-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -35,6 +39,16 @@ class DirectoryArtifacts:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._owners = directory / _OWNERS
+        if not self._owners.exists():
+            self._give_to_all()
+
+    def _give_to_all(self) -> None:
+        """Let everybody have what was kept before owners were noted."""
+        present = [path.name for path in self._directory.iterdir()]
+        (self._owners / _EVERYBODY).mkdir(parents=True)
+        for name in filter(_SHA256.fullmatch, present):
+            (self._owners / _EVERYBODY / name).touch(mode=0o600)
 
     async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
         """Keep an artifact and give its size; raises ArtifactMismatchError, keeping nothing."""
@@ -83,6 +97,19 @@ class DirectoryArtifacts:
             while chunk := await asyncio.to_thread(file.read, _CHUNK):
                 yield chunk
 
+    async def note_owner(self, sha256: str, namespace: str) -> None:
+        """Note that an account brought an artifact's bytes; raises NotFoundError."""
+        if await self.size(sha256) is None:
+            raise _missing(sha256)
+        note = self._owners / namespace / sha256
+        note.parent.mkdir(exist_ok=True)
+        note.touch(mode=0o600)
+
+    async def belongs(self, sha256: str, namespace: str) -> bool:
+        """Whether an artifact is there, and an account brought its bytes."""
+        owners = (self._owners / one / sha256 for one in (namespace, _EVERYBODY))
+        return await self.size(sha256) is not None and any(note.exists() for note in owners)
+
     async def compiled(self, sha256: str, tag: str) -> str | None:
         """Name the artifact that stands for a package where an interpreter runs it."""
         try:
@@ -109,7 +136,9 @@ class DirectoryArtifacts:
         return await asyncio.to_thread(self._collect, frozenset(referenced), before)
 
     def _collect(self, referenced: frozenset[str], before: float) -> int:
-        used = {path.name: path.stat().st_mtime for path in self._directory.iterdir()}
+        used = {
+            path.name: path.stat().st_mtime for path in self._directory.iterdir() if path.is_file()
+        }
         notes = [name for name in used if Path(name).suffix]
         kept = set(referenced)
         for note in notes:
@@ -120,6 +149,8 @@ class DirectoryArtifacts:
         old -= {note for note in notes if Path(note).stem not in old}
         for name in old:
             (self._directory / name).unlink(missing_ok=True)
+            for owner in self._owners.glob(f"*/{name}"):
+                owner.unlink(missing_ok=True)
         return sum(_SHA256.fullmatch(name) is not None for name in old)
 
 

@@ -87,7 +87,11 @@ class Artifact:
 
 
 class ArtifactStore(Protocol):
-    """Deployment packages, addressed by the sha256 (hex) of their bytes."""
+    """Deployment packages, addressed by the sha256 (hex) of their bytes.
+
+    Equal bytes are kept once, but to know a sha256 is not to have the package: it belongs to the
+    accounts, by their namespaces, that brought its bytes themselves.
+    """
 
     async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
         """Keep an artifact and give its size; raises ArtifactMismatchError, keeping nothing."""
@@ -99,6 +103,14 @@ class ArtifactStore(Protocol):
 
     async def read(self, sha256: str) -> Artifact:
         """Begin to read an artifact; raises NotFoundError."""
+        ...
+
+    async def note_owner(self, sha256: str, namespace: str) -> None:
+        """Note that an account brought an artifact's bytes; raises NotFoundError."""
+        ...
+
+    async def belongs(self, sha256: str, namespace: str) -> bool:
+        """Whether an artifact is there, and an account brought its bytes."""
         ...
 
     async def compiled(self, sha256: str, tag: str) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
 
-__all__ = ["NOBODY", "Authenticator", "Caller", "RequestHead"]
+__all__ = ["NOBODY", "Authenticator", "Caller", "RequestHead", "Verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,13 @@ class RequestHead:
         return {name for name, count in counts.items() if count > 1}
 
 
-class Authenticator(Protocol):
-    """Finds out who calls."""
+Verify = Callable[[str], Caller]
+"""Judges a body by its sha256 (hexadecimal); raises an ApiError of status 403."""
 
-    async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Return the caller; raises an ApiError of status 403 or 400."""
+
+class Authenticator(Protocol):
+    """Finds out who calls, in two steps: what may be refused by its head has no body read."""
+
+    async def check_head(self, head: RequestHead) -> Verify:
+        """Judge all but the body, and return what judges that; raises an ApiError of 403 or 400."""
         ...

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .access_keys import AccessKey, AccessKeys
+    from .caller import Verify
     from .function_keys import FunctionKeys
 
 __all__ = ["SigV4Authenticator", "signature_of"]
 
 SKEW = timedelta(minutes=5)
+_BODY_SHA256 = "x-amz-content-sha256"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DATE_FORMAT = "%Y%m%dT%H%M%SZ"
 _UNSAFE = "The request signature we calculated does not match the signature you provided. {why}"
 
@@ -49,26 +52,18 @@ class SigV4Authenticator:
     functions: FunctionKeys | None = None
     """Credentials with a session token; None where no function has any."""
 
-    async def authenticate(self, head: RequestHead, body: bytes) -> Caller:
-        """Verify the signature and give the key's account."""
-        body_sha256 = hashlib.sha256(body).hexdigest()
+    async def check_head(self, head: RequestHead) -> Verify:
+        """Verify all but the body's hash; where the head announces it, the signature too."""
         credentials = parse_authorization(head.headers.get("Authorization", ""))
         if credentials is None:
             raise MissingTokenError("Missing Authentication Token")
-        self._check_form(head, credentials, body_sha256)
+        self._check_form(head, credentials)
         key = await self._find_key(head, credentials)
         if key is None:
             raise UnrecognizedClientError("The security token included in the request is invalid.")
-        wanted = signature_of(head, credentials, body_sha256, key.secret)
-        if not hmac.compare_digest(wanted.encode(), _bytes(credentials.signature)):
-            raise InvalidSignatureError(
-                _UNSAFE.format(
-                    why="Check your AWS Secret Access Key and signing method. "
-                    "Consult the service documentation for details."
-                )
-            )
-        principal = f"function/{key.function}" if key.function else key.id
-        return Caller(key.account, key.namespace, principal, key.function)
+        if (announced := head.headers.get(_BODY_SHA256)) is not None:
+            _check_signature(head, credentials, announced, key.secret)
+        return functools.partial(_verify, head, credentials, key)
 
     async def _find_key(self, head: RequestHead, credentials: Credentials) -> AccessKey | None:
         token = head.headers.get("x-amz-security-token")
@@ -78,7 +73,7 @@ class SigV4Authenticator:
             return None
         return await self.functions.find(credentials.access_key, token)
 
-    def _check_form(self, head: RequestHead, credentials: Credentials, body_sha256: str) -> None:
+    def _check_form(self, head: RequestHead, credentials: Credentials) -> None:
         self._check_date(head, credentials)
         if credentials.region != self.region:
             raise InvalidSignatureError(
@@ -86,11 +81,9 @@ class SigV4Authenticator:
                 f"'{self.region}' is served here."
             )
         _check_headers(head, credentials)
-        announced = head.headers.get("x-amz-content-sha256", body_sha256)
-        if announced != body_sha256:
-            raise InvalidSignatureError(
-                _UNSAFE.format(why=f"x-amz-content-sha256 is {announced[:80]!r}, not the body's.")
-            )
+        announced = head.headers.get(_BODY_SHA256)
+        if announced is not None and not _SHA256.fullmatch(announced):
+            raise _not_the_bodys(announced)
 
     def _check_date(self, head: RequestHead, credentials: Credentials) -> None:
         text = head.headers.get("x-amz-date", "")
@@ -116,6 +109,38 @@ class SigV4Authenticator:
                 f"Signature not yet current: {text} is still later than "
                 f"{now + SKEW:{_DATE_FORMAT}} ({now:{_DATE_FORMAT}} + 5 min.)"
             )
+
+
+def _verify(
+    head: RequestHead, credentials: Credentials, key: AccessKey, body_sha256: str
+) -> Caller:
+    """Compare the body with what was announced, or else with the signature."""
+    announced = head.headers.get(_BODY_SHA256)
+    if announced is None:
+        _check_signature(head, credentials, body_sha256, key.secret)
+    elif announced != body_sha256:
+        raise _not_the_bodys(announced)
+    principal = f"function/{key.function}" if key.function else key.id
+    return Caller(key.account, key.namespace, principal, key.function)
+
+
+def _not_the_bodys(announced: str) -> InvalidSignatureError:
+    return InvalidSignatureError(
+        _UNSAFE.format(why=f"{_BODY_SHA256} is {announced[:80]!r}, not the body's.")
+    )
+
+
+def _check_signature(
+    head: RequestHead, credentials: Credentials, body_sha256: str, secret: str
+) -> None:
+    wanted = signature_of(head, credentials, body_sha256, secret)
+    if not hmac.compare_digest(wanted.encode(), _bytes(credentials.signature)):
+        raise InvalidSignatureError(
+            _UNSAFE.format(
+                why="Check your AWS Secret Access Key and signing method. "
+                "Consult the service documentation for details."
+            )
+        )
 
 
 def signature_of(head: RequestHead, credentials: Credentials, body_sha256: str, secret: str) -> str:

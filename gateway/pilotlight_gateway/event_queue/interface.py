@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KEY_SECONDS",
-    "MOST_PER_FUNCTION",
     "Again",
     "Counts",
     "Dead",
@@ -29,13 +28,12 @@ __all__ = [
     "EventLease",
     "EventQueue",
     "FunctionKey",
+    "Limits",
     "QueueFullError",
     "Settlement",
     "StaleLeaseError",
 ]
 
-MOST_PER_FUNCTION = 250_000
-"""Events and dead letters that one function may have standing here."""
 KEY_SECONDS = 86_400.0
 """How long a dedup key is remembered: longer than any event may wait (6 h)."""
 
@@ -46,6 +44,18 @@ class FunctionKey(NamedTuple):
     namespace: str
     function: str
     """Lambda's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may stand in a queue, dead letters included."""
+
+    events: int = 250_000
+    """Of one function."""
+    function_bytes: int = 1 << 30
+    """Of one function's payloads."""
+    account_bytes: int = 4 << 30
+    """Of all payloads in one namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +164,12 @@ class Counts:
 
 
 class QueueFullError(ThrottledError):
-    """A function has as many events standing as it may."""
+    """A function, or its account, has as much standing as it may; `full` says of what."""
 
-    def __init__(self, key: FunctionKey, most: int) -> None:
+    def __init__(self, key: FunctionKey, full: str) -> None:
         super().__init__(
-            f"Rate Exceeded. The function {key.function} has {most} events and dead letters in its "
-            "queue, as many as it may.",
+            f"Rate Exceeded. The queue of the function {key.function} is full: "
+            f"{full} may stand there, dead letters included.",
             reason="FunctionInvocationRateLimitExceeded",
             retry_after=5,
         )

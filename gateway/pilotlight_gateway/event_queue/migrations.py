@@ -6,7 +6,7 @@ the version before knew. `sqlite` and `postgres` run `steps` inside one transact
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pilotlight.errors import StateVersionError
@@ -33,6 +33,10 @@ _TYPES: dict[Dialect, dict[str, str]] = {
 class _Migration:
     forward: tuple[str, ...]
     back: tuple[str, ...]
+    triggers: dict[Dialect, tuple[str, ...]] = field(default_factory=dict)
+    """Made after `forward`."""
+    back_triggers: dict[Dialect, tuple[str, ...]] = field(default_factory=dict)
+    """Done before `back`."""
 
 
 # event_lanes holds each function's tallies; a table keeps the name that it was made by.
@@ -98,7 +102,77 @@ _KEYS = _Migration(
     ),
     back=("DROP TABLE event_keys",),
 )
-_MIGRATIONS = (_EVENTS, _KEYS)
+# By triggers, so that what a gateway one version behind writes is counted as well.
+_BYTES = _Migration(
+    forward=(
+        """
+        CREATE TABLE event_bytes (
+            namespace {text} NOT NULL,
+            function {text} NOT NULL,
+            bytes {count} NOT NULL,
+            PRIMARY KEY (namespace, function)
+        )
+        """,
+        """
+        INSERT INTO event_bytes
+        SELECT namespace, function, sum(length(payload)) FROM events GROUP BY namespace, function
+        """,
+    ),
+    back=("DROP TABLE event_bytes",),
+    triggers={
+        "sqlite": (
+            """
+            CREATE TRIGGER event_bytes_come AFTER INSERT ON events BEGIN
+                INSERT INTO event_bytes VALUES (new.namespace, new.function, length(new.payload))
+                ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes;
+            END
+            """,
+            """
+            CREATE TRIGGER event_bytes_go AFTER DELETE ON events BEGIN
+                UPDATE event_bytes SET bytes = bytes - length(old.payload)
+                WHERE namespace = old.namespace AND function = old.function;
+            END
+            """,
+        ),
+        "postgres": (
+            """
+            CREATE FUNCTION event_bytes_come() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                INSERT INTO event_bytes AS kept
+                SELECT namespace, function, sum(length(payload)) FROM came
+                GROUP BY namespace, function ORDER BY namespace, function
+                ON CONFLICT (namespace, function) DO UPDATE SET bytes = kept.bytes + excluded.bytes;
+                RETURN NULL;
+            END $$
+            """,
+            """
+            CREATE FUNCTION event_bytes_go() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                UPDATE event_bytes AS kept SET bytes = kept.bytes - gone.bytes FROM (
+                    SELECT namespace, function, sum(length(payload)) AS bytes FROM went
+                    GROUP BY namespace, function
+                ) AS gone
+                WHERE kept.namespace = gone.namespace AND kept.function = gone.function;
+                RETURN NULL;
+            END $$
+            """,
+            """
+            CREATE TRIGGER event_bytes_come AFTER INSERT ON events
+            REFERENCING NEW TABLE AS came FOR EACH STATEMENT EXECUTE FUNCTION event_bytes_come()
+            """,
+            """
+            CREATE TRIGGER event_bytes_go AFTER DELETE ON events
+            REFERENCING OLD TABLE AS went FOR EACH STATEMENT EXECUTE FUNCTION event_bytes_go()
+            """,
+        ),
+    },
+    back_triggers={
+        "sqlite": ("DROP TRIGGER event_bytes_come", "DROP TRIGGER event_bytes_go"),
+        "postgres": (
+            "DROP FUNCTION event_bytes_come() CASCADE",
+            "DROP FUNCTION event_bytes_go() CASCADE",
+        ),
+    },
+)
+_MIGRATIONS = (_EVENTS, _KEYS, _BYTES)
 
 NEWEST = len(_MIGRATIONS)
 """The version that this Pilotlight works with."""
@@ -113,8 +187,16 @@ def steps(dialect: Dialect, present: int, wanted: int = NEWEST) -> list[str]:
     if wanted == NEWEST and present > NEWEST:
         _refuse_far_ahead(present)
         return []
-    forward = [step for one in _MIGRATIONS[present:wanted] for step in one.forward]
-    back = [step for one in reversed(_MIGRATIONS[wanted:present]) for step in one.back]
+    forward = [
+        step
+        for one in _MIGRATIONS[present:wanted]
+        for step in (*one.forward, *one.triggers.get(dialect, ()))
+    ]
+    back = [
+        step
+        for one in reversed(_MIGRATIONS[wanted:present])
+        for step in (*one.back_triggers.get(dialect, ()), *one.back)
+    ]
     return [step.format(**_TYPES[dialect]) for step in (*forward, *back)]
 
 

@@ -19,7 +19,7 @@ from . import migrations, postgres_writes
 from . import postgres_statements as statements
 from .fairness import Turns
 from .group_commit import GroupCommit
-from .interface import MOST_PER_FUNCTION, Counts, StaleLeaseError
+from .interface import Counts, Limits, StaleLeaseError
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -41,11 +41,9 @@ LISTEN_AGAIN_SECONDS = 1.0
 class PostgresEventQueue:
     """An `EventQueue` in a database; it connects when it is first needed."""
 
-    def __init__(
-        self, database: PostgresDatabase, *, most_per_function: int = MOST_PER_FUNCTION
-    ) -> None:
+    def __init__(self, database: PostgresDatabase, *, limits: Limits | None = None) -> None:
         self._database = database
-        self._most_per_function = most_per_function
+        self._limits = limits or Limits()
         self._prepared = False
         self._turns = Turns()
         self._arrived = asyncio.Event()
@@ -141,7 +139,7 @@ class PostgresEventQueue:
         self, writes: Sequence[Enqueue | Settle]
     ) -> Sequence[WriteResult | Exception]:
         async with self._transaction() as connection:
-            return await postgres_writes.apply(connection, writes, self._most_per_function)
+            return await postgres_writes.apply(connection, writes, self._limits)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:

@@ -19,14 +19,14 @@ from .interface import (
     StaleLeaseError,
 )
 from .rows import COLUMNS, columns_of, values_of
-from .writes import Enqueue, Settle, check_room
+from .writes import Enqueue, Room, Settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import asyncpg
 
-    from .interface import Event
+    from .interface import Event, Limits
     from .writes import WriteResult
 
 __all__ = ["CHANNEL", "apply", "purge", "redrive"]
@@ -55,6 +55,9 @@ SELECT namespace, function, enqueued - done - purged AS kept FROM event_lanes
 WHERE (namespace, function) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 ORDER BY namespace, function FOR UPDATE
 """
+_KEPT_BYTES = (
+    "SELECT namespace, function, bytes FROM event_bytes WHERE namespace = ANY ($1::text[])"
+)
 _COUNT = """
 UPDATE event_lanes AS tally SET {tally} = tally.{tally} + added.count
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS added (namespace, function, count)
@@ -90,16 +93,16 @@ _WANTED = (
 
 
 async def apply(
-    connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle], most_per_function: int
+    connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle], limits: Limits
 ) -> list[WriteResult | Exception]:
     """Do a group of writes: first those that keep, then those that settle."""
-    kept = await _lock_tallies(connection, writes)
+    room = await _room(connection, writes, limits)
     outcomes: dict[int, WriteResult | Exception] = {}
     fitting = []
     for number, write in enumerate(writes):
         if isinstance(write, Enqueue):
             try:
-                _take_room(write.events, kept, most_per_function)
+                room.take(write.events)
             except QueueFullError as refusal:
                 outcomes[number] = refusal
             else:
@@ -161,12 +164,17 @@ def _functions(write: Enqueue | Settle) -> set[FunctionKey]:
     return {event.function_key for event in write.events}
 
 
-def _take_room(
-    events: Sequence[Event], kept: dict[FunctionKey, int], most_per_function: int
-) -> None:
-    check_room(events, kept, most_per_function)
-    for event in events:
-        kept[event.function_key] += 1
+async def _room(
+    connection: asyncpg.Connection, writes: Sequence[Enqueue | Settle], limits: Limits
+) -> Room:
+    """Lock what a group changes, and read what its functions keep."""
+    kept = await _lock_tallies(connection, writes)
+    rows = await connection.fetch(_KEPT_BYTES, sorted({key.namespace for key in kept}))
+    accounts: Counter[str] = Counter()
+    for row in rows:
+        accounts[row["namespace"]] += row["bytes"]
+    sizes = {FunctionKey(row["namespace"], row["function"]): row["bytes"] for row in rows}
+    return Room(limits, kept, sizes, accounts)
 
 
 async def _enqueue(

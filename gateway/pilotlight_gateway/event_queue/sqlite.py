@@ -21,7 +21,7 @@ from . import sqlite_statements as statements
 from . import sqlite_writes
 from .fairness import Turns
 from .group_commit import GroupCommit
-from .interface import MOST_PER_FUNCTION, Again, Counts, StaleLeaseError
+from .interface import Again, Counts, Limits, StaleLeaseError
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ T = TypeVar("T")
 class SqliteEventQueue:
     """An `EventQueue` in a file; raises UnavailableError where it cannot be opened."""
 
-    def __init__(self, path: Path, *, most_per_function: int = MOST_PER_FUNCTION) -> None:
+    def __init__(self, path: Path, *, limits: Limits | None = None) -> None:
         self._database = SqliteDatabase(path, "", synchronous="FULL")
-        self._most_per_function = most_per_function
+        self._limits = limits or Limits()
         self._prepared = False
         self._turns = Turns()
         self._arrived = asyncio.Event()
@@ -133,9 +133,7 @@ class SqliteEventQueue:
     async def _commit(
         self, writes: Sequence[Enqueue | Settle]
     ) -> Sequence[WriteResult | Exception]:
-        return await self._run(
-            partial(sqlite_writes.apply, writes=writes, most_per_function=self._most_per_function)
-        )
+        return await self._run(partial(sqlite_writes.apply, writes=writes, limits=self._limits))
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run an operation as one transaction, on tables that are there."""

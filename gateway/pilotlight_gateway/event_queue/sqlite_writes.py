@@ -23,13 +23,13 @@ from .interface import (
     StaleLeaseError,
 )
 from .rows import COLUMNS
-from .writes import Enqueue, Settle, check_room
+from .writes import Enqueue, Room, Settle
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
-    from .interface import Event
+    from .interface import Event, Limits
     from .writes import WriteResult
 
 __all__ = ["apply", "purge", "redrive"]
@@ -51,6 +51,10 @@ SELECT json_group_array(json_array(namespace, function, enqueued - done - purged
 FROM event_lanes WHERE (namespace, function) IN (
     SELECT row.value ->> 0, row.value ->> 1 FROM json_each(:rows) AS row
 )
+"""
+_KEPT_BYTES = """
+SELECT json_group_array(json_array(namespace, function, bytes)) FROM event_bytes
+WHERE namespace IN (SELECT row.value FROM json_each(:rows) AS row)
 """
 _KNOWN_IDS = """
 SELECT json_group_array(row.value) FROM json_each(:rows) AS row
@@ -115,14 +119,14 @@ class _Bytes:
 
 
 def apply(
-    connection: sqlite3.Connection, *, writes: Sequence[Enqueue | Settle], most_per_function: int
+    connection: sqlite3.Connection, *, writes: Sequence[Enqueue | Settle], limits: Limits
 ) -> list[WriteResult | Exception]:
     """Do a group of writes: first those that keep, then those that settle."""
     outcomes: dict[int, WriteResult | Exception] = {}
     enqueues = [(number, one) for number, one in enumerate(writes) if isinstance(one, Enqueue)]
     settles = [(number, one) for number, one in enumerate(writes) if isinstance(one, Settle)]
     if enqueues:
-        outcomes |= _enqueue(connection, enqueues, most_per_function)
+        outcomes |= _enqueue(connection, enqueues, limits)
     if settles:
         outcomes |= _settle(connection, settles)
     return [outcomes[number] for number in range(len(writes))]
@@ -157,29 +161,39 @@ def purge(
 
 
 def _enqueue(
-    connection: sqlite3.Connection, writes: Sequence[tuple[int, Enqueue]], most_per_function: int
+    connection: sqlite3.Connection, writes: Sequence[tuple[int, Enqueue]], limits: Limits
 ) -> dict[int, WriteResult | Exception]:
     """Keep the events of several writes; returns each write's outcome by its number."""
-    functions = {event.function_key for _, write in writes for event in write.events}
-    found = _rows(connection, _KEPT, functions)
-    kept = Counter(
-        {FunctionKey(namespace, function): count for namespace, function, count in found}
-    )
+    room = _room(connection, [event for _, write in writes for event in write.events], limits)
     outcomes: dict[int, WriteResult | Exception] = {}
     fitting: list[tuple[int, Sequence[Event]]] = []
     for number, write in writes:
         try:
-            check_room(write.events, kept, most_per_function)
+            room.take(write.events)
         except QueueFullError as refusal:
             outcomes[number] = refusal
         else:
-            kept.update(event.function_key for event in write.events)
             fitting.append((number, write.events))
     new = _keep(connection, [event for _, events in fitting for event in events])
     for number, events in fitting:
         # Of two events with one id in one group the first is the new one.
         outcomes[number] = [new.pop(event.id, None) is not None for event in events]
     return outcomes
+
+
+def _room(connection: sqlite3.Connection, events: Sequence[Event], limits: Limits) -> Room:
+    """Read what the functions of events keep."""
+    found = _rows(connection, _KEPT, {event.function_key for event in events})
+    sizes = _rows(connection, _KEPT_BYTES, {event.namespace for event in events})
+    accounts: Counter[str] = Counter()
+    for namespace, _, size in sizes:
+        accounts[namespace] += size
+    return Room(
+        limits,
+        {FunctionKey(namespace, function): count for namespace, function, count in found},
+        {FunctionKey(namespace, function): size for namespace, function, size in sizes},
+        accounts,
+    )
 
 
 def _keep(connection: sqlite3.Connection, events: Sequence[Event]) -> dict[str, Event]:

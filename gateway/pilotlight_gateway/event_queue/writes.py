@@ -6,14 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .interface import FunctionKey, QueueFullError
+from .interface import QueueFullError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .interface import Event, EventLease, Settlement
+    from .interface import Event, EventLease, FunctionKey, Limits, Settlement
 
-__all__ = ["Enqueue", "Settle", "WriteResult", "check_room"]
+__all__ = ["Enqueue", "Room", "Settle", "WriteResult"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,39 @@ WriteResult = list[bool] | None
 """Of an `Enqueue`, which of its events are new; of a `Settle`, nothing."""
 
 
-def check_room(events: Sequence[Event], kept: Mapping[FunctionKey, int], largest: int) -> None:
-    """Raise QueueFullError where a function that keeps that many may not keep these as well."""
-    for function, count in Counter(event.function_key for event in events).items():
-        if kept.get(function, 0) + count > largest:
-            raise QueueFullError(function, largest)
+class Room:
+    """What the functions of a group of writes keep, and what they may keep beside it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        events: Mapping[FunctionKey, int],
+        function_bytes: Mapping[FunctionKey, int],
+        account_bytes: Mapping[str, int],
+    ) -> None:
+        self._limits = limits
+        self._events = Counter(events)
+        self._function_bytes = Counter(function_bytes)
+        self._account_bytes = Counter(account_bytes)
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Count events that are to be kept, all or none; raises QueueFullError."""
+        limits = self._limits
+        counts: Counter[FunctionKey] = Counter()
+        sizes: Counter[FunctionKey] = Counter()
+        for event in events:
+            counts[event.function_key] += 1
+            sizes[event.function_key] += len(event.payload)
+        accounts: Counter[str] = Counter()
+        for key, size in sizes.items():
+            accounts[key.namespace] += size
+        for key in counts:
+            if self._events[key] + counts[key] > limits.events:
+                raise QueueFullError(key, f"{limits.events} events")
+            if self._function_bytes[key] + sizes[key] > limits.function_bytes:
+                raise QueueFullError(key, f"{limits.function_bytes} bytes")
+            if self._account_bytes[key.namespace] + accounts[key.namespace] > limits.account_bytes:
+                raise QueueFullError(key, f"{limits.account_bytes} bytes of its account")
+        self._events.update(counts)
+        self._function_bytes.update(sizes)
+        self._account_bytes.update(accounts)

@@ -5,6 +5,7 @@ What was found out about the caller goes into the event, as payload 2.0 says it.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ from .errors import HttpError
 from .tokens import check_token
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aiohttp.web_request import BaseRequest
 
-    from pilotlight_gateway.auth.caller import Authenticator, Caller
+    from pilotlight_gateway.auth.caller import Authenticator, Verify
 
     from .authorizer import Authorizer
     from .issuers import Issuers
@@ -50,14 +53,25 @@ class Authorisation:
             return await self.authorizer.check(auth.authorizer, match)
         return {}
 
-    async def check_signature(self, request: BaseRequest, match: Match) -> Findings:
-        """Check the signature, which covers the body, where the site asks for one.
+    async def check_signed_head(self, request: BaseRequest, match: Match) -> Verify | None:
+        """Check all of a signature but the body's part, where the site asks for one.
 
-        Who signs must be of the function's account; raises HttpError.
+        Raises HttpError; None where it asks for none.
         """
         if match.site.auth.type != "iam":
+            return None
+        path, query = split_target(request.raw_path, request.headers.get("Host", ""))
+        head = RequestHead(request.method, path, query, request.headers)
+        with _refused(match):
+            _check_service(request.headers.get("Authorization", ""))
+            return await self.authenticator.check_head(head)
+
+    def check_signature(self, match: Match, verify: Verify | None, body_sha256: str) -> Findings:
+        """Check the body's part; who signs must be of the function's account; raises HttpError."""
+        if verify is None:
             return {}
-        caller = await self._signer(request, match)
+        with _refused(match):
+            caller = verify(body_sha256)
         if caller.account != match.account:
             raise HttpError(403)
         return {
@@ -72,15 +86,15 @@ class Authorisation:
             }
         }
 
-    async def _signer(self, request: BaseRequest, match: Match) -> Caller:
-        path, query = split_target(request.raw_path, request.headers.get("Host", ""))
-        head = RequestHead(request.method, path, query, request.headers)
-        try:
-            _check_service(request.headers.get("Authorization", ""))
-            return await self.authenticator.authenticate(head, match.request.body)
-        except ApiError as error:
-            log.info("http request refused", request_id=match.request.request_id, why=str(error))
-            raise HttpError(403) from error
+
+@contextmanager
+def _refused(match: Match) -> Iterator[None]:
+    """Tell nobody but the log why a signature is refused."""
+    try:
+        yield
+    except ApiError as error:
+        log.info("http request refused", request_id=match.request.request_id, why=str(error))
+        raise HttpError(403) from error
 
 
 def _check_service(authorization: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,7 +18,6 @@ import structlog
 from pilotlight.errors import PilotlightError
 from pilotlight.openid import read_keys
 from pilotlight_gateway import errors
-from pilotlight_gateway.bodies import read_body
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
 from pilotlight_gateway.invocation.invocation import LARGEST_EVENT, Invocation
@@ -36,9 +36,13 @@ from .rate_limit import RateLimiter
 from .sites import UnknownUrlError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from aiohttp.web_request import BaseRequest
 
     from pilotlight_gateway.auth.caller import Authenticator
+    from pilotlight_gateway.bodies import Bodies, Body
+    from pilotlight_gateway.invocation.invocation import Answer
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.settings import Settings
 
@@ -61,9 +65,15 @@ class HttpEndpoint:
     """Answers requests to function URLs and routes."""
 
     def __init__(
-        self, settings: Settings, sites: Sites, invoker: Invoker, authenticator: Authenticator
+        self,
+        settings: Settings,
+        sites: Sites,
+        invoker: Invoker,
+        authenticator: Authenticator,
+        bodies: Bodies,
     ) -> None:
         self.sites = sites
+        self._bodies = bodies
         self._invoker = invoker
         self._rates = RateLimiter()
         issuers = Issuers(partial(read_keys, private=settings.private_addresses))
@@ -107,11 +117,25 @@ class HttpEndpoint:
         _check_head(request, match.site.style)
         self._limit(match)
         found = await self._authorisation.check_head(match)
-        match = replace(match, request=await _with_body(request, match.request))
-        found |= await self._authorisation.check_signature(request, match)
-        match = replace(match, authorizer=found)
-        answer = await self._invoke(match, match.site.reference, event_of(match))
-        return FORMATS[match.site.style].response(answer)
+        verify = await self._authorisation.check_signed_head(request, match)
+        async with self._reading(request) as body:
+            found |= self._authorisation.check_signature(match, verify, body.sha256)
+            incoming = replace(match.request, body=body.content)
+            match = replace(match, request=incoming, authorizer=found)
+            answer = await self._invoke(match, match.site.reference, event_of(match))
+        return await _whole(answer, match)
+
+    @asynccontextmanager
+    async def _reading(self, request: BaseRequest) -> AsyncIterator[Body]:
+        """Read a body; what is wrong with it is said as sites say it."""
+        try:
+            reading = self._bodies.reading(request, LARGEST_EVENT, errors.RequestTooLargeError)
+            async with reading as body:
+                yield body
+        except errors.ApiError as error:
+            raise HttpError(
+                error.status, error.message, headers=tuple(error.headers.items())
+            ) from error
 
     def _limit(self, match: Match) -> None:
         rate = match.site.rate
@@ -124,9 +148,10 @@ class HttpEndpoint:
     async def _ask(self, match: Match, reference: str, event: bytes) -> bytes:
         """Invoke an authorizer function, as a request of its own."""
         request = replace(match.request, request_id=new_request_id())
-        return await self._invoke(replace(match, request=request), reference, event)
+        answer = await self._invoke(replace(match, request=request), reference, event)
+        return await answer.read()
 
-    async def _invoke(self, match: Match, name: str, event: bytes) -> bytes:
+    async def _invoke(self, match: Match, name: str, event: bytes) -> Answer:
         """Invoke a function of the site's account, `name` or `name:qualifier`; raises HttpError."""
         if len(event) > LARGEST_EVENT:
             raise HttpError(413)
@@ -135,12 +160,12 @@ class HttpEndpoint:
         reference = _reference(match, name)
         try:
             answer = await self._invoker.invoke(reference, _invocation(match, reference, event))
-            body = await answer.read()
         except (errors.ApiError, PilotlightError) as error:
             raise _problem(error, match) from error
         if answer.function_error:
+            answer.release()
             raise HttpError(502)
-        return body
+        return answer
 
 
 def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
@@ -195,12 +220,13 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-async def _with_body(request: BaseRequest, incoming: HttpRequest) -> HttpRequest:
-    try:
-        body = await read_body(request, LARGEST_EVENT, errors.RequestTooLargeError)
-    except errors.ApiError as error:
-        raise HttpError(error.status, error.message) from error
-    return replace(incoming, body=body)
+async def _whole(answer: Answer, match: Match) -> HttpResponse:
+    """Make a response of an answer, which is in memory until the client has it."""
+    with ExitStack() as giving_up:
+        giving_up.callback(answer.release)
+        response = FORMATS[match.site.style].response(await answer.hold())
+        response.release = giving_up.pop_all().close
+        return response
 
 
 def event_of(match: Match) -> bytes:
@@ -245,4 +271,5 @@ def _reply(response: HttpResponse) -> Reply:
         response.body,
         content_type=kinds[-1] if kinds else "application/json",
         repeated=rest,
+        release=response.release,
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["HttpRequest", "HttpResponse", "grouped", "is_text"]
 
@@ -72,6 +72,8 @@ class HttpResponse:
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    release: Callable[[], None] = lambda: None
+    """Called once the client has it, or has gone."""
 
 
 def is_text(content_type: str) -> bool:

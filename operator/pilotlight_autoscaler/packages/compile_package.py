@@ -15,6 +15,7 @@ import marshal
 import os
 import resource
 import shutil
+import stat
 import sys
 import zipfile
 from pathlib import Path
@@ -52,7 +53,8 @@ def compile_package(package: Path, target: Path) -> bool:
 def _sources(entries: list[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     """Return the modules that bring no bytecode of their own."""
     names = {entry.filename for entry in entries}
-    modules = (entry for entry in entries if entry.filename.endswith(".py"))
+    plain = (entry for entry in entries if not stat.S_ISLNK(entry.external_attr >> 16))
+    modules = (entry for entry in plain if entry.filename.endswith(".py"))
     return [module for module in modules if _place(module.filename) not in names]
 
 

@@ -105,6 +105,9 @@ class FactsReader:
             return await self._inline_package(function, code.inline)
         if code.zip is None:
             return None
+        # A name is no ticket: another account's package is as good as none.
+        if not await self._artifacts.belongs(code.zip, function.metadata.namespace):
+            return None
         size = await self._artifacts.size(code.zip)
         return None if size is None else Package(code.zip, size)
 
@@ -116,8 +119,9 @@ class FactsReader:
             return error
         sha256 = hashlib.sha256(content).hexdigest()
         # Asked first: a reconcile of a settled function writes nothing.
-        if await self._artifacts.size(sha256) is None:
+        if not await self._artifacts.belongs(sha256, function.metadata.namespace):
             await self._artifacts.put(sha256, _once(content))
+            await self._artifacts.note_owner(sha256, function.metadata.namespace)
         return Package(sha256, len(content))
 
     def _secret(self, function: Function) -> Secret | None:

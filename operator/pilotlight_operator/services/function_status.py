@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 from pilotlight.arn import function_arn
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import PilotlightError
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Configuration, FunctionStatus
 from pilotlight.revision import digest_environment, revision_of
 
 from .function_problems import find_problem
 
 if TYPE_CHECKING:
+    from pilotlight.resources import Function
+
     from .function_facts import Facts, Package
     from .function_problems import Problem
 
@@ -71,6 +74,8 @@ def _serving(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
         **_update_status("Successful" if settled else "InProgress" if created else None),
     }
     status = _observed(facts, at).model_copy(update=update)
+    if previous.revision not in {None, revision} and status.last_modified == previous.last_modified:
+        status = status.model_copy(update={"last_modified": at})  # a Secret says something else
     return _with_conditions(status, at, **_progress(facts, revision, settled=settled))
 
 
@@ -133,10 +138,17 @@ def _observed(facts: Facts, at: str) -> FunctionStatus:
     return previous.model_copy(
         update={
             "observed_generation": generation,
-            "last_modified": at if changed else previous.last_modified,
+            "last_modified": _modified(function, at) if changed else previous.last_modified,
             "arn": arn,
         }
     )
+
+
+def _modified(function: Function, at: str) -> str:
+    """Say when a change was made: as the API noted it, if it was the API that made this one."""
+    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION, "")
+    before = function.status.last_modified or ""
+    return noted if noted.removesuffix("Z") > before.removesuffix("Z") else at
 
 
 def _state(state: str, problem: Problem | None = None) -> dict[str, str | None]:

@@ -71,7 +71,7 @@ class VersionService:
 
     async def _ready(self, version: FunctionVersion) -> Said:
         sha256 = version.spec.configuration.code_sha256
-        if await self._artifacts.size(sha256) is None:
+        if not await self._artifacts.belongs(sha256, version.metadata.namespace):
             return "False", "PackageMissing", f"package {sha256} is not stored"
         return "True", "Serving", f"revision {version.spec.revision} can be run"
 

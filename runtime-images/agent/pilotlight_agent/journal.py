@@ -18,7 +18,8 @@ from pilotlight_wire.events import EventType
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 33_554_432
 _BATCH_SECONDS = 0.005
-_DROPPED = f'{{"type":"{EventType.DROPPED}","count":%d}}\n'.encode()
+_WRITE_BYTES = 65_536
+_DROPPED = f'{{"type":"{EventType.DROPPED}","count":%d,"bytes":%d}}\n'.encode()
 
 
 class Clock:
@@ -47,6 +48,8 @@ class Journal:
         self._pending: list[str] = []
         self._lines: deque[bytes] = deque()
         self._bytes = 0
+        self.forgotten_bytes = 0
+        """Of all events that had to make room."""
         self._readers: list[Callable[[], None]] = []
         self._scheduled = False
 
@@ -96,7 +99,9 @@ class Journal:
         self._lines.append(line)
         self._bytes += len(line)
         while len(self._lines) > _MOST_EVENTS or self._bytes > _MOST_BYTES:
-            self._bytes -= len(self._lines.popleft())
+            gone = len(self._lines.popleft())
+            self._bytes -= gone
+            self.forgotten_bytes += gone
 
 
 class Source:
@@ -129,8 +134,8 @@ class Source:
 class Cursor:
     """One reader's place in the journal: what it has seen, and how it is written to.
 
-    `write` sends bytes, `writable` says whether the reader keeps up. A gap becomes
-    `{"type":"dropped","count":n}`.
+    `write` sends a few lines at a time, `writable` says whether the reader keeps up. A gap becomes
+    `{"type":"dropped","count":n,"bytes":n}`.
     """
 
     def __init__(
@@ -142,20 +147,34 @@ class Cursor:
     ) -> None:
         self._journal = journal
         self._seen = after
+        self._seen_bytes = 0 if after == 0 else journal.forgotten_bytes
         self._write = write
         self._writable = writable
         journal.add_reader(self.advance)
 
     def advance(self) -> None:
         """Send what is new, if the reader keeps up."""
-        if self._seen >= self._journal.last or not self._writable():
-            return
-        lines, dropped = self._journal.since(self._seen)
-        self._seen = self._journal.last
-        if dropped:
-            lines.insert(0, _DROPPED % dropped)
-        self._write(b"".join(lines))
+        while self._seen < self._journal.last and self._writable():
+            lines, dropped = self._journal.since(self._seen)
+            if dropped:
+                gap = max(0, self._journal.forgotten_bytes - self._seen_bytes)
+                self._seen_bytes = self._journal.forgotten_bytes
+                self._write(_DROPPED % (dropped, gap))
+            some = _beginning(lines)
+            self._seen += dropped + len(some)
+            self._seen_bytes += sum(map(len, some))
+            self._write(b"".join(some))
 
     def close(self) -> None:
         """Stop reading."""
         self._journal.remove_reader(self.advance)
+
+
+def _beginning(lines: list[bytes]) -> list[bytes]:
+    """Return as many as go out at once, one at least: a reader may lag, and memory is short."""
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line)
+        if size > _WRITE_BYTES:
+            return lines[: number + 1]
+    return lines

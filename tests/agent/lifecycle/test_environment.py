@@ -19,13 +19,14 @@ def note(name):
     with open(os.path.join(os.environ["NOTES"], name), "a") as file:
         file.write(f"{os.getpid()}\\n")
 
-def daemonise(clean):
+def daemonise(variables):
     # Two forks and a session of its own: nobody's child any more.
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            if clean:
-                os.execve(sys.executable, [sys.executable, "-c", LOOP, os.environ["NOTES"]], {})
+            if variables is not None:
+                command = [sys.executable, "-c", LOOP, os.environ["NOTES"]]
+                os.execve(sys.executable, command, variables)
             note("daemon")
             while True:
                 time.sleep(60)
@@ -54,8 +55,9 @@ def handler(event, context):
         time.sleep(60)
     if kind == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
-    if kind in {"daemon", "clean daemon"}:
-        daemonise(kind == "clean daemon")
+    if kind in {"daemon", "clean daemon", "forged daemon"}:
+        forged = {"AWS_LAMBDA_LOG_STREAM_NAME": "2026/01/01/[$LATEST]" + "0" * 32}
+        daemonise({"clean daemon": {}, "forged daemon": forged}.get(kind))
         subprocess.Popen(["sleep", "1000"])
         while not os.path.exists(os.path.join(os.environ["NOTES"], "daemon")):
             time.sleep(0.005)
@@ -149,9 +151,9 @@ def test_after_a_timeout_a_new_process_serves(agent: Agent) -> None:
     assert not is_running(before["pid"])
 
 
-@pytest.mark.parametrize("kind", ["daemon", "clean daemon"])
+@pytest.mark.parametrize("kind", ["daemon", "clean daemon", "forged daemon"])
 def test_a_timeout_kills_what_has_hidden(agent: Agent, kind: str) -> None:
-    """A daemon of a session of its own dies too, even with an empty environment."""
+    """A daemon in its own session dies too, without variables and with another's log stream."""
     daemon = agent.folder / "notes" / "daemon"
     daemon.unlink(missing_ok=True)
     assert agent.invoke({"do": kind}).report["status"] == "timeout"

@@ -22,7 +22,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, i
 
 
 def test_a_crowd_is_killed_in_one_step(killed: list[tuple[int, int]]) -> None:
-    tree.kill(7, b"mark", others=[])
+    tree.kill(7, b"mark", others={})
     assert killed == [(-1, signal.SIGKILL)]
 
 
@@ -32,7 +32,7 @@ def test_outside_a_pod_nobody_else_is_killed(
     """There, minus one would be everything that the user runs."""
     monkeypatch.setattr(os, "getpid", lambda: 4711)
     assert not tree.is_crowded()
-    tree.kill(2**22 + 1, b"mark", others=[])
+    tree.kill(2**22 + 1, b"mark", others={})
     assert -1 not in {pid for pid, _ in killed}
 
 

@@ -18,7 +18,7 @@ from pilotlight.resources import Configuration
 from pilotlight_autoscaler.packages import compile_package, compiled_packages
 from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages, runs_own_python
 from pilotlight_autoscaler.quiet import Quiet
-from pilotlight_wire import archive
+from pilotlight_wire import archive_directory
 from tests.autoscaler.claims.test_wire import eventually
 from tests.support.agent import pack
 from tests.support.memory import MemoryArtifacts
@@ -187,7 +187,7 @@ async def test_a_compilation_waits_until_nothing_starts() -> None:
 
 async def test_what_no_pod_would_unpack_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     """A package may be as large as it is without bytecode."""
-    monkeypatch.setattr(archive, "ENTRY_LIMIT", 2)
+    monkeypatch.setattr(archive_directory, "ENTRY_LIMIT", 2)
     artifacts = MemoryArtifacts()
     sha256 = await stored(artifacts, zipped(SOURCE))
     async with running(compiling(artifacts)) as packages:

@@ -11,6 +11,7 @@ from pilotlight.resources import Function, Key, Secret
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_cli.failures import Failure
 from pilotlight_cli.manifests import load
+from pilotlight_cli.package import Packages
 from pilotlight_cli.platform import Applied
 from tests.support.memory import MemoryResources
 from tests.support.platform import manifest, write_function
@@ -63,7 +64,7 @@ class Folder:
         self.console = FakeConsole()
         self.resources = MemoryResources()
         fakes: tuple[Any, Any] = (self.platform, self.console)
-        self.applied = AppliedFolder(self.resources, *fakes)
+        self.applied = AppliedFolder(self.resources, *fakes, Packages())
 
     async def start(self) -> None:
         """Apply what is there."""
@@ -92,6 +93,24 @@ async def test_only_the_function_whose_code_changed_is_applied(folder: Folder) -
     one.write_text("handler = repr")
     assert await folder.save(one) == ["one"]
     assert await folder.save(one) == []
+
+
+async def test_what_a_link_leads_to_is_code_as_well(folder: Folder) -> None:
+    """A saved target is a change, and is watched, of a linked file and of a linked folder."""
+    write_function(folder.path / "one", "one", "handler = print")
+    beside = folder.path / "beside"
+    (beside / "library").mkdir(parents=True)
+    shared, inside = beside / "shared.py", beside / "library" / "inside.py"
+    for target in (shared, inside):
+        target.write_text("x = 1")
+    (folder.path / "one/src/shared.py").symlink_to(shared)
+    (folder.path / "one/src/library").symlink_to(beside / "library")
+    await folder.start()
+    assert {shared, beside / "library"} < folder.applied.sources
+    for target in (shared, inside):
+        target.write_text("x = 22")
+        assert await folder.save(target) == ["one"]
+    assert await folder.save(beside / "stranger.py") == []
 
 
 async def test_a_new_manifest_is_applied(folder: Folder) -> None:

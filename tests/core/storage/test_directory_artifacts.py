@@ -33,8 +33,8 @@ async def broken(content: bytes) -> AsyncIterator[bytes]:
 
 
 def names_in(folder: Path) -> set[str]:
-    """Name what stands in a folder."""
-    return {path.name for path in folder.iterdir()}
+    """Name what stands in a folder, beside who brought it."""
+    return {path.name for path in folder.iterdir()} - {"owners"}
 
 
 @pytest.fixture
@@ -55,6 +55,29 @@ async def test_what_was_put_is_read_in_chunks(store: DirectoryArtifacts) -> None
     assert found.size == len(CONTENT)
     assert b"".join(read) == CONTENT
     assert len(read) > 1
+
+
+async def test_a_package_belongs_to_who_brought_its_bytes(store: DirectoryArtifacts) -> None:
+    """To know its name is not to have it; equal bytes are kept once."""
+    await store.put(SHA256, chunks(CONTENT))
+    assert not await store.belongs(SHA256, "a")
+    await store.note_owner(SHA256, "a")
+    assert await store.belongs(SHA256, "a")
+    assert not await store.belongs(SHA256, "b")
+    with pytest.raises(NotFoundError):
+        await store.note_owner("0" * 64, "a")
+    assert await store.collect(set(), unused_seconds=-1) == 1
+    assert not await store.belongs(SHA256, "a")
+
+
+async def test_what_was_kept_before_owners_were_noted_is_everybodys(tmp_path: Path) -> None:
+    """Functions of an earlier version go on; what comes later is its owners' alone."""
+    (tmp_path / SHA256).write_bytes(CONTENT)
+    store = DirectoryArtifacts(tmp_path)
+    assert await store.belongs(SHA256, "anybody")
+    later = hashlib.sha256(b"later").hexdigest()
+    await store.put(later, chunks(b"later"))
+    assert not await DirectoryArtifacts(tmp_path).belongs(later, "anybody")
 
 
 @pytest.mark.parametrize("announced", ["0" * 64, "../escaped", "", SHA256.upper()])

@@ -82,16 +82,18 @@ def sign(given: FunctionCredentials, *, access_key: str = "", secret: str = "") 
 async def test_a_function_is_known_by_its_credentials() -> None:
     """Its account, and its name for who authorises and who reads the log."""
     async with trusting() as (authenticator, _):
-        assert await authenticator.authenticate(sign(issued()), BODY) == CALLER
+        assert await signed.authenticate(authenticator, sign(issued()), BODY) == CALLER
 
 
 async def test_a_stolen_token_alone_signs_nothing() -> None:
     """Token and access key travel in every request; the secret does not."""
     async with trusting() as (authenticator, _):
         with pytest.raises(InvalidSignatureError):
-            await authenticator.authenticate(sign(issued(), secret="guessed"), BODY)
+            await signed.authenticate(authenticator, sign(issued(), secret="guessed"), BODY)
         with pytest.raises(UnrecognizedClientError):
-            await authenticator.authenticate(sign(issued(), access_key="ASIA" + "A" * 16), BODY)
+            await signed.authenticate(
+                authenticator, sign(issued(), access_key="ASIA" + "A" * 16), BODY
+            )
 
 
 @pytest.mark.parametrize(("function", "account"), [("gone", ACCOUNT), ("caller", "9" * 12)])
@@ -99,13 +101,13 @@ async def test_credentials_end_with_what_they_are_bound_to(function: str, accoun
     """A function that is not there, and a namespace that is another account's by now."""
     async with trusting() as (authenticator, _):
         with pytest.raises(UnrecognizedClientError):
-            await authenticator.authenticate(sign(issued(function, account)), BODY)
+            await signed.authenticate(authenticator, sign(issued(function, account)), BODY)
 
 
 async def test_a_deleted_function_calls_no_more() -> None:
     """At once, though its credentials would last for hours."""
     async with trusting() as (authenticator, resources):
-        await authenticator.authenticate(sign(issued()), BODY)
+        await signed.authenticate(authenticator, sign(issued()), BODY)
         gone = asyncio.Event()
         assert authenticator.functions is not None
 
@@ -117,7 +119,7 @@ async def test_a_deleted_function_calls_no_more() -> None:
         await resources.delete(Function, Key("team-a", "caller"))
         await gone.wait()
         with pytest.raises(UnrecognizedClientError):
-            await authenticator.authenticate(sign(issued()), BODY)
+            await signed.authenticate(authenticator, sign(issued()), BODY)
 
 
 async def test_credentials_expire() -> None:
@@ -130,7 +132,7 @@ async def test_credentials_expire() -> None:
         )
         expired = SigV4Authenticator(authenticator.keys, REGION, functions=later)
         with pytest.raises(ExpiredTokenError, match="is expired"):
-            await expired.authenticate(sign(issued()), BODY)
+            await signed.authenticate(expired, sign(issued()), BODY)
 
 
 async def test_where_no_function_has_credentials_a_token_is_refused() -> None:
@@ -139,9 +141,9 @@ async def test_where_no_function_has_credentials_a_token_is_refused() -> None:
         await resources.create(signed.access_key("AKIDALICE"))
         head = signed.sign(PATH, BODY, "AKIDALICE", token="any")
         for one in (SigV4Authenticator(authenticator.keys, REGION), authenticator):
-            assert await one.authenticate(signed.sign(PATH, BODY, "AKIDALICE"), BODY)
+            assert await signed.authenticate(one, signed.sign(PATH, BODY, "AKIDALICE"), BODY)
             with pytest.raises(UnrecognizedClientError):
-                await one.authenticate(head, BODY)
+                await signed.authenticate(one, head, BODY)
 
 
 def test_a_function_may_invoke_and_nothing_else() -> None:

@@ -31,12 +31,13 @@ from pilotlight_gateway.errors import (
 from tests.support import signed
 from tests.support.following import following
 from tests.support.memory import MemoryResources
-from tests.support.signed import REGION, access_key
+from tests.support.signed import REGION, access_key, authenticate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 BODY = b'{"a": 1}'
+BODY_SHA256 = hashlib.sha256(BODY).hexdigest()
 ALICE = Caller("123456789012", "team-a", "AKIDALICE")
 
 
@@ -68,7 +69,7 @@ def change(head: RequestHead, **headers: str) -> RequestHead:
 async def test_what_botocore_signs_is_believed() -> None:
     async with trusting() as authenticator:
         head = sign(headers={"X-Amz-Log-Type": "Tail", "X-Amz-Client-Context": " e30= "})
-        assert await authenticator.authenticate(head, BODY) == ALICE
+        assert await authenticate(authenticator, head, BODY) == ALICE
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ async def test_only_ascii_white_space_is_folded(sent: str, passes: bool) -> None
     """No other character stands for the space that was signed."""
     async with trusting() as authenticator:
         head = change(sign(headers={"X-Amz-Meta": "a b"}), X_Amz_Meta=sent)
-        answer = authenticator.authenticate(head, BODY)
+        answer = authenticate(authenticator, head, BODY)
         if passes:
             assert await answer == ALICE
         else:
@@ -95,7 +96,7 @@ async def test_bytes_that_are_no_text_are_a_wrong_signature(name: str) -> None:
         for place in range(20, len(signed.headers[name]), 7) if name == "Authorization" else (1,):
             value = f"{signed.headers[name][:place]}\udcff{signed.headers[name][place:]}"
             with pytest.raises(ApiError) as refused:
-                await authenticator.authenticate(change(signed, **{name: value}), BODY)
+                await authenticate(authenticator, change(signed, **{name: value}), BODY)
             assert refused.value.status in {400, 403}
 
 
@@ -108,12 +109,13 @@ async def test_raw_bytes_in_a_path_and_query_can_be_signed() -> None:
         for path, query in (("/\udcff", ""), ("/", "a=%FF"), ("/", "\udcff")):
             head = RequestHead(other.method, path, query, other.headers)
             with pytest.raises(InvalidSignatureError):
-                await authenticator.authenticate(head, BODY)
+                await authenticate(authenticator, head, BODY)
             digest = hashlib.sha256(BODY).hexdigest()
             signature = signature_of(head, credentials, digest, signed.SECRET_KEY)
             written = other.headers["Authorization"].replace(credentials.signature, signature)
             assert (
-                await authenticator.authenticate(change(head, Authorization=written), BODY) == ALICE
+                await authenticate(authenticator, change(head, Authorization=written), BODY)
+                == ALICE
             )
 
 
@@ -121,7 +123,7 @@ async def test_no_signature_is_refused() -> None:
     async with trusting() as authenticator:
         head = RequestHead("POST", "/", "", CIMultiDict({"Host": "x"}))
         with pytest.raises(MissingTokenError):
-            await authenticator.authenticate(head, b"")
+            await authenticate(authenticator, head, b"")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,34 @@ async def test_what_is_wrong_is_refused(
     """Signed when the test runs: signatures expire."""
     async with trusting() as authenticator:
         with pytest.raises(error):
-            await authenticator.authenticate(made(), body)
+            await authenticate(authenticator, made(), body)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: sign(key="AKIDNOBODY"),
+        lambda: sign(region="eu-west-1"),
+        lambda: change(sign(), X_Amz_Date="today"),
+        lambda: change(sign(), Authorization="Bearer token"),
+        lambda: change(sign(), X_Amz_Content_SHA256="UNSIGNED-PAYLOAD"),
+        lambda: sign(secret="wrong", headers={"X-Amz-Content-SHA256": BODY_SHA256}),
+    ],
+)
+async def test_a_head_is_refused_without_its_body(made: Callable[[], RequestHead]) -> None:
+    """No byte of a stranger's body is read; where the hash is announced, the signature counts."""
+    async with trusting() as authenticator:
+        with pytest.raises(ApiError):
+            await authenticator.check_head(made())
+
+
+async def test_an_announced_hash_must_be_the_bodys() -> None:
+    """It is signed, so that another body is no less a forgery."""
+    async with trusting() as authenticator:
+        head = sign(headers={"X-Amz-Content-SHA256": BODY_SHA256})
+        assert await authenticate(authenticator, head, BODY) == ALICE
+        with pytest.raises(InvalidSignatureError, match="not the body's"):
+            await authenticate(authenticator, head, BODY + b" ")
 
 
 async def test_repeated_headers_are_refused() -> None:
@@ -156,7 +185,7 @@ async def test_repeated_headers_are_refused() -> None:
         repeated.add("Host", "elsewhere")
         twice = RequestHead(head.method, head.path, head.query, repeated)
         with pytest.raises(InvalidSignatureError, match="repeated: host"):
-            await authenticator.authenticate(twice, BODY)
+            await authenticate(authenticator, twice, BODY)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +196,7 @@ async def test_skew_is_named(late: timedelta, text: str) -> None:
     async with trusting() as authenticator:
         skewed = SigV4Authenticator(authenticator.keys, REGION, lambda: datetime.now(UTC) + late)
         with pytest.raises(InvalidSignatureError, match=text):
-            await skewed.authenticate(sign(), BODY)
+            await authenticate(skewed, sign(), BODY)
 
 
 @given(st.data())
@@ -191,7 +220,7 @@ async def test_one_changed_byte_is_refused(data: st.DataObject) -> None:
         if _same(head, changed) and body == BODY:
             return
         with pytest.raises(ApiError):
-            await authenticator.authenticate(changed, body)
+            await authenticate(authenticator, changed, body)
 
 
 def _flip(data: st.DataObject, text: str) -> str:

@@ -32,6 +32,7 @@ from pilotlight_gateway.event_queue.interface import (
     Done,
     EventLease,
     FunctionKey,
+    Limits,
     QueueFullError,
     Settlement,
     StaleLeaseError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from tests.support.postgres import Postgres
 
 LARGEST = 6
+LIMITS = Limits(events=LARGEST)
 ALPHABET = "aü\n"
 FUNCTIONS = st.sampled_from(["f", "g", "h"])
 IDS = st.sampled_from([f"id-{number}" for number in range(12)])
@@ -100,7 +102,7 @@ class Queues(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.now = 0.0
-        self.model = MemoryEventQueue(most_per_function=LARGEST)
+        self.model = MemoryEventQueue(limits=LIMITS)
         self.folder = tempfile.TemporaryDirectory()
         self.stack = contextlib.AsyncExitStack()
         self.queue = self.open()
@@ -211,12 +213,12 @@ def check(kind: Kind, examples: int, phases: tuple[Phase, ...] = tuple(Phase)) -
 
 
 def test_sqlite_does_what_memory_does() -> None:
-    check(Kind(lambda path: sqlite_queue(path, most_per_function=LARGEST), one_process=True), 60)
+    check(Kind(lambda path: sqlite_queue(path, limits=LIMITS), one_process=True), 60)
 
 
 def test_postgres_does_what_memory_does(server: Postgres) -> None:
     def opened(_: Path) -> AbstractAsyncContextManager[EventQueue]:
-        return postgres_queue(server.url, most_per_function=LARGEST)
+        return postgres_queue(server.url, limits=LIMITS)
 
     check(Kind(opened, one_process=False), 25)
 
@@ -231,7 +233,7 @@ def test_a_queue_that_forgets_the_epoch_is_caught() -> None:
 
     @contextlib.asynccontextmanager
     async def opened(_: Path) -> AsyncIterator[EventQueue]:
-        yield Forgetful(most_per_function=LARGEST)
+        yield Forgetful(limits=LIMITS)
 
     with pytest.raises(AssertionError):
         check(Kind(opened, one_process=False), 300, (Phase.generate,))

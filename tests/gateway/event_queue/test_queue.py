@@ -117,6 +117,38 @@ async def test_a_full_function_is_refused_and_others_are_not(queue: EventQueue) 
     assert await queue.enqueue(event("c")) == [True]
 
 
+async def test_a_queue_is_bounded_in_bytes(queue: EventQueue) -> None:
+    """Of each function and of an account; what is done or purged makes room, a dead letter not."""
+    large = b"x" * 600
+    await queue.enqueue(event("a", payload=large))
+    with pytest.raises(QueueFullError, match="1000 bytes may stand"):
+        await queue.enqueue(event("b", payload=large))
+    [held] = await lease(queue)
+    await queue.settle(held, Dead("RetriesExhausted", "", at=1.0))
+    with pytest.raises(QueueFullError):
+        await queue.enqueue(event("b", payload=large))
+    await queue.purge(F)
+    assert await queue.enqueue(event("b", payload=large)) == [True]
+    [held] = await lease(queue)
+    await queue.settle(held, Done())
+    assert await queue.enqueue(*(event(f, f, payload=large) for f in "fghi")) == [True] * 4
+    with pytest.raises(QueueFullError, match="bytes of its account"):
+        await queue.enqueue(event("j", "j", payload=large))
+    elsewhere = event("k", "j", payload=large, namespace="another")
+    assert await queue.enqueue(elsewhere) == [True]
+    assert (await queue.counts()).conserved
+
+
+async def test_what_is_kept_already_takes_no_more_room(queue: EventQueue) -> None:
+    """An event that comes twice is kept once, and counted once."""
+    twice = event("a", payload=b"x" * 400)
+    assert await queue.enqueue(twice) == [True]
+    assert await queue.enqueue(twice) == [False]
+    assert await queue.enqueue(event("b", payload=b"x" * 400)) == [True]
+    with pytest.raises(QueueFullError):
+        await queue.enqueue(event("c", payload=b"x" * 400))
+
+
 async def test_functions_take_turns(queue: EventQueue) -> None:
     await queue.enqueue(*(event(f"f{number}") for number in range(8)))
     await queue.enqueue(event("g0", "g"), event("h0", "h"))

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pilotlight.errors import UnavailableError
-from pilotlight_gateway.event_queue.interface import FunctionKey
+from pilotlight_gateway.event_queue.interface import FunctionKey, Limits
 from pilotlight_gateway.invocation.lineage import MOST_HOPS, count_hop
 from tests.gateway.events.conftest import Events, until
 
@@ -153,7 +153,7 @@ def test_a_full_queue_is_429_and_one_that_is_away_is_503(
 ) -> None:
     events.harness.create("full", FLAKY)
     queue: Any = events.harness.events
-    monkeypatch.setattr(queue, "_most_per_function", 0)
+    monkeypatch.setattr(queue, "_limits", Limits(events=0))
     with pytest.raises(ClientError) as refused:
         events.send("full")
     assert code_of(refused) == "TooManyRequestsException"

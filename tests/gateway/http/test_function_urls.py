@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -221,6 +222,19 @@ def test_an_unknown_address_is_forbidden(
     got = fetch(platform.port, target, host=host)
     assert (got.status, got.json()) == (403, {"Message": None})
     assert got.header("x-amzn-errortype") == "AccessDeniedException"
+
+
+def test_the_address_says_https_where_tls_ends_before_the_gateway(
+    platform: GatewayHarness, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so does where a package is read."""
+    services = platform.gateway.services
+    behind_tls = replace(services, settings=replace(services.settings, scheme="https"))
+    monkeypatch.setattr(platform.gateway._clients, "_services", behind_tls)
+    client = platform.client()
+    made = client.create_function_url_config(FunctionName=named, AuthType="NONE")
+    assert made["FunctionUrl"].startswith("https://")
+    assert client.get_function(FunctionName=named)["Code"]["Location"].startswith("https://")
 
 
 def test_a_throttle_is_429(platform: GatewayHarness, named: str) -> None:

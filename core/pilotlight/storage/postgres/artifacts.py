@@ -48,6 +48,8 @@ _NOTE_COMPILED = """
 INSERT INTO compiled_artifacts (sha256, tag, compiled) VALUES ($1, $2, $3)
 ON CONFLICT (sha256, tag) DO UPDATE SET compiled = excluded.compiled
 """
+_NOTE_OWNER = "INSERT INTO artifact_owners VALUES ($1, $2) ON CONFLICT DO NOTHING"
+_BELONGS = "SELECT 1 FROM artifact_owners WHERE sha256 = $1 AND namespace IN ($2, '*')"
 _COLLECT = """
 DELETE FROM artifacts
 WHERE sha256 <> ALL ($1::text[]) AND used_at < now() - make_interval(secs => $2)
@@ -103,6 +105,19 @@ class PostgresArtifacts:
             yield found["content"]
         for number in range(1, -(-found["size"] // CHUNK)):
             yield await self._chunk(sha256, found["upload"], number)
+
+    async def note_owner(self, sha256: str, namespace: str) -> None:
+        """Note that an account brought an artifact's bytes; raises NotFoundError."""
+        async with self._database.connection() as connection:
+            try:
+                await connection.execute(_NOTE_OWNER, sha256, namespace)
+            except asyncpg.ForeignKeyViolationError as error:
+                raise NotFoundError(f"no artifact {sha256}") from error
+
+    async def belongs(self, sha256: str, namespace: str) -> bool:
+        """Whether an artifact is there, and an account brought its bytes."""
+        async with self._database.connection() as connection:
+            return await connection.fetchval(_BELONGS, sha256, namespace) is not None
 
     async def compiled(self, sha256: str, tag: str) -> str | None:
         """Name the artifact that stands for a package where an interpreter runs it."""

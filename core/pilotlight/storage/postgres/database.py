@@ -56,7 +56,16 @@ CREATE TABLE compiled_artifacts (
 );
 CREATE INDEX ON compiled_artifacts (compiled);
 """
-MIGRATIONS = (FIRST_SCHEMA, COMPILED_ARTIFACTS)
+ARTIFACT_OWNERS = """
+CREATE TABLE artifact_owners (
+    sha256 text NOT NULL REFERENCES artifacts ON DELETE CASCADE,
+    namespace text NOT NULL,
+    PRIMARY KEY (sha256, namespace)
+);
+INSERT INTO artifact_owners SELECT sha256, '*' FROM artifacts;
+"""
+"""What was kept before owners were noted is everybody's."""
+MIGRATIONS = (FIRST_SCHEMA, COMPILED_ARTIFACTS, ARTIFACT_OWNERS)
 """What makes each version of the schema out of the one before."""
 LOCK = 0x70696C6F74
 """The advisory lock under which the schema and the days of the log are made."""

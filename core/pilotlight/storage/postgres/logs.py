@@ -1,17 +1,19 @@
 """Log lines in PostgreSQL, a partition a day: `LogStore` for a cluster.
 
 Old lines go by dropping a day, which costs the same however many there were. The bounds are an age
-and a size; whichever is met first drops the oldest days, and a day that alone is too large loses
-its older half.
+and a size; whichever is met first drops the oldest days. Of a day that alone is too large, whoever
+has more than a fair share loses older lines.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pilotlight.storage.interfaces import LogLine
+from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
 from .database import LOCK
 
@@ -31,6 +33,8 @@ LARGEST = 4 * 1024**3
 """Bytes of all days together."""
 TRIM_EVERY = 10_000
 """Lines between two looks at the bounds."""
+_LOOKS = 64
+"""At the bounds, while as much is written as may be kept."""
 
 _APPEND = """
 INSERT INTO log_lines (day, time, namespace, function, stream, request_id, message)
@@ -48,11 +52,24 @@ SELECT child.relname AS name, pg_total_relation_size(child.oid) AS size
 FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
 WHERE inhparent = 'log_lines'::regclass ORDER BY child.relname DESC
 """
-_HALVE = """
-DELETE FROM log_lines WHERE day = $1 AND id <= (
-    SELECT (min(id) + max(id)) / 2 FROM log_lines WHERE day = $1
+_BYTES = f"(octet_length(message) + {LINE_BYTES})"
+_SIZES = f"""
+SELECT namespace, function, sum({_BYTES})::bigint AS size FROM log_lines
+WHERE day = $1 GROUP BY namespace, function
+"""  # noqa: S608  own text
+_CUT = f"""
+WITH measured AS (
+    SELECT id, {_BYTES} AS bytes, sum({_BYTES}) OVER (ORDER BY id DESC) AS kept FROM log_lines
+    WHERE day = $1 AND namespace = $2 AND function = $3
+), gone AS (
+    DELETE FROM log_lines USING measured
+    WHERE day = $1 AND log_lines.id = measured.id AND kept > $4
+    RETURNING bytes - {LINE_BYTES} AS bytes
 )
-"""
+SELECT count(*) AS lines, coalesce(sum(bytes), 0)::bigint AS size FROM gone
+"""  # noqa: S608  own text
+_KEPT = 0.9
+"""Of what may be kept, where room is made."""
 
 
 class PostgresLogs:
@@ -71,7 +88,7 @@ class PostgresLogs:
         self._largest = largest
         self._today = today
         self._made: date | None = None
-        self._untrimmed = 0
+        self._untrimmed = self._untrimmed_bytes = 0
 
     async def append(self, lines: Sequence[LogLine]) -> None:
         """Keep lines."""
@@ -79,11 +96,12 @@ class PostgresLogs:
             return
         today = self._today()
         async with self._database.connection() as connection:
-            if self._made != today or self._untrimmed >= TRIM_EVERY:
+            if self._made != today or self._is_due:
                 await self._trim(connection, today)
-                self._made, self._untrimmed = today, 0
+                self._made, self._untrimmed, self._untrimmed_bytes = today, 0, 0
             await connection.execute(_APPEND, today, *_columns(lines))
         self._untrimmed += len(lines)
+        self._untrimmed_bytes += sum(len(line.message) + LINE_BYTES for line in lines)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
         """Return the last `limit` lines of a query, or the first ones after `after_id`."""
@@ -113,7 +131,23 @@ class PostgresLogs:
             for name in self._too_old(sizes, today):
                 await connection.execute(f"DROP TABLE {name}")
             if sizes[_partition(today)] > self._largest:
-                await connection.execute(_HALVE, today)
+                await self._make_room(connection, today)
+
+    @property
+    def _is_due(self) -> bool:
+        large = self._untrimmed_bytes >= self._largest // _LOOKS
+        return large or self._untrimmed >= TRIM_EVERY
+
+    async def _make_room(self, connection: asyncpg.Connection, today: date) -> None:
+        """Cut functions to a fair share of the day; what was deleted before takes no room."""
+        rows = await connection.fetch(_SIZES, today)
+        share = fair_share([row["size"] for row in rows], int(self._largest * _KEPT))
+        for row in rows:
+            if row["size"] > share:
+                of = (row["namespace"], row["function"])
+                gone = await connection.fetchrow(_CUT, today, *of, share)
+                told = LogLine(time.time(), *of, "", "", dropped(gone["lines"], gone["size"]))
+                await connection.execute(_APPEND, today, *_columns([told]))
 
     def _too_old(self, sizes: dict[str, int], today: date) -> list[str]:
         oldest = _partition(today - timedelta(days=self._days - 1))

@@ -10,9 +10,10 @@ import asyncio
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pilotlight.storage.interfaces import LogLine, LogQuery
+from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
 from .database import SqliteDatabase
 
@@ -48,8 +49,21 @@ FROM json_each(?)
 """
 _FIRST = f"{_WANTED} ORDER BY id LIMIT :limit"
 _LAST = f"{_WANTED} ORDER BY id DESC LIMIT :limit"
+_MINE = "FROM lines WHERE namespace = :namespace AND function = :function"
+_BYTES = f"length(CAST(message AS BLOB)) + {LINE_BYTES}"
+_SIZES = f"SELECT namespace, function, sum({_BYTES}) FROM lines GROUP BY namespace, function"  # noqa: S608  own text
+_BEYOND = f"""
+SELECT max(id), count(*), sum(bytes - {LINE_BYTES}) FROM (
+    SELECT id, {_BYTES} AS bytes, sum({_BYTES}) OVER (ORDER BY id DESC) AS kept {_MINE}
+) WHERE kept > :share
+"""  # noqa: S608  own text
+_DELETE = f"DELETE {_MINE} AND id <= :last"
 _TRIM_EVERY = 1000
 """Lines between two looks at the bounds."""
+_LOOKS = 16
+"""At the bounds, while as much is written as may be kept."""
+_KEPT = 0.9
+"""Of what may be kept, where room is made."""
 
 
 class SqliteLogs:
@@ -70,7 +84,7 @@ class SqliteLogs:
         self._clock = clock
         self._waiting: list[LogLine] = []
         self._writing = asyncio.Lock()
-        self._untrimmed = 0
+        self._untrimmed = self._untrimmed_bytes = 0
 
     async def append(self, lines: Sequence[LogLine]) -> None:
         """Keep lines; raises UnavailableError if they, or what waited with them, were lost."""
@@ -79,7 +93,7 @@ class SqliteLogs:
             batch, self._waiting = self._waiting, []
             if batch:
                 await self._database.run(partial(_insert, batch))
-                await self._trim(len(batch))
+                await self._trim(batch)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
         """Return the last `limit` lines of a query, or the first ones after `after_id`."""
@@ -89,12 +103,14 @@ class SqliteLogs:
         """Finish what has begun and close the file."""
         self._database.close()
 
-    async def _trim(self, appended: int) -> None:
-        self._untrimmed += appended
-        if self._untrimmed >= _TRIM_EVERY:
-            self._untrimmed = 0
-            oldest = self._clock() - self._max_age
-            await self._database.run(partial(_drop_oldest, oldest, self._max_bytes))
+    async def _trim(self, appended: Sequence[LogLine]) -> None:
+        self._untrimmed += len(appended)
+        self._untrimmed_bytes += sum(len(line.message) + LINE_BYTES for line in appended)
+        if self._untrimmed >= _TRIM_EVERY or self._untrimmed_bytes >= self._max_bytes // _LOOKS:
+            self._untrimmed = self._untrimmed_bytes = 0
+            await self._database.run(
+                partial(_make_room, self._clock(), self._max_age, self._max_bytes)
+            )
 
 
 def _insert(lines: Sequence[LogLine], connection: sqlite3.Connection) -> None:
@@ -121,18 +137,30 @@ def _select(query: LogQuery, connection: sqlite3.Connection) -> list[LogLine]:
     return [LogLine(*row) for row in connection.execute(_LAST, parameters)][::-1]
 
 
-def _drop_oldest(oldest: float, max_bytes: int, connection: sqlite3.Connection) -> None:
-    """Delete what is too old, then tenths of the rest until it fits.
+def _make_room(now: float, max_age: float, max_bytes: int, connection: sqlite3.Connection) -> None:
+    """Delete what is too old, then the oldest lines of whoever has more than a fair share.
 
     The file does not shrink; its free pages are used again.
     """
-    connection.execute("DELETE FROM lines WHERE time < ?", (oldest,))
-    while _used_bytes(connection) > max_bytes:
-        first, last = connection.execute("SELECT min(id), max(id) FROM lines").fetchone()
-        if first is None:
-            break
-        cut = first + (last - first) // 10
-        connection.execute("DELETE FROM lines WHERE id <= ?", (cut,))
+    connection.execute("DELETE FROM lines WHERE time < ?", (now - max_age,))
+    used = _used_bytes(connection)
+    if used <= max_bytes:
+        return
+    sizes = {
+        (namespace, function): size for namespace, function, size in connection.execute(_SIZES)
+    }
+    share = fair_share(sizes.values(), int(sum(sizes.values()) * max_bytes / used * _KEPT))
+    for (namespace, function), size in sizes.items():
+        if size > share:
+            _cut({"namespace": namespace, "function": function, "share": share}, now, connection)
+
+
+def _cut(wanted: dict[str, Any], now: float, connection: sqlite3.Connection) -> None:
+    """Delete the oldest lines of a function beyond its share, and say so in its log."""
+    last, count, size = connection.execute(_BEYOND, wanted).fetchone()
+    connection.execute(_DELETE, wanted | {"last": last})
+    line = LogLine(now, wanted["namespace"], wanted["function"], "", "", dropped(count, size))
+    _insert([line], connection)
 
 
 def _used_bytes(connection: sqlite3.Connection) -> int:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pilotlight_gateway.errors import (
@@ -19,7 +20,7 @@ from pilotlight_gateway.errors import (
     RequestEntityTooLargeError,
     SerializationError,
 )
-from pilotlight_wire.archive import PACKED_LIMIT, ArchiveError, check
+from pilotlight_wire.archive import PACKED_LIMIT, ArchiveError, EmptyArchiveError, check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["check_package", "keep_code", "one_piece", "with_code_size"]
 
+_CHECKS = ThreadPoolExecutor(1, "package-check")
+"""One at a time: what a package costs to check is bounded, how many come at once is not."""
 _SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
 
 
 async def keep_code(
-    artifacts: ArtifactStore, code: Mapping[str, Any], *, dry_run: bool = False
+    artifacts: ArtifactStore, code: Mapping[str, Any], namespace: str, *, dry_run: bool = False
 ) -> tuple[str, int]:
-    """Check and keep the package of a request; gives its sha256 (hex) and its size."""
+    """Check and keep an account's package; returns its sha256 (hex) and its size."""
     given = [name for name in _SOURCES if code.get(name)]
     if len(given) != 1:
         raise InvalidParameterValueError(
@@ -48,20 +51,27 @@ async def keep_code(
         )
     package = _decode(code["ZipFile"])
     sha256 = hashlib.sha256(package).hexdigest()
-    await asyncio.to_thread(check_package, package)
+    await check_package(package)
     if not dry_run:
         await artifacts.put(sha256, one_piece(package))
+        await artifacts.note_owner(sha256, namespace)
     return sha256, len(package)
 
 
-def check_package(package: bytes) -> None:
+async def check_package(package: bytes) -> None:
     """Check a package; raises InvalidParameterValueError or RequestEntityTooLargeError."""
+    await asyncio.get_running_loop().run_in_executor(_CHECKS, _check, package)
+
+
+def _check(package: bytes) -> None:
     if len(package) > PACKED_LIMIT:
         raise RequestEntityTooLargeError(
             f"Zipped size must be smaller than {PACKED_LIMIT} bytes, {len(package)} came"
         )
     try:
         check(io.BytesIO(package))
+    except EmptyArchiveError as error:
+        raise InvalidParameterValueError(str(error)) from error
     except ArchiveError as error:
         raise InvalidParameterValueError(f"Could not unzip uploaded file: {error}") from error
 

@@ -11,6 +11,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Key, Secret
 from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
@@ -92,7 +93,7 @@ async def get_function_document(
         "Configuration": await configuration(
             services, call, described, version=target.version, qualifier=qualifier
         ),
-        "Code": _code(services, call, described),
+        "Code": await _code(services, call, described),
     }
     function = target.function
     if function.spec.tags:
@@ -139,8 +140,11 @@ def _states(function: Function) -> dict[str, Any]:
 
 
 def _last_modified(function: Function) -> str:
-    text = function.status.last_modified or function.metadata.creation_timestamp or ""
-    return text.replace("Z", ".000+0000")
+    """Say when code or configuration changed; what the operator has not seen yet, the API noted."""
+    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION)
+    text = (noted if _unobserved(function) else None) or function.status.last_modified
+    whole, _, fraction = (text or function.metadata.creation_timestamp or "").partition(".")
+    return f"{whole.removesuffix('Z')}.{fraction.removesuffix('Z') or '000'}+0000"
 
 
 def _code_sha256(function: Function) -> str:
@@ -169,12 +173,12 @@ async def _variables(services: Services, function: Function) -> dict[str, str]:
     return (secret.string_data if secret else {}) | function.spec.environment
 
 
-def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
+async def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
     if function.spec.code.image:
         return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
-    if sha256 is None:
+    if sha256 is None or not await services.artifacts.belongs(sha256, call.caller.namespace):
         return {"RepositoryType": "S3"}
     ticket = ticket_for(services.settings.platform_key, sha256)
     location = f"{call.origin}/-/artifacts/{sha256}?ticket={ticket}"

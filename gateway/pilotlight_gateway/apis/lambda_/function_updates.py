@@ -6,9 +6,11 @@ routes to it; meanwhile LastUpdateStatus is InProgress and further updates confl
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
@@ -31,7 +33,9 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     """Give a function other code; `DryRun` only checks."""
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
-    sha256, size = await keep_code(services.artifacts, call.input, dry_run=dry_run)
+    sha256, size = await keep_code(
+        services.artifacts, call.input, call.caller.namespace, dry_run=dry_run
+    )
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)
     if not dry_run:
@@ -65,7 +69,12 @@ async def _write(
     services: Services, call: Call, function: Function, spec: dict[str, Any]
 ) -> Function:
     changed = function.model_copy(update={"spec": parse_spec(spec)}, deep=True)
+    changed.metadata.annotations[MODIFIED_ANNOTATION] = _now()
     try:
         return await services.resources.replace(changed)
     except ConflictError as error:
         raise conflict(services, call, function) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

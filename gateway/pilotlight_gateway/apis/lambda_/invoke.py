@@ -165,7 +165,7 @@ def _reply(answer: Answer, invocation: Invocation) -> Reply:
         headers["X-Amz-Function-Error"] = answer.function_error
     if invocation.log_tail and answer.log_tail is not None:
         headers["X-Amz-Log-Result"] = answer.log_tail
-    return Reply(200, answer.body, length=answer.length, headers=headers)
+    return Reply(200, answer.body, length=answer.length, headers=headers, release=answer.release)
 
 
 def _trace_root(invocation: Invocation) -> str:

@@ -27,8 +27,9 @@ async def put_artifact(services: Services, call: Call) -> Reply:
         raise InvalidParameterValueError(
             f"{sha256[:80]!r} is no sha256: 64 lower-case hex digits are expected"
         )
-    check_package(call.body)
+    await check_package(call.body)
     size = await services.artifacts.put(sha256, one_piece(call.body))
+    await services.artifacts.note_owner(sha256, call.caller.namespace)
     return json_reply({"sha256": sha256, "size": size}, 201)
 
 

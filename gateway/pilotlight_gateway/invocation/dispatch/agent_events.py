@@ -1,7 +1,6 @@
 """Brings an agent's events back: log lines into the log store, and the news that it is gone.
 
-Every environment has a reader; all readers share one sink, which writes in batches. The sink is
-bounded: what the store cannot take in time is dropped and counted, and never holds an invocation.
+Every environment has a reader; all readers share one sink (`log_sink`).
 """
 
 from __future__ import annotations
@@ -14,22 +13,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.agent.events import read_events
-from pilotlight.errors import ConnectionLostError, PilotlightError
+from pilotlight.errors import ConnectionLostError
 from pilotlight.storage import LogLine
 from pilotlight_wire.events import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight.storage import LogStore
     from pilotlight_wire.events import Event
 
     from .environment import Environment
+    from .log_sink import LogSink
 
-__all__ = ["EventReader", "LogSink"]
+__all__ = ["EventReader"]
 
-FLUSH_SECONDS = 0.05
-MOST_WAITING = 50_000
 FIRST_CALL_SECONDS = 0.02
 """How long a new environment's events wait in its agent: the call that it was claimed for goes
 first."""
@@ -37,43 +34,6 @@ LAST_WORDS_SECONDS = 2.0
 """How long a released environment's reader goes on, so that its last lines arrive."""
 
 log = structlog.get_logger()
-
-
-class LogSink:
-    """Collects log lines and writes them in batches."""
-
-    def __init__(self, store: LogStore) -> None:
-        self.dropped = 0
-        self._store = store
-        self._lines: list[LogLine] = []
-        self._filled = asyncio.Event()
-
-    def add(self, line: LogLine) -> None:
-        """Add a line; dropped where too many wait."""
-        if len(self._lines) >= MOST_WAITING:
-            self.dropped += 1
-            return
-        self._lines.append(line)
-        self._filled.set()
-
-    async def run(self) -> None:
-        """Write what comes, for ever."""
-        while True:
-            await self._filled.wait()
-            await asyncio.sleep(FLUSH_SECONDS)
-            await self.flush()
-
-    async def flush(self) -> None:
-        """Write what waits."""
-        lines, self._lines = self._lines, []
-        self._filled.clear()
-        if not lines:
-            return
-        try:
-            await self._store.append(lines)
-        except PilotlightError as error:
-            self.dropped += len(lines)
-            log.warning("log lines dropped", count=len(lines), error=str(error))
 
 
 class EventReader:
@@ -121,6 +81,9 @@ class EventReader:
         elif event["type"] == EventType.ZYGOTE and event["state"] == "failed":
             pod = self._environment.lease.pod
             log.warning("environments start plainly", pod=pod, reason=event["reason"])
+        elif event["type"] == EventType.DROPPED:
+            of = self._environment.lease.revision
+            self._sink.miss((of.namespace, of.function), event["count"], event["bytes"])
 
     def _add_line(self, event: Event) -> None:
         revision = self._environment.lease.revision

@@ -7,6 +7,7 @@ it claim one, through whatever stands behind `Claims`.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,20 +22,22 @@ from pilotlight.errors import (
 )
 from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import RULES, KeepAliveSpec
+from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
 
 from .agent_events import EventReader
+from .answer_buffer import MOST_BYTES, AnswerBuffer
 from .environment import Environment
 from .idling import Idling
 from .queue import MOST_CLAIMS, RevisionQueue
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import Coroutine
 
     from pilotlight.claims import Claims, Lease, ReleaseReason, RevisionKey
     from pilotlight_gateway.invocation.cold_starts import ColdStarts
 
-    from .agent_events import LogSink
+    from .log_sink import LogSink
 
 __all__ = ["Dispatcher"]
 
@@ -66,6 +69,7 @@ class Dispatcher:
         self._ranking = GreedyDual()
         self._idling = Idling(KeepAliveSpec(), RULES[keep_alive])
         self._most_claims = most_claims
+        self._answers = ByteBudget(MOST_BYTES)
         self._sink = sink
         self._cold_starts = cold_starts
         self._readers: dict[Environment, EventReader] = {}
@@ -76,8 +80,8 @@ class Dispatcher:
         """Run an invocation in an environment of the revision.
 
         Raises RevisionGoneError where the revision is served no more (find the new one and come
-        again), ThrottledError, StartFailedError, UnavailableError. An answer whose body is still
-        coming holds its environment until the body was read or closed.
+        again), ThrottledError, StartFailedError, UnavailableError. The body of a large answer may
+        still be coming; the environment is free once it is whole (`answer_buffer`).
         """
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while True:
@@ -241,21 +245,15 @@ class Dispatcher:
         if isinstance(answer.body, bytes):
             self._give_back(queue, environment)
         else:
-            answer.body = self._held_while(answer.body, queue, environment)
+            ended = partial(self._answered, queue, environment)
+            buffer = AnswerBuffer(answer.body, answer.length, self._answers, ended)
+            answer.body, answer.release = buffer, buffer.close
         return answer
 
-    async def _held_while(
-        self, body: AsyncIterator[bytes], queue: RevisionQueue, environment: Environment
-    ) -> AsyncIterator[bytes]:
-        whole = False
-        try:
-            async for chunk in body:
-                yield chunk
-            whole = True
-        finally:
-            if not whole:  # bytes of this answer are still on the connection
-                environment.close()
-            self._give_back(queue, environment)
+    def _answered(self, queue: RevisionQueue, environment: Environment, whole: bool) -> None:  # noqa: FBT001  as the buffer tells it
+        if not whole:  # bytes of this answer are still on the connection
+            environment.close()
+        self._give_back(queue, environment)
 
     def _give_back(self, queue: RevisionQueue, environment: Environment) -> None:
         if not queue.give_back(environment):

@@ -54,7 +54,7 @@ class Phase(StrEnum):
 class Environment:
     """Serves one revision; `invoke` answers by `Invocation.reply`, always exactly once.
 
-    `others` gives the runtime processes of the pod's other environments, which a kill spares.
+    `others` gives the runtimes of the pod's other environments, and their marks: all are spared.
     """
 
     def __init__(  # noqa: PLR0913 -- the parts of a pod that it stands on, each once
@@ -67,7 +67,7 @@ class Environment:
         api: RuntimeApi,
         spawner: Spawner,
         journal: Journal,
-        others: Callable[["Environment"], list[int]],
+        others: Callable[["Environment"], dict[int, bytes]],
     ) -> None:
         self.identity = identity
         self.state = State.STARTING
@@ -76,7 +76,7 @@ class Environment:
         self.settled = asyncio.Event()
         """Set when the first init phase is over, whatever came of it."""
         self._function = function
-        self._setting = setting
+        self.setting = setting
         self._api = api
         self._spawner = spawner
         self._journal = Source(journal, identity, log_stream)
@@ -217,7 +217,7 @@ class Environment:
         if phase is not Phase.INVOKE:
             self._init_timer.set(self._launched + _INIT_SECONDS)
         try:
-            self._process = RuntimeProcess(self._setting, self._api, self._spawner, self)
+            self._process = RuntimeProcess(self.setting, self._api, self._spawner, self)
         except NotStartableError as error:
             self._fail_init(failure.not_startable(self._request_id(), str(error)))
 

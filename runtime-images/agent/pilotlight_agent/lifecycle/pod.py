@@ -132,7 +132,7 @@ class Pod:
             api=api,
             spawner=self._spawner,
             journal=self.journal,
-            others=self._pids_beside,
+            others=self._beside,
         )
         self.environments[identity] = environment
         return environment
@@ -143,9 +143,11 @@ class Pod:
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         return temporary
 
-    def _pids_beside(self, environment: Environment) -> list[int]:
+    def _beside(self, environment: Environment) -> dict[int, bytes]:
         others = (each for each in self.environments.values() if each is not environment)
-        pids = [
-            each.pid for each in others if each.pid is not None and each.state is not State.ENDED
-        ]
-        return pids + list(self._spawner.helpers)
+        marks = {
+            each.pid: variables.mark_of(each.setting.variables)
+            for each in others
+            if each.pid is not None and each.state is not State.ENDED
+        }
+        return marks | dict.fromkeys(self._spawner.helpers, b"")

@@ -4,7 +4,7 @@ How it is started and spoken with, its family knows (`runtimes`). `environment` 
 life's events mean and when the next one begins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Protocol
 
 from pilotlight_agent.invocations.invocation import Invocation, Result
@@ -15,7 +15,7 @@ from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.link import Listener
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
-from pilotlight_agent.runtimes.variables import LOG_STREAM
+from pilotlight_agent.runtimes.variables import mark_of
 
 
 class Supervisor(Listener, Protocol):
@@ -71,16 +71,13 @@ class RuntimeProcess:
         self.memory.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
-    def kill(self, others: Sequence[int]) -> None:
+    def kill(self, others: Mapping[int, bytes]) -> None:
         """Kill it and everything it started, then hear its last words."""
-        tree.kill(self.pid, self._mark(), others)
+        tree.kill(self.pid, mark_of(self._setting.variables), others)
         self.memory.stop()
         self._link.close()
         self._output.close()
         self._supervisor = None
-
-    def _mark(self) -> bytes:
-        return f"{LOG_STREAM}={self._setting.variables[LOG_STREAM]}".encode()
 
     def _on_line(self, line: str) -> None:
         if self._supervisor is not None:

@@ -2,14 +2,15 @@
 
 A function may fork, daemonise and start sessions of its own; on Lambda none of that outlives its
 environment. The agent is a subreaper, so that everything a function starts stays below the agent,
-and a process belongs to an environment by one of three signs: it descends from its runtime, it is
-in the runtime's session, or it carries the environment's log stream in its variables. An adopted
-process that shows no sign at all belongs to nobody who may keep it.
+whatever it calls itself. What descends from a runtime or is in its session belongs to that
+environment. Any other process that the agent adopted goes with the first environment that ends, but
+for what a zygote has forked ahead, and for one that carries the log stream of another environment
+that lives: variables are no proof, and so they only put off its end until that one's.
 """
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -76,22 +77,21 @@ def _field_kilobytes(path: Path, name: bytes) -> int:
     return 0
 
 
-def kill(root: int, mark: bytes, others: Iterable[int]) -> None:
+def kill(root: int, mark: bytes, others: Mapping[int, bytes]) -> None:
     """Kill the environment of the runtime process `root`, whose variables hold `mark`.
 
     `others` are processes of the pod that are spared, with their offspring: the runtimes of other
-    environments, the zygote. It ends when nobody is found who was not signalled: a process with
-    SIGKILL pending starts no child any more. One look is not enough, because the kernel's lists of
-    children may skip one while another exits.
+    environments, each with its mark, and the zygote, with none. It ends when nobody is found who
+    was not signalled: a process with SIGKILL pending starts no child any more. One look is not
+    enough, because the kernel's lists of children may skip one while another exits.
     """
     if is_crowded():
         _kill_all()
         return
     signalled: set[int] = set()
-    spared = set(others)
     quiet_rounds = 0
     for _ in range(_MOST_ROUNDS):
-        fresh = [pid for pid in _members(root, mark, spared) if pid not in signalled]
+        fresh = [pid for pid in _members(root, mark, others) if pid not in signalled]
         fresh = [pid for pid in fresh if is_alive(pid)]
         quiet_rounds = 0 if fresh else quiet_rounds + 1
         if quiet_rounds == _QUIET_ROUNDS:
@@ -121,7 +121,7 @@ def _kill_all() -> None:
         os.kill(-1, signal.SIGKILL)
 
 
-def _members(root: int, mark: bytes, others: set[int]) -> list[int]:
+def _members(root: int, mark: bytes, others: Mapping[int, bytes]) -> list[int]:
     own = {root, *descendants(root)}
     for adopted in children(os.getpid()):
         if adopted in own or adopted in others:
@@ -132,7 +132,7 @@ def _members(root: int, mark: bytes, others: set[int]) -> list[int]:
     return [pid for pid in own if pid != os.getpid()]
 
 
-def _belongs(pid: int, root: int, mark: bytes, others: set[int]) -> bool:
+def _belongs(pid: int, root: int, mark: bytes, others: Mapping[int, bytes]) -> bool:
     try:
         session = os.getsid(pid)
     except ProcessLookupError:
@@ -142,4 +142,21 @@ def _belongs(pid: int, root: int, mark: bytes, others: set[int]) -> bool:
         variables = (_PROC / str(pid) / "environ").read_bytes()
     if session == root or mark in variables:
         return True
-    return session not in others and b"AWS_LAMBDA_LOG_STREAM_NAME=" not in variables
+    return session not in others and not any(
+        other_mark in variables if other_mark else _shares_socket(pid, other)
+        for other, other_mark in others.items()
+    )
+
+
+def _shares_socket(pid: int, zygote: int) -> bool:
+    """Whether a process waits beside a zygote to become an environment; none of those has it."""
+    return bool(_sockets(pid) & _sockets(zygote))
+
+
+def _sockets(pid: int) -> set[str]:
+    found: set[str] = set()
+    with suppress(OSError):
+        for descriptor in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                found.add(str(descriptor.readlink()))
+    return {name for name in found if name.startswith("socket:")}

@@ -90,3 +90,8 @@ def _of_function(function: FunctionFacts) -> dict[str, str]:
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         variables["AWS_LAMBDA_LOG_LEVEL"] = function.application_log_level or "INFO"
     return variables
+
+
+def mark_of(variables: Mapping[str, str]) -> bytes:
+    """Return what the kernel shows among the variables of an environment's processes."""
+    return f"{LOG_STREAM}={variables[LOG_STREAM]}".encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
@@ -88,6 +89,23 @@ async def test_a_mismatch_keeps_nothing(
     assert await artifacts.size("0" * 64) is None
     async with database.connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM artifact_chunks") == 0
+
+
+async def test_a_package_belongs_to_who_brought_its_bytes(
+    artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    """To know its name is not to have it; who loses it with all others has it no more."""
+    sha256 = await _put(artifacts, b"mine")
+    await artifacts.note_owner(sha256, "a")
+    await artifacts.note_owner(sha256, "a")
+    assert await artifacts.belongs(sha256, "a")
+    assert not await artifacts.belongs(sha256, "b")
+    with pytest.raises(NotFoundError):
+        await artifacts.note_owner("0" * 64, "a")
+    async with database.connection() as connection:
+        await connection.execute("UPDATE artifacts SET used_at = now() - interval '2 days'")
+    assert await artifacts.collect(set(), unused_seconds=86_400) == 1
+    assert not await artifacts.belongs(sha256, "a")
 
 
 async def test_an_unknown_artifact_is_not_found(artifacts: PostgresArtifacts) -> None:
@@ -197,6 +215,24 @@ async def test_old_days_go(database: PostgresDatabase) -> None:
     assert _messages(kept) == ["2026-01-02", "2026-01-04"]
 
 
+async def test_a_chatty_function_pushes_out_its_own_lines_alone(
+    database: PostgresDatabase,
+) -> None:
+    """Its log says how many."""
+    day = date(2026, 1, 1)
+    logs = PostgresLogs(database, largest=200_000, today=lambda: day)
+    quiet = LogLine(1.0, "team", "quiet", "s", "r", "hello")
+    await logs.append([quiet])
+    for number in range(40):
+        await logs.append([_line(f"{number} " + secrets.token_hex(10_000))])
+    assert _messages(await logs.query(LogQuery("team", "quiet"))) == ["hello"]
+    kept = _messages(await logs.query(LogQuery("team", "hello")))
+    whole = [message for message in kept if "dropped" not in message]
+    assert 0 < len(whole) < 20
+    assert whole[-1].startswith("39 ")
+    assert any("lines of" in message for message in kept)
+
+
 async def test_large_days_go_but_today(database: PostgresDatabase) -> None:
     for day in (date(2026, 1, 1), date(2026, 1, 2)):
         logs = PostgresLogs(database, largest=1, today=partial(date.fromisoformat, str(day)))
@@ -208,13 +244,14 @@ async def test_large_days_go_but_today(database: PostgresDatabase) -> None:
 async def test_an_older_schema_is_brought_up_to_date(
     server: Postgres, artifacts: PostgresArtifacts, database: PostgresDatabase
 ) -> None:
-    """With what is in it."""
+    """With what is in it, which is everybody's since its owners were not noted."""
     sha256 = await _put(artifacts, b"x")
     async with database.connection() as connection:
-        await connection.execute("DROP TABLE compiled_artifacts")
+        await connection.execute("DROP TABLE compiled_artifacts, artifact_owners")
         await connection.execute("DELETE FROM pilotlight_schema WHERE version > 1")
     newer = PostgresDatabase(server.url)
     assert await _read(PostgresArtifacts(newer), sha256) == b"x"
+    assert await PostgresArtifacts(newer).belongs(sha256, "anybody")
     await newer.close()
 
 

@@ -106,6 +106,25 @@ async def test_the_file_stays_within_its_bound(tmp_path: Path) -> None:
         kept = await logs.query(query(limit=10_000))
     finally:
         logs.close()
+    kept = [one for one in kept if one.message == text]
     assert kept[-1].time == 9_999.0
     assert 500 < len(kept) < 2_100
     assert (tmp_path / "logs.sqlite").stat().st_size < 3 * bound
+
+
+async def test_a_chatty_function_pushes_out_its_own_lines_alone(tmp_path: Path) -> None:
+    """Its log says how many; a bound in bytes is looked at by bytes, not by lines."""
+    bound = 2 * 1024 * 1024
+    logs = SqliteLogs(tmp_path / "logs.sqlite", max_bytes=bound, clock=lambda: 0.0)
+    try:
+        await logs.append([line(number, function="quiet") for number in range(100)])
+        for number in range(50):
+            await logs.append([LogLine(1.0, "default", "hello", "s", "r", "x" * 200_000)])
+            assert (tmp_path / "logs.sqlite").stat().st_size < 3 * bound, number
+        quiet = await logs.query(LogQuery("default", "quiet"))
+        kept = await logs.query(query(limit=1_000))
+    finally:
+        logs.close()
+    assert len(quiet) == 100
+    assert any("lines of" in one.message for one in kept)
+    assert 5 <= sum(one.message.startswith("x") for one in kept) <= 10

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import urllib.request
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -142,11 +143,11 @@ def test_account_settings_count(platform: GatewayHarness) -> None:
     assert settings["AccountUsage"]["FunctionCount"] >= 1
 
 
-def _link() -> bytes:
+def _pipe() -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         entry = zipfile.ZipInfo("passwd")
-        entry.external_attr = 0o120777 << 16
+        entry.external_attr = 0o010666 << 16
         archive.writestr(entry, "/etc/passwd")
     return content.getvalue()
 
@@ -175,7 +176,7 @@ BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
     ("absolute path", {"Code": {"ZipFile": package({"/etc/x": "x"})}}, PARAMETER,
      "absolute path"),
     ("upward path", {"Code": {"ZipFile": package({"../x": "x"})}}, PARAMETER, "leads upwards"),
-    ("link", {"Code": {"ZipFile": _link()}}, PARAMETER, "symbolic link"),
+    ("pipe", {"Code": {"ZipFile": _pipe()}}, PARAMETER, "file type"),
     ("no code", {"Code": {}}, PARAMETER, "Please provide a source"),
     ("bad name", {"FunctionName": "not a name"}, VALIDATION, "at 'functionName'"),
     ("bad role", {"Role": "admin"}, VALIDATION, "at 'role'"),
@@ -238,3 +239,23 @@ def test_a_zip_that_unpacks_beyond_250_mb_is_refused(platform: GatewayHarness) -
         platform.create("bomb", source(), Code={"ZipFile": content.getvalue()})
     assert refused.value.response["Error"]["Code"] == PARAMETER
     assert "262144000" in str(refused.value)
+
+
+def test_last_modified_moves_with_code_and_configuration(platform: GatewayHarness) -> None:
+    """In the answer to the change itself, to the millisecond, and the same once it is served."""
+    platform.create("dated", "def handler(event, context):\n    return 1\n")
+    client = platform.client()
+    seen = [client.get_function_configuration(FunctionName="dated")["LastModified"]]
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("update_function_configuration", {"Timeout": 9}),
+        ("update_function_configuration", {"Description": "words"}),
+        ("update_function_code", {"ZipFile": package({"index.py": "handler = print"})}),
+    ]
+    for operation, members in changes:
+        answered = getattr(client, operation)(FunctionName="dated", **members)["LastModified"]
+        client.get_waiter("function_updated_v2").wait(FunctionName="dated")
+        assert client.get_function_configuration(FunctionName="dated")["LastModified"] == answered
+        seen.append(answered)
+    assert len(set(seen)) == len(seen)
+    assert seen[1:] == sorted(seen[1:])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", seen[-1])

@@ -8,8 +8,9 @@ import json
 from structlog.testing import capture_logs
 
 from pilotlight.claims import Lease, RevisionKey
-from pilotlight_gateway.invocation.dispatch.agent_events import EventReader, LogSink
+from pilotlight_gateway.invocation.dispatch.agent_events import EventReader
 from pilotlight_gateway.invocation.dispatch.environment import Environment
+from pilotlight_gateway.invocation.dispatch.log_sink import LogSink
 from tests.support.gateway import MemoryLogs
 
 EVENTS = (

@@ -13,8 +13,8 @@ from pilotlight.claims import Lease, RevisionKey
 from pilotlight.errors import AgentFailedError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch import agent_events
-from pilotlight_gateway.invocation.dispatch.agent_events import LogSink
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
+from pilotlight_gateway.invocation.dispatch.log_sink import LogSink
 from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_wire.protocol import Error
 from tests.support.answering import answer, answering

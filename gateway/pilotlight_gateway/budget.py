@@ -1,0 +1,57 @@
+"""A budget of bytes that many share: whoever needs more than is left waits for a turn.
+
+`bodies` takes from one what clients send, `invocation.dispatch.answer_buffer` from another what
+clients have not read yet. Turns go by arrival, so that a large one is not starved by small ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+__all__ = ["ByteBudget"]
+
+
+class ByteBudget:
+    """So many bytes, lent and given back."""
+
+    def __init__(self, total: int) -> None:
+        self.left = total
+        self._total = total
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    async def take(self, size: int) -> int:
+        """Borrow bytes, all at most; waits while too few are left.
+
+        Returns how many `give` must bring back.
+        """
+        size = min(size, self._total)
+        if not self._waiting and size <= self.left:
+            self.left -= size
+            return size
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._admit()  # those behind it may fit
+            else:  # its turn came at that very moment
+                self.give(size)
+            raise
+        return size
+
+    def give(self, size: int) -> None:
+        """Bring bytes back."""
+        self.left += size
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting:
+            size, turn = self._waiting[0]
+            if not turn.cancelled():
+                if size > self.left:
+                    return
+                self.left -= size
+                turn.set_result(None)
+            self._waiting.popleft()
