@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import InvalidResourceError
+from pilotlight_gateway.http.push.sns import notification_event
 from pilotlight_gateway.identifiers import new_request_id
 
 from .setting import encoded, one_of, pair, parsed
@@ -72,8 +73,7 @@ def sns(
     arn = setting.arn("sns", topic)
     subscription = f"{arn}:{new_request_id()}"
     endpoint = f"https://sns.{setting.region}.amazonaws.com"
-    notification: dict[str, Any] = {
-        "Type": "Notification",
+    message_sent = {
         "MessageId": new_request_id(),
         "TopicArn": arn,
         "Subject": subject or None,
@@ -81,17 +81,10 @@ def sns(
         "Timestamp": setting.precise_time,
         "SignatureVersion": "1",
         "Signature": encoded("no signature: a sample"),
-        "SigningCertUrl": f"{endpoint}/SimpleNotificationService-{setting.token(32)}.pem",
-        "UnsubscribeUrl": f"{endpoint}/?Action=Unsubscribe&SubscriptionArn={subscription}",
-        "MessageAttributes": {},
+        "SigningCertURL": f"{endpoint}/SimpleNotificationService-{setting.token(32)}.pem",
+        "UnsubscribeURL": f"{endpoint}/?Action=Unsubscribe&SubscriptionArn={subscription}",
     }
-    record = {
-        "EventSource": "aws:sns",
-        "EventVersion": "1.0",
-        "EventSubscriptionArn": subscription,
-        "Sns": notification,
-    }
-    return {"Records": [record]}
+    return notification_event(message_sent, subscription)
 
 
 def kinesis(

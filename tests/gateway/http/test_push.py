@@ -169,6 +169,9 @@ async def test_each_alert_is_an_alarm() -> None:
     assert after.alarm_data.previous_state.value == "ALARM"
     (again, _) = await pushed("alertmanager", {"alerts": [alert, resolved]})
     assert again.dedup_key == first.dedup_key != second.dedup_key
+    later = alert | {"startsAt": "2026-11-28T15:00:00Z"}
+    (once_more,) = await pushed("alertmanager", {"alerts": [later]})
+    assert once_more.dedup_key != first.dedup_key
     assert (await refused("alertmanager", {"alerts": [{"status": "firing"}]})).status == 400
     assert (await refused("alertmanager", {"alerts": 1})).status == 400
 
@@ -183,11 +186,13 @@ class Topic:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns")])
         now = dt.datetime.now(dt.UTC)
         day = dt.timedelta(days=1)
-        builder = x509.CertificateBuilder(
-            name, name, self._key.public_key(), 1, now - day, now + day
-        )
-        certificate = builder.sign(self._key, hashes.SHA256())
-        self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
+        key, pem = self._key.public_key(), serialization.Encoding.PEM
+        self.certificates = {
+            path: x509.CertificateBuilder(name, name, key, 1, now - 2 * day, end)
+            .sign(self._key, hashes.SHA256())
+            .public_bytes(pem)
+            for path, end in (("/cert.pem", now + day), ("/old.pem", now - day))
+        }
 
     def message(self, version: str = "2", **members: str) -> dict[str, str]:
         """Make a message, signed."""
@@ -211,7 +216,7 @@ def serving() -> Iterator[Topic]:
             topic.asked.append(self.path)
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(topic.certificate)
+            self.wfile.write(topic.certificates.get(self.path, b""))
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -273,6 +278,12 @@ async def test_what_is_not_signed_by_the_topic_is_refused(topic: Topic) -> None:
         await received(topic, topic.message(TopicArn=TOPIC + "2"))
     with pytest.raises(HttpError, match=r"sns\.us-east-1\.amazonaws\.com"):
         await received(topic, topic.message(), signing_hosts=[])
+    with pytest.raises(HttpError, match="not valid now"):
+        await received(topic, topic.message(SigningCertURL=f"http://{topic.host}/old.pem"))
+    with pytest.raises(HttpError, match="no certificate"):
+        await received(topic, topic.message(SigningCertURL=f"http://{topic.host}/none.pem"))
+    with pytest.raises(HttpError, match="not at"):
+        await received(topic, topic.message(), signing_hosts=["127.0.0.1:1"])
     for address in (
         "https://sns.us-east-1.amazonaws.com.evil.example/c.pem",
         "https://sns.us-east-1.amazonaws.com@evil.example/c.pem",
@@ -347,6 +358,26 @@ def test_what_is_refused_says_why_and_a_confirmation_is_200(
     assert post("s3", MINIO, {}, function="nobody").status == 502
     large = {"alerts": [{"status": "firing", "labels": {"alertname": "x" * 600_000}}]}
     assert post("alertmanager", large, {}).status == 413
+
+
+def test_what_is_sent_again_has_the_key_that_it_had(
+    platform: GatewayHarness, post: Callable[..., Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its own route; an event without a key of its sender's has none."""
+    keys: list[str] = []
+
+    class Recording:
+        async def enqueue(self, *_: object, dedup_key: str) -> bool:
+            keys.append(dedup_key)
+            return True
+
+    monkeypatch.setattr(platform.gateway._clients._http, "_invoker", Recording())
+    headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "s", "ce-type": "t"}
+    for payload_format, body in (("cloudevents", {}), ("cloudevents", {}), ("s3", MINIO)):
+        assert post(payload_format, body, headers).status == 202
+    first, of_another_route, without = keys
+    (site, first_key), (other, other_key) = first.split("/"), of_another_route.split("/")
+    assert (site != other, first_key == other_key, without) == (True, True, "")
 
 
 def test_a_route_of_sns_names_its_topics(topic: Topic, post: Callable[..., Response]) -> None:
