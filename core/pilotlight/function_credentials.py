@@ -15,12 +15,14 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 
+from pilotlight_wire import specialisation
+
 from .errors import InvalidCredentialsError
 
 __all__ = ["LIFETIME", "FunctionCredentials", "FunctionIdentity", "issue", "read"]
 
-LIFETIME = 12 * 3600
-"""Seconds; they are not renewed, so an environment that lives longer loses its voice."""
+LIFETIME = specialisation.LIFETIME + 3600
+"""Seconds; they are not renewed: environments end before them, also with a call in its middle."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -268,6 +268,7 @@ def specification(
     environments: int = 1,
     log_format: str = "Text",
     system_log_level: str | None = None,
+    lifetime: int = 3600,
     sha256: str = "",
     url: str = "",
 ) -> dict[str, Any]:
@@ -291,6 +292,7 @@ def specification(
             "applicationLogLevel": "INFO",
             "systemLogLevel": system_log_level,
             "initializationType": "on-demand",
+            "lifetime": lifetime,
         },
         "environment": dict(environment or {}),
         "credentials": {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"},

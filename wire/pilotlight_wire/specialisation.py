@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from .message import InvalidMessageError, Message
 from .protocol import MOST_ENVIRONMENTS
 
+LIFETIME = 11 * 3600
+"""An environment's, in seconds: it ends before its credentials do, which are not renewed."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,6 +53,8 @@ class FunctionFacts(Message):
     application_log_level: str | None = None
     system_log_level: str | None = None
     initialization_type: str = "on-demand"
+    lifetime: int = LIFETIME
+    """Seconds, after which an environment ends as soon as it is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -246,6 +246,34 @@ def test_an_invocation_during_the_restart_waits_for_it(tmp_path: Path) -> None:
         assert 200 < agent.invoke(0).report["durationMs"] < 2000
 
 
+def test_an_environment_ends_once_it_is_old_and_free(tmp_path: Path) -> None:
+    """Before its credentials do; a call in the middle of it is answered first."""
+    code = "import os, time\ndef handler(e, c): time.sleep(e); return os.getpid()"
+    with specialised(tmp_path, {"main.py": code}, lifetime=1) as agent:
+        reply = agent.invoke(1.2)
+        assert reply.headers["Pilotlight-Environment-State"] == "ended"
+        assert reply.report["maxMemoryUsedMb"] > 0
+        agent.journal.wait_for_state("ended")
+        assert not is_running(reply.json)
+
+
+def test_an_idle_environment_ends_once_it_is_old(tmp_path: Path) -> None:
+    """Whoever holds its lease is told, and claims another."""
+    with specialised(tmp_path, {"main.py": "def handler(e, c): return 1"}, lifetime=1) as agent:
+        agent.journal.wait_for_state("ended")
+        refused = agent.invoke({})
+        assert (refused.status, refused.json["code"]) == (409, "EnvironmentEnded")
+
+
+def test_a_crash_of_an_old_environment_ends_it(tmp_path: Path) -> None:
+    """No new process starts for nobody."""
+    code = "import os, time\ndef handler(e, c): time.sleep(e); os._exit(1)"
+    with specialised(tmp_path, {"main.py": code}, lifetime=1) as agent:
+        reply = agent.invoke(1.2)
+        assert reply.report["status"] == "crash"
+        assert reply.headers["Pilotlight-Environment-State"] == "ended"
+
+
 def test_draining_finishes_what_runs(tmp_path: Path) -> None:
     """SIGTERM: nothing new, the answer goes out, nobody is left, exit 0."""
     code = "import time\ndef handler(e, c): time.sleep(e); return 'done'"

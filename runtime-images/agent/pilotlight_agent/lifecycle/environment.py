@@ -3,7 +3,8 @@
 This is where Lambda's life cycle is kept. Each event decides on the state first and does its work
 with the result. The runtime is initialised once, up to ten seconds on nobody's clock; if that
 fails, again inside the first invocation and on its clock. A timeout, a crash or an excess of memory
-ends the process tree, answers in Lambda's words, and a new process starts under the same id.
+ends the process tree, answers in Lambda's words, and a new process starts under the same id. What
+has lived for its lifetime ends once it is free, as Lambda replaces its own every few hours.
 Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle".
 """
 
@@ -92,6 +93,8 @@ class Environment:
         self._invocation: Invocation | None = None
         self._init_timer = Timer(self._init_timed_out)
         self._timer = Timer(self._timed_out)
+        self._age = Timer(self._grow_old)
+        self._old = False
         self._restarted_idle = False
         self._on_quiet: list[asyncio.Future[None]] = []
 
@@ -108,6 +111,7 @@ class Environment:
     def start(self) -> None:
         """Begin the init phase; call once."""
         self._tell_state()
+        self._age.set(self._loop.time() + self._function.lifetime)
         self._launch(Phase.FIRST)
 
     def invoke(self, invocation: Invocation) -> None:
@@ -181,7 +185,11 @@ class Environment:
         if not invocation.announced:
             return
         process.settle(result)
-        self._finish(invocation, result, State.IDLE)
+        self._finish(invocation, result, State.ENDED if self._old else State.IDLE)
+        if self._old:
+            self._kill()
+            self._api.shut()
+            self._tell_state()
 
     def on_exit(self, code: int) -> None:
         """Decide what the end of the process means."""
@@ -236,6 +244,11 @@ class Environment:
         self._become(State.STARTING)
         self._tell_state()
         self._launch(Phase.AGAIN)
+
+    def _grow_old(self) -> None:
+        self._old = True
+        if self._invocation is None:
+            self.end()
 
     def _init_timed_out(self) -> None:
         self._fail_init(Failure(Status.TIMEOUT, "Sandbox.Timedout", b""))
@@ -312,7 +325,7 @@ class Environment:
         Nothing can start beside the remains of a fork bomb: after one the environment ends.
         """
         process, starts = self._process, then is State.STARTING
-        if starts and tree.is_crowded():
+        if starts and (self._old or tree.is_crowded()):
             then = State.ENDED
         if process is not None:
             process.settle()
