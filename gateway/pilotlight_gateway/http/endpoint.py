@@ -161,7 +161,7 @@ class HttpEndpoint:
         if not match.account:
             raise HttpError(502)
         for one in pushed:
-            event = _json(one.event)
+            event = _json(one.event, 400)
             if len(event) > LARGEST_ASYNC_EVENT:
                 raise HttpError(413)
             await self._enqueue(match, event, one.dedup_key)
@@ -263,14 +263,14 @@ async def _whole(answer: Answer, match: Match) -> HttpResponse:
 
 def event_of(match: Match) -> bytes:
     """Return the event; raises HttpError where an authorizer's context cannot be said in JSON."""
-    return _json(FORMATS[match.site.style].event(match))
+    return _json(FORMATS[match.site.style].event(match), 502)
 
 
-def _json(document: object) -> bytes:
+def _json(document: object, status: int) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise HttpError(502) from error
+        raise HttpError(status) from error
 
 
 def _reference(match: Match, name: str) -> Reference:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pilotlight.patterns import PatternError, compile_pattern, load_json
 from tests.support.event_ruler import verdicts
@@ -111,3 +114,25 @@ def test_long_arrays_cost_their_length_and_not_its_square() -> None:
     assert not pattern.matches(event)
     assert pattern.matches(event | {"a": [*odd_and_even, {"x": 1, "y": 1}]})
     assert time.process_time() - began < 5
+
+
+NAMES = ["a", "$or", "prefix", "suffix", "numeric", "anything-but", "exists", "cidr", "wildcard",
+         "equals-ignore-case", "exactly"]  # fmt: skip
+VALUES = (
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["", "=", "<", "**", "1.2.3.4/8"])
+)
+DOCUMENTS = st.recursive(
+    VALUES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=2)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(pattern=st.dictionaries(st.sampled_from(NAMES), DOCUMENTS, max_size=2), event=DOCUMENTS)
+def test_rubbish_is_a_pattern_error(pattern: Any, event: Any) -> None:
+    """Whatever stands where: a verdict or PatternError, no other."""
+    with suppress(PatternError):
+        matches(pattern, {"a": event, "$or": event})

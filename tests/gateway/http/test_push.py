@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import datetime as dt
 import itertools
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pilotlight.resources import ObjectMeta, Route, RouteAuth, RouteSpec, SnsSource
 from pilotlight_gateway.http.errors import HttpError
@@ -174,6 +177,34 @@ async def test_each_alert_is_an_alarm() -> None:
     assert once_more.dedup_key != first.dedup_key
     assert (await refused("alertmanager", {"alerts": [{"status": "firing"}]})).status == 400
     assert (await refused("alertmanager", {"alerts": 1})).status == 400
+    odd = {"status": ["firing"], "labels": {"alertname": "Slow"}}
+    assert (await refused("alertmanager", {"alerts": [odd]})).status == 400
+
+
+NAMES = ["Records", "s3", "Event", "alerts", "status", "labels", "alertname", "generatorURL",
+         "Type", "annotations", "specversion", "id", "source", "type", "subject",
+         "data_base64"]  # fmt: skip
+TEXTS = st.sampled_from(["firing", "1.0", "http://[", "é", "\ud800", ""])
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.floats() | TEXTS,
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=6)
+    ),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    document=DOCUMENTS,
+    style=st.sampled_from(["sns", "s3", "cloudevents", "alertmanager"]),
+    kind=st.sampled_from(["application/json", "application/cloudevents+json", "text/plain"]),
+)
+def test_rubbish_is_the_senders_mistake(document: Any, style: Style, kind: str) -> None:
+    """Whatever stands where: an event or an answer of HTTP, no crash."""
+    headers = {"ce_id": "1"} if kind == "text/plain" else {}
+    with suppress(HttpError):
+        asyncio.run(pushed(style, document, content_type=kind, **headers))
 
 
 class Topic:
@@ -356,6 +387,9 @@ def test_what_is_refused_says_why_and_a_confirmation_is_200(
     wrong = post("alertmanager", {}, {})
     assert (wrong.status, "alerts is expected" in wrong.json()["message"]) == (400, True)
     assert post("s3", MINIO, {}, function="nobody").status == 502
+    headers = {"Content-Type": "application/json", "ce-specversion": "1.0", "ce-id": "1",
+               "ce-source": "s", "ce-type": "t"}  # fmt: skip
+    assert post("cloudevents", float("nan"), headers).status == 400
     large = {"alerts": [{"status": "firing", "labels": {"alertname": "x" * 600_000}}]}
     assert post("alertmanager", large, {}).status == 413
 

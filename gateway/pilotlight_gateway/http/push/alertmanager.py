@@ -33,9 +33,10 @@ async def events(match: Match) -> list[Pushed]:
 def _pushed(alert: Any, match: Match) -> Pushed:
     labels, annotations = _texts(alert, "labels"), _texts(alert, "annotations")
     name = labels.get("alertname")
-    if alert.get("status") not in _STATES or not name:
+    status = str(alert.get("status"))
+    if status not in _STATES or not name:
         raise malformed("an alert with its status, firing or resolved, and the label alertname")
-    state, previous = _STATES[alert["status"]]
+    state, previous = _STATES[status]
     time = str(alert.get("startsAt" if state == "ALARM" else "endsAt") or time_of(match))
     event = {
         "source": "aws.cloudwatch",

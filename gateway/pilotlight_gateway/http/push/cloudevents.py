@@ -7,7 +7,6 @@ CloudEvents 1.0, "HTTP Protocol Binding": attributes in headers (binary) or in t
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -39,11 +38,13 @@ async def events(match: Match) -> list[Pushed]:
         attributes, data = _structured(read_object(match, "a CloudEvent in JSON"))
     else:
         attributes, data = _binary(match.request)
-    missing = [name for name in _REQUIRED if not attributes.get(name)]
+    missing = [name for name in _REQUIRED if not _is_text(attributes.get(name))]
     if missing:
         raise malformed(f"a CloudEvent with {', '.join(missing)}")
     if attributes["specversion"] != "1.0":
         raise malformed("specversion 1.0")
+    if not all(_is_text(attributes.get(name, "-")) for name in ("subject", "time")):
+        raise malformed("a CloudEvent whose subject and time are texts, if there,")
     key = json.dumps([attributes["source"], attributes["id"]])
     return [Pushed(_event(attributes, data, match), key)]
 
@@ -65,6 +66,10 @@ def _event(attributes: dict[str, Any], data: Any, match: Match) -> dict[str, Any
     return event | ({"attributes": others} if others else {})
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
 def _structured(document: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     data = document.pop("data", None)
     packed = document.pop("data_base64", None)
@@ -72,7 +77,7 @@ def _structured(document: dict[str, Any]) -> tuple[dict[str, Any], Any]:
         return document, data
     try:
         content = base64.b64decode(packed, validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
+    except (TypeError, ValueError) as error:
         raise malformed("data_base64 in Base64") from error
     return document, _data(content, str(document.get("datacontenttype", "")))
 

@@ -8,7 +8,6 @@ or from one that the route names; a topic only if the route names it, since anyb
 from __future__ import annotations
 
 import base64
-import binascii
 from collections import OrderedDict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -84,7 +83,7 @@ class Sns:
         try:
             signature = base64.b64decode(message["Signature"], validate=True)
             key.verify(signature, _canonical(message), PKCS1v15(), hashed())
-        except (InvalidSignature, binascii.Error) as error:
+        except (InvalidSignature, ValueError) as error:
             raise HttpError(403, "the signature is not that of the message") from error
 
     async def _certificate(self, address: str) -> x509.Certificate:
