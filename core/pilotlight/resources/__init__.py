@@ -49,6 +49,7 @@ from .route import (
     RouteAuth,
     RouteSpec,
     RouteStatus,
+    SnsSource,
     find_rival,
 )
 from .runtime import Runtime, RuntimeSpec
@@ -120,6 +121,7 @@ __all__ = [
     "ScheduleStatus",
     "Secret",
     "SecretReference",
+    "SnsSource",
     "destination_kind",
     "find_condition",
     "find_rival",
