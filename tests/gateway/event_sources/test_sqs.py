@@ -239,6 +239,22 @@ def handler(event, context):
     assert sorted(polling.mq.bodies(dead_url)) == [f"poison-group{at}" for at in range(4)]
 
 
+def test_what_no_filter_lets_through_is_deleted(polling: Polling) -> None:
+    """The function never sees it, and it does not come again."""
+    queue = polling.name()
+    url = polling.mq.queue(queue)
+    function, ledger = polling.function()
+    pattern = json.dumps({"body": {"kind": ["order"], "total": [{"numeric": [">", 10]}]}})
+    polling.map(queue, function, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    wanted = json.dumps({"kind": "order", "total": 11})
+    others = [json.dumps({"kind": "order", "total": 9}), json.dumps({"kind": "note"}), "no json"]
+    polling.mq.put(url, [wanted, *others])
+    until(lambda: polling.mq.counts(url) == (0, 0))
+    assert bodies(ledger) == [wanted]
+    assert polling.metric("filtered_out_events_total", function) == 3
+    assert polling.metric("deleted_events_total", function) == 4
+
+
 def test_a_mapping_that_is_disabled_leaves_messages_where_they_are(polling: Polling) -> None:
     """And goes on where it was once it is enabled."""
     queue = polling.name()
