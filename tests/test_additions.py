@@ -21,6 +21,7 @@ from pilotlight.claims import Lease, RevisionKey
 from pilotlight.keep_alive import RULES, KeepAlive, KeepAliveSpec
 from pilotlight.resources import AsyncConfig, ObjectMeta, Route, RouteSpec, destination_kind
 from pilotlight.resources.asynchronous import ADDRESSES
+from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight.settings import setting, settings_of
 from pilotlight_agent import runtimes as agents_runtimes
 from pilotlight_gateway.apis.doors import SERVICES
@@ -28,13 +29,12 @@ from pilotlight_gateway.apis.lambda_.table import LAMBDA
 from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint
 from pilotlight_gateway.event_sources import SOURCES
+from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.exchange import json_reply
 from pilotlight_gateway.http.errors import HttpError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.environment import Environment
-from pilotlight_gateway.invocation.invocation import Invocation
-from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.metrics import Metrics
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import fetch
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pilotlight.keep_alive import IdleTimes
     from pilotlight_gateway.apis.service import Request
     from pilotlight_gateway.errors import ApiError
+    from pilotlight_gateway.event_sources.source import HeldShard, PolledMapping
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.exchange import Call, Reply
@@ -94,18 +95,22 @@ class Toy:
         return json_reply({"operation": call.operation})
 
 
-class EverySecond:
+class Mailman:
     """A source that invokes its function once, and says what came back."""
 
-    def __init__(self, services: Services) -> None:
-        self._invoker = services.invoker
-        self.answered: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    def __init__(self, polled: PolledMapping, answered: list[bytes]) -> None:
+        self._polled = polled
+        self._answered = answered
 
-    async def run(self) -> None:
-        reference = Reference("default", ACCOUNT, REGION, "added", None)
-        invocation = Invocation("r" * 36, reference.arn, "Root=1-0-0", b'"from the source"')
-        answer = await self._invoker.invoke(reference, invocation)
-        self.answered.set_result(await answer.read())
+    async def check(self) -> None:
+        return
+
+    async def run(self, shard: HeldShard) -> None:
+        outcome = await self._polled.invoke(b'"from the source"')
+        assert isinstance(outcome, Ran)
+        shard.report("OK")
+        self._answered.append(outcome.payload)
+        await shard.stopping.wait()
 
 
 @pytest.fixture(scope="module")
@@ -145,26 +150,21 @@ def test_an_aws_service(platform: GatewayHarness, monkeypatch: pytest.MonkeyPatc
     assert json.loads(body)["__type"] == "RequestEntityTooLargeException"
 
 
-def test_an_event_source(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness
-) -> None:
-    """Whatever calls `Invoker` is counted and answered as any caller is."""
-    made: list[EverySecond] = []
-
-    def make(services: Services) -> EverySecond:
-        made.append(EverySecond(services))
-        return made[0]
-
-    async def run() -> bytes:
-        source = SOURCES["toy"](platform.gateway.services)
-        await source.run()
-        return await made[0].answered
-
-    monkeypatch.setitem(SOURCES, "toy", make)
-    assert platform.call(run()) == b'"from the source"'
-    started = GatewayHarness(tmp_path)  # it runs with the gateway, from its start
-    started.close()
-    assert len(made) == 1 + 1
+def test_an_event_source(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness) -> None:
+    """A row that says what it allows and a line in the table: a mapping of it is polled."""
+    answered: list[bytes] = []
+    kind = dataclasses.replace(
+        SOURCE_KINDS["mq"], name="toy", arn=re.compile("arn:aws:toy:us-east-1:[0-9]{12}:t")
+    )
+    monkeypatch.setitem(SOURCE_KINDS, "toy", kind)
+    monkeypatch.setitem(SOURCES, "toy", lambda polled: Mailman(polled, answered))
+    manifest = {
+        "apiVersion": "pilotlight.dev/v1alpha1", "kind": "EventSourceMapping",
+        "metadata": {"name": "toy"},
+        "spec": {"function": "added", "eventSourceArn": f"arn:aws:toy:us-east-1:{ACCOUNT}:t"},
+    }  # fmt: skip
+    assert platform.post("/-/apply", json.dumps(manifest).encode())[0] == 200
+    wait_until(lambda: answered == [b'"from the source"'])
 
 
 class Mailbox:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from pilotlight.signing import Signer
+
 from .failures import NOT_FOUND, PLATFORM, TIMED_OUT, USAGE, Failure
-from .signing import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

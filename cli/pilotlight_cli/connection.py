@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from pilotlight.signing import Credentials
+
 from .failures import USAGE, Failure
-from .signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

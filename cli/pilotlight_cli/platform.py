@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from pilotlight.resources import Function, Schedule
+from pilotlight.resources import EventSourceMapping, Function, Schedule
 
 from .client import MISSING, ApiError
 from .failures import TIMED_OUT, Failure
@@ -114,6 +114,16 @@ class Platform:
     def schedule(self, name: str) -> Schedule:
         """Read a schedule; raises ApiError."""
         return Schedule.model_validate(self._client.request_json("GET", f"/-/schedules/{name}"))
+
+    def mappings(self) -> list[EventSourceMapping]:
+        """Read all event source mappings of the account, by name."""
+        answer = self._client.request_json("GET", "/-/eventsourcemappings")
+        return [EventSourceMapping.model_validate(one) for one in answer["items"]]
+
+    def mapping(self, name: str) -> EventSourceMapping:
+        """Read an event source mapping; raises ApiError."""
+        found = self._client.request_json("GET", f"/-/eventsourcemappings/{name}")
+        return EventSourceMapping.model_validate(found)
 
     def logs(self, name: str, **query: str | float | None) -> list[dict[str, Any]]:
         """Read log lines: `since` (epoch seconds), `request_id`, `after_id`, `limit`."""

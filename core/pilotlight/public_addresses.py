@@ -38,9 +38,12 @@ _NOT_PUBLIC = tuple(
 """What Python's `is_global` does not know of in every version that we run on."""
 
 
-def connector(*, private: bool) -> aiohttp.TCPConnector:
-    """Return a connector; without `private` it connects to no address that is not public."""
-    return aiohttp.TCPConnector(socket_factory=None if private else _public_socket)
+def connector(*, private: bool, limit: int = 100) -> aiohttp.TCPConnector:
+    """Return a connector; without `private` it connects to no address that is not public.
+
+    It has at most `limit` connections, 0: as many as are asked for.
+    """
+    return aiohttp.TCPConnector(limit=limit, socket_factory=None if private else _public_socket)
 
 
 def is_public(address: str) -> bool:

@@ -2,17 +2,18 @@
 
 They are a Secret of the account's namespace, which its admin makes. Where a stand-in for AWS is
 given (`aws_endpoint_url`), it takes any keys. On one machine the user is the tenant, so there what
-boto3 finds by itself serves.
+boto3 finds by itself serves. The Secret may say where services are that stand in for AWS's, too.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Key, Secret
+from pilotlight.signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
     from .settings import Settings
 
-__all__ = ["SECRET", "AwsCredentials", "AwsKeys", "NoAwsCredentialsError"]
+__all__ = ["SECRET", "SERVICE_IDS", "AwsAccess", "AwsCredentials", "NoAwsCredentialsError"]
 
 SECRET = "aws-credentials"  # noqa: S105  a name
-"""Of the account's Secret: accessKeyId, secretAccessKey and, of temporary keys, sessionToken."""
+"""Of the account's Secret: accessKeyId, secretAccessKey and, of temporary keys, sessionToken; where
+event sources are, AWS_ENDPOINT_URL_SQS and the like, or AWS_ENDPOINT_URL for all."""
 
 
+SERVICE_IDS = {"sqs": "SQS", "kinesis": "KINESIS", "streams.dynamodb": "DYNAMODB_STREAMS"}
+"""By the name in AWS's hosts the one in AWS_ENDPOINT_URL_… (AWS SDKs and Tools Reference Guide)."""
 KEPT_SECONDS = 10.0
 """How long an account's Secret is believed: deliveries come by the hundred, and gateways follow no
 Secrets of accounts."""
@@ -37,12 +41,14 @@ class NoAwsCredentialsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class AwsKeys:
-    """Keys for AWS; empty ones stand for what boto3 finds by itself."""
+class AwsAccess:
+    """Where a service is, and the keys for it."""
 
-    access_key: str = ""
-    secret_key: str = field(default="", repr=False)
-    session_token: str | None = field(default=None, repr=False)
+    url: str
+    keys: Credentials
+    """Empty ones stand for what boto3 finds by itself."""
+    trusted: bool
+    """Whether the platform's admin, or AWS, says where: else it must be a public address."""
 
 
 class AwsCredentials:
@@ -67,20 +73,41 @@ class AwsCredentials:
             return True
         return arn.split(":")[4] in {"", account}
 
-    async def of(self, namespace: str, account: str) -> AwsKeys:
+    async def of(self, namespace: str, account: str) -> Credentials:
         """Return an account's keys; raises NoAwsCredentialsError."""
         secret = await self._secret(namespace)
         if secret is not None:
             return _keys(secret)
         if self._settings.own_aws_credentials:
-            return AwsKeys()
+            return Credentials()
         if self._settings.aws_endpoint_url:
             # What stands in for AWS takes any keys, and one of 12 digits as its account.
-            return AwsKeys(account, "test")
+            return Credentials(account, "test")
         raise NoAwsCredentialsError(
             f"account {account} has no keys for AWS: a Secret {SECRET} with accessKeyId and "
             f"secretAccessKey is expected in its namespace {namespace}"
         )
+
+    async def access(
+        self, *, namespace: str, account: str, service: str, region: str, url: str | None = None
+    ) -> AwsAccess:
+        """Say how a service of AWS's is reached for an account; raises NoAwsCredentialsError.
+
+        It is at `url`, else where the account's Secret says, else where the platform's settings
+        say, else at AWS. `service` is the name in AWS's hosts.
+        """
+        named = url or _endpoint(await self._secret(namespace), service)
+        settings = self._settings
+        set_up = settings.aws_endpoint_urls.get(service) or settings.aws_endpoint_url
+        if named is None and not set_up:
+            domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+            keys = await self.of(namespace, account)
+            return AwsAccess(f"https://{service}.{region}.{domain}", keys, trusted=True)
+        secret = await self._secret(namespace)
+        has_keys = secret is not None and "accessKeyId" in secret.string_data
+        # What stands in for AWS takes any keys, and one of 12 digits as its account.
+        keys = _keys(secret) if secret and has_keys else Credentials(account, "test")
+        return AwsAccess((named or set_up).rstrip("/"), keys, trusted=named is None)
 
     async def _secret(self, namespace: str) -> Secret | None:
         """Read an account's Secret; while nobody answers the one read last is as good."""
@@ -97,11 +124,17 @@ class AwsCredentials:
         return kept
 
 
-def _keys(secret: Secret) -> AwsKeys:
+def _endpoint(secret: Secret | None, service: str) -> str | None:
+    values = secret.string_data if secret else {}
+    variable = "AWS_ENDPOINT_URL_" + SERVICE_IDS[service]
+    return values.get(variable) or values.get("AWS_ENDPOINT_URL")
+
+
+def _keys(secret: Secret) -> Credentials:
     values = secret.string_data
     if not values.get("accessKeyId") or not values.get("secretAccessKey"):
         raise NoAwsCredentialsError(
             f"Secret {secret.key}: accessKeyId and secretAccessKey are expected, "
             f"{', '.join(sorted(values)) or 'nothing'} came"
         )
-    return AwsKeys(values["accessKeyId"], values["secretAccessKey"], values.get("sessionToken"))
+    return Credentials(values["accessKeyId"], values["secretAccessKey"], values.get("sessionToken"))

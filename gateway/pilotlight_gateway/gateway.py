@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
+from .aws_client import AwsClients
 from .aws_credentials import AwsCredentials
 from .bodies import Bodies
-from .event_sources import SOURCES
+from .budget import ByteBudget
+from .event_sources import make_source
+from .event_sources.keeper import Keeper
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
@@ -41,16 +44,20 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.claims import Claims
+    from pilotlight.resources import EventSourceMapping
     from pilotlight.storage import ArtifactStore, LogStore
 
     from .apis.service import Request, Service
     from .auth.caller import Authenticator
     from .event_queue.interface import EventQueue
+    from .event_sources.source import Source
     from .settings import Settings
 
 __all__ = ["Gateway"]
 
 DRAIN_SECONDS = 30.0
+MOST_POLLED_BYTES = 128 << 20
+"""Of records of event sources that are in memory at once."""
 
 
 class Gateway:
@@ -109,6 +116,8 @@ class Gateway:
             invoker=invoker,
             events=events,
             aws_credentials=credentials,
+            aws_clients=AwsClients(settings, credentials),
+            polled_bytes=ByteBudget(MOST_POLLED_BYTES),
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -123,6 +132,8 @@ class Gateway:
             invoker=invoker, targets=targets, queue=events, metrics=metrics.events,
             settings=settings, credentials=credentials, pace=self._pace,
         )  # fmt: skip
+        self._accounts = accounts
+        self._event_sources = Keeper(self.services, self._make_source)
         self._scheduler = Scheduler(
             cache=cache, catalogue=catalogue, accounts=accounts,
             invoker=invoker, metrics=metrics.schedules, region=settings.region,
@@ -150,7 +161,7 @@ class Gateway:
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
-        yield from (source(self.services).run() for source in SOURCES.values())
+        yield self._event_sources.run()
 
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""
@@ -172,12 +183,20 @@ class Gateway:
         """Refuse new requests, let running ones end, give every environment back."""
         self.drain()
         await self._server.close(drain_seconds=drain_seconds)
-        await self._asynchronous.close(drain_seconds=drain_seconds)
+        await asyncio.gather(
+            self._asynchronous.close(drain_seconds=drain_seconds),
+            self._event_sources.close(drain_seconds=drain_seconds),
+        )
+        await self.services.aws_clients.close()
         await self.services.dispatcher.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sink.flush()
+
+    async def _make_source(self, mapping: EventSourceMapping) -> Source:
+        account = await self._accounts.account(mapping.metadata.namespace)
+        return make_source(self.services, account, mapping)
 
     def _pipeline(self, service: Service) -> Pipeline:
         """Make the pipeline of a port that serves nothing else."""

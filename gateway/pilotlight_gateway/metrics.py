@@ -10,6 +10,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from .event_source_metrics import EventSourceMetrics
 from .events.metrics import EventMetrics
 from .invocation.cold_starts import ColdStarts
 from .invocation.metrics import InvocationMetrics
@@ -28,6 +29,7 @@ class Metrics:
         self.invocations = InvocationMetrics(self.registry)
         self.cold_starts = ColdStarts(self.registry)
         self.events = EventMetrics(self.registry)
+        self.event_sources = EventSourceMetrics(self.registry)
         self.schedules = ScheduleMetrics(self.registry)
         self._http_requests = Counter(
             "pilotlight_http_requests", "Requests of clients, by what answered and how.",

@@ -17,6 +17,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.hosts import Hosts
 from pilotlight.resources import (
+    EventSourceMapping,
     Function,
     FunctionAlias,
     FunctionVersion,
@@ -67,6 +68,7 @@ async def run(settings: GatewaySettings) -> None:
     cache = Cache(
         resources,
         *(Namespace, Secret, Function, FunctionVersion, FunctionAlias, Route, Schedule),
+        EventSourceMapping,
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))
@@ -111,6 +113,7 @@ def _gateway(
             url_domain=settings.domain,
             scheme=settings.scheme,
             aws_endpoint_url=settings.aws_endpoint_url,
+            private_sources=settings.private_sources,
             hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
         ),
         cache=cache,

@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
+    from .aws_client import AwsClients
     from .aws_credentials import AwsCredentials
     from .bodies import Bodies
+    from .budget import ByteBudget
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher
@@ -44,6 +46,9 @@ class Services:
     invoker: Invoker
     events: EventQueue
     aws_credentials: AwsCredentials
+    aws_clients: AwsClients
+    polled_bytes: ByteBudget
+    """Of records that were polled and are not settled."""
     metrics: Metrics
     is_ready: Callable[[], bool]
     """Whether invocations are served."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pilotlight.cluster_settings import ClusterSettings
 from pilotlight.hosts import Hosts
 from pilotlight.keep_alive import RULES
-from pilotlight.settings import one_of, setting
+from pilotlight.settings import names, one_of, setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["GatewaySettings", "Settings"]
 
@@ -30,6 +33,9 @@ class GatewaySettings(ClusterSettings):
         "How long idle environments wait: hybrid (by their function's history) or fixed.",
         default="hybrid",
         parse=one_of(*RULES),
+    )
+    private_sources: tuple[str, ...] = setting(
+        "host:port, by commas, of event sources in private networks.", default=(), parse=names
     )
     port: int = setting("Where clients come.", default=8080)
     internal_port: int = setting("Where pods fetch packages.", default=8081)
@@ -66,5 +72,11 @@ class Settings:
     """Whether keys for AWS that the process itself finds serve its tenants (local mode)."""
     aws_endpoint_url: str = ""
     """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
+    aws_endpoint_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where single services of AWS's are that are polled, by their name in AWS's hosts."""
+    longest_poll: float = 20.0
+    """Seconds that an empty queue is waited on at once, and so that a drain may take; up to 20."""
+    private_sources: tuple[str, ...] = ()
+    """`host:port` of event sources that tenants may name although they are in private networks."""
     hosts: Hosts = field(default_factory=Hosts)
     """Whose hosts are, for routes."""

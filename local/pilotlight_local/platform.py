@@ -180,6 +180,8 @@ class LocalPlatform:
                 one_port=True,
                 private_addresses=True,
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
+                longest_poll=2.0,  # Ctrl-C waits for it
+                aws_endpoint_urls=self.settings.aws_endpoint_urls,
             ),
             cache=self._cache,
             artifacts=self._artifacts,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from .pythons import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pilotlight.storage import LogLine
@@ -27,6 +27,8 @@ class LocalSettings:
     account: str = "000000000000"
     region: str = "us-east-1"
     aws_endpoint_url: str | None = None
+    aws_endpoint_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where single services are that are polled, by their name in AWS's hosts."""
     function_url: Literal["path", "host"] = "path"
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""

@@ -28,6 +28,7 @@ Json = dict[str, Any]
 EVERY_OPTION: Json = {
     "accounts": ["team-a", "team-b"],
     "aws": {"endpointUrl": "http://s3.example"},
+    "eventSources": {"private": ["elasticmq.queues:9324", "kafka.queues:9092"]},
     "concurrencyLimit": 77,
     "hosts": {
         "reserved": ["lambda.example.com"],

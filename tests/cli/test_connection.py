@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pilotlight.signing import Credentials
 from pilotlight_cli.connection import connection_from
 from pilotlight_cli.failures import Failure
-from pilotlight_cli.signing import Credentials
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 

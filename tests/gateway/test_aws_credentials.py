@@ -9,11 +9,11 @@ import pytest
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Key, ObjectMeta, Secret
+from pilotlight.signing import Credentials
 from pilotlight_gateway.aws_credentials import (
     KEPT_SECONDS,
     SECRET,
     AwsCredentials,
-    AwsKeys,
     NoAwsCredentialsError,
 )
 from pilotlight_gateway.settings import Settings
@@ -39,7 +39,7 @@ async def test_an_accounts_own_keys_are_used() -> None:
     """Of its namespace alone; neither they nor a session's token show in a representation."""
     cache = await with_secret(accessKeyId="AKID", secretAccessKey="hidden", sessionToken="hidden")
     keys = await made(cache).of("team", ACCOUNT)
-    assert keys == AwsKeys("AKID", "hidden", "hidden")
+    assert keys == Credentials("AKID", "hidden", "hidden")
     assert "hidden" not in repr(keys)
     with pytest.raises(NoAwsCredentialsError, match="a Secret aws-credentials with accessKeyId"):
         await made(cache).of("other", "444455556666")
@@ -50,8 +50,8 @@ async def test_the_gateways_own_keys_are_nobodys() -> None:
     with pytest.raises(NoAwsCredentialsError, match=f"account {ACCOUNT} has no keys"):
         await made().of("team", ACCOUNT)
     stand_in = made(aws_endpoint_url="http://127.0.0.1:1")
-    assert await stand_in.of("team", ACCOUNT) == AwsKeys(ACCOUNT, "test")
-    assert await made(own_aws_credentials=True).of("team", ACCOUNT) == AwsKeys()
+    assert await stand_in.of("team", ACCOUNT) == Credentials(ACCOUNT, "test")
+    assert await made(own_aws_credentials=True).of("team", ACCOUNT) == Credentials()
 
 
 async def test_a_secret_is_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

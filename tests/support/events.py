@@ -53,8 +53,8 @@ async def postgres_queue(url: str, **options: Any) -> AsyncIterator[PostgresEven
         await queue.close()
         async with database.connection() as connection:
             await connection.execute(
-                "DROP TABLE IF EXISTS events, event_lanes, event_keys, event_bytes, "
-                "event_queue_version; "
+                "DROP TABLE IF EXISTS events, event_lanes, event_keys, event_bytes, source_leases, "
+                "source_gateways, event_queue_version; "
                 "DROP FUNCTION IF EXISTS event_bytes_come, event_bytes_go"
             )
         await database.close()

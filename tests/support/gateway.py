@@ -217,6 +217,7 @@ class GatewayHarness:
                 one_port=True,
                 private_addresses=True,
                 aws_endpoint_url=self._aws_endpoint_url,
+                longest_poll=2.0,
             ),
             cache=self.cache,
             artifacts=self.artifacts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
+import uuid
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pilotlight.errors import (
@@ -68,7 +69,7 @@ class MemoryResources:
             raise AlreadyExistsError(f"{resource.kind} {resource.key} is there already")
         version = next(self._versions)
         update = {
-            "uid": f"uid-{version}",
+            "uid": str(uuid.UUID(int=version)),
             "generation": 1,
             "creation_timestamp": f"2026-01-01T00:{version // 60:02d}:{version % 60:02d}Z",
         }

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import sqlite3
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pilotlight.errors import NotFoundError
+from pilotlight_gateway.event_queue import migrations, sqlite_statements
 from pilotlight_gateway.event_queue.fairness import Turns
 from pilotlight_gateway.event_queue.interface import (
     KEY_SECONDS,
@@ -28,12 +30,17 @@ from pilotlight_gateway.event_queue.interface import (
     Settlement,
     StaleLeaseError,
 )
+from pilotlight_gateway.event_queue.source_leases import SourceLeases
 from pilotlight_gateway.event_queue.writes import Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["MemoryEventQueue"]
+    from pilotlight_gateway.event_queue.source_leases import Statements
+
+__all__ = ["MemoryEventQueue", "memory_source_leases"]
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -67,6 +74,7 @@ class MemoryEventQueue:
         self._numbers = itertools.count()
         self._turns = Turns()
         self._arrived = asyncio.Event()
+        self.source_leases = memory_source_leases()
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none."""
@@ -248,3 +256,14 @@ def _changed(event: Event, settlement: Again) -> Event:
 
 def _letter(entry: _Entry) -> DeadLetter:
     return DeadLetter(entry.event, entry.reason, entry.message, entry.died_at)
+
+
+def memory_source_leases() -> SourceLeases:
+    """Make leases that end with their process."""
+    connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    sqlite_statements.migrate(connection, migrations.NEWEST)
+
+    async def run(steps: Statements[T]) -> T:
+        return sqlite_statements.run(connection, steps=steps)
+
+    return SourceLeases(run, clock=sqlite_statements.CLOCK)

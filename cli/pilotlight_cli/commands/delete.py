@@ -32,7 +32,7 @@ PLURALS = {FUNCTION: "functions"} | {
 @output_option
 @with_client
 def command(client: Client, names: tuple[str, ...], output: Format) -> None:
-    """Delete functions, or what a kind is said of: route/NAME, schedule/NAME."""
+    """Delete functions, or what a kind is said of: route/NAME, schedule/NAME and so on."""
     wanted = [_parse(name) for name in names]
     for kind, name in wanted:
         _delete(client, kind, name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
@@ -20,8 +21,10 @@ import uvloop
 
 from pilotlight.resources import Function
 from pilotlight.runtimes import family_of
+from pilotlight.signing import Credentials
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
+from pilotlight_gateway.aws_credentials import SERVICE_IDS
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings
@@ -31,7 +34,6 @@ from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
 from ..manifests import load
 from ..package import Packages
 from ..platform import Platform
-from ..signing import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,12 +101,19 @@ def command(  # noqa: PLR0913  one parameter an option
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
+        aws_endpoint_urls=_endpoint_urls(),
         function_url=function_url,
         tell=console.tell,
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, console, manifests, packages, roots if watch else []))
+
+
+def _endpoint_urls() -> dict[str, str]:
+    """Return where AWS's SDKs would find the services that are polled."""
+    urls = {name: os.environ.get(f"AWS_ENDPOINT_URL_{it}") for name, it in SERVICE_IDS.items()}
+    return {name: url for name, url in urls.items() if url}
 
 
 async def _run(

@@ -12,6 +12,13 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .event_source_mapping import (
+    MAPPINGS_BY_SOURCE,
+    MAPPINGS_BY_UID,
+    EventSourceMapping,
+    EventSourceMappingStatus,
+)
+from .event_source_spec import EventSourceMappingSpec, source_kind
 from .function import (
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
@@ -73,6 +80,8 @@ __all__ = [
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "MAPPINGS_BY_SOURCE",
+    "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
@@ -89,6 +98,9 @@ __all__ = [
     "Condition",
     "Configuration",
     "Cors",
+    "EventSourceMapping",
+    "EventSourceMappingSpec",
+    "EventSourceMappingStatus",
     "Function",
     "FunctionAlias",
     "FunctionAliasSpec",
@@ -128,4 +140,5 @@ __all__ = [
     "now",
     "owned_by",
     "owner_uid",
+    "source_kind",
 ]

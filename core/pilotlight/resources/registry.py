@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
 from .builtin import Namespace, Secret
+from .event_source_mapping import EventSourceMapping
 from .function import Function
 from .meta import GROUP
 from .route import Route
@@ -31,6 +32,7 @@ _ORDERED: tuple[type[Resource], ...] = (
     FunctionAlias,
     Route,
     Schedule,
+    EventSourceMapping,
 )
 """What others refer to comes before them: manifests are applied in this order."""
 KINDS = {kind.kind_name: kind for kind in _ORDERED}

@@ -17,6 +17,8 @@ from pilotlight.errors import PilotlightError, ThrottledError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .source_leases import SourceLeases
+
 __all__ = [
     "KEY_SECONDS",
     "Again",
@@ -189,6 +191,9 @@ class StaleLeaseError(PilotlightError):
 
 class EventQueue(Protocol):
     """Events that were accepted; every method may raise UnavailableError, and then did nothing."""
+
+    source_leases: SourceLeases
+    """Who polls which event source: the same database keeps it."""
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none; returns once they are on disk.

@@ -172,7 +172,30 @@ _BYTES = _Migration(
         ),
     },
 )
-_MIGRATIONS = (_EVENTS, _KEYS, _BYTES)
+_SOURCE_LEASES = _Migration(
+    forward=(
+        """
+        CREATE TABLE source_leases (
+            mapping {text} NOT NULL,
+            shard {text} NOT NULL,
+            holder {text} NOT NULL DEFAULT '',
+            epoch {count} NOT NULL DEFAULT 0,
+            until {time} NOT NULL DEFAULT 0,
+            checkpoint {text} NOT NULL DEFAULT '',
+            finished integer NOT NULL DEFAULT 0,
+            PRIMARY KEY (mapping, shard)
+        )
+        """,
+        """
+        CREATE TABLE source_gateways (
+            holder {text} NOT NULL PRIMARY KEY,
+            until {time} NOT NULL
+        )
+        """,
+    ),
+    back=("DROP TABLE source_gateways", "DROP TABLE source_leases"),
+)
+_MIGRATIONS = (_EVENTS, _KEYS, _BYTES, _SOURCE_LEASES)
 
 NEWEST = len(_MIGRATIONS)
 """The version that this Pilotlight works with."""

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pilotlight.errors import NotFoundError, UnavailableError
 
@@ -20,6 +20,7 @@ from . import postgres_statements as statements
 from .fairness import Turns
 from .group_commit import GroupCommit
 from .interface import Counts, Limits, StaleLeaseError
+from .source_leases import SourceLeases
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from pilotlight.storage.postgres.database import PostgresDatabase
 
     from .interface import DeadLetter, Event, EventLease, FunctionKey, Settlement
+    from .source_leases import Statements
     from .writes import WriteResult
 
 __all__ = ["PostgresEventQueue"]
+
+T = TypeVar("T")
 
 LISTEN_AGAIN_SECONDS = 1.0
 """How soon a lost connection for NOTIFY is made anew; until then arrivals are polled for."""
@@ -49,6 +53,7 @@ class PostgresEventQueue:
         self._arrived = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._writes: GroupCommit[Enqueue | Settle, WriteResult] = GroupCommit(self._commit)
+        self.source_leases = SourceLeases(self._run_statements, clock=statements.CLOCK)
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none; returns once they are on disk."""
@@ -140,6 +145,10 @@ class PostgresEventQueue:
     ) -> Sequence[WriteResult | Exception]:
         async with self._transaction() as connection:
             return await postgres_writes.apply(connection, writes, self._limits)
+
+    async def _run_statements(self, steps: Statements[T]) -> T:
+        async with self._transaction() as connection:
+            return await statements.run(connection, steps)
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:

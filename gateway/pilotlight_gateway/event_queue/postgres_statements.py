@@ -6,7 +6,7 @@ for no writer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import migrations
 from .interface import Counts, DeadLetter, FunctionKey
@@ -18,11 +18,25 @@ if TYPE_CHECKING:
     import asyncpg
 
     from .interface import EventLease
+    from .source_leases import Statements
 
-__all__ = ["counts", "dead_letter", "dead_letters", "extend", "lease", "migrate", "next_due"]
+__all__ = [
+    "CLOCK",
+    "counts",
+    "dead_letter",
+    "dead_letters",
+    "extend",
+    "lease",
+    "migrate",
+    "next_due",
+    "run",
+]
+
+T = TypeVar("T")
 
 LOCK = 0x706C6576656E74
 """The advisory lock under which the tables are made."""
+CLOCK = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 _FUNCTIONS_DUE = """
 SELECT namespace, function FROM event_lanes AS tally WHERE EXISTS (
     SELECT 1 FROM events WHERE events.namespace = tally.namespace
@@ -66,6 +80,18 @@ async def migrate(connection: asyncpg.Connection, wanted: int) -> None:
     if statements:
         await connection.execute("DELETE FROM event_queue_version")
         await connection.execute("INSERT INTO event_queue_version VALUES ($1)", wanted)
+
+
+async def run(connection: asyncpg.Connection, steps: Statements[T]) -> T:
+    """Run the statements of an operation."""
+    rows: Any = None
+    while True:
+        try:
+            statement, *values = steps.send(rows)
+        except StopIteration as end:
+            outcome: T = end.value
+            return outcome
+        rows = await connection.fetch(statement, *values)
 
 
 async def lease(

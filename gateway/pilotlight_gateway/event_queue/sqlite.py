@@ -22,6 +22,7 @@ from . import sqlite_writes
 from .fairness import Turns
 from .group_commit import GroupCommit
 from .interface import Again, Counts, Limits, StaleLeaseError
+from .source_leases import SourceLeases
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .interface import DeadLetter, Event, EventLease, FunctionKey, Settlement
+    from .source_leases import Statements
     from .writes import WriteResult
 
 __all__ = ["SqliteEventQueue"]
@@ -47,6 +49,7 @@ class SqliteEventQueue:
         self._turns = Turns()
         self._arrived = asyncio.Event()
         self._writes: GroupCommit[Enqueue | Settle, WriteResult] = GroupCommit(self._commit)
+        self.source_leases = SourceLeases(self._run_statements, clock=statements.CLOCK)
 
     async def enqueue(self, *events: Event) -> list[bool]:
         """Keep events, all or none; returns once they are on disk."""
@@ -134,6 +137,9 @@ class SqliteEventQueue:
         self, writes: Sequence[Enqueue | Settle]
     ) -> Sequence[WriteResult | Exception]:
         return await self._run(partial(sqlite_writes.apply, writes=writes, limits=self._limits))
+
+    async def _run_statements(self, steps: Statements[T]) -> T:
+        return await self._run(partial(statements.run, steps=steps))
 
     async def _run(self, operation: Callable[[sqlite3.Connection], T]) -> T:
         """Run an operation as one transaction, on tables that are there."""

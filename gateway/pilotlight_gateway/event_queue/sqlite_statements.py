@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import migrations
 from .interface import Counts, DeadLetter, FunctionKey
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .interface import EventLease
+    from .source_leases import Statements
 
 __all__ = [
+    "CLOCK",
     "counts",
     "dead_letter",
     "dead_letters",
@@ -28,8 +30,12 @@ __all__ = [
     "migrate",
     "next_due",
     "prepare",
+    "run",
 ]
 
+T = TypeVar("T")
+
+CLOCK = "SELECT (julianday('now') - 2440587.5) * 86400.0"
 LARGEST_IN_DOCUMENT = 65_536
 """Bytes of an event that is read with others; a larger one is read by itself."""
 
@@ -86,6 +92,18 @@ def migrate(connection: sqlite3.Connection, wanted: int) -> None:
     if statements:
         connection.execute("DELETE FROM event_queue_version")
         connection.execute("INSERT INTO event_queue_version VALUES (?)", (wanted,))
+
+
+def run(connection: sqlite3.Connection, *, steps: Statements[T]) -> T:
+    """Run the statements of an operation; their $1 is SQLite's ?1."""
+    rows: Any = None
+    while True:
+        try:
+            statement, *values = steps.send(rows)
+        except StopIteration as end:
+            outcome: T = end.value
+            return outcome
+        rows = connection.execute(statement.replace("$", "?"), values).fetchall()
 
 
 def lease(

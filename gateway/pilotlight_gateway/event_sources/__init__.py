@@ -1,28 +1,51 @@
-"""What invokes functions by itself: a source of events is a file here and a line in `SOURCES`.
+"""What is polled: a kind of event source is a file here and a line in `SOURCES`.
 
-A source runs beside the gateway's requests for as long as the gateway lives, and calls `Invoker` as
-every other way into it does. There is none yet.
+`keeper` has each mapping polled by one gateway, `source` says what a source is and gets, and
+`queue_poller` is for every queue. What a kind allows of a mapping is `event_source_kinds` in core.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from pilotlight.resources import source_kind
+from pilotlight_gateway.errors import NotSupportedError
+from pilotlight_gateway.invocation.reference import Reference
+
+from .filters import filters_of
+from .source import PolledMapping
+from .sqs import SqsSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight.resources import EventSourceMapping
     from pilotlight_gateway.services import Services
 
-__all__ = ["SOURCES", "EventSource"]
+    from .source import Source
+
+__all__ = ["SOURCES", "make_source"]
+
+SOURCES: dict[str, Callable[[PolledMapping], Source]] = {"sqs": SqsSource}
+"""What makes the source of a mapping, by its kind's name (`SourceKind`)."""
 
 
-class EventSource(Protocol):
-    """Polls, or is pushed to, and invokes."""
-
-    async def run(self) -> None:
-        """Serve for ever; cancelled when the gateway ends."""
-        ...
-
-
-SOURCES: dict[str, Callable[[Services], EventSource]] = {}
-"""What makes each source of the gateway's parts, by its name."""
+def make_source(services: Services, account: str, mapping: EventSourceMapping) -> Source:
+    """Make the source of an account's mapping; raises NotSupportedError."""
+    spec, kind = mapping.spec, source_kind(mapping.spec)
+    if kind is None or kind.name not in SOURCES:
+        raise NotSupportedError(
+            f"Event sources of {kind.title if kind else mapping.source} are not supported yet."
+        )
+    namespace = mapping.metadata.namespace
+    name, _, qualifier = spec.function.partition(":")
+    region = services.settings.region
+    return SOURCES[kind.name](
+        PolledMapping(
+            mapping=mapping,
+            reference=Reference(namespace, account, region, name, qualifier or None),
+            services=services,
+            filters=filters_of(spec),
+            metrics=services.metrics.event_sources.of(namespace, mapping.metadata.name, name),
+        )
+    )

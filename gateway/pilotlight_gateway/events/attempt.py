@@ -1,4 +1,4 @@
-"""One attempt at an event: invoke its function as any caller would, and say what happened.
+"""One attempt at an event or a batch: invoke a function as any caller would, say what happened.
 
 The same request id, the same way and the same limits as a synchronous invocation; `decide` makes of
 the outcome what Lambda makes of it.
@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import PilotlightError, ThrottledError
 from pilotlight_gateway.errors import ApiError, FunctionNotFoundError, RecursiveInvocationError
-from pilotlight_gateway.invocation.invocation import Invocation
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.event_queue.interface import Event
+    from pilotlight_gateway.invocation.invocation import Invocation
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.invocation.reference import Reference
     from pilotlight_gateway.invocation.targets import Target
@@ -50,11 +49,12 @@ class Refused:
 Outcome = Ran | NotRun | Refused
 
 
-async def attempt(invoker: Invoker, event: Event, reference: Reference, target: Target) -> Outcome:
-    """Run an event's function once, unless it must not run."""
+async def attempt(
+    invoker: Invoker, invocation: Invocation, reference: Reference, target: Target
+) -> Outcome:
+    """Run a function once, unless it must not run."""
     if target.function.spec.reserved_concurrency == 0:
         return Refused("ZeroReservedConcurrency", "The function's reserved concurrency is 0.")
-    invocation = Invocation(event.id, reference.arn, event.trace_id, event.payload)
     try:
         answer = await invoker.invoke(reference, invocation, target)
         return Ran(await answer.read(), answer.version, answer.function_error)

@@ -15,6 +15,7 @@ import structlog
 from pilotlight.resources import destination_kind
 from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.event_queue.interface import Dead
+from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_gateway.invocation.invoker import hold_seconds
 from pilotlight_gateway.invocation.reference import Reference
 
@@ -107,9 +108,10 @@ class EventHandler:
         self, event: Event, reference: Reference, target: Target, *, retries: int
     ) -> Again | InvocationRecord:
         self._metrics.started(*event.function_key, self._clock() - event.enqueued_at)
+        invocation = Invocation(event.id, reference.arn, event.trace_id, event.payload)
         outcome: Outcome
         try:
-            outcome = await attempt(self._invoker, event, reference, target)
+            outcome = await attempt(self._invoker, invocation, reference, target)
         except Exception:
             log.exception("event could not be tried", request_id=event.id)
             outcome = NotRun("InternalError")

@@ -67,8 +67,8 @@ def test_a_sync_has_returned_before_each_answer(tmp_path: Path) -> None:
     "fault",
     [
         "inject=fdatasync,fsync:error=EIO:when=12..16",
-        "inject=pwrite64:error=ENOSPC:when=60..75",
-        "inject=pwrite64:error=EIO:when=60..75",
+        "inject=pwrite64:error=ENOSPC:when=80..95",
+        "inject=pwrite64:error=EIO:when=80..95",
     ],
 )
 async def test_a_failing_disk_makes_no_false_promise(tmp_path: Path, fault: str) -> None:

@@ -18,7 +18,8 @@ from pilotlight_gateway.events.delivery import UndeliveredError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight_gateway.aws_credentials import AwsCredentials, AwsKeys
+    from pilotlight.signing import Credentials
+    from pilotlight_gateway.aws_credentials import AwsCredentials
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
 
@@ -38,7 +39,7 @@ class AwsDestinations:
         self._credentials = credentials
         self._endpoint_url = endpoint_url
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="destination")
-        self._send: dict[str, Callable[[AwsKeys, InvocationRecord, Destination], None]] = {
+        self._send: dict[str, Callable[[Credentials, InvocationRecord, Destination], None]] = {
             "sqs": self._to_queue,
             "sns": self._to_topic,
             "events": self._to_bus,
@@ -74,7 +75,7 @@ class AwsDestinations:
         return boto3.Session()
 
     @functools.lru_cache(maxsize=256)  # noqa: B019  lives as long as the gateway
-    def _client(self, service: str, keys: AwsKeys) -> Any:
+    def _client(self, service: str, keys: Credentials) -> Any:
         from botocore.config import Config  # noqa: PLC0415  an extra, as above
 
         config = Config(
@@ -95,14 +96,16 @@ class AwsDestinations:
         )
 
     @functools.lru_cache(maxsize=1000)  # noqa: B019  lives as long as the gateway
-    def _queue_url(self, arn: str, keys: AwsKeys) -> str:
+    def _queue_url(self, arn: str, keys: Credentials) -> str:
         owner, name = arn.split(":")[4:6]
         found = self._client("sqs", keys).get_queue_url(
             QueueName=name, QueueOwnerAWSAccountId=owner
         )
         return str(found["QueueUrl"])
 
-    def _to_queue(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
+    def _to_queue(
+        self, keys: Credentials, record: InvocationRecord, destination: Destination
+    ) -> None:
         event, arn = record.event, destination.address
         extra: dict[str, str] = {}
         if arn.endswith(".fifo"):
@@ -114,14 +117,18 @@ class AwsDestinations:
             **extra,
         )
 
-    def _to_topic(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
+    def _to_topic(
+        self, keys: Credentials, record: InvocationRecord, destination: Destination
+    ) -> None:
         self._client("sns", keys).publish(
             TopicArn=destination.address,
             Message=destination.message(record, self._region),
             MessageAttributes=_attributes(record, destination),
         )
 
-    def _to_bus(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
+    def _to_bus(
+        self, keys: Credentials, record: InvocationRecord, destination: Destination
+    ) -> None:
         outcome = "Success" if record.succeeded else "Failure"
         document = record.document(self._region)
         entry = {
@@ -135,7 +142,9 @@ class AwsDestinations:
         if answer.get("FailedEntryCount"):
             raise UndeliveredError(f"{destination.address}: {answer['Entries'][0]}")
 
-    def _to_bucket(self, keys: AwsKeys, record: InvocationRecord, destination: Destination) -> None:
+    def _to_bucket(
+        self, keys: Credentials, record: InvocationRecord, destination: Destination
+    ) -> None:
         event, at = record.event, datetime.fromtimestamp(record.ended_at, UTC)
         name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, event.id)}"
         self._client("s3", keys).put_object(

@@ -1,4 +1,4 @@
-"""The command line signs as botocore does."""
+"""Requests are signed as botocore signs them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_cli.signing import Credentials, Signer
+from pilotlight.signing import Credentials, Signer
 
 AT = datetime(2026, 11, 21, 3, 4, 5, tzinfo=UTC)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=20)

@@ -1,7 +1,7 @@
-"""Signature Version 4 for requests of the command line, which needs no AWS library for it.
+"""Signature Version 4 for requests of the platform's own, which needs no AWS library for it.
 
-AWS IAM User Guide, "Create a signed AWS API request". The gateway's verifier is its counterpart
-(`pilotlight_gateway.auth.sigv4`); `client` signs every request.
+AWS IAM User Guide, "Create a signed AWS API request". The command line signs what it asks a gateway
+(`pilotlight_gateway.auth.sigv4` verifies it), gateways what they ask of event sources.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Credentials", "Signer"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-SERVICE = "lambda"
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """An access key, its secret and, for temporary ones, the session's token."""
 
-    access_key: str
-    secret_key: str = field(repr=False)
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
     session_token: str | None = field(default=None, repr=False)
 
 
@@ -37,6 +36,7 @@ class Signer:
 
     credentials: Credentials
     region: str
+    service: str = "lambda"
 
     def sign(
         self,
@@ -65,7 +65,7 @@ class Signer:
         }  # fmt: skip
         if self.credentials.session_token:
             headers["X-Amz-Security-Token"] = self.credentials.session_token
-        scope = f"{time[:8]}/{self.region}/{SERVICE}/aws4_request"
+        scope = f"{time[:8]}/{self.region}/{self.service}/aws4_request"
         request = hashlib.sha256(_canonical(method, url, headers, digest).encode()).hexdigest()
         text = f"{ALGORITHM}\n{time}\n{scope}\n{request}"
         key = _signing_key(self.credentials.secret_key, scope)

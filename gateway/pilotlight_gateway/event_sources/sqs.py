@@ -1,0 +1,179 @@
+"""Queues of SQS, standard and FIFO, at AWS or at whatever speaks its JSON protocol."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from pilotlight.resources.event_source_kinds import SOURCE_KINDS
+from pilotlight_gateway.aws_client import AwsError, AwsService
+
+from .queue_poller import Message, QueuePoller
+from .source import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pilotlight_gateway.aws_client import AwsClient
+
+    from .source import HeldShard, PolledMapping
+
+__all__ = ["SqsSource"]
+
+SERVICE = AwsService("sqs", "sqs", "AmazonSQS", "1.0")
+LARGEST_CALL = 10
+"""Messages of one call."""
+_REASONS = {
+    "AWS.SimpleQueueService.NonExistentQueue": "NotFound",
+    "AccessDenied": "AccessDenied",
+    "AccessDeniedException": "AccessDenied",
+    "InvalidClientTokenId": "AccessDenied",
+    "UnrecognizedClientException": "AccessDenied",
+    "SignatureDoesNotMatch": "AccessDenied",
+    "NoCredentials": "AccessDenied",
+}
+_OLDER_CODES = {"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue"}
+"""As Lambda's messages call it, though the queue's service may have the newer name alone."""
+
+
+class SqsSource:
+    """The queue of a mapping."""
+
+    def __init__(self, polled: PolledMapping) -> None:
+        arn = polled.mapping.spec.event_source_arn or ""
+        self._polled = polled
+        self._region, self._owner, self._name = arn.split(":")[3:6]
+        self._client = polled.services.aws_clients.client(
+            SERVICE,
+            namespace=polled.reference.namespace,
+            account=polled.reference.account,
+            region=self._region,
+            url=polled.mapping.spec.endpoint,
+        )
+
+    async def check(self) -> None:
+        """Find the queue, and that it hides messages for as long as the function may run."""
+        await self._open()
+
+    async def run(self, shard: HeldShard) -> None:
+        """Poll."""
+        spec = self._polled.mapping.spec
+        size = spec.batch_size or SOURCE_KINDS["sqs"].batch_size
+        await QueuePoller(self._polled, await self._open(), batch_size=size).run(shard)
+
+    async def _open(self) -> SqsQueue:
+        asked = {"QueueName": self._name, "QueueOwnerAWSAccountId": self._owner}
+        url = str((await _call(self._client, "GetQueueUrl", asked)).get("QueueUrl"))
+        names = ["VisibilityTimeout"]
+        found = await _call(
+            self._client, "GetQueueAttributes", {"QueueUrl": url, "AttributeNames": names}
+        )
+        visibility = float(found.get("Attributes", {}).get("VisibilityTimeout", 30))
+        timeout = await self._polled.timeout()
+        if visibility < timeout:
+            raise SourceError(
+                f"Queue visibility timeout: {visibility:.0f} seconds is less than Function "
+                f"timeout: {timeout} seconds",
+                "Invalid",
+            )
+        arn = self._polled.mapping.spec.event_source_arn or ""
+        return SqsQueue(self._client, url, arn, visibility)
+
+
+class SqsQueue:
+    """A queue that was found."""
+
+    largest_receive = LARGEST_CALL
+
+    def __init__(self, client: AwsClient, url: str, arn: str, visibility: float) -> None:
+        self.visibility = visibility
+        self._client = client
+        self._url = url
+        self._arn = arn
+
+    async def receive(self, most: int, wait_seconds: float) -> list[Message]:
+        """Return messages, waiting for the first; raises SourceError."""
+        asked = {
+            "QueueUrl": self._url,
+            "MaxNumberOfMessages": most,
+            "WaitTimeSeconds": int(wait_seconds),
+            "AttributeNames": ["All"],
+            "MessageSystemAttributeNames": ["All"],
+            "MessageAttributeNames": ["All"],
+        }
+        found = await _call(self._client, "ReceiveMessage", asked, wait_seconds=wait_seconds)
+        return [_message(one, self._arn) for one in found.get("Messages") or ()]
+
+    async def delete(self, messages: Sequence[Message]) -> None:
+        """Delete messages; raises SourceError."""
+        await self._in_calls("DeleteMessageBatch", messages, {})
+
+    async def hide(self, messages: Sequence[Message], seconds: float) -> None:
+        """Hide messages from others for so long from now; raises SourceError."""
+        await self._in_calls(
+            "ChangeMessageVisibilityBatch", messages, {"VisibilityTimeout": math.ceil(seconds)}
+        )
+
+    async def _in_calls(
+        self, operation: str, messages: Sequence[Message], more: dict[str, Any]
+    ) -> None:
+        """Run an operation for messages; one that the queue does not know any more is settled."""
+        for start in range(0, len(messages), LARGEST_CALL):
+            entries = [
+                {"Id": str(at), "ReceiptHandle": one.handle, **more}
+                for at, one in enumerate(messages[start : start + LARGEST_CALL])
+            ]
+            asked = {"QueueUrl": self._url, "Entries": entries}
+            answer = await _call(self._client, operation, asked)
+            for failure in answer.get("Failed") or ():
+                if not failure.get("SenderFault", True):
+                    raise SourceError(f"{operation}: {failure.get('Message') or failure}")
+
+
+async def _call(
+    client: AwsClient, operation: str, document: dict[str, Any], *, wait_seconds: float = 0.0
+) -> dict[str, Any]:
+    try:
+        return await client.call(operation, document, wait_seconds=wait_seconds)
+    except AwsError as error:
+        code = _OLDER_CODES.get(error.service_code, error.service_code)
+        # Lambda finds out when it receives for the first time; here the queue is looked up before.
+        during = "ReceiveMessage" if operation.startswith("GetQueue") else operation
+        said = f"Error occurred while {during}. SQS Error Code: {code}. SQS Error Message: "
+        own = code in {"", "NoCredentials"}
+        reason = _REASONS.get(code, "Unreachable")
+        raise SourceError(f"{'' if own else said}{error}", reason) from error
+
+
+def _message(given: dict[str, Any], arn: str) -> Message:
+    """Make of a message of SQS what a function sees (Developer Guide, "Using Lambda with SQS")."""
+    attributes = given.get("Attributes") or {}
+    record = {
+        "messageId": given["MessageId"],
+        "receiptHandle": given["ReceiptHandle"],
+        "body": given["Body"],
+        "attributes": attributes,
+        "messageAttributes": {
+            name: _attribute(value)
+            for name, value in (given.get("MessageAttributes") or {}).items()
+        },
+        "md5OfBody": given["MD5OfBody"],
+        "eventSource": "aws:sqs",
+        "eventSourceARN": arn,
+        "awsRegion": arn.split(":")[3],
+    }
+    if "MD5OfMessageAttributes" in given:
+        record["md5OfMessageAttributes"] = given["MD5OfMessageAttributes"]
+    group = attributes.get("MessageGroupId") if arn.endswith(".fifo") else None
+    return Message(given["MessageId"], given["ReceiptHandle"], record, group)
+
+
+def _attribute(given: dict[str, Any]) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        name[:1].lower() + name[1:]: given[name]
+        for name in ("StringValue", "BinaryValue")
+        if given.get(name) is not None
+    }
+    return value | {
+        "stringListValues": [], "binaryListValues": [], "dataType": given["DataType"],
+    }  # fmt: skip

@@ -1,0 +1,102 @@
+"""Shards of event sources: one holder each, equal shares, epochs, checkpoints, both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight_gateway.event_queue.source_leases import ROOT, LostShardError, Shard
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.event_queue.interface import EventQueue
+    from pilotlight_gateway.event_queue.source_leases import SourceLeases
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def leases(queue: EventQueue) -> SourceLeases:
+    return queue.source_leases
+
+
+async def test_a_mapping_has_one_holder(leases: SourceLeases) -> None:
+    first = await leases.hold("a", ["m"], MINUTE)
+    assert [(one.shard, one.holder, one.epoch) for one in first.leases] == [
+        (Shard("m", ROOT), "a", 1)
+    ]
+    assert (await leases.hold("b", ["m"], MINUTE)).leases == []
+    assert (await leases.hold("a", ["m"], MINUTE)).leases == first.leases  # renewed, no new epoch
+
+
+async def test_shares_are_equal_and_what_is_more_is_told(leases: SourceLeases) -> None:
+    """Who was there first gives back; who came later takes no more than its share."""
+    mappings = [f"m{number}" for number in range(8)]
+    alone = await leases.hold("a", mappings, MINUTE)
+    assert (len(alone.leases), alone.excess) == (8, 0)
+    assert (await leases.hold("b", mappings, MINUTE)).leases == []
+    crowded = await leases.hold("a", mappings, MINUTE)
+    assert (len(crowded.leases), crowded.excess) == (8, 4)
+    for lease in crowded.leases[:4]:
+        await leases.release(lease)
+    assert len((await leases.hold("b", mappings, MINUTE)).leases) == 4
+    assert (await leases.hold("a", mappings, MINUTE)).excess == 0
+
+
+async def test_two_that_take_at_once_never_both_get_one(leases: SourceLeases) -> None:
+    mappings = [f"m{number}" for number in range(20)]
+    found = await asyncio.gather(*(leases.hold(name, mappings, MINUTE) for name in "abcd"))
+    held = [lease.shard for holding in found for lease in holding.leases]
+    assert len(held) == len(set(held))
+
+
+async def test_who_dies_is_followed_at_its_checkpoint(leases: SourceLeases) -> None:
+    """The epoch grows, and what the dead one still says is refused."""
+    [old] = (await leases.hold("a", ["m"], 0.0)).leases
+    await leases.save(old, "17")
+    [new] = (await leases.hold("b", ["m"], MINUTE)).leases
+    assert (new.epoch, new.checkpoint) == (old.epoch + 1, "17")
+    with pytest.raises(LostShardError, match="epoch 1"):
+        await leases.save(old, "16")
+    with pytest.raises(LostShardError):
+        await leases.add(old, {"s": ""})
+    await leases.release(old)  # changes nothing
+    assert [one.holder for one in await leases.shards("m")] == ["b"]
+    assert [one.checkpoint for one in await leases.shards("m")] == ["17"]
+
+
+async def test_the_roots_holder_adds_shards_once(leases: SourceLeases) -> None:
+    """A shard that is there keeps its checkpoint; a finished one is held by nobody any more."""
+    [root] = (await leases.hold("a", ["m"], MINUTE)).leases
+    await leases.add(root, {"s1": "TRIM_HORIZON", "s2": ""})
+    held = {one.shard.name: one for one in (await leases.hold("a", ["m"], MINUTE)).leases}
+    assert held["s1"].checkpoint == "TRIM_HORIZON"
+    await leases.save(held["s1"], "9", finished=True)
+    await leases.add(root, {"s1": "TRIM_HORIZON"})
+    names = [one.shard.name for one in (await leases.hold("a", ["m"], MINUTE)).leases]
+    assert names == [ROOT, "s2"]
+    states = {one.name: (one.checkpoint, one.finished) for one in await leases.shards("m")}
+    assert states == {ROOT: ("", False), "s1": ("9", True), "s2": ("", False)}
+
+
+async def test_who_leaves_gives_all_back_at_once(leases: SourceLeases) -> None:
+    await leases.hold("a", ["m", "n"], MINUTE)
+    await leases.leave("a")
+    assert len((await leases.hold("b", ["m", "n"], MINUTE)).leases) == 2
+
+
+async def test_what_is_forgotten_begins_anew(leases: SourceLeases) -> None:
+    [lease] = (await leases.hold("a", ["m"], MINUTE)).leases
+    await leases.save(lease, "5")
+    await leases.forget("m")
+    assert await leases.shards("m") == []
+    assert [one.checkpoint for one in (await leases.hold("a", ["m"], MINUTE)).leases] == [""]
+
+
+async def test_what_is_not_wanted_is_neither_taken_nor_counted(leases: SourceLeases) -> None:
+    """A mapping that is disabled keeps its checkpoint and takes nobody's share."""
+    await leases.hold("a", ["m", "n"], 0.0)
+    holding = await leases.hold("b", ["n"], MINUTE)
+    assert [one.shard.mapping for one in holding.leases] == ["n"]
+    assert {one.holder for one in await leases.shards("m")} == {""}
