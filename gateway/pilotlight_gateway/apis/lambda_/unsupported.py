@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .function_input import UNSUPPORTED_MEMBERS
+from .function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS
 from .model import load_model
 from .table import LAMBDA
 
@@ -29,7 +29,7 @@ def render() -> str:
     sections = [
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
         ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
-        ("Sources of code", ["S3Bucket", "ImageUri"]),
+        ("Members of code", sorted(UNSUPPORTED_CODE)),
         ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
     ]
