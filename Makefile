@@ -86,6 +86,7 @@ simulate: setup ## Run the keep-alive policies on a synthetic trace
 
 docs: setup ## Write the generated pages anew
 	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md
+	@$(RUN)/python -m pilotlight_cli.metrics_page > docs/metrics.md
 
 model: setup ## Condense the models of AWS's APIs from botocore anew
 	@$(RUN)/python -m tests.support.lambda_model

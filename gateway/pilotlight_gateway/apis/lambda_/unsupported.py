@@ -12,7 +12,7 @@ from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight_gateway.event_sources import SOURCES
 
 from .event_source_mappings import UNSUPPORTED_OF_MAPPINGS
-from .function_input import UNSUPPORTED_MEMBERS
+from .function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS
 from .model import load_model
 from .table import LAMBDA
 
@@ -33,7 +33,7 @@ def render() -> str:
     sections = [
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
         ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
-        ("Sources of code", ["S3Bucket", "ImageUri"]),
+        ("Members of code", sorted(UNSUPPORTED_CODE)),
         ("Sources of event source mappings", _sources()),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
