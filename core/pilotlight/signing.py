@@ -6,6 +6,7 @@ AWS IAM User Guide, "Create a signed AWS API request". The command line signs wh
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ def _names(headers: dict[str, str]) -> str:
     return ";".join(sorted(name.lower() for name in headers))
 
 
+@functools.lru_cache(maxsize=256)
 def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

@@ -184,11 +184,11 @@ class Gateway:
     async def stop(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Refuse new requests, let running ones end, give every environment back."""
         self.drain()
-        await self._server.close(drain_seconds=drain_seconds)
         await asyncio.gather(
-            self._asynchronous.close(drain_seconds=drain_seconds),
+            self._server.close(drain_seconds=drain_seconds),
             self._event_sources.close(drain_seconds=drain_seconds),
         )
+        await self._asynchronous.close(drain_seconds=drain_seconds)
         await self.services.aws_clients.close()
         await self.services.dispatcher.close()
         for task in self._tasks:

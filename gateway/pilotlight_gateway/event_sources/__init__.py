@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import source_kind
+from pilotlight.resources.event_source_spec import filters_of
 from pilotlight_gateway.errors import NotSupportedError
 from pilotlight_gateway.invocation.reference import Reference
 
-from .filters import filters_of
 from .source import PolledMapping
 from .sqs import SqsSource
 
@@ -45,7 +45,7 @@ def make_source(services: Services, account: str, mapping: EventSourceMapping) -
             mapping=mapping,
             reference=Reference(namespace, account, region, name, qualifier or None),
             services=services,
-            filters=filters_of(spec),
+            filters=filters_of(spec, kind),
             metrics=services.metrics.event_sources.of(namespace, mapping.metadata.name, name),
         )
     )

@@ -21,6 +21,7 @@ from pilotlight_gateway.invocation.invocation import Invocation
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pilotlight.patterns import FilterCriteria
     from pilotlight.resources import EventSourceMapping
     from pilotlight_gateway.event_queue.source_leases import (
         ShardLease,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.reference import Reference
     from pilotlight_gateway.services import Services
 
-    from .filters import Filters
 
 __all__ = ["HeldShard", "PolledMapping", "Source", "SourceError", "result_of"]
 
@@ -111,7 +111,8 @@ class PolledMapping:
     reference: Reference
     """The function."""
     services: Services
-    filters: Filters
+    filters: FilterCriteria
+    """Which records the function gets."""
     metrics: MappingMetrics
 
     async def invoke(self, event: bytes) -> Outcome:
