@@ -64,6 +64,13 @@ class Result:
     milliseconds: float
 
 
+def queued(order: dict[str, Any]) -> dict[str, Any]:
+    """Return an order as a queue's poller would bring it."""
+    attributes = {"ApproximateReceiveCount": "1"}
+    record = {"messageId": "m-1", "body": json.dumps(order), "attributes": attributes}
+    return {"Records": [record]}
+
+
 def examples(folder: Path) -> Iterator[Example]:
     """Return every example with real input."""
     data = folder / "data"
@@ -77,6 +84,7 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("page", {"queryStringParameters": {"name": "Ada"}, "cookies": ["visits=2"]})
     yield Example("pets", {"pathParameters": {"id": "2"}})
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
+    yield Example("jobs", queued({"id": 7, "items": [{"price": 39, "count": 2}]}))
     yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
     yield Example("notify", _record({"order": 6}, {"total": 43}))
     yield Example("intake", {"weight": "12 kg"})

@@ -1,8 +1,20 @@
-"""Makes asynchronous tests leave no event loop behind, and properties hold at any speed."""
+"""Makes asynchronous tests leave no event loop behind, and properties hold at any speed.
+
+What is slow to start and harmless to share is here, too: an ElasticMQ.
+"""
+
+from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+from tests.support.elasticmq import ElasticMq, running_elasticmq
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # pytest-asyncio asks for the current loop before each test, and asyncio makes one that nobody
 # closes as long as none was ever set; then a garbage collection fails some later test.
@@ -11,3 +23,10 @@ asyncio.set_event_loop(None)
 # A property says what holds, not how fast: a machine that is busy fails none.
 settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
+
+
+@pytest.fixture(scope="session")
+def mq() -> Iterator[ElasticMq]:
+    """An ElasticMQ; each test has queues of its own."""
+    with running_elasticmq() as server:
+        yield server

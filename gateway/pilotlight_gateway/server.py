@@ -15,11 +15,12 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiohttp import HttpVersion11, web
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp import ClientPayloadError, HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
 from aiohttp.web_request import BaseRequest
 
 from .apis.protocols import error_in
@@ -44,6 +45,12 @@ KEEP_ALIVE_SECONDS = 75.0
 READ_SECONDS = 60.0
 """How long a client may read nothing of what waits for it."""
 BACKLOG = 1024
+LINGER_SECONDS = 2.0
+"""How long a client whose request was not read whole has to find its answer."""
+FREELY_DISCARDED = 1 << 20
+"""Bytes of a body that nobody wanted which are read at once."""
+DISCARD_RATE = 8 << 20
+"""Bytes a second that are read of a larger one: clients find their answer once they have sent."""
 LONGEST_TARGET = 16 * 1024
 LONGEST_HEADER = LONGEST_TARGET + 1
 """Name and value, in bytes. Another number, as aiohttp's error says the limit and not the part."""
@@ -75,7 +82,7 @@ class Server:
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=KEEP_ALIVE_SECONDS,
-            lingering_time=2.0,
+            lingering_time=LINGER_SECONDS,
             max_field_size=LONGEST_HEADER,
             max_headers=MOST_HEADERS,
             max_line_size=LONGEST_TARGET,
@@ -152,6 +159,23 @@ class _GuardedConnection(Connection):
         if self._arriving:
             self._arm()
 
+    async def part(self, request: BaseRequest, response: web.StreamResponse) -> None:
+        """Answer a client that still sends, and read little more of it, at nobody else's cost.
+
+        The end of our side comes first: who is cut off in the middle of sending then finds the
+        answer; a connection that is merely reset would be an error.
+        """
+        response.force_close()
+        await response.prepare(request)
+        await response.write_eof()
+        if self.transport is not None:
+            self.transport.write_eof()
+            with suppress(TimeoutError, ClientPayloadError, HttpProcessingError, OSError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while piece := await request.content.readany():  # noqa: ASYNC110  a pace
+                        await asyncio.sleep(len(piece) / DISCARD_RATE)
+        self.force_close()
+
     def _arm(self) -> None:
         if self._head_timer is None:
             loop = asyncio.get_running_loop()
@@ -183,13 +207,23 @@ def _noting_heads(handler: Handler) -> Handler:
         connection.begin(request)
         try:
             _check(request)
-            return await handler(request)
+            response = await handler(request)
+            if not _is_read(request):
+                await connection.part(request, response)
         except ValidationError as error:  # of the check: a handler answers for itself
             return _refusal(error)
+        else:
+            return response
         finally:
             connection.end(request)
 
     return handle
+
+
+def _is_read(request: BaseRequest) -> bool:
+    """Say whether a body was read, or is so small that aiohttp reads it in passing."""
+    length = request.content_length
+    return request.content.is_eof() or (length is not None and length <= FREELY_DISCARDED)
 
 
 def _check(request: BaseRequest) -> None:

@@ -9,21 +9,22 @@ anew as a standby.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
 from pilotlight.errors import PilotlightError
-
-if TYPE_CHECKING:
-    from pilotlight.storage.kubernetes.lease import LeaseRecord
+from pilotlight.storage.kubernetes.lease import LeaseRecord
 
 __all__ = ["Leadership", "Lease"]
 
 DURATION_SECONDS = 15
 RENEW_SECONDS = 4.0
-GIVE_UP_SECONDS = 10.0
+GIVE_UP_SECONDS = 12.0
 """A leader that could not renew for so long stops, well before a standby may take over."""
+TRY_SECONDS = 3.0
+"""In which one read or write must be answered."""
 RETRY_SECONDS = 1.0
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ class Leadership:
         self._lease = lease
         self._identity = identity
         self._record: LeaseRecord | None = None
+        self._renewed = 0.0
+        """When the write began by which it was renewed last, by the loop's clock."""
 
     async def acquire(self) -> int:
         """Wait until this process leads; give how many leaders there were, itself included."""
@@ -59,22 +62,18 @@ class Leadership:
             if found is not None and found.renewed != seen:
                 seen, since = found.renewed, clock()
             if found is not None and self._may_take(found, clock() - since):
+                began = clock()
                 taken = await self._write(found)
                 if taken is not None:
-                    self._record = taken
+                    self._record, self._renewed = taken, began
                     log.info("leadership acquired", identity=self._identity)
                     return taken.transitions
             await asyncio.sleep(RETRY_SECONDS)
 
     async def hold(self) -> None:
         """Renew until that fails for too long or somebody else leads; then return."""
-        leading = True
-        while leading:
-            try:
-                async with asyncio.timeout(GIVE_UP_SECONDS):
-                    leading = await self._renew_in_time()
-            except TimeoutError:
-                leading = False
+        while await self._renew_in_time():
+            pass
         self._record = None
         log.error("leadership lost", identity=self._identity)
 
@@ -93,22 +92,41 @@ class Leadership:
         return found.holder in {"", self._identity} or unchanged > DURATION_SECONDS
 
     async def _renew_in_time(self) -> bool:
-        """Wait until a renewal is due and succeeds; False where somebody else leads."""
-        await asyncio.sleep(RENEW_SECONDS)
-        while self._record is not None:
-            renewed = await self._write(self._record)
-            if renewed is not None:
-                self._record = renewed
-                return True
-            found = await self._read()
-            if found is not None:
-                self._record = found if found.holder == self._identity else None
-            await asyncio.sleep(RETRY_SECONDS)
+        """Wait until a renewal is due and took effect; False where none did or another leads."""
+        clock = asyncio.get_running_loop().time
+        deadline = self._renewed + GIVE_UP_SECONDS
+        await asyncio.sleep(self._renewed + RENEW_SECONDS - clock())
+        first = clock()
+        while self._record is not None and clock() < deadline:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    if await self._renew(first):
+                        return True
+                    await asyncio.sleep(RETRY_SECONDS)
         return False
+
+    async def _renew(self, first: float) -> bool:
+        """Try once; what the Lease says counts, for a write that was slow may have taken effect.
+
+        `first` is when the first of these tries began: a standby may have counted from it on.
+        """
+        before, began = self._record or LeaseRecord(), asyncio.get_running_loop().time()
+        written = await self._write(before)
+        if written is not None:
+            self._record, self._renewed = written, began
+            return True
+        found = await self._read()
+        if found is None:
+            return False
+        self._record = found if found.holder == self._identity else None
+        if self._record is None or found.renewed == before.renewed:
+            return False
+        self._renewed = first
+        return True
 
     async def _read(self) -> LeaseRecord | None:
         try:
-            async with asyncio.timeout(RENEW_SECONDS):
+            async with asyncio.timeout(TRY_SECONDS):
                 return await self._lease.read()
         except (PilotlightError, TimeoutError) as error:
             log.warning("lease not read", error=str(error))
@@ -116,7 +134,7 @@ class Leadership:
 
     async def _write(self, before: LeaseRecord) -> LeaseRecord | None:
         try:
-            async with asyncio.timeout(RENEW_SECONDS):
+            async with asyncio.timeout(TRY_SECONDS):
                 return await self._lease.write(
                     before, holder=self._identity, seconds=DURATION_SECONDS
                 )

@@ -46,6 +46,9 @@ EVERY_OPTION: Json = {
     "gateway": {
         "replicas": 3,
         "tolerations": [{"operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "podAnnotations": {"example.com/own": "yes"},
+        "extraEnvironment": [{"name": "OWN", "value": "yes"}],
         "service": {"type": "NodePort", "nodePort": 30900, "annotations": {"x": "y"}},
     },
     "postgresql": {"bundled": True, "persistent": True, "storageClassName": "fast"},
@@ -219,6 +222,13 @@ def test_functions_reach_nothing_private(program: str) -> None:
     assert [port["port"] for port in ingress["ports"]] == [8700]
 
 
+def test_the_walls_of_functions_outlive_the_release(rendered: list[Json]) -> None:
+    """As their pods do: those are the functions', which stay."""
+    kept = {one["metadata"]["namespace"] for one in _of_kind(rendered, "NetworkPolicy")
+            if "helm.sh/resource-policy" in one["metadata"].get("annotations", {})}  # fmt: skip
+    assert kept == {"team-a", "team-b"}
+
+
 def test_functions_ask_the_clusters_dns_alone(program: str) -> None:
     """By default no other pod of the cluster, and no private address, is reached on port 53."""
     dns = _functions_policy(program)["egress"][0]
@@ -239,6 +249,35 @@ def test_deny_by_default_closes_the_internet(rendered: list[Json]) -> None:
         for rule in policy["spec"].get("egress", []):
             for peer in rule.get("to", []):
                 assert peer.get("ipBlock", {}).get("cidr") != "0.0.0.0/0"
+
+
+def test_the_platforms_pods_go_before_functions(program: str, rendered: list[Json]) -> None:
+    """A node that functions have filled makes room for gateway, operator and database."""
+    (made,) = _of_kind(rendered, "PriorityClass")
+    assert made["value"] > 0
+    assert not made.get("globalDefault")
+    chosen = {name.rpartition("-")[2]: spec.get("priorityClassName") for name, spec in
+              _pod_specs(rendered)}  # fmt: skip
+    own = made["metadata"]["name"]
+    assert (chosen["gateway"], chosen["operator"], chosen["postgresql"]) == (own, "high", own)
+    without = render(program, {"platformPriority": 0, "postgresql": {"bundled": True}})
+    assert not [one for one in without if one["kind"] == "PriorityClass"]
+    assert not [spec for _, spec in _pod_specs(without) if "priorityClassName" in spec]
+
+
+def test_pods_are_as_their_admin_wants_them(rendered: list[Json]) -> None:
+    """Annotations, variables and affinity of one's own beside those that the chart gives."""
+    (gateway,) = [
+        one["spec"]["template"]
+        for one in _of_kind(rendered, "Deployment")
+        if one["metadata"]["name"].endswith("-gateway")
+    ]
+    assert gateway["metadata"]["annotations"]["example.com/own"] == "yes"
+    assert "checksum/settings" in gateway["metadata"]["annotations"]
+    variables = {one["name"]: one.get("value") for one in gateway["spec"]["containers"][0]["env"]}
+    assert (variables["OWN"], variables["PILOTLIGHT_REGION"]) == ("yes", "us-east-1")
+    assert gateway["spec"]["affinity"] == {"nodeAffinity": {}}
+    assert gateway["spec"]["topologySpreadConstraints"]
 
 
 def test_no_secret_stands_in_a_pod(rendered: list[Json]) -> None:

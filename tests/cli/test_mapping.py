@@ -10,28 +10,23 @@ import pytest
 import yaml
 
 from tests.support.dev_process import DevProcess
-from tests.support.elasticmq import ElasticMq, running_elasticmq
 from tests.support.platform import run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-ARN = "arn:aws:sqs:us-east-1:000000000000:jobs"
+    from tests.support.elasticmq import ElasticMq
+
+ARN = "arn:aws:sqs:us-east-1:000000000000:polled-jobs"
 SECONDS = 30.0
-
-
-@pytest.fixture(scope="module")
-def mq() -> Iterator[ElasticMq]:
-    with running_elasticmq() as server:
-        server.queue("jobs")
-        yield server
 
 
 @pytest.fixture(scope="module")
 def platform(mq: ElasticMq, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
     """A folder with a function, its mapping, and where the queue is."""
     folder = tmp_path_factory.mktemp("mapping")
+    mq.queue("polled-jobs")
     manifests = [
         {
             "kind": "Function",
@@ -74,7 +69,7 @@ def test_a_mapping_of_a_folder_is_polled_paused_and_resumed(
     platform: DevProcess, mq: ElasticMq
 ) -> None:
     """`list` and `show` say how it stands; what comes while it is paused waits."""
-    url = mq.client.get_queue_url(QueueName="jobs")["QueueUrl"]
+    url = mq.client.get_queue_url(QueueName="polled-jobs")["QueueUrl"]
     mq.put(url, ["first"])
     until(lambda: mq.counts(url) == (0, 0))
     until(lambda: "OK" in mapping(platform, "list"))

@@ -137,3 +137,23 @@ def test_an_absolute_target_must_name_the_host(platform: GatewayHarness) -> None
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
         client.sendall(request)
         assert client.recv(65536).startswith(b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [b"Content-Length: 70000000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n3938700\r\n"],
+)
+def test_a_large_body_of_a_refused_request_is_not_read(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, framing: bytes
+) -> None:
+    """Who sends it finds the answer, and spends nobody's time but its own."""
+    monkeypatch.setattr(server, "LINGER_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+        client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\n" + framing)
+        sent = 0
+        with suppress(BrokenPipeError):  # our end came first: no reset
+            while sent < 60_000_000:
+                client.sendall(b"x" * 1_000_000)
+                sent += 1_000_000
+        assert sent < 20_000_000, "what sockets hold, and no more"
+        assert client.recv(65536).startswith(b"HTTP/1.1 4")

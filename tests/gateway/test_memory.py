@@ -5,12 +5,14 @@ Few and bounded, for each moves a gigabyte.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.gateway_process import GatewayProcess
 
@@ -65,6 +67,15 @@ def test_bodies_without_a_key_are_not_read(gateway: GatewayProcess) -> None:
         thread.join(60)
     assert statuses == [b"HTTP/1.1 403"] * 8
     assert gateway.peak_megabytes() < MOST_MEGABYTES
+
+
+def test_a_client_with_a_wrong_key_is_told_so_whatever_it_uploads(
+    gateway: GatewayProcess,
+) -> None:
+    """Boto3 reads once it has sent, or cannot go on sending."""
+    stranger = gateway.client("AKIDOTHER")
+    with pytest.raises(ClientError, match="security token"):
+        stranger.update_function_code(FunctionName="neighbour", ZipFile=os.urandom(20_000_000))
 
 
 def test_clients_that_read_nothing_hold_no_more_than_a_budget(gateway: GatewayProcess) -> None:

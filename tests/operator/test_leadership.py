@@ -33,6 +33,8 @@ class Face:
         self.lease, self.name = lease, name
         self.away = False
         self.hangs = False
+        self.slow = 0.0
+        """Seconds until a write that has taken effect is answered."""
 
     async def read(self) -> LeaseRecord:
         await self._reach()
@@ -51,7 +53,9 @@ class Face:
             renewed=f"write {self.lease.writes}",
             transitions=before.transitions + taken,
         )
-        return self.lease.record
+        written = self.lease.record
+        await asyncio.sleep(self.slow)
+        return written
 
     async def _reach(self) -> None:
         if self.hangs:
@@ -125,6 +129,37 @@ async def test_a_short_absence_of_the_api_server_is_survived(lease: MemoryLease)
     await asyncio.sleep(60)
     assert not holding.done()
     holding.cancel()
+
+
+async def test_writes_whose_answers_do_not_come_in_time_renew(lease: MemoryLease) -> None:
+    """The Lease says so: a slow API server costs nobody the leadership."""
+    face = lease.seen_by("a")
+    leader, standby = Leadership(face, "a:1"), Leadership(lease.seen_by("b"), "b:1")
+    await leader.acquire()
+    face.slow = 30.0
+    holding = asyncio.create_task(leader.hold())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(standby.acquire(), 20 * DURATION_SECONDS)
+    assert not holding.done()
+    holding.cancel()
+
+
+@pytest.mark.parametrize("cut", [4.5, 8.0])
+async def test_a_renewal_counts_from_the_first_try_that_may_have_made_it(
+    lease: MemoryLease, cut: float
+) -> None:
+    """A write without an answer, then nothing for a while: no two lead, whenever that begins."""
+    face = lease.seen_by("a")
+    leader, standby = Leadership(face, "a:1"), Leadership(lease.seen_by("b"), "b:1")
+    await leader.acquire()
+    face.slow = 30.0
+    succession = asyncio.create_task(standby.acquire())
+    holding = asyncio.create_task(leader.hold())
+    await asyncio.sleep(cut)
+    face.hangs = True
+    await holding
+    assert not succession.done()
+    await succession
 
 
 async def test_who_finds_another_holder_stops(lease: MemoryLease) -> None:

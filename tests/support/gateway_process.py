@@ -32,11 +32,11 @@ ENVIRONMENTS = 20
 
 
 class GatewayProcess:
-    """Runs from its making to `close`."""
+    """Runs from its making to `close`; its account may have so many `environments`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environments: int = ENVIRONMENTS) -> None:
         self._process = subprocess.Popen(
-            (sys.executable, "-m", __name__, str(folder)),
+            (sys.executable, "-m", __name__, str(folder), str(environments)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -45,13 +45,13 @@ class GatewayProcess:
         self._told = self._process.stdout
         self.port = int(self._line("port "))
 
-    def client(self) -> Any:
+    def client(self, key: str = KEY) -> Any:
         """Make a boto3 client that never retries."""
         return boto3.client(
             "lambda",
             endpoint_url=f"http://127.0.0.1:{self.port}",
             region_name=REGION,
-            aws_access_key_id=KEY,
+            aws_access_key_id=key,
             aws_secret_access_key=SECRET,
             config=Config(retries={"max_attempts": 0}, read_timeout=100, max_pool_connections=50),
         )
@@ -122,8 +122,9 @@ def main() -> None:
     """Serve until the standard input ends."""
     authenticator = SigV4Authenticator(cast("AccessKeys", _OneKey()), REGION)
     harness = GatewayHarness(
-        Path(sys.argv[1]), limit=ENVIRONMENTS, authenticator=authenticator, logs=_Forgetting()
-    )
+        Path(sys.argv[1]), limit=int(sys.argv[2]), authenticator=authenticator,
+        logs=_Forgetting(),
+    )  # fmt: skip
     print("port", harness.port, flush=True)  # noqa: T201  for who started it
     sys.stdin.read()
     harness.close()

@@ -53,6 +53,34 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
+{{- /*
+Where a component's pods run, of a list of everything and the component's name. The platform's go
+before functions' pods, which have no priority: those make room for it.
+*/ -}}
+{{- define "pilotlight.placement" -}}
+{{- $root := first . -}}
+{{- $component := last . -}}
+{{- $own := get $root.Values $component -}}
+{{- if or $own.priorityClassName $root.Values.platformPriority }}
+priorityClassName: {{ $own.priorityClassName | default (include "pilotlight.clusterName" $root) }}
+{{- end }}
+{{- range $name := list "nodeSelector" "tolerations" "affinity" }}
+{{- with get $own $name }}
+{{ $name }}: {{ toJson . }}
+{{- end }}
+{{- end }}
+topologySpreadConstraints:
+  {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "pilotlight.selector" $root | nindent 8 }}
+        app.kubernetes.io/component: {{ $component }}
+  {{- end }}
+{{- end -}}
+
 {{- define "pilotlight.environment" -}}
 {{- if has .Release.Namespace .Values.accounts -}}
 {{- fail (printf "accounts: %s is the release's own namespace, whose Secrets are access keys and the platform key: give functions another one" .Release.Namespace) -}}

@@ -13,14 +13,12 @@ from .alias import (
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .event_source_mapping import (
-    MAPPINGS_BY_FUNCTION,
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
     EventSourceMapping,
-    EventSourceMappingSpec,
     EventSourceMappingStatus,
-    source_kind,
 )
+from .event_source_spec import EventSourceMappingSpec, source_kind
 from .function import (
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
@@ -58,6 +56,7 @@ from .route import (
     RouteAuth,
     RouteSpec,
     RouteStatus,
+    SnsSource,
     find_rival,
 )
 from .runtime import Runtime, RuntimeSpec
@@ -81,7 +80,6 @@ __all__ = [
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
-    "MAPPINGS_BY_FUNCTION",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
@@ -135,6 +133,7 @@ __all__ = [
     "ScheduleStatus",
     "Secret",
     "SecretReference",
+    "SnsSource",
     "destination_kind",
     "find_condition",
     "find_rival",

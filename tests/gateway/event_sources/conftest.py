@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.support.elasticmq import ACCOUNT, REGION, ElasticMq, running_elasticmq
+from tests.support.elasticmq import ACCOUNT, REGION
 from tests.support.gateway import GatewayHarness
 from tests.support.moto import Moto, running_moto
 from tests.support.streams import DynamoDb, Kinesis, running_dynamodb, running_kinesis
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pilotlight_gateway.event_queue.source_leases import ShardState
+    from tests.support.elasticmq import ElasticMq
 
 SECONDS = 30.0
 HANDLER = """
@@ -180,13 +181,6 @@ def until(holds: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     return found
-
-
-@pytest.fixture(scope="session")
-def mq() -> Iterator[ElasticMq]:
-    """An ElasticMQ."""
-    with running_elasticmq() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,8 @@ from pilotlight.arn import function_arn
 from pilotlight.errors import (
     AlreadyExistsError,
     ConflictError,
-    InvalidResourceError,
     NotFoundError,
 )
-from pilotlight.manifest import parse_model
 from pilotlight.names import object_name
 from pilotlight.resources import (
     MAPPINGS_BY_SOURCE,
@@ -41,6 +39,7 @@ from pilotlight_gateway.event_sources.source import SourceError
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import resolve
 
+from .inputs import parse_as
 from .paging import paged
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.services import Services
 
 __all__ = [
+    "UNSUPPORTED_OF_MAPPINGS",
     "create_event_source_mapping",
     "delete_event_source_mapping",
     "get_event_source_mapping",
@@ -62,20 +62,21 @@ PAGE = 100
 _LONGEST_WORDS = 48
 _OWN = ("Function", "Endpoint", "Enabled", "Tags")
 _OMITTED_IF_EMPTY = ("Topics", "Queues", "SourceAccessConfigurations")
-_UNSUPPORTED = (
+UNSUPPORTED_OF_MAPPINGS = (
     "DocumentDBEventSourceConfig",
     "KMSKeyArn",
     "LoggingConfig",
     "ProvisionedPollerConfig",
 )
-_NOT_SPEC = {"FunctionName", "UUID", "StartingPositionTimestamp", *_UNSUPPORTED}
+"""Members of requests that are refused."""
+_NOT_SPEC = {"FunctionName", "UUID", "StartingPositionTimestamp", *UNSUPPORTED_OF_MAPPINGS}
 _CLEARED_BY_EMPTY = ("scalingConfig", "filterCriteria", "destinationConfig", "metricsConfig")
 
 
 async def create_event_source_mapping(services: Services, call: Call) -> Reply:
     """Make a mapping of a source that can be polled."""
     reference = await _function(services, call)
-    spec = _parse(_given(call.input) | {"function": _named(reference)})
+    spec = parse_as(EventSourceMappingSpec, _given(call.input) | {"function": _named(reference)})
     mapping = EventSourceMapping(metadata=ObjectMeta(namespace=call.caller.namespace), spec=spec)
     mapping.metadata.name = _object_name(mapping)
     _check(services, mapping)
@@ -114,7 +115,7 @@ async def update_event_source_mapping(services: Services, call: Call) -> Reply:
     given = _given(call.input)
     if call.input.get("FunctionName") is not None:
         given["function"] = _named(await _function(services, call))
-    spec = _parse(mapping.spec.to_json() | given)
+    spec = parse_as(EventSourceMappingSpec, mapping.spec.to_json() | given)
     annotations = mapping.metadata.annotations | {MODIFIED: now()}
     metadata = mapping.metadata.model_copy(update={"annotations": annotations})
     changed = mapping.model_copy(update={"spec": spec, "metadata": metadata})
@@ -179,7 +180,7 @@ def _object_name(mapping: EventSourceMapping) -> str:
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
     """Return the members of a spec that a request says, named as a manifest names them."""
-    for name in _UNSUPPORTED:
+    for name in UNSUPPORTED_OF_MAPPINGS:
         if given.get(name) not in (None, "", {}):
             raise NotSupportedError(f"{name} is not supported yet.")
     spec = {
@@ -215,13 +216,6 @@ def _time(moment: float | str) -> str:
     if isinstance(moment, str):
         return moment
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _parse(spec: dict[str, Any]) -> EventSourceMappingSpec:
-    try:
-        return parse_model(EventSourceMappingSpec, spec)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
 
 
 def _check(services: Services, mapping: EventSourceMapping) -> None:

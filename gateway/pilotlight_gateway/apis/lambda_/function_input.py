@@ -8,16 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.errors import InvalidResourceError
-from pilotlight.manifest import parse_model
 from pilotlight.resources import FunctionSpec
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
 
+from .inputs import parse_as
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UNSUPPORTED_MEMBERS", "merge", "parse_spec", "refuse_unsupported"]
+__all__ = [
+    "UNSUPPORTED_CODE",
+    "UNSUPPORTED_MEMBERS",
+    "merge",
+    "parse_spec",
+    "refuse_unsupported",
+    "refuse_unsupported_code",
+]
 
 _PLAIN = {
     "Runtime": "runtime",
@@ -38,15 +45,28 @@ UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None, "CodeSigningConfigArn": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "Layers": None, "PublishTo": None, "TenancyConfig": None,
-    "VpcConfig": None, "AcceleratorConfig": None,
+    "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
     "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
+UNSUPPORTED_CODE: dict[str, Any] = {
+    "ImageUri": None, "SourceKMSKeyArn": None, "S3ObjectStorageMode": "COPY",
+}  # fmt: skip
+"""The same of code."""
 
 
 def refuse_unsupported(given: Mapping[str, Any]) -> None:
     """Raise NotSupportedError for a member that asks for what is not there yet."""
-    for name, neutral in UNSUPPORTED_MEMBERS.items():
+    _refuse(given, UNSUPPORTED_MEMBERS)
+
+
+def refuse_unsupported_code(given: Mapping[str, Any]) -> None:
+    """Raise NotSupportedError for code that asks for what is not there yet."""
+    _refuse(given, UNSUPPORTED_CODE)
+
+
+def _refuse(given: Mapping[str, Any], members: Mapping[str, Any]) -> None:
+    for name, neutral in members.items():
         value = given.get(name)
         if value == neutral or _is_empty(value):
             continue
@@ -74,10 +94,7 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
 def parse_spec(spec: dict[str, Any]) -> FunctionSpec:
     """Check a spec by the service's rules; raises InvalidParameterValueError."""
     _check_runtime(spec.get("runtime"))
-    try:
-        return parse_model(FunctionSpec, spec)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
+    return parse_as(FunctionSpec, spec)
 
 
 def _check_runtime(runtime: str | None) -> None:

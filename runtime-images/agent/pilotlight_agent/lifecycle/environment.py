@@ -11,7 +11,6 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 import asyncio
 import time
 from collections.abc import Callable
-from enum import StrEnum
 
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
@@ -28,7 +27,7 @@ from pilotlight_wire.events import EventType
 from pilotlight_wire.protocol import Error, State
 from pilotlight_wire.specialisation import FunctionFacts
 
-from .runtime_process import RuntimeProcess
+from .runtime_process import Phase, RuntimeProcess
 
 _INIT_SECONDS = 10.0
 
@@ -39,17 +38,6 @@ _TRANSITIONS = {
     State.BUSY: {State.IDLE, State.STARTING, State.ENDED},
     State.ENDED: set[State](),
 }
-
-
-class Phase(StrEnum):
-    """On whose account a process initialises."""
-
-    FIRST = "first"
-    """Nobody's: Lambda's init phase."""
-    AGAIN = "again"
-    """Of the invocation that comes while it lasts, if one does: after a crash or timeout."""
-    INVOKE = "invoke"
-    """Of the invocation that found no initialised process."""
 
 
 class Environment:

@@ -5,6 +5,7 @@ life's events mean and when the next one begins.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Protocol
 
 from pilotlight_agent.invocations.invocation import Invocation, Result
@@ -16,6 +17,17 @@ from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.link import Listener
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_agent.runtimes.variables import mark_of
+
+
+class Phase(StrEnum):
+    """On whose account a process initialises."""
+
+    FIRST = "first"
+    """Nobody's: Lambda's init phase."""
+    AGAIN = "again"
+    """Of the invocation that comes while it lasts, if one does: after a crash or timeout."""
+    INVOKE = "invoke"
+    """Of the invocation that found no initialised process."""
 
 
 class Supervisor(Listener, Protocol):

@@ -11,28 +11,23 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pilotlight.resources import EventSourceMapping, ObjectMeta, Secret
-from tests.support.elasticmq import ElasticMq, running_elasticmq
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support.elasticmq import ElasticMq
+
 HANDLER = "def handler(event, context):\n    return None\n"
 SQS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
 
 
 @pytest.fixture(scope="module")
-def mq() -> Iterator[ElasticMq]:
-    with running_elasticmq() as server:
-        server.queue("orders")
-        server.queue("short", VisibilityTimeout="2")
-        server.queue("ordered.fifo")
-        yield server
-
-
-@pytest.fixture(scope="module")
 def platform(mq: ElasticMq, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayHarness]:
+    mq.queue("orders")
+    mq.queue("short", VisibilityTimeout="2")
+    mq.queue("ordered.fifo")
     harness = GatewayHarness(tmp_path_factory.mktemp("pods"), aws_endpoint_url=mq.url)
     for name in ("handles", "other"):
         harness.create(name, HANDLER)
@@ -206,6 +201,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         {"EventSourceArn": SQS + "orders", "ScalingConfig": {"MaximumConcurrency": 1}},
         "ValidationException",
         "Value '1' at 'scalingConfig.maximumConcurrency' failed to satisfy constraint",
+    ),
+    (
+        {
+            "EventSourceArn": SQS + "orders",
+            "FilterCriteria": {"Filters": [{"Pattern": "{}"}, {"Pattern": '{"body": 1}'}]},
+        },
+        "InvalidParameterValueException",
+        "Invalid filter pattern definition. Filters[0].Pattern",
     ),
     (
         {
