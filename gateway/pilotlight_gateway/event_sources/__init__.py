@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import source_kind
@@ -26,7 +27,27 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "make_source"]
 
-SOURCES: dict[str, Callable[[PolledMapping], Source]] = {"sqs": SqsSource}
+
+def _extra(module: str, name: str) -> Callable[[PolledMapping], Source]:
+    """Return what makes a source whose client not every installation has."""
+
+    def make(polled: PolledMapping) -> Source:
+        try:
+            found = importlib.import_module(f".{module}", __package__)
+        except ImportError as error:
+            raise NotSupportedError(
+                f"{error.name} is missing: install pilotlight[sources]"
+            ) from error
+        source: Source = getattr(found, name)(polled)
+        return source
+
+    return make
+
+
+SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
+    "sqs": SqsSource,
+    "kafka": _extra("kafka", "KafkaSource"),
+}
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
 
 

@@ -22,7 +22,7 @@ from pilotlight_gateway.events.attempt import Ran
 from .batching import Batcher, Gathered
 from .concurrency import Concurrency
 from .responses import MalformedResponseError, failed_items
-from .source import SourceError, result_of
+from .source import Pause, SourceError, result_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +36,6 @@ __all__ = ["Message", "Queue", "QueuePoller"]
 MOST_RECEIVERS = 10
 IDLE_SECONDS = 60.0
 """Without messages, after which a backlog is begun on anew."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before what could not be done is tried again."""
 SETTLE_TRIES = 5
 
 log = structlog.get_logger()
@@ -81,17 +79,6 @@ class Queue(Protocol):
     async def hide(self, messages: Sequence[Message], seconds: float) -> None:
         """Hide messages from others for so long from now."""
         ...
-
-
-@dataclass(slots=True)
-class _Pause:
-    """How long is waited before what failed is tried again: longer each time."""
-
-    seconds: float = FIRST_PAUSE
-
-    def longer(self) -> float:
-        seconds, self.seconds = self.seconds, min(LONGEST_PAUSE, self.seconds * 2)
-        return seconds
 
 
 @dataclass(slots=True)
@@ -170,7 +157,7 @@ class QueuePoller:
     async def _receive(self, shard: HeldShard) -> None:
         """Receive until the shard is given up; one of several ends when little comes."""
         most = min(self._queue.largest_receive, self._batch_size)
-        pause: _Pause | None = None
+        pause: Pause | None = None
         while await self._has_room(shard):
             try:
                 # After trouble an empty queue answers at once, so that its end is soon known.
@@ -178,7 +165,7 @@ class QueuePoller:
                 await self._take_in(messages)
             except SourceError as error:
                 shard.trouble(error)
-                pause = pause or _Pause()
+                pause = pause or Pause()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(shard.stopping.wait(), pause.longer())
                 continue
@@ -289,7 +276,7 @@ class QueuePoller:
         """Run the function; while it is throttled, try again until the messages' time is over."""
         event = b'{"Records":[' + b",".join(one.encoded for one in batch) + b"]}"
         visible_at = min(one.received_at for one in batch) + self._queue.visibility
-        pause = _Pause()
+        pause = Pause()
         while True:
             outcome = await self._polled.invoke(event)
             if isinstance(outcome, Ran):
@@ -338,7 +325,7 @@ class QueuePoller:
 
     async def _insist(self, settle: Callable[[], Any]) -> bool:
         """Settle although the source may be away for a moment; what stays appears again."""
-        pause = _Pause()
+        pause = Pause()
         for _ in range(SETTLE_TRIES):
             try:
                 await settle()

@@ -41,16 +41,16 @@ class Polling:
         self.harness = harness
         self.mq = mq
         self.client = harness.client()
-        self._folder = folder
+        self.folder = folder
 
     def name(self) -> str:
         """Make a name that nothing else has."""
-        return f"{self._folder.name[:24].replace('_', '-')}-{uuid.uuid4().hex[:8]}"
+        return f"{self.folder.name[:24].replace('_', '-')}-{uuid.uuid4().hex[:8]}"
 
     def function(self, source: str = NOTE_ALL, **members: Any) -> tuple[str, Path]:
         """Make a function that notes what it sees; returns its name and the ledger."""
         name = self.name()
-        ledger = self._folder / f"{name}.ledger"
+        ledger = self.folder / f"{name}.ledger"
         self.harness.create(name, HANDLER.format(ledger=str(ledger), source=source), **members)
         return name, ledger
 
