@@ -1,21 +1,26 @@
 """What is polled: a kind of event source is a file here and a line in `SOURCES`.
 
 `keeper` has each mapping polled by one gateway, `source` says what a source is and gets, and
-`queue_poller` is for every queue. What a kind allows of a mapping is `event_source_kinds` in core.
+`queue_poller` is for every queue, `stream_source` for every stream of shards. What a kind allows of
+a mapping is `event_source_kinds` in core.
 """
 
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import source_kind
 from pilotlight_gateway.errors import NotSupportedError
 from pilotlight_gateway.invocation.reference import Reference
 
+from .dynamodb import DynamoDbStream
 from .filters import filters_of
+from .kinesis import KinesisStream
 from .source import PolledMapping
 from .sqs import SqsSource
+from .stream_source import StreamSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +51,8 @@ def _extra(module: str, name: str) -> Callable[[PolledMapping], Source]:
 
 SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
     "sqs": SqsSource,
+    "kinesis": partial(StreamSource, make=KinesisStream),
+    "dynamodb": partial(StreamSource, make=DynamoDbStream),
     "kafka": _extra("kafka", "KafkaSource"),
 }
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""

@@ -111,6 +111,8 @@ class Stream(BatchNames, Protocol):
 
     pause: float
     """Seconds between calls, once all that there was has been read."""
+    precision: float
+    """Seconds that times of records are multiples of."""
     largest_page: int
     """Records of a call, at most."""
 

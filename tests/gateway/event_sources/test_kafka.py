@@ -136,7 +136,7 @@ def test_poison_in_every_batch(polling: Polling, kafka: Kafka) -> None:
         assert found == [one for one in values if not one.startswith("poison")]
     until(lambda: polling.mq.counts(dead_url)[0] == 10)
     records = [json.loads(one) for one in polling.mq.bodies(dead_url)]
-    offsets = Counter()
+    offsets: Counter[tuple[str, int]] = Counter()
     for record in records:
         assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
         assert record["responseContext"]["functionError"] == "Unhandled"
@@ -154,7 +154,7 @@ def test_how_far_behind_it_is(polling: Polling, kafka: Kafka) -> None:
     topic = polling.name()
     kafka.topic(topic)
     kafka.put(topic, list("abc"))
-    flag = polling.folder / "good"
+    flag = polling._folder / "good"
     function, ledger = polling.function(
         NOTE
         + f"    import os\n    if not os.path.exists({str(flag)!r}):\n        raise ValueError\n"
@@ -195,7 +195,7 @@ def test_where_reading_begins(polling: Polling, kafka: Kafka, position: str) -> 
     kafka.put(topic, ["before"])
     function, ledger = polling.function(NOTE)
     until(lambda: time.time() % 1 < 0.5)  # a timestamp is told in milliseconds, and later than that
-    members = {"StartingPosition": position}
+    members: dict[str, Any] = {"StartingPosition": position}
     if position == "AT_TIMESTAMP":
         members["StartingPositionTimestamp"] = time.time() + 0.01
     uuid = mapped(polling, function, **source(kafka, topic, **members))
@@ -282,7 +282,8 @@ def test_credentials(
     function, ledger = polling.function(NOTE)
     mapped(
         polling, function,
-        **source(kafka, topic, SourceAccessConfigurations=given["access"]) | brokers(given["servers"]),
+        **source(kafka, topic, SourceAccessConfigurations=given["access"])
+        | brokers(given["servers"]),
     )  # fmt: skip
     until(lambda: bodies(ledger) == ["a"])
 
