@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak simulate docs model clean
+.PHONY: help setup demo dev test e2e check format images bench soak simulate docs model patterns clean
 
 PYTHON ?= python3
 KILLS ?= 100
@@ -86,10 +86,14 @@ simulate: setup ## Run the keep-alive policies on a synthetic trace
 
 docs: setup ## Write the generated pages anew
 	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md
+	@$(RUN)/python -m pilotlight_cli.metrics_page > docs/metrics.md
 
 model: setup ## Condense the models of AWS's APIs from botocore anew
 	@$(RUN)/python -m tests.support.lambda_model
 	@$(RUN)/python -m tests.support.aws_protocols
+
+patterns: setup ## Ask AWS's event-ruler for its verdicts on event patterns anew (needs a JDK)
+	@$(RUN)/python -m tests.support.event_ruler
 
 clean: ## Remove what the commands above made
 	@rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pilotlight import runtimes
 from pilotlight.claims import Lease, RevisionKey
 from pilotlight.keep_alive import RULES, KeepAlive, KeepAliveSpec
-from pilotlight.resources import AsyncConfig, destination_kind
+from pilotlight.resources import AsyncConfig, ObjectMeta, Route, RouteSpec, destination_kind
 from pilotlight.resources.asynchronous import ADDRESSES
 from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight.settings import setting, settings_of
@@ -31,11 +31,13 @@ from pilotlight_gateway.apis.service import Endpoint
 from pilotlight_gateway.event_sources import SOURCES
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.exchange import json_reply
+from pilotlight_gateway.http.errors import HttpError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.environment import Environment
 from pilotlight_gateway.metrics import Metrics
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
+from tests.support.http_client import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.exchange import Call, Reply
+    from pilotlight_gateway.http.push import Pushed
+    from pilotlight_gateway.http.site import Match
     from pilotlight_gateway.invocation.dispatch.log_sink import LogSink
     from pilotlight_gateway.services import Services
 
@@ -60,7 +64,8 @@ def test_the_table_names_what_is_there() -> None:
     section = page.partition("## To add")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")]
     assert [row[0].strip() for row in rows[2:]] == [
-        "an operation of Lambda", "an AWS service", "an event source", "a destination",
+        "an operation of Lambda", "an AWS service", "an event source",
+        "a sender of events over HTTP", "a destination",
         "a runtime family", "a kind of resource", "a metric", "a keep-alive rule", "a setting",
     ]  # fmt: skip
     for row in rows[2:]:
@@ -174,6 +179,25 @@ class Mailbox:
 
     async def close(self) -> None:
         self.kept.clear()
+
+
+def test_a_sender_of_events(platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A route of its format meets it, in the place of the one that has the name here."""
+
+    class Sender:
+        async def events(self, match: Match) -> list[Pushed]:
+            raise HttpError(418, match.request.body.decode())
+
+    endpoint = platform.gateway._clients._http
+    monkeypatch.setitem(endpoint._pushes, "s3", Sender())
+    spec = RouteSpec(host="toy.example.com", path="/", function="f", payload_format="s3")
+    route = Route(metadata=ObjectMeta(name="toy", namespace="default"), spec=spec)
+    platform.call(platform.resources.create(route))
+    while not endpoint.sites.serves("toy.example.com", "/"):
+        time.sleep(0.005)
+    answer = fetch(platform.port, "/", method="POST", host="toy.example.com", body=b"toy")
+    assert (answer.status, answer.json()) == (418, {"message": "toy"})
+    platform.call(platform.resources.delete(Route, route.key))
 
 
 def test_a_destination(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness) -> None:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from pilotlight import __version__
-from pilotlight.suggestion import did_you_mean
 
 from .failures import INTERRUPTED, Failure
+from .groups import SuggestingGroup
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ COMMANDS = {
     "mapping": "Show event source mappings, pause and resume them.",
     "delete": "Delete functions, and what else was applied.",
     "dlq": "Look at events that failed for good, and try them again.",
+    "generate-event": "Print an event as a service of AWS sends it.",
     "env": "Print the variables that point AWS's tools here.",
     "gateway": "Run a gateway on Kubernetes.",
     "operator": "Run the operator on Kubernetes.",
@@ -50,22 +51,12 @@ NO_LINUX = (
 )
 
 
-class _LazyCommands(click.Group):
+class _LazyCommands(SuggestingGroup):
     """Commands that are imported when they run; their summaries stand above."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            raise click.UsageError(
-                error.message.rstrip(".") + did_you_mean(args[0], COMMANDS), ctx
-            ) from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
@@ -73,7 +64,8 @@ class _LazyCommands(click.Group):
             return None
         if cmd_name == "dev" and sys.platform != "linux":
             raise Failure(NO_LINUX.format(system=sys.platform))
-        module = import_module(f"pilotlight_cli.commands.{cmd_name.replace('list', 'list_')}")
+        name = cmd_name.replace("list", "list_").replace("-", "_")
+        module = import_module(f"pilotlight_cli.commands.{name}")
         command: click.Command = module.command
         return command
 

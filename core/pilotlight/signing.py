@@ -6,6 +6,7 @@ AWS IAM User Guide, "Create a signed AWS API request". The command line signs wh
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 from dataclasses import dataclass, field
@@ -66,7 +67,8 @@ class Signer:
         if self.credentials.session_token:
             headers["X-Amz-Security-Token"] = self.credentials.session_token
         scope = f"{time[:8]}/{self.region}/{self.service}/aws4_request"
-        request = hashlib.sha256(_canonical(method, url, headers, digest).encode()).hexdigest()
+        canonical = _canonical(self.service, method, url, headers, digest)
+        request = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"{ALGORITHM}\n{time}\n{scope}\n{request}"
         key = _signing_key(self.credentials.secret_key, scope)
         signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
@@ -77,7 +79,7 @@ class Signer:
         return headers
 
 
-def _canonical(method: str, url: str, headers: dict[str, str], digest: str) -> str:
+def _canonical(service: str, method: str, url: str, headers: dict[str, str], digest: str) -> str:
     parts = urlsplit(url)
     pairs = sorted(
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
@@ -88,7 +90,7 @@ def _canonical(method: str, url: str, headers: dict[str, str], digest: str) -> s
         (
             method,
             # Every service but S3 wants the path encoded once more than it is sent.
-            quote(parts.path or "/", safe="/-_.~"),
+            parts.path or "/" if service == "s3" else quote(parts.path or "/", safe="/-_.~"),
             "&".join(f"{name}={value}" for name, value in pairs),
             "".join(lines),
             _names(headers),
@@ -101,6 +103,7 @@ def _names(headers: dict[str, str]) -> str:
     return ";".join(sorted(name.lower() for name in headers))
 
 
+@functools.lru_cache(maxsize=256)
 def _signing_key(secret: str, scope: str) -> bytes:
     key = f"AWS4{secret}".encode()
     for part in scope.split("/"):

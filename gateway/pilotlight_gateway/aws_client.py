@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     _Access = Callable[[], Awaitable[AwsAccess]]
 
-__all__ = ["AwsClient", "AwsClients", "AwsError", "AwsService"]
+__all__ = ["AwsClient", "AwsClients", "AwsError", "AwsService", "find_keys"]
 
 SECONDS = 10.0
 """For an answer, beyond what the operation itself may wait."""
@@ -120,7 +120,7 @@ class AwsClient:
         """Run an operation that itself may wait; raises AwsError."""
         access = await self._reached()
         url, body = access.url + "/", json.dumps(document).encode()
-        keys = access.keys if access.keys.access_key else await asyncio.to_thread(_find_keys)
+        keys = await find_keys(access.keys)
         headers = {
             "Content-Type": f"application/x-amz-json-{self._service.version}",
             "X-Amz-Target": f"{self._service.target}.{operation}",
@@ -166,6 +166,11 @@ def _parse(answer: aiohttp.ClientResponse, body: bytes, operation: str) -> dict[
     code = (older or str(document.get("__type", ""))).rpartition("#")[2]
     said = document.get("message") or document.get("Message") or f"status {answer.status}"
     raise AwsError(str(said), code)
+
+
+async def find_keys(given: Credentials) -> Credentials:
+    """Return keys as they are; empty ones become what boto3 finds by itself; raises AwsError."""
+    return given if given.access_key else await asyncio.to_thread(_find_keys)
 
 
 def _find_keys() -> Credentials:

@@ -26,10 +26,15 @@ __all__ = ["SECRET", "SERVICE_IDS", "AwsAccess", "AwsCredentials", "NoAwsCredent
 
 SECRET = "aws-credentials"  # noqa: S105  a name
 """Of the account's Secret: accessKeyId, secretAccessKey and, of temporary keys, sessionToken; where
-event sources are, AWS_ENDPOINT_URL_SQS and the like, or AWS_ENDPOINT_URL for all."""
+services are, AWS_ENDPOINT_URL_SQS and the like, or AWS_ENDPOINT_URL for all."""
 
 
-SERVICE_IDS = {"sqs": "SQS", "kinesis": "KINESIS", "streams.dynamodb": "DYNAMODB_STREAMS"}
+SERVICE_IDS = {
+    "sqs": "SQS",
+    "kinesis": "KINESIS",
+    "streams.dynamodb": "DYNAMODB_STREAMS",
+    "s3": "S3",
+}
 """By the name in AWS's hosts the one in AWS_ENDPOINT_URL_… (AWS SDKs and Tools Reference Guide)."""
 KEPT_SECONDS = 10.0
 """How long an account's Secret is believed: deliveries come by the hundred, and gateways follow no

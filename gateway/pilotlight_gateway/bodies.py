@@ -79,7 +79,7 @@ class Bodies:
             yield Body(content, hashlib.sha256(content).hexdigest())
             return
         announced = request.content_length
-        async with self._room(limit if announced is None else announced):
+        async with self.room(limit if announced is None else announced):
             yield await _read(request, limit, too_large)
 
     @asynccontextmanager
@@ -90,11 +90,12 @@ class Bodies:
         if not encoding:
             yield body
             return
-        async with self._room(limit):
+        async with self.room(limit):
             yield decompress(body, encoding, limit, too_large)
 
     @asynccontextmanager
-    async def _room(self, size: int) -> AsyncIterator[None]:
+    async def room(self, size: int) -> AsyncIterator[None]:
+        """Lend so many bytes of memory; raises ServiceUnavailableError where none become free."""
         lent = await self._take(size)
         try:
             yield

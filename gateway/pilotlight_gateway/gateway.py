@@ -15,6 +15,7 @@ from .apis.platform.service import HEALTH, INTERNAL
 from .aws_client import AwsClients
 from .aws_credentials import AwsCredentials
 from .bodies import Bodies
+from .buckets import Buckets
 from .budget import ByteBudget
 from .event_sources import make_source
 from .event_sources.keeper import Keeper
@@ -116,7 +117,8 @@ class Gateway:
             invoker=invoker,
             events=events,
             aws_credentials=credentials,
-            aws_clients=AwsClients(settings, credentials),
+            aws_clients=(clients := AwsClients(settings, credentials)),
+            buckets=Buckets(settings.region, credentials, clients),
             polled_bytes=ByteBudget(MOST_POLLED_BYTES),
             metrics=metrics,
             is_ready=lambda: self.ready,
@@ -182,11 +184,11 @@ class Gateway:
     async def stop(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Refuse new requests, let running ones end, give every environment back."""
         self.drain()
-        await self._server.close(drain_seconds=drain_seconds)
         await asyncio.gather(
-            self._asynchronous.close(drain_seconds=drain_seconds),
+            self._server.close(drain_seconds=drain_seconds),
             self._event_sources.close(drain_seconds=drain_seconds),
         )
+        await self._asynchronous.close(drain_seconds=drain_seconds)
         await self.services.aws_clients.close()
         await self.services.dispatcher.close()
         for task in self._tasks:

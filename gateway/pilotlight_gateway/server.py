@@ -172,7 +172,7 @@ class _GuardedConnection(Connection):
             self.transport.write_eof()
             with suppress(TimeoutError, ClientPayloadError, HttpProcessingError, OSError):
                 async with asyncio.timeout(LINGER_SECONDS):
-                    while piece := await request.content.readany():
+                    while piece := await request.content.readany():  # noqa: ASYNC110  a pace
                         await asyncio.sleep(len(piece) / DISCARD_RATE)
         self.force_close()
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .aws_client import AwsClients
     from .aws_credentials import AwsCredentials
     from .bodies import Bodies
+    from .buckets import Buckets
     from .budget import ByteBudget
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
@@ -47,6 +48,7 @@ class Services:
     events: EventQueue
     aws_credentials: AwsCredentials
     aws_clients: AwsClients
+    buckets: Buckets
     polled_bytes: ByteBudget
     """Of records that were polled and are not settled."""
     metrics: Metrics

@@ -130,7 +130,8 @@ def test_a_bug_keeps_its_trace() -> None:
 
 def test_the_list_of_commands_is_the_folders() -> None:
     """So that none is forgotten in the help; others' may still be missing."""
-    there = {module.name.rstrip("_") for module in pkgutil.iter_modules(commands.__path__)}
+    modules = pkgutil.iter_modules(commands.__path__)
+    there = {module.name.rstrip("_").replace("_", "-") for module in modules}
     assert there <= entry.COMMANDS.keys()
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from unittest import mock
 from urllib.parse import quote, urlencode
 
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
@@ -55,6 +55,21 @@ def test_the_signature_is_botocores(
         auth.add_auth(theirs)
     assert headers["Authorization"] == theirs.headers["Authorization"]
     assert headers["X-Amz-Date"] == theirs.headers["X-Amz-Date"]
+
+
+@given(segments=SEGMENTS)
+def test_the_signature_of_an_object_is_botocores(segments: list[str]) -> None:
+    """S3 signs a path as it is sent; all other services sign it encoded once more."""
+    url = f"http://127.0.0.1:9000/{quote('/'.join(segments), safe='/-_.~')}"
+    headers = Signer(Credentials("AKIDEXAMPLE", "secret"), "eu-west-1", "s3").sign(
+        "GET", url, b"", at=AT
+    )
+    theirs = AWSRequest("GET", url, data=b"")
+    theirs.context["payload_signing_enabled"] = True
+    auth = S3SigV4Auth(BotocoreCredentials("AKIDEXAMPLE", "secret"), "s3", "eu-west-1")
+    with mock.patch("botocore.auth.get_current_datetime", return_value=AT.replace(tzinfo=None)):
+        auth.add_auth(theirs)
+    assert headers["Authorization"] == theirs.headers["Authorization"]
 
 
 def test_secrets_do_not_show_in_a_representation() -> None:

@@ -56,6 +56,7 @@ from .route import (
     RouteAuth,
     RouteSpec,
     RouteStatus,
+    SnsSource,
     find_rival,
 )
 from .runtime import Runtime, RuntimeSpec
@@ -132,6 +133,7 @@ __all__ = [
     "ScheduleStatus",
     "Secret",
     "SecretReference",
+    "SnsSource",
     "destination_kind",
     "find_condition",
     "find_rival",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..patterns import DYNAMODB, KAFKA, KINESIS, MQ, SQS, Content
+
 __all__ = ["PARTICULAR", "SOURCE_KINDS", "UNWINDOWED_BATCH", "SourceKind"]
 
 UNWINDOWED_BATCH = 10
@@ -34,6 +36,8 @@ class SourceKind:
     arn: re.Pattern[str]
     batch_size: int
     largest_batch: int
+    content: Content
+    """What filters decode of its records."""
     fields: frozenset[str]
     """Of those that not every kind knows (`PARTICULAR`), the ones that this does."""
     window: float = 0.0
@@ -49,26 +53,26 @@ def _arn(service: str, resource: str) -> re.Pattern[str]:
 _KINDS = (
     SourceKind(
         "sqs", "SQS", _arn("sqs", r"[A-Za-z0-9_-]{1,80}(\.fifo)?"), 10, 10_000,
-        frozenset({"scaling_config", "function_response_types"}),
+        SQS, frozenset({"scaling_config", "function_response_types"}),
     ),
     SourceKind(
         "kinesis", "Kinesis", _arn("kinesis", r"stream/[A-Za-z0-9_.-]{1,128}"), 100, 10_000,
-        _SHARDED | {"starting_position_timestamp"}, ordered=True,
+        KINESIS, _SHARDED | {"starting_position_timestamp"}, ordered=True,
     ),
     SourceKind(
         "dynamodb", "DynamoDB", _arn("dynamodb", r"table/[A-Za-z0-9_.-]{3,255}/stream/[0-9T:.-]+"),
-        100, 10_000, _SHARDED, ordered=True,
+        100, 10_000, DYNAMODB, _SHARDED, ordered=True,
     ),
     SourceKind(
         "kafka", "Kafka", _arn("kafka", r"cluster/.+"), 100, 10_000,
-        _KAFKA | {
+        KAFKA, _KAFKA | {
             "self_managed_event_source", "self_managed_kafka_event_source_config",
             "amazon_managed_kafka_event_source_config",
         }, window=0.5, ordered=True,
     ),
     SourceKind(
         "mq", "MQ", _arn("mq", r"broker:.+"), 100, 10_000,
-        frozenset({"queues", "source_access_configurations"}), window=0.5,
+        MQ, frozenset({"queues", "source_access_configurations"}), window=0.5,
     ),
 )  # fmt: skip
 SOURCE_KINDS = {kind.name: kind for kind in _KINDS}

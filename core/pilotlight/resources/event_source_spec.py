@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ..patterns import compile_filters
 from .asynchronous import destination_kind
 from .event_source_kinds import PARTICULAR, SOURCE_KINDS, UNWINDOWED_BATCH
 from .meta import Model
 from .route import FUNCTION_REFERENCE
 
 if TYPE_CHECKING:
+    from ..patterns import FilterCriteria as CompiledFilters
     from .event_source_kinds import SourceKind
 
-__all__ = ["EventSourceMappingSpec", "source_kind", "spec_problem"]
+__all__ = ["EventSourceMappingSpec", "filters_of", "source_kind", "spec_problem"]
 
 
 def _check_failure_destination(text: str) -> str:
@@ -200,7 +202,9 @@ def spec_problem(spec: EventSourceMappingSpec) -> str | None:
         if getattr(spec, name) not in (None, []):
             member = type(spec).model_fields[name].alias or name
             return f"{member} is not supported for {kind.title} event sources."
-    return _batch_problem(spec, kind) or _position_problem(spec, kind)
+    return (
+        _batch_problem(spec, kind) or _position_problem(spec, kind) or _filter_problem(spec, kind)
+    )
 
 
 def _batch_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
@@ -237,3 +241,17 @@ def _position_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | N
     if kind.name == "kafka" and not spec.topics:
         return "A topic is expected in Topics."
     return None
+
+
+def _filter_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
+    try:
+        filters_of(spec, kind)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def filters_of(spec: EventSourceMappingSpec, kind: SourceKind) -> CompiledFilters:
+    """Compile a mapping's filters; raises ValueError that names the wrong one, and where."""
+    given = spec.filter_criteria.filters if spec.filter_criteria else []
+    return compile_filters([one.pattern for one in given], kind.content)

@@ -35,19 +35,24 @@ __all__ = [
     "ROUTES_BY_HOST",
     "AuthorizerAuth",
     "JwtAuth",
+    "PayloadFormat",
     "Rate",
     "Route",
     "RouteAuth",
     "RouteSpec",
     "RouteStatus",
+    "SnsSource",
     "find_rival",
 ]
 
 FUNCTION_REFERENCE = r"^[a-zA-Z0-9-_]{1,64}(:(\$LATEST|[a-zA-Z0-9-_]{1,128}))?$"
 _HOST = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+_AUTHORITY = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
+_TOPIC = r"^arn:aws(-[a-z]{1,16}){0,2}:sns:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$"
 _SEGMENT = re.compile(r"[A-Za-z0-9._~%!$&()*+,;=:@-]*|\{[A-Za-z_][A-Za-z0-9_]*\}")
 _GREEDY = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\+\}")
 
+PayloadFormat = Literal["1.0", "2.0", "alb", "sns", "s3", "cloudevents", "alertmanager"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -153,6 +158,20 @@ class RouteAuth(Model):
         return self
 
 
+class SnsSource(Model):
+    """Whose messages of Amazon SNS count."""
+
+    topics: list[Annotated[str, Field(pattern=_TOPIC)]] = Field(
+        min_length=1, max_length=50, description="ARNs of the topics; others are refused."
+    )
+    signing_hosts: list[Annotated[str, Field(pattern=_AUTHORITY)]] = Field(
+        default_factory=list,
+        max_length=10,
+        description="Hosts, with a port if need be, of certificates and confirmations; "
+        "sns.<region>.amazonaws.com of the topic's region if empty.",
+    )
+
+
 class Rate(Model):
     """How often a route may be called, at each gateway."""
 
@@ -179,6 +198,10 @@ class RouteSpec(Model):
                 ),
                 "path is made of plain segments, parameters like {id} and, at its end, {proxy+}",
             ),
+            (
+                "(self.payloadFormat == 'sns') == has(self.sns)",
+                "sns is given if and only if payloadFormat is sns",
+            ),
         )
     )
 
@@ -194,14 +217,23 @@ class RouteSpec(Model):
     function: str = Field(
         pattern=FUNCTION_REFERENCE, description="Name of the function, :alias if need be."
     )
-    payload_format: Literal["1.0", "2.0", "alb"] = Field(
-        default="2.0", description="Shape of the function's events and answers."
+    payload_format: PayloadFormat = Field(
+        default="2.0",
+        description="Shape of the function's events and answers; from sns on, who sends events, "
+        "which are queued.",
     )
+    sns: SnsSource | None = Field(default=None, description="With payloadFormat sns.")
     auth: RouteAuth = Field(default_factory=RouteAuth, description="Who may call.")
     rate: Rate | None = Field(default=None, description="How often; absent: no limit.")
     cors: Cors | None = Field(
         default=None, description="Absent: the function answers preflight requests itself."
     )
+
+    @model_validator(mode="after")
+    def _sns_fits_the_format(self) -> Self:
+        if (self.payload_format == "sns") != (self.sns is not None):
+            raise ValueError("sns is given if and only if payloadFormat is sns")
+        return self
 
 
 class RouteStatus(Model):

@@ -12,11 +12,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import source_kind
+from pilotlight.resources.event_source_spec import filters_of
 from pilotlight_gateway.errors import NotSupportedError
 from pilotlight_gateway.invocation.reference import Reference
 
 from .dynamodb import DynamoDbStream
-from .filters import filters_of
 from .kinesis import KinesisStream
 from .source import PolledMapping
 from .sqs import SqsSource
@@ -73,7 +73,7 @@ def make_source(services: Services, account: str, mapping: EventSourceMapping) -
             mapping=mapping,
             reference=Reference(namespace, account, region, name, qualifier or None),
             services=services,
-            filters=filters_of(spec),
+            filters=filters_of(spec, kind),
             metrics=services.metrics.event_sources.of(namespace, mapping.metadata.name, name),
         )
     )

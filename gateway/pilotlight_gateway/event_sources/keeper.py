@@ -40,7 +40,7 @@ LEASE_SECONDS = 10.0
 ROUND_SECONDS = 3.0
 STATUS_SECONDS = 5.0
 """Between two writes of a mapping's status that only its last result changes."""
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a source that failed is polled again."""
 
 log = structlog.get_logger()

@@ -22,6 +22,7 @@ from pilotlight_gateway.invocation.invocation import Invocation
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from pilotlight.patterns import FilterCriteria
     from pilotlight.resources import EventSourceMapping
     from pilotlight_gateway.event_queue.source_leases import (
         ShardLease,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
-    from .filters import Filters
 
 __all__ = ["HeldShard", "Pause", "PolledMapping", "Source", "SourceError", "result_of"]
 
@@ -146,7 +146,8 @@ class PolledMapping:
     reference: Reference
     """The function."""
     services: Services
-    filters: Filters
+    filters: FilterCriteria
+    """Which records the function gets."""
     metrics: MappingMetrics
 
     async def invoke(self, event: bytes, request_id: str | None = None) -> Outcome:

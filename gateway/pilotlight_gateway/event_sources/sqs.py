@@ -97,6 +97,8 @@ class SqsQueue:
             "QueueUrl": self._url,
             "MaxNumberOfMessages": most,
             "WaitTimeSeconds": int(wait_seconds),
+            # As it was when the queue was found: what is held is prolonged by it.
+            "VisibilityTimeout": int(self.visibility),
             "AttributeNames": ["All"],
             "MessageSystemAttributeNames": ["All"],
             "MessageAttributeNames": ["All"],

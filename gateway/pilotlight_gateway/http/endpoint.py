@@ -11,6 +11,7 @@ import time
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,7 +21,11 @@ from pilotlight.openid import read_keys
 from pilotlight_gateway import errors
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
-from pilotlight_gateway.invocation.invocation import LARGEST_EVENT, Invocation
+from pilotlight_gateway.invocation.invocation import (
+    LARGEST_ASYNC_EVENT,
+    LARGEST_EVENT,
+    Invocation,
+)
 from pilotlight_gateway.invocation.lineage import continue_trace
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.paths import split_target
@@ -32,6 +37,8 @@ from .errors import HttpError, say, unknown_url
 from .issuers import Issuers
 from .message import HttpRequest, HttpResponse
 from .payload import FORMATS
+from .push import push_formats
+from .push.fetching import fetch
 from .rate_limit import RateLimiter
 from .sites import UnknownUrlError
 
@@ -46,6 +53,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.settings import Settings
 
+    from .push import Pushed
     from .site import Match, Style
     from .sites import Sites
 
@@ -77,6 +85,7 @@ class HttpEndpoint:
         self._invoker = invoker
         self._rates = RateLimiter()
         issuers = Issuers(partial(read_keys, private=settings.private_addresses))
+        self._pushes = push_formats(partial(fetch, private=settings.private_addresses))
         self._authorisation = Authorisation(authenticator, issuers, Authorizer(self._ask))
 
     async def serve(self, request: BaseRequest, request_id: str) -> Reply:
@@ -122,6 +131,8 @@ class HttpEndpoint:
             found |= self._authorisation.check_signature(match, verify, body.sha256)
             incoming = replace(match.request, body=body.content)
             match = replace(match, request=incoming, authorizer=found)
+            if (push := self._pushes.get(match.site.style)) is not None:
+                return await self._keep(match, await push.events(match))
             answer = await self._invoke(match, match.site.reference, event_of(match))
         return await _whole(answer, match)
 
@@ -144,6 +155,27 @@ class HttpEndpoint:
         decision = self._rates.take(time.monotonic(), match.site.id, rate)
         if not decision.allowed:
             raise HttpError(429, headers=(("Retry-After", str(decision.retry_after)),))
+
+    async def _keep(self, match: Match, pushed: list[Pushed]) -> HttpResponse:
+        """Queue what was pushed for the function; nothing, as of a confirmation, is 200."""
+        if not match.account:
+            raise HttpError(502)
+        for one in pushed:
+            event = _json(one.event, 400)
+            if len(event) > LARGEST_ASYNC_EVENT:
+                raise HttpError(413)
+            await self._enqueue(match, event, one.dedup_key)
+        return HttpResponse(202 if pushed else 200)
+
+    async def _enqueue(self, match: Match, event: bytes, key: str) -> None:
+        reference = _reference(match, match.site.reference)
+        invocation = replace(_invocation(match, reference, event), request_id=new_request_id())
+        if key:  # the sender's, of any length; of this route alone
+            key = f"{match.site.id}/{sha256(key.encode(errors='replace')).hexdigest()}"
+        try:
+            await self._invoker.enqueue(reference, invocation, dedup_key=key)
+        except (errors.ApiError, PilotlightError) as error:
+            raise _problem(error, match) from error
 
     async def _ask(self, match: Match, reference: str, event: bytes) -> bytes:
         """Invoke an authorizer function, as a request of its own."""
@@ -231,11 +263,14 @@ async def _whole(answer: Answer, match: Match) -> HttpResponse:
 
 def event_of(match: Match) -> bytes:
     """Return the event; raises HttpError where an authorizer's context cannot be said in JSON."""
-    document = FORMATS[match.site.style].event(match)
+    return _json(FORMATS[match.site.style].event(match), 502)
+
+
+def _json(document: object, status: int) -> bytes:
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
-        raise HttpError(502) from error
+        raise HttpError(status) from error
 
 
 def _reference(match: Match, name: str) -> Reference:

@@ -7,16 +7,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pilotlight.resources import RouteAuth
+from pilotlight.resources.route import PayloadFormat
 from pilotlight.resources.url import url_id
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Cors, FunctionUrl, Rate, Route
+    from pilotlight.resources import Cors, FunctionUrl, Rate, Route, SnsSource
 
     from .message import HttpRequest
 
 __all__ = ["Findings", "Match", "Site", "Style", "site_of_route", "site_of_url"]
 
-Style = Literal["url", "1.0", "2.0", "alb"]
+Style = Literal["url"] | PayloadFormat
 Findings = dict[str, dict[str, object]]
 """What authorisation found out, by its kind: `iam`, `jwt` or `lambda`."""
 _URL_AUTH = {"NONE": RouteAuth(), "AWS_IAM": RouteAuth(type="iam")}
@@ -36,6 +37,8 @@ class Site:
     auth: RouteAuth
     cors: Cors | None = None
     rate: Rate | None = None
+    sns: SnsSource | None = None
+    """Of the style sns."""
     account: str = ""
     """12 digits, of a function URL; a route's is its function's, which may come later."""
     resource: str = "/{proxy+}"
@@ -106,6 +109,7 @@ def site_of_route(route: Route) -> Site:
         auth=spec.auth,
         cors=spec.cors,
         rate=spec.rate,
+        sns=spec.sns,
         resource=spec.path,
         methods=frozenset(spec.methods),
     )

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from pilotlight.agent.invoke import Answer, Invocation
 
-__all__ = ["LARGEST_EVENT", "Answer", "Invocation", "crash_answer"]
+__all__ = ["LARGEST_ASYNC_EVENT", "LARGEST_EVENT", "Answer", "Invocation", "crash_answer"]
 
 LARGEST_EVENT = 6_291_456
 """Bytes of an event whose answer is waited for."""
+LARGEST_ASYNC_EVENT = 1_048_576
+"""Bytes of an event that is queued."""
 
 
 def crash_answer(request_id: str) -> Answer:

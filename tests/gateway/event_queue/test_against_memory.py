@@ -236,4 +236,4 @@ def test_a_queue_that_forgets_the_epoch_is_caught() -> None:
         yield Forgetful(limits=LIMITS)
 
     with pytest.raises(AssertionError):
-        check(Kind(opened, one_process=False), 300, (Phase.generate,))
+        check(Kind(opened, one_process=False), 3000, (Phase.generate,))

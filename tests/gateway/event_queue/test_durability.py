@@ -67,12 +67,13 @@ def test_a_sync_has_returned_before_each_answer(tmp_path: Path) -> None:
     "fault",
     [
         "inject=fdatasync,fsync:error=EIO:when=12..16",
-        "inject=pwrite64:error=ENOSPC:when=60..75",
-        "inject=pwrite64:error=EIO:when=60..75",
+        "inject=pwrite64:error=ENOSPC:when=30..45",
+        "inject=pwrite64:error=EIO:when=30..45",
     ],
 )
 async def test_a_failing_disk_makes_no_false_promise(tmp_path: Path, fault: str) -> None:
     path = tmp_path / "events.sqlite"
+    enqueue(path, "-o", os.devnull, count=1)  # tables are made, in so many writes
     answers = enqueue(path, "-o", os.devnull, "-e", fault)
     statuses = [status for status, _ in answers]
     assert "503" in statuses

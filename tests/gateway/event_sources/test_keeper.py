@@ -54,9 +54,10 @@ class Polls:
 class World:
     """Gateways over one store and one database of leases."""
 
-    def __init__(self) -> None:
+    def __init__(self, lease_seconds: float = LEASE) -> None:
         self.resources = MemoryResources()
         self.leases = memory_source_leases()
+        self._lease_seconds = lease_seconds
         self.polls = Polls()
         self.keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, list[asyncio.Task[None]]] = {}
@@ -87,7 +88,9 @@ class World:
 
             return SimpleNamespace(run=run)
 
-        keeper = Keeper(cast("Services", services), make, lease_seconds=LEASE, round_seconds=ROUND)
+        keeper = Keeper(
+            cast("Services", services), make, lease_seconds=self._lease_seconds, round_seconds=ROUND
+        )
         self.keepers[name] = keeper
         self._tasks[name] = [
             asyncio.create_task(cache.run()),
@@ -168,6 +171,33 @@ async def test_a_gateway_that_is_drained_gives_back_at_once(world: World) -> Non
     assert "a" not in {shard.holder for state in states for shard in state}
     await until(lambda: world.polls.of("b") == {"q1", "q2"})
     assert world.polls.twice == []
+
+
+async def test_who_leaves_is_not_counted_any_more() -> None:
+    """Others take its share at once, not when its lease would have ended."""
+    world = World(lease_seconds=60)
+    await world.put("q1")
+    await world.start("a")
+    await until(lambda: world.polls.of("a") == {"q1"})
+    idle = await world.start("b")
+    await until(lambda: idle._held_until > 0)
+    await idle.close(drain_seconds=5)
+    await world.put("q2")
+    await until(lambda: world.polls.of("a") == {"q1", "q2"})
+    await world.close()
+
+
+async def test_a_shard_that_another_holds_is_let_go_of_at_once(world: World) -> None:
+    """Without ending what was begun: it is the other's now."""
+    mapping = await world.put("q")
+    await world.start("a")
+    await until(lambda: world.polls.of("a") == {"q"})
+    lost = world.polls.by["a", "q"]
+    await world.leases.leave("a")
+    holding = await world.leases.hold("thief", [mapping.metadata.uid], 60)
+    assert len(holding.leases) == 1
+    await until(lambda: world.polls.of("a") == set())
+    assert not lost.stopping.is_set()
 
 
 async def test_a_database_that_is_away_ends_polling_before_the_lease_does(

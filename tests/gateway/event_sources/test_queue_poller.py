@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pilotlight.patterns import SQS, compile_filters
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.budget import ByteBudget
-from pilotlight_gateway.event_sources.filters import filters_of
 from pilotlight_gateway.event_sources.queue_poller import Message, QueuePoller
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.metrics import Metrics
@@ -63,7 +63,7 @@ class World:
         mapping = EventSourceMapping(metadata=ObjectMeta(name="m", namespace="n"), spec=given)
         settings = SimpleNamespace(longest_poll=20.0)
         polled = SimpleNamespace(
-            mapping=mapping, filters=filters_of(given), invoke=self._invoke,
+            mapping=mapping, filters=compile_filters([], SQS), invoke=self._invoke,
             metrics=Metrics().event_sources.of("n", "m", "f"),
             services=SimpleNamespace(settings=settings, polled_bytes=self.budget),
         )  # fmt: skip

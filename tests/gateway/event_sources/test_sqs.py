@@ -153,21 +153,21 @@ def handler(event, context):
     until(lambda: polling.mq.counts(url) == (0, 0))
 
 
-def test_a_batch_stays_hidden_while_it_runs(polling: Polling) -> None:
-    """The function may run as long as the queue hides messages; it still runs once."""
+def test_what_is_held_stays_hidden(polling: Polling) -> None:
+    """A batch gathers for twice as long as the queue hides messages; each comes once."""
     queue = polling.name()
     url = polling.mq.queue(queue, VisibilityTimeout="2")
     source = """
-import time
 def handler(event, context):
-    note(bodies=[one["body"] for one in event["Records"]])
-    time.sleep(1.8)
+    for one in event["Records"]:
+        note(bodies=[one["body"]], attempt=one["attributes"]["ApproximateReceiveCount"])
 """
     function, ledger = polling.function(source, Timeout=2)
-    polling.map(queue, function, ScalingConfig={"MaximumConcurrency": 2}, BatchSize=1)
-    polling.mq.put(url, ["a", "b", "c", "d"])  # the later ones wait for room as they are hidden
-    until(lambda: polling.mq.counts(url) == (0, 0) and len(bodies(ledger)) == 4)
-    assert Counter(bodies(ledger)) == {"a": 1, "b": 1, "c": 1, "d": 1}
+    polling.map(queue, function, MaximumBatchingWindowInSeconds=4)
+    polling.mq.put(url, ["a", "b"])
+    until(lambda: polling.mq.counts(url) == (0, 0))
+    assert sorted(bodies(ledger)) == ["a", "b"]
+    assert {note["attempt"] for note in seen(ledger)} == {"1"}
 
 
 def test_maximum_concurrency_is_kept(polling: Polling) -> None:
@@ -237,6 +237,22 @@ def handler(event, context):
         assert found == wanted
     until(lambda: polling.mq.counts(url) == (0, 0))
     assert sorted(polling.mq.bodies(dead_url)) == [f"poison-group{at}" for at in range(4)]
+
+
+def test_what_no_filter_lets_through_is_deleted(polling: Polling) -> None:
+    """The function never sees it, and it does not come again."""
+    queue = polling.name()
+    url = polling.mq.queue(queue)
+    function, ledger = polling.function()
+    pattern = json.dumps({"body": {"kind": ["order"], "total": [{"numeric": [">", 10]}]}})
+    polling.map(queue, function, FilterCriteria={"Filters": [{"Pattern": pattern}]})
+    wanted = json.dumps({"kind": "order", "total": 11})
+    others = [json.dumps({"kind": "order", "total": 9}), json.dumps({"kind": "note"}), "no json"]
+    polling.mq.put(url, [wanted, *others])
+    until(lambda: polling.mq.counts(url) == (0, 0))
+    assert bodies(ledger) == [wanted]
+    assert polling.metric("filtered_out_events_total", function) == 3
+    assert polling.metric("deleted_events_total", function) == 4
 
 
 def test_a_mapping_that_is_disabled_leaves_messages_where_they_are(polling: Polling) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.services import Services
 
 __all__ = [
+    "UNSUPPORTED_OF_MAPPINGS",
     "create_event_source_mapping",
     "delete_event_source_mapping",
     "get_event_source_mapping",
@@ -62,13 +63,14 @@ PAGE = 100
 _LONGEST_WORDS = 48
 _OWN = ("Function", "Endpoint", "Enabled", "Tags")
 _OMITTED_IF_EMPTY = ("Topics", "Queues", "SourceAccessConfigurations")
-_UNSUPPORTED = (
+UNSUPPORTED_OF_MAPPINGS = (
     "DocumentDBEventSourceConfig",
     "KMSKeyArn",
     "LoggingConfig",
     "ProvisionedPollerConfig",
 )
-_NOT_SPEC = {"FunctionName", "UUID", "StartingPositionTimestamp", *_UNSUPPORTED}
+"""Members of requests that are refused."""
+_NOT_SPEC = {"FunctionName", "UUID", "StartingPositionTimestamp", *UNSUPPORTED_OF_MAPPINGS}
 _CLEARED_BY_EMPTY = ("scalingConfig", "filterCriteria", "destinationConfig", "metricsConfig")
 
 
@@ -179,7 +181,7 @@ def _object_name(mapping: EventSourceMapping) -> str:
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
     """Return the members of a spec that a request says, named as a manifest names them."""
-    for name in _UNSUPPORTED:
+    for name in UNSUPPORTED_OF_MAPPINGS:
         if given.get(name) not in (None, "", {}):
             raise NotSupportedError(f"{name} is not supported yet.")
     spec = {

@@ -12,21 +12,28 @@ import binascii
 import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.manifest import parse_model
+from pilotlight.resources import S3Object
+from pilotlight_gateway.aws_client import AwsError
 from pilotlight_gateway.errors import (
+    AccessDeniedError,
     InvalidParameterValueError,
-    NotSupportedError,
     RequestEntityTooLargeError,
     SerializationError,
 )
 from pilotlight_wire.archive import PACKED_LIMIT, ArchiveError, EmptyArchiveError, check
 
+from .function_input import refuse_unsupported_code
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from pilotlight.resources import Function
-    from pilotlight.storage import ArtifactStore
+    from pilotlight_gateway.auth.caller import Caller
+    from pilotlight_gateway.services import Services
 
 __all__ = ["check_package", "keep_code", "one_piece", "with_code_size"]
 
@@ -36,26 +43,57 @@ _SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
 
 
 async def keep_code(
-    artifacts: ArtifactStore, code: Mapping[str, Any], namespace: str, *, dry_run: bool = False
+    services: Services, code: Mapping[str, Any], caller: Caller, *, dry_run: bool = False
 ) -> tuple[str, int]:
     """Check and keep an account's package; returns its sha256 (hex) and its size."""
+    async with _package(services, code, caller) as package:
+        await check_package(package)
+        sha256 = hashlib.sha256(package).hexdigest()
+        if not dry_run:
+            await services.artifacts.put(sha256, one_piece(package))
+            await services.artifacts.note_owner(sha256, caller.namespace)
+        return sha256, len(package)
+
+
+@asynccontextmanager
+async def _package(
+    services: Services, code: Mapping[str, Any], caller: Caller
+) -> AsyncIterator[bytes]:
+    """Lend the package itself, wherever it comes from."""
     given = [name for name in _SOURCES if code.get(name)]
     if len(given) != 1:
         raise InvalidParameterValueError(
             "Please provide a source for function code: exactly one of "
             f"{', '.join(_SOURCES)} is expected, {' and '.join(given) or 'none'} came."
         )
-    if given != ["ZipFile"]:
-        raise NotSupportedError(
-            f"{given[0]} is not supported yet: send the package itself as ZipFile."
+    refuse_unsupported_code(code)
+    if given == ["ZipFile"]:
+        yield _decode(code["ZipFile"])
+        return
+    async with services.bodies.room(PACKED_LIMIT):
+        yield await _of_bucket(services, code, caller)
+
+
+async def _of_bucket(services: Services, code: Mapping[str, Any], caller: Caller) -> bytes:
+    """Read a package from a bucket; raises what Lambda says of buckets."""
+    if not code.get("S3Key"):
+        raise InvalidParameterValueError("S3Key is expected beside S3Bucket, none came.")
+    source = parse_model(
+        S3Object,
+        {"bucket": code["S3Bucket"], "key": code["S3Key"], "version": code.get("S3ObjectVersion")},
+    )
+    try:
+        return await services.buckets.read(
+            source, namespace=caller.namespace, account=caller.account, limit=PACKED_LIMIT
         )
-    package = _decode(code["ZipFile"])
-    sha256 = hashlib.sha256(package).hexdigest()
-    await check_package(package)
-    if not dry_run:
-        await artifacts.put(sha256, one_piece(package))
-        await artifacts.note_owner(sha256, namespace)
-    return sha256, len(package)
+    except AwsError as error:
+        said = f"S3 Error Code: {error.service_code or 'none'}. S3 Error Message: {error}"
+        if error.service_code == "AccessDenied":
+            raise AccessDeniedError(
+                "Your access has been denied by S3, please make sure your request credentials "
+                f"have permission to GetObject for {source.bucket}/{source.key}. {said}"
+            ) from error
+        raise InvalidParameterValueError(f"Error occurred while GetObject. {said}") from error
 
 
 async def check_package(package: bytes) -> None:

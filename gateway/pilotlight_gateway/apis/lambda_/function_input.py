@@ -17,7 +17,14 @@ from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedEr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["UNSUPPORTED_MEMBERS", "merge", "parse_spec", "refuse_unsupported"]
+__all__ = [
+    "UNSUPPORTED_CODE",
+    "UNSUPPORTED_MEMBERS",
+    "merge",
+    "parse_spec",
+    "refuse_unsupported",
+    "refuse_unsupported_code",
+]
 
 _PLAIN = {
     "Runtime": "runtime",
@@ -38,15 +45,28 @@ UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None, "CodeSigningConfigArn": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "Layers": None, "PublishTo": None, "TenancyConfig": None,
-    "VpcConfig": None, "AcceleratorConfig": None,
+    "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
     "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
+UNSUPPORTED_CODE: dict[str, Any] = {
+    "ImageUri": None, "SourceKMSKeyArn": None, "S3ObjectStorageMode": "COPY",
+}  # fmt: skip
+"""The same of code."""
 
 
 def refuse_unsupported(given: Mapping[str, Any]) -> None:
     """Raise NotSupportedError for a member that asks for what is not there yet."""
-    for name, neutral in UNSUPPORTED_MEMBERS.items():
+    _refuse(given, UNSUPPORTED_MEMBERS)
+
+
+def refuse_unsupported_code(given: Mapping[str, Any]) -> None:
+    """Raise NotSupportedError for code that asks for what is not there yet."""
+    _refuse(given, UNSUPPORTED_CODE)
+
+
+def _refuse(given: Mapping[str, Any], members: Mapping[str, Any]) -> None:
+    for name, neutral in members.items():
         value = given.get(name)
         if value == neutral or _is_empty(value):
             continue

@@ -33,9 +33,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     """Give a function other code; `DryRun` only checks."""
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
-    sha256, size = await keep_code(
-        services.artifacts, call.input, call.caller.namespace, dry_run=dry_run
-    )
+    sha256, size = await keep_code(services, call.input, call.caller, dry_run=dry_run)
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)
     if not dry_run:

@@ -57,7 +57,7 @@ async def create_function(services: Services, call: Call) -> Reply:
     # The spec is checked before anything is kept, with an address that every spec could have.
     parse_spec(_spec(reference, given, "0" * 64))
     environment_secret.check(given)
-    sha256, size = await keep_code(services.artifacts, given["Code"], call.caller.namespace)
+    sha256, size = await keep_code(services, given["Code"], call.caller)
     function = with_code_size(await _write(services, reference, given, sha256), size)
     if given.get("Publish"):
         return json_reply(await publish_when_settled(services, call, function), 201)

@@ -18,7 +18,12 @@ from pilotlight_gateway.errors import (
     ValidationError,
 )
 from pilotlight_gateway.exchange import Reply
-from pilotlight_gateway.invocation.invocation import LARGEST_EVENT, Answer, Invocation
+from pilotlight_gateway.invocation.invocation import (
+    LARGEST_ASYNC_EVENT,
+    LARGEST_EVENT,
+    Answer,
+    Invocation,
+)
 from pilotlight_gateway.invocation.lineage import continue_trace
 from pilotlight_gateway.invocation.reference import Reference, resolve
 
@@ -29,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_EVENT", "LARGEST_OLD_EVENT", "invoke", "invoke_async"]
 
-LARGEST_ASYNC_EVENT = 1_048_576
-"""Bytes of an event of InvocationType Event."""
 LARGEST_OLD_EVENT = 262_144
 """Bytes of an event of InvokeAsync."""
 LONGEST_CLIENT_CONTEXT = 3583

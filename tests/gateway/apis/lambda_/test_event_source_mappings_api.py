@@ -205,6 +205,14 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {
             "EventSourceArn": SQS + "orders",
+            "FilterCriteria": {"Filters": [{"Pattern": "{}"}, {"Pattern": '{"body": 1}'}]},
+        },
+        "InvalidParameterValueException",
+        "Invalid filter pattern definition. Filters[0].Pattern",
+    ),
+    (
+        {
+            "EventSourceArn": SQS + "orders",
             "ProvisionedPollerConfig": {"MinimumPollers": 2},
         },
         "NotImplementedException",

@@ -182,8 +182,6 @@ BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
     ("bad role", {"Role": "admin"}, VALIDATION, "at 'role'"),
     ("unsupported member", {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]},
      "NotImplementedException", "Layers is not supported yet"),
-    ("unsupported source", {"Code": {"S3Bucket": "bucket", "S3Key": "key"}},
-     "NotImplementedException", "S3Bucket is not supported yet"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,158 @@
+"""Whether an event holds what a pattern asks for, arrays included.
+
+Arrays are looked into: a field of several values holds if one of them does. Of an array of
+objects, what is asked of several fields must be found in one and the same object: event-ruler's
+array consistency. It takes fields in the order of their names; a field is absent if no object has
+it that is still possible after the fields before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from .conditions import Condition
+
+__all__ = ["Branch", "Pattern"]
+
+Branch = tuple[tuple[str, Condition], ...]
+"""Fields by their path, such as `detail.state`, in the order of their names."""
+_Place = frozenset[tuple[int, int]]
+"""Which element of which array: a number of each array, and an index."""
+_NOWHERE: _Place = frozenset()
+_Found = dict[str, list[tuple[Any, _Place]]]
+
+
+class Pattern:
+    """A compiled pattern."""
+
+    def __init__(self, branches: tuple[Branch, ...]) -> None:
+        self._branches = branches
+        self.fields = frozenset(path for branch in branches for path, _ in branch)
+        """The paths that it asks for, such as `detail.state`."""
+        self._root = _tree(self.fields)
+
+    def matches(self, event: Mapping[str, Any]) -> bool:
+        """Say whether an event, parsed JSON (`load_json`), holds what is asked for."""
+        found, arrays = _find(event, self._root)
+        holds = _holds_in_arrays if arrays else _holds
+        return any(holds(branch, found) for branch in self._branches)
+
+
+class _Node:
+    """A place in an event that a field leads to or through."""
+
+    __slots__ = ("path", "steps")
+
+    def __init__(self) -> None:
+        self.path: str | None = None
+        """The field, where one ends here."""
+        self.steps: dict[str, _Node] = {}
+
+
+def _tree(paths: Iterable[str]) -> _Node:
+    """Lay out the ways to fields; a name in an event may hold points: `a.b` is `b` in `a` too."""
+    nodes: defaultdict[tuple[str, ...], _Node] = defaultdict(_Node)
+    for path in paths:
+        names = tuple(path.split("."))
+        nodes[names].path = path
+        for start in range(len(names)):
+            for end in range(start + 1, len(names) + 1):
+                step = ".".join(names[start:end])
+                nodes[names[:start]].steps[step] = nodes[names[:end]]
+    return nodes[()]
+
+
+def _find(event: Mapping[str, Any], root: _Node) -> tuple[_Found, int]:
+    """Collect the values of the fields asked for, and count the arrays with more inside."""
+    found: _Found = defaultdict(list)
+    arrays = 0
+    left: list[tuple[Any, _Node, _Place]] = [(event, root, _NOWHERE)]
+    while left:  # no recursion: an event may be nested deeper than Python's stack
+        value, node, place = left.pop()
+        if isinstance(value, Mapping):
+            for name, inner in value.items():
+                step = node.steps.get(name)
+                if step is not None:
+                    left.append((inner, step, place))
+        elif isinstance(value, list):
+            nested = False
+            for index, inner in enumerate(value):
+                if isinstance(inner, dict | list):
+                    nested = True
+                    left.append((inner, node, place | {(arrays, index)}))
+                elif node.path is not None:
+                    found[node.path].append((inner, place))
+            arrays += nested
+        elif node.path is not None:
+            found[node.path].append((value, place))
+    return found, arrays
+
+
+def _holds(branch: Branch, found: _Found) -> bool:
+    """Say whether each field holds, where no array stands in between."""
+    for path, condition in branch:
+        values = found.get(path)
+        if values is None:
+            if not condition.absent:
+                return False
+        elif not any(condition.holds(value) for value, _ in values):
+            return False
+    return True
+
+
+def _holds_in_arrays(branch: Branch, found: _Found) -> bool:
+    """Say whether there are elements of the arrays in which all fields hold together."""
+    possible = {_NOWHERE}
+    for position, (path, condition) in enumerate(branch):
+        values = found.get(path, [])
+        holding = {place for value, place in values if condition.holds(value)}
+        reached = {before | place for before, place in _consistent(possible, holding)}
+        if condition.absent:
+            reached |= possible - _seeing(possible, {place for _, place in values})
+        if not reached:
+            return False
+        # Arrays that no later field is in say no more; kept, their elements would multiply.
+        later = _arrays(
+            place for name, _ in branch[position + 1 :] for _, place in found.get(name, [])
+        )
+        possible = {_within(place, later) for place in reached}
+    return True
+
+
+def _seeing(possible: set[_Place], places: set[_Place]) -> set[_Place]:
+    """Return what is possible and agrees with one of the places."""
+    known = _arrays(possible)
+    return {before for before, _ in _consistent(possible, {_within(one, known) for one in places})}
+
+
+def _consistent(possible: set[_Place], places: set[_Place]) -> Iterator[tuple[_Place, _Place]]:
+    """Pair what names no array with two different elements.
+
+    By their common part, so that long arrays do not cost their length squared.
+    """
+    for arrays, group in _by_arrays(places).items():
+        for others, before in _by_arrays(possible).items():
+            common = arrays & others
+            partners: defaultdict[_Place, list[_Place]] = defaultdict(list)
+            for place in group:
+                partners[_within(place, common)].append(place)
+            for one in before:
+                for place in partners.get(_within(one, common), ()):
+                    yield one, place
+
+
+def _by_arrays(places: set[_Place]) -> dict[frozenset[int], list[_Place]]:
+    groups: defaultdict[frozenset[int], list[_Place]] = defaultdict(list)
+    for place in places:
+        groups[_arrays([place])].append(place)
+    return groups
+
+
+def _arrays(places: Iterable[_Place]) -> frozenset[int]:
+    return frozenset(array for place in places for array, _ in place)
+
+
+def _within(place: _Place, arrays: frozenset[int]) -> _Place:
+    return frozenset(one for one in place if one[0] in arrays) if place else place
