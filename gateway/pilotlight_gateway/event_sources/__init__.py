@@ -54,6 +54,9 @@ SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
     "kinesis": partial(StreamSource, make=KinesisStream),
     "dynamodb": partial(StreamSource, make=DynamoDbStream),
     "kafka": _extra("kafka", "KafkaSource"),
+    "mq": _extra("rabbitmq", "RabbitSource"),
+    "redis": _extra("redis_stream", "RedisSource"),
+    "nats": _extra("nats_stream", "NatsSource"),
 }
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
 

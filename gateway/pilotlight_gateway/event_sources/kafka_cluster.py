@@ -73,7 +73,7 @@ class KafkaCluster:
         options["security_protocol"] = sasl + ("SSL" if tls else "PLAINTEXT")
         if tls:
             options["ssl_context"] = tls_context(access)
-        cluster = cls(polled, servers_of(polled), options)
+        cluster = cls(polled, await servers_of(polled), options)
         for host, port in map(_place, cluster.servers):
             await judge(cluster._settings, host, port)
         return cluster
@@ -120,12 +120,20 @@ class KafkaCluster:
         client._get_conn = judged  # noqa: SLF001  as above
 
 
-def servers_of(polled: PolledMapping) -> list[str]:
-    """Return the brokers that a mapping names; of MSK the account's endpoint."""
-    spec = polled.mapping.spec
+async def servers_of(polled: PolledMapping) -> list[str]:
+    """Return the brokers that a mapping names, of MSK its endpoint or the account's."""
+    spec, services = polled.mapping.spec, polled.services
     if spec.self_managed_event_source is not None:
         return spec.self_managed_event_source.endpoints["KAFKA_BOOTSTRAP_SERVERS"]
-    return []
+    namespace = polled.reference.namespace
+    named = await services.aws_credentials.endpoint("kafka", namespace, spec.endpoint)
+    if named is None:
+        raise SourceError(
+            "no brokers are named: kafka://host:port,host:port is expected in spec.endpoint, or as "
+            "AWS_ENDPOINT_URL_KAFKA in the account's Secret",
+            "Invalid",
+        )
+    return named.removeprefix("kafka://").rstrip("/").split(",")
 
 
 def source_error(error: BaseException, place: str, topic: str = "") -> SourceError:

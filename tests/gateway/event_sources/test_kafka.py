@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from pilotlight.names import ENVIRONMENT_LABEL
-from pilotlight.resources import EventSourceMapping, ObjectMeta, Secret
+from pilotlight.resources import EventSourceMapping, Key, Secret
 from tests.support.kafka import PASSWORD, USER
+from tests.support.mappings import apply_mapping, make_secret
 
 from .conftest import bodies, seen, until
 
@@ -59,14 +59,6 @@ def mapped(polling: Polling, function: str, **members: Any) -> str:
     uuid = str(made["UUID"])
     until(lambda: polling.mapping(uuid)["State"] == "Enabled")
     return uuid
-
-
-def secret(polling: Polling, name: str, *, labelled: bool = True, **values: str) -> None:
-    labels = {ENVIRONMENT_LABEL: "true"} if labelled else {}
-    metadata = ObjectMeta(name=name, namespace="default", labels=labels)
-    polling.harness.call(
-        polling.harness.resources.create(Secret(metadata=metadata, string_data=values))
-    )
 
 
 def test_the_event_is_lambdas(polling: Polling, kafka: Kafka) -> None:
@@ -246,8 +238,8 @@ def test_a_broker_that_restarts(polling: Polling, kafka: Kafka) -> None:
 
 def tls(polling: Polling, kafka: Kafka, name: str) -> dict[str, Any]:
     issued = kafka.certificates
-    secret(polling, name, certificate=issued.client, privateKey=issued.client_key)
-    secret(polling, f"{name}-ca", certificate=issued.authority)
+    make_secret(polling.harness, name, certificate=issued.client, privateKey=issued.client_key)
+    make_secret(polling.harness, f"{name}-ca", certificate=issued.authority)
     return {
         "servers": kafka.tls_servers,
         "access": [
@@ -259,7 +251,7 @@ def tls(polling: Polling, kafka: Kafka, name: str) -> dict[str, Any]:
 
 def sasl(kind: str) -> Callable[[Polling, Kafka, str], dict[str, Any]]:
     def prepare(polling: Polling, kafka: Kafka, name: str) -> dict[str, Any]:
-        secret(polling, name, username=USER, password=PASSWORD)
+        make_secret(polling.harness, name, username=USER, password=PASSWORD)
         arn = f"arn:aws:secretsmanager:us-east-1:000000000000:secret:{name}"
         return {"servers": kafka.sasl_servers, "access": [{"Type": kind, "URI": arn}]}
 
@@ -293,25 +285,19 @@ def test_credentials_that_are_wrong_are_told_and_renewed(polling: Polling, kafka
     topic = polling.name()
     kafka.topic(topic)
     kafka.put(topic, ["a"])
-    secret(polling, topic, username=USER, password="wrong")
+    make_secret(polling.harness, topic, username=USER, password="wrong")
     function, ledger = polling.function(NOTE)
     spec = {
         "function": function, "topics": [topic], "startingPosition": "TRIM_HORIZON",
         "selfManagedEventSource": {"endpoints": {"KAFKA_BOOTSTRAP_SERVERS": [kafka.sasl_servers]}},
         "sourceAccessConfigurations": [{"type": "BASIC_AUTH", "uri": topic}],
     }  # fmt: skip
-    applied = {
-        "apiVersion": "pilotlight.dev/v1alpha1", "kind": "EventSourceMapping",
-        "metadata": {"name": topic}, "spec": spec,
-    }  # fmt: skip
-    status, _, body = polling.harness.post("/-/apply", json.dumps(applied).encode())
-    assert status == 200
-    uuid = json.loads(body)["metadata"]["uid"]
+    uuid = apply_mapping(polling.harness, topic, spec)
     until(lambda: "Invalid username or password" in polling.mapping(uuid)["StateTransitionReason"])
     stored = json.loads(polling.harness.get(f"/-/eventsourcemappings/{topic}")[2])
     assert stored["status"]["conditions"][0]["reason"] == "AccessDenied"
     harness = polling.harness
-    found = harness.call(harness.resources.get(Secret, ("default", topic)))  # type: ignore[arg-type]
+    found = harness.call(harness.resources.get(Secret, Key("default", topic)))
     right = found.model_copy(update={"string_data": {"username": USER, "password": PASSWORD}})
     harness.call(harness.resources.replace(right))
     until(lambda: bodies(ledger) == ["a"])
@@ -346,7 +332,7 @@ def test_what_is_wrong_is_said(
     topic = polling.name()
     kafka.topic(topic)
     if "unlabelled" in str(members):
-        secret(polling, "unlabelled", labelled=False, username=USER, password=PASSWORD)
+        make_secret(polling.harness, "unlabelled", labelled=False, username=USER, password=PASSWORD)
     function, _ = polling.function(NOTE)
     given = {name: value for name, value in source(kafka, topic, **members).items() if value}
     with pytest.raises(ClientError) as error:
