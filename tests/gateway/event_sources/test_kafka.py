@@ -218,6 +218,43 @@ def test_the_groups_name_is_the_mappings(polling: Polling, kafka: Kafka) -> None
     assert bodies(ledger) == ["a", "b"]
 
 
+def test_what_no_filter_lets_through_is_committed(polling: Polling, kafka: Kafka) -> None:
+    """The function never sees it, and the group has it behind."""
+    topic = polling.name()
+    kafka.topic(topic)
+    kafka.put(topic, [json.dumps({"n": number}) for number in range(20)])
+    function, ledger = polling.function(NOTE)
+    pattern = json.dumps({"value": {"n": [{"numeric": ["<", 5]}]}})
+    criteria = {"FilterCriteria": {"Filters": [{"Pattern": pattern}]}}
+    uuid = mapped(polling, function, **source(kafka, topic), **criteria)
+    until(lambda: kafka.committed(uuid, topic) == 20)
+    assert bodies(ledger) == [json.dumps({"n": number}) for number in range(5)]
+    assert polling.metric("filtered_out_events_total", function) == 15
+
+
+def test_a_cluster_of_msk(polling: Polling, kafka: Kafka) -> None:
+    """By its ARN, where the mapping says where its brokers are."""
+    topic, arn = polling.name(), "arn:aws:kafka:us-east-1:000000000000:cluster/tests/0-1"
+    kafka.topic(topic)
+    kafka.put(topic, ["a"])
+    function, ledger = polling.function("def handler(event, context):\n    note(event=event)\n")
+    spec = {
+        "function": function, "eventSourceArn": arn, "endpoint": f"kafka://{kafka.servers}",
+        "topics": [topic], "startingPosition": "TRIM_HORIZON",
+    }  # fmt: skip
+    apply_mapping(polling.harness, topic, spec)
+    [note] = until(lambda: seen(ledger))
+    assert note["event"].pop("records")
+    assert note["event"] == {
+        "eventSource": "aws:kafka", "eventSourceArn": arn, "bootstrapServers": kafka.servers,
+    }  # fmt: skip
+    with pytest.raises(ClientError, match="no brokers are named"):
+        polling.client.create_event_source_mapping(
+            FunctionName=function, EventSourceArn=arn, Topics=[f"{topic}-2"],
+            StartingPosition="LATEST",
+        )  # fmt: skip
+
+
 def test_a_broker_that_restarts(polling: Polling, kafka: Kafka) -> None:
     """The mapping says that nobody answers, and goes on by itself: nothing lost, nothing twice."""
     topic = polling.name()
@@ -313,6 +350,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"StartingPosition": None}, "Value null at 'startingPosition'"),
     ({"ParallelizationFactor": 2}, "parallelizationFactor is not supported for Kafka"),
+    (
+        {"DestinationConfig": {"OnFailure": {"Destination": "kafka://dead"}}},
+        "On-failure destinations kafka://TOPIC are not supported yet.",
+    ),
     (
         {"SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": "missing"}]},
         "Secret missing is not in namespace default",
