@@ -213,6 +213,7 @@ def spec_problem(spec: EventSourceMappingSpec) -> str | None:
         or _batch_problem(spec, kind)
         or _position_problem(spec, kind)
         or _filter_problem(spec, kind)
+        or _told_problem(spec, kind)
     )
 
 
@@ -223,9 +224,22 @@ def _place_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None
         return f"endpoint: {spec.endpoint} came, {wanted} is expected for {kind.title}"
     if kind.name == "mq" and not spec.queues:
         return "A queue is expected in Queues."
-    config = spec.destination_config
-    if config and config.on_failure and config.on_failure.destination.startswith("kafka://"):
+    return None
+
+
+def _told_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
+    """Say who cannot be told: a stream's failures go to queues, topics and buckets."""
+    failed = spec.destination_config and spec.destination_config.on_failure
+    if failed and kind.name == "kafka" and failed.destination.startswith("kafka://"):
         return "On-failure destinations kafka://TOPIC are not supported yet."
+    if failed and destination_kind(failed.destination) not in {"sqs", "sns", "s3"}:
+        return (
+            f"{failed.destination}: {kind.title} event sources have an SQS queue, an SNS topic "
+            "or an S3 bucket as their on-failure destination."
+        )
+    metrics = spec.metrics_config.metrics if spec.metrics_config else []
+    if kind.name != "kafka" and "KafkaMetrics" in metrics:
+        return f"KafkaMetrics is not supported for {kind.title} event sources."
     return None
 
 

@@ -176,8 +176,7 @@ class QueuePoller:
             except SourceError as error:
                 shard.trouble(error)
                 pause = pause or Pause()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(shard.stopping.wait(), pause.longer())
+                await shard.rest(pause.longer())
                 continue
             shard.trouble(None)
             pause = None
@@ -238,7 +237,8 @@ class QueuePoller:
             async with self._changed:
                 self._begin(shard)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), self._until_due())
+                    async with asyncio.timeout(self._until_due()):
+                        await self._changed.wait()
 
     def _begin(self, shard: HeldShard) -> None:
         now = self._clock()

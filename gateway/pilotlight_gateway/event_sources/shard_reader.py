@@ -241,9 +241,8 @@ class ShardReader:
                     return None
                 due = lane.batcher.due_at()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(
-                        self._changed.wait(), None if due is None else max(0.0, due - now)
-                    )
+                    async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+                        await self._changed.wait()
         return None
 
     def _window_is_over(self, lane: _Lane) -> bool:

@@ -129,8 +129,10 @@ class HeldShard:
 
     async def rest(self, seconds: float) -> bool:
         """Wait; returns False at once when nothing more should be begun."""
+        # Not `wait_for`: until Python 3.12 it may swallow that it is cancelled.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
         return not self.stopping.is_set()
 
     async def siblings(self) -> list[ShardState]:

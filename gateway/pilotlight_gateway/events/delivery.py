@@ -83,11 +83,12 @@ class Delivery:
                 "tries": record.tries,
                 "response": _dump_ran(record.ran) if record.ran else None,
             },
-            "batch": asdict(record.batch) if record.batch else None,
             "targets": [asdict(one) for one in self.destinations],
             "ended_at": record.ended_at,
             "attempts": self.attempts,
         }
+        if record.batch is not None:
+            document["batch"] = asdict(record.batch)
         return json.dumps(document).encode()
 
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -87,7 +87,11 @@ def test_a_mapping_begins_with_what_comes_next(streaming: Streaming) -> None:
     assert [note["ids"] for note in seen(ledger)] == [["after"]]
 
 
-def test_positions_and_tables_that_are_refused(streaming: Streaming) -> None:
+def told(address: str) -> dict[str, Any]:
+    return {"DestinationConfig": {"OnFailure": {"Destination": address}}}
+
+
+def test_what_no_table_has_is_refused(streaming: Streaming) -> None:
     """In Lambda's words, and nothing is stored."""
     function, _ = streaming.function(NOTE)
     client = streaming.client
@@ -97,6 +101,9 @@ def test_positions_and_tables_that_are_refused(streaming: Streaming) -> None:
         (arn, {"StartingPosition": "AT_TIMESTAMP"}, "Unsupported starting position"),
         (arn, {}, "startingPosition"),
         (nowhere, START, f"Stream not found: {nowhere}"),
+        (arn, {**START, **told("arn:aws:lambda:us-east-1:000000000000:function:f")}, "SQS queue"),
+        (arn, {**START, **told("kafka://topic")}, "SQS queue"),
+        (arn, {**START, "MetricsConfig": {"Metrics": ["KafkaMetrics"]}}, "KafkaMetrics"),
         (arn, {**START, "ScalingConfig": {"MaximumConcurrency": 2}}, "not supported for DynamoDB"),
     ):
         with pytest.raises(client.exceptions.InvalidParameterValueException, match=text):

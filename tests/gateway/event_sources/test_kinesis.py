@@ -396,3 +396,32 @@ def test_a_stream_is_read_anew_once_it_is_reset(streaming: Streaming) -> None:
     until(lambda: bodies(ledger) == ["1", "2", "3", "1", "2", "3", "3"])
     for position in ("", "yesterday", "2026-01-01T00:00:00"):
         assert streaming.reset(function, position) == 400
+
+
+def test_what_no_filter_lets_through_is_passed_over(streaming: Streaming) -> None:
+    """The function never sees it, and the shard is read on behind it."""
+    name = streaming.name()
+    arn = streaming.kinesis.stream(name)
+    function, ledger = streaming.function(NOTE)
+    pattern = json.dumps({"data": {"kind": ["order"]}})
+    streaming.map_source(arn, function, FilterCriteria={"Filters": [{"Pattern": pattern}]}, **START)
+    other = json.dumps({"kind": "other"})
+    streaming.kinesis.put(name, records(other, '{"kind": "order"}', "no json", other))
+    until(lambda: bodies(ledger))
+    until(lambda: streaming.metric("filtered_out_events_total", function) == 3)
+    assert bodies(ledger) == ['{"kind": "order"}']
+
+    def last() -> str:
+        [shard] = streaming.shards(function).values()
+        return str(json.loads(shard.checkpoint)["position"]["after"])
+
+    [shard] = streaming.kinesis.open_shards(name)
+    client = streaming.kinesis.client
+    iterator = client.get_shard_iterator(
+        StreamName=name, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    until(
+        lambda: (
+            last() == client.get_records(ShardIterator=iterator)["Records"][-1]["SequenceNumber"]
+        )
+    )

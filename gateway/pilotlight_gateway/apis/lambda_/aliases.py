@@ -11,10 +11,8 @@ from pilotlight.arn import function_arn
 from pilotlight.errors import (
     AlreadyExistsError,
     ConflictError,
-    InvalidResourceError,
     NotFoundError,
 )
-from pilotlight.manifest import parse_model
 from pilotlight.names import FUNCTION_LABEL, alias_object_name, label_value
 from pilotlight.resources import (
     FunctionAlias,
@@ -25,12 +23,12 @@ from pilotlight.resources import (
 )
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
-    InvalidParameterValueError,
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from .function_document import revision_id
+from .inputs import parse_as
 from .lookup import find_unqualified, reference_of
 from .paging import paged
 from .preconditions import check_revision_id
@@ -57,7 +55,9 @@ async def create_alias(services: Services, call: Call) -> Reply:
     """Make an alias of a version that is there."""
     function = await find_unqualified(services, call)
     name = str(call.input["Name"])
-    spec = _parse({"function": function.metadata.name, "alias": name} | _given(call))
+    spec = parse_as(
+        FunctionAliasSpec, {"function": function.metadata.name, "alias": name} | _given(call)
+    )
     await _check_versions(services, call, function, spec)
     metadata = ObjectMeta(
         name=alias_object_name(function.metadata.name, name),
@@ -99,7 +99,7 @@ async def update_alias(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     check_revision_id(call, alias)
-    spec = _parse(alias.spec.to_json() | _given(call))
+    spec = parse_as(FunctionAliasSpec, alias.spec.to_json() | _given(call))
     await _check_versions(services, call, function, spec)
     try:
         alias = await services.resources.replace(alias.model_copy(update={"spec": spec}))
@@ -155,13 +155,6 @@ def _given(call: Call) -> dict[str, Any]:
     if routing is not None:
         spec["weights"] = routing.get("AdditionalVersionWeights") or {}
     return spec
-
-
-def _parse(spec: dict[str, Any]) -> FunctionAliasSpec:
-    try:
-        return parse_model(FunctionAliasSpec, spec)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
 
 
 async def _check_versions(

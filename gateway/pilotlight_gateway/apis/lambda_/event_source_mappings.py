@@ -16,10 +16,8 @@ from pilotlight.arn import function_arn
 from pilotlight.errors import (
     AlreadyExistsError,
     ConflictError,
-    InvalidResourceError,
     NotFoundError,
 )
-from pilotlight.manifest import parse_model
 from pilotlight.names import object_name
 from pilotlight.resources import (
     MAPPINGS_BY_SOURCE,
@@ -41,6 +39,7 @@ from pilotlight_gateway.event_sources.source import SourceError
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import resolve
 
+from .inputs import parse_as
 from .paging import paged
 
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ _CLEARED_BY_EMPTY = ("scalingConfig", "filterCriteria", "destinationConfig", "me
 async def create_event_source_mapping(services: Services, call: Call) -> Reply:
     """Make a mapping of a source that can be polled."""
     reference = await _function(services, call)
-    spec = _parse(_given(call.input) | {"function": _named(reference)})
+    spec = parse_as(EventSourceMappingSpec, _given(call.input) | {"function": _named(reference)})
     mapping = EventSourceMapping(metadata=ObjectMeta(namespace=call.caller.namespace), spec=spec)
     mapping.metadata.name = _object_name(mapping)
     _check(services, mapping)
@@ -116,7 +115,7 @@ async def update_event_source_mapping(services: Services, call: Call) -> Reply:
     given = _given(call.input)
     if call.input.get("FunctionName") is not None:
         given["function"] = _named(await _function(services, call))
-    spec = _parse(mapping.spec.to_json() | given)
+    spec = parse_as(EventSourceMappingSpec, mapping.spec.to_json() | given)
     annotations = mapping.metadata.annotations | {MODIFIED: now()}
     metadata = mapping.metadata.model_copy(update={"annotations": annotations})
     changed = mapping.model_copy(update={"spec": spec, "metadata": metadata})
@@ -217,13 +216,6 @@ def _time(moment: float | str) -> str:
     if isinstance(moment, str):
         return moment
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _parse(spec: dict[str, Any]) -> EventSourceMappingSpec:
-    try:
-        return parse_model(EventSourceMappingSpec, spec)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
 
 
 def _check(services: Services, mapping: EventSourceMapping) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.errors import InvalidResourceError
-from pilotlight.manifest import parse_model
 from pilotlight.resources import FunctionSpec
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
+
+from .inputs import parse_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,10 +94,7 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
 def parse_spec(spec: dict[str, Any]) -> FunctionSpec:
     """Check a spec by the service's rules; raises InvalidParameterValueError."""
     _check_runtime(spec.get("runtime"))
-    try:
-        return parse_model(FunctionSpec, spec)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
+    return parse_as(FunctionSpec, spec)
 
 
 def _check_runtime(runtime: str | None) -> None:

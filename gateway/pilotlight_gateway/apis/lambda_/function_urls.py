@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pilotlight.arn import function_arn
-from pilotlight.errors import InvalidResourceError
-from pilotlight.manifest import parse_model
 from pilotlight.resources import Function, FunctionAlias, FunctionUrl
 from pilotlight.resources.url import url_id
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
-    InvalidParameterValueError,
     NotSupportedError,
     ResourceConflictError,
 )
@@ -25,6 +22,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.http.sites import PREFIX
 
 from .aliases import find_alias
+from .inputs import parse_as
 from .lookup import find_unqualified, reference_of
 from .paging import paged
 from .writing import write_field
@@ -65,7 +63,7 @@ async def create_function_url_config(services: Services, call: Call) -> Reply:
             f"Failed to create function url config for [functionArn = {arn}]. Error message:  "
             "FunctionUrlConfig exists for this Lambda function"
         )
-    url, at = _parse(_given(call.input)), _now()
+    url, at = parse_as(FunctionUrl, _given(call.input)), _now()
     noted = {CREATED: at, MODIFIED: at}
     holder = await write_field(services.resources, holder, "url", url, annotations=noted)
     return json_reply(_document(services, call, function, holder), 201)
@@ -74,7 +72,7 @@ async def create_function_url_config(services: Services, call: Call) -> Reply:
 async def update_function_url_config(services: Services, call: Call) -> Reply:
     """Change what is named; `Cors` is changed as a whole."""
     function, holder = await _holder(services, call)
-    url = _parse(_there(holder).to_json() | _given(call.input))
+    url = parse_as(FunctionUrl, _there(holder).to_json() | _given(call.input))
     holder = await write_field(
         services.resources, holder, "url", url, annotations={MODIFIED: _now()}
     )
@@ -134,13 +132,6 @@ def _given(given: dict[str, Any]) -> dict[str, Any]:
         asked = given["Cors"]
         url["cors"] = {_CORS[name]: value for name, value in asked.items() if name in _CORS}
     return url
-
-
-def _parse(url: dict[str, Any]) -> FunctionUrl:
-    try:
-        return parse_model(FunctionUrl, url)
-    except InvalidResourceError as error:
-        raise InvalidParameterValueError(str(error)) from error
 
 
 def _document(services: Services, call: Call, function: Function, holder: Holder) -> dict[str, Any]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pilotlight_gateway.errors import SerializationError, ValidationError
+from pilotlight import resources
+from pilotlight.errors import InvalidResourceError
+from pilotlight.manifest import parse_model
+from pilotlight_gateway.errors import (
+    InvalidParameterValueError,
+    SerializationError,
+    ValidationError,
+)
 from pilotlight_gateway.exchange import parse_json, refuse_repeated
 
 from .validation import validate
@@ -16,7 +23,17 @@ if TYPE_CHECKING:
 
     from .model import Model, Route
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "parse_as"]
+
+M = TypeVar("M", bound=resources.Model)
+
+
+def parse_as(model: type[M], document: Mapping[str, Any]) -> M:
+    """Check a part of a resource by its own rules; raises InvalidParameterValueError."""
+    try:
+        return parse_model(model, document)
+    except InvalidResourceError as error:
+        raise InvalidParameterValueError(str(error)) from error
 
 
 def assemble(
