@@ -6,6 +6,7 @@ import asyncio
 import base64
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -162,6 +163,20 @@ def test_reading_begins_with_what_comes(polling: Polling, server: Server) -> Non
     server.put(stream, ["2"])
     polling.client.update_event_source_mapping(UUID=uuid, Enabled=True)
     until(lambda: bodies(ledger) == ["1", "2"])
+
+
+def test_reading_begins_at_a_time(polling: Polling, server: Server) -> None:
+    """With what came then or later."""
+    stream = polling.name()
+    server.put(stream, ["0"])
+    at = datetime.now(UTC)
+    server.put(stream, ["1"])
+    function, ledger = polling.function(NOTE)
+    mapped(
+        polling, server, stream, function, startingPosition="AT_TIMESTAMP",
+        startingPositionTimestamp=f"{at:%Y-%m-%dT%H:%M:%S.%fZ}",
+    )  # fmt: skip
+    until(lambda: bodies(ledger) == ["1"])
 
 
 def test_a_server_that_restarts(polling: Polling, server: Server) -> None:

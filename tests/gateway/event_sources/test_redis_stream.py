@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -149,6 +150,21 @@ def test_reading_begins_with_what_comes(polling: Polling, server: Server) -> Non
     server.put(stream, range(2, 3))
     polling.client.update_event_source_mapping(UUID=uuid, Enabled=True)
     until(lambda: numbers(ledger) == ["1", "2"])
+
+
+def test_reading_begins_at_a_time(polling: Polling, server: Server) -> None:
+    """With what came then or later."""
+    stream, at = polling.name(), datetime.now(UTC).replace(microsecond=500_000)
+    milliseconds = int(at.timestamp() * 1000)
+    with server.client as client:
+        for number, moment in enumerate((milliseconds - 1, milliseconds, milliseconds + 1)):
+            client.xadd(stream, {"n": str(number)}, id=f"{moment}-0")
+    function, ledger = polling.function(NOTE)
+    mapped(
+        polling, server, stream, function, startingPosition="AT_TIMESTAMP",
+        startingPositionTimestamp=f"{at:%Y-%m-%dT%H:%M:%S.5Z}",
+    )  # fmt: skip
+    until(lambda: sorted(numbers(ledger)) == ["1", "2"])
 
 
 def test_what_a_dead_gateway_had_is_claimed(polling: Polling, server: Server) -> None:
