@@ -8,6 +8,7 @@ a mapping is `event_source_kinds` in core.
 from __future__ import annotations
 
 import importlib
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,10 @@ SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
     "nats": _extra("nats_stream", "NatsSource"),
 }
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
+
+for _client in ("aiokafka", "aio_pika", "aiormq", "nats"):
+    # What their clients log to nobody's handler a mapping says in its state.
+    logging.getLogger(_client).addHandler(logging.NullHandler())
 
 
 def make_source(services: Services, account: str, mapping: EventSourceMapping) -> Source:
