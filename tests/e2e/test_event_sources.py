@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,7 +16,7 @@ from tests.support.http_client import fetch
 from tests.support.platform import run_cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.support.cluster import Installation
 
@@ -32,8 +34,8 @@ MESSAGES = 200
 
 
 @pytest.fixture(scope="module")
-def sqs(platform: Installation) -> Iterator[Any]:
-    """A client of SQS as the test reaches it: by the node's port."""
+def aws(platform: Installation) -> Iterator[Callable[[str], Any]]:
+    """What makes clients of moto in a pod, as the test reaches it: by the node's port."""
     ready = {"tcpSocket": {"port": 5000}, "periodSeconds": 1}
     container = {"name": "aws", "image": IMAGE, "imagePullPolicy": "Never", "readinessProbe": ready}
     for kind, labels, spec in (
@@ -47,8 +49,8 @@ def sqs(platform: Installation) -> Iterator[Any]:
     port = kubectl("get", "service/aws", "-n", platform.namespace, "-o",
                    "jsonpath={.spec.ports[0].nodePort}")  # fmt: skip
     wait_until(lambda: _answers(int(port)), "the node's port leads there")
-    yield boto3.client(
-        "sqs", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
+    yield partial(
+        boto3.client, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
         aws_access_key_id="test", aws_secret_access_key="test",
     )  # fmt: skip
     kubectl("delete", "-n", platform.namespace, "pod/aws", "service/aws", "--wait=false")
@@ -61,16 +63,17 @@ def _answers(port: int) -> bool:
         return False
 
 
-def _mapping(platform: Installation, queue_arn: str) -> None:
+def _mapping(platform: Installation, name: str, source: str, **more: Any) -> None:
     manifest = {
         "apiVersion": "pilotlight.dev/v1alpha1",
         "kind": "EventSourceMapping",
-        "metadata": {"name": "taker", "namespace": platform.account},
+        "metadata": {"name": name, "namespace": platform.account},
         "spec": {
-            "function": "taker",
-            "eventSourceArn": queue_arn,
+            "function": name,
+            "eventSourceArn": source,
             "endpoint": f"http://{platform.aws}",
             "batchSize": 5,
+            **more,
         },
     }
     kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
@@ -82,32 +85,87 @@ def _status(platform: Installation) -> dict[str, Any]:
     return status
 
 
-def _handled(platform: Installation) -> set[str]:
+def _cli(platform: Installation, *arguments: str) -> str:
     ran = run_cli(
-        "logs", "taker", endpoint=platform.endpoint,
+        *arguments, endpoint=platform.endpoint,
         AWS_ACCESS_KEY_ID=platform.access_key, AWS_SECRET_ACCESS_KEY=platform.secret_key,
     )  # fmt: skip
-    lines = ran.stdout.decode().splitlines()
-    return {line.rpartition("handled ")[2] for line in lines if "handled " in line}
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.decode()
 
 
-def test_a_queue_is_polled_on_after_its_gateway_dies(platform: Installation, sqs: Any) -> None:
+def _handled(platform: Installation, name: str) -> list[str]:
+    """Return what a function says that it handled, as often as it did."""
+    lines = _cli(platform, "logs", name, "--limit", "10000").splitlines()
+    return [line.rpartition("handled ")[2] for line in lines if "handled " in line]
+
+
+def _readers(platform: Installation) -> list[str]:
+    """Return the gateway that reads each shard of the stream."""
+    shards = json.loads(_cli(platform, "mapping", "show", "reader", "-o", "json"))["shards"]
+    return [shard["holder"] for shard in shards if shard["holder"]]
+
+
+def test_a_queue_is_polled_on_after_its_gateway_dies(
+    platform: Installation, aws: Callable[[str], Any]
+) -> None:
     """All messages are handled, and the other gateway holds the mapping within 15 seconds."""
     platform.apply("taker", HANDLER, timeout=10)
+    sqs = aws("sqs")
     url = sqs.create_queue(QueueName="work", Attributes={"VisibilityTimeout": "12"})["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     platform.wait_ready("taker")
-    _mapping(platform, attributes["Attributes"]["QueueArn"])
+    _mapping(platform, "taker", attributes["Attributes"]["QueueArn"])
     wait_until(lambda: bool(_status(platform).get("holder")), "a gateway polls")
     first = _status(platform)["holder"]
     for start in range(0, MESSAGES, 10):
         entries = [{"Id": str(n), "MessageBody": f"job-{n}"} for n in range(start, start + 10)]
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
-    wait_until(lambda: bool(_handled(platform)), "it has begun")
+    wait_until(lambda: bool(_handled(platform, "taker")), "it has begun")
     pod = first.rpartition("-")[0]
     kubectl("delete", "pod", pod, "-n", platform.namespace, "--force", "--grace-period=0")
     died = time.monotonic()
     wait_until(lambda: _status(platform)["holder"] not in {"", first}, "another gateway polls", 30)
     assert time.monotonic() - died < 20, "the lease, and what the cluster takes to say so"
     wanted = {f"job-{n}" for n in range(MESSAGES)}
-    wait_until(lambda: _handled(platform) >= wanted, "every message is handled", 90)
+    wait_until(lambda: set(_handled(platform, "taker")) >= wanted, "every message is handled", 90)
+
+
+STREAM_HANDLER = """
+import base64, time
+
+def handler(event, context):
+    for record in event["Records"]:
+        time.sleep(0.02)
+        print("handled", base64.b64decode(record["kinesis"]["data"]).decode())
+"""
+SHARDS = 8
+
+
+def test_shards_are_shared_and_move_to_whoever_is_left(
+    platform: Installation, aws: Callable[[str], Any]
+) -> None:
+    """Half of them each; all to one while the other is drained; every record is read once."""
+    platform.apply("reader", STREAM_HANDLER, timeout=10)
+    kinesis = aws("kinesis")
+    kinesis.create_stream(StreamName="work", ShardCount=SHARDS)
+    arn = kinesis.describe_stream_summary(StreamName="work")["StreamDescriptionSummary"][
+        "StreamARN"
+    ]
+    platform.wait_ready("reader")
+    _mapping(platform, "reader", arn, startingPosition="TRIM_HORIZON")
+    wait_until(lambda: sorted(Counter(_readers(platform)).values()) == [4, 4], "halves", 60)
+    for start in range(0, MESSAGES, 50):
+        records = [{"Data": f"record-{n}".encode(), "PartitionKey": str(n)}
+                   for n in range(start, start + 50)]  # fmt: skip
+        kinesis.put_records(StreamName="work", Records=records)
+    drained = _readers(platform)[0]
+    pod = drained.rpartition("-")[0]
+    kubectl("delete", "pod", pod, "-n", platform.namespace, "--wait=false")
+    wait_until(
+        lambda: len(found := _readers(platform)) == SHARDS and drained not in found,
+        "others read its shards", 60,
+    )  # fmt: skip
+    wanted = Counter(f"record-{n}" for n in range(MESSAGES))
+    wait_until(lambda: set(_handled(platform, "reader")) == set(wanted), "all is read", 90)
+    assert Counter(_handled(platform, "reader")) == wanted
