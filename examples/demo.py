@@ -64,6 +64,12 @@ class Result:
     milliseconds: float
 
 
+def published(payment: dict[str, Any]) -> dict[str, Any]:
+    """Return a payment as a topic's reader would bring it."""
+    record = {"offset": 0, "value": base64.b64encode(json.dumps(payment).encode()).decode()}
+    return {"records": {"payments-0": [record]}}
+
+
 def queued(order: dict[str, Any]) -> dict[str, Any]:
     """Return an order as a queue's poller would bring it."""
     attributes = {"ApproximateReceiveCount": "1"}
@@ -85,6 +91,7 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("pets", {"pathParameters": {"id": "2"}})
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
     yield Example("jobs", queued({"id": 7, "items": [{"price": 39, "count": 2}]}))
+    yield Example("payments", published({"account": "ada", "amount": 40}))
     yield Example("fanout", {"Records": []})
     yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
     yield Example("notify", _record({"order": 6}, {"total": 43}))

@@ -1,6 +1,6 @@
 """Makes asynchronous tests leave no event loop behind, and properties hold at any speed.
 
-What is slow to start and harmless to share is here, too: an ElasticMQ.
+What is slow to start and harmless to share is here, too: an ElasticMQ, a Kafka.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support.elasticmq import ElasticMq, running_elasticmq
+from tests.support.kafka import Kafka, running_kafka
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,4 +30,11 @@ settings.load_profile("busy")
 def mq() -> Iterator[ElasticMq]:
     """An ElasticMQ; each test has queues of its own."""
     with running_elasticmq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A Kafka; each test has topics of its own."""
+    with running_kafka() as server:
         yield server

@@ -154,7 +154,7 @@ def test_an_event_source(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarne
     """A row that says what it allows and a line in the table: a mapping of it is polled."""
     answered: list[bytes] = []
     kind = dataclasses.replace(
-        SOURCE_KINDS["mq"], name="toy", arn=re.compile("arn:aws:toy:us-east-1:[0-9]{12}:t")
+        SOURCE_KINDS["mq"], name="toy", address=re.compile("arn:aws:toy:us-east-1:[0-9]{12}:t")
     )
     monkeypatch.setitem(SOURCE_KINDS, "toy", kind)
     monkeypatch.setitem(SOURCES, "toy", lambda polled: Mailman(polled, answered))

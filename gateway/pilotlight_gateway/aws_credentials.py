@@ -34,6 +34,8 @@ SERVICE_IDS = {
     "kinesis": "KINESIS",
     "streams.dynamodb": "DYNAMODB_STREAMS",
     "s3": "S3",
+    "kafka": "KAFKA",
+    "mq": "MQ",
 }
 """By the name in AWS's hosts the one in AWS_ENDPOINT_URL_… (AWS SDKs and Tools Reference Guide)."""
 KEPT_SECONDS = 10.0
@@ -113,6 +115,14 @@ class AwsCredentials:
         # What stands in for AWS takes any keys, and one of 12 digits as its account.
         keys = _keys(secret) if secret and has_keys else Credentials(account, "test")
         return AwsAccess((named or set_up).rstrip("/"), keys, trusted=named is None)
+
+    async def endpoint(self, service: str, namespace: str, named: str | None) -> str | None:
+        """Say where an account's brokers are: where is named, else where its Secret says."""
+        if named is not None:
+            return named
+        secret = await self._secret(namespace)
+        values = secret.string_data if secret else {}
+        return values.get("AWS_ENDPOINT_URL_" + SERVICE_IDS[service])
 
     async def _secret(self, namespace: str) -> Secret | None:
         """Read an account's Secret; while nobody answers the one read last is as good."""

@@ -26,6 +26,7 @@ class MappingMetrics:
     deleted: Counter
     dropped: Counter
     iterator_age: Gauge
+    lag: Gauge
     in_flight: Gauge
 
 
@@ -51,6 +52,10 @@ class EventSourceMetrics:
             "Age of the last record of the batch that was invoked last.",
             _LABELS, registry=registry,
         )  # fmt: skip
+        self._lag = Gauge(
+            "pilotlight_event_source_lag_records", "Records that are behind what was done last.",
+            _LABELS, registry=registry,
+        )  # fmt: skip
         self._in_flight = Gauge(
             "pilotlight_event_source_in_flight_batches", "Batches whose function runs.",
             _LABELS, registry=registry,
@@ -67,5 +72,6 @@ class EventSourceMetrics:
             self._deleted.labels(*labels),
             self._dropped.labels(*labels),
             self._iterator_age.labels(*labels),
+            self._lag.labels(*labels),
             self._in_flight.labels(*labels),
         )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from tests.support.maven import jars_of
-from tests.support.ports import free_port
+from tests.support.ports import free_port, wait_for_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["ElasticMq", "running_elasticmq"]
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
-START_SECONDS = 60.0
 CONFIG = """
 node-address {{ protocol = http, host = "127.0.0.1", port = {port}, context-path = "" }}
 rest-sqs {{ enabled = true, bind-port = {port}, bind-hostname = "127.0.0.1", sqs-limits = strict }}
@@ -58,7 +55,7 @@ class ElasticMq:
             ],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        _wait_for(self.port, self._process)
+        wait_for_port(self.port, self._process)
 
     def stop(self) -> None:
         """Stop it at once."""
@@ -120,15 +117,3 @@ def running_elasticmq() -> Iterator[ElasticMq]:
             yield server
         finally:
             server.stop()
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise TimeoutError("ElasticMQ does not listen")

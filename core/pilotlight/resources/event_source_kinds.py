@@ -26,6 +26,13 @@ _KAFKA = _STREAM | {
 }  # fmt: skip
 
 
+_OWN = frozenset({
+    "source", "starting_position", "starting_position_timestamp", "source_access_configurations",
+    "function_response_types",
+})  # fmt: skip
+"""Of sources that Lambda does not have."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceKind:
     """One kind of source."""
@@ -33,7 +40,8 @@ class SourceKind:
     name: str
     title: str
     """As Lambda's messages call it."""
-    arn: re.Pattern[str]
+    address: re.Pattern[str]
+    """ARNs, or what `source` says."""
     batch_size: int
     largest_batch: int
     content: Content
@@ -42,12 +50,18 @@ class SourceKind:
     """Of those that not every kind knows (`PARTICULAR`), the ones that this does."""
     window: float = 0.0
     """Seconds, where none is given."""
+    schemes: tuple[str, ...] = ("http", "https")
+    """Of the endpoint that a mapping may name."""
     ordered: bool = False
     """Whether it begins at a position and goes on from checkpoints."""
 
 
 def _arn(service: str, resource: str) -> re.Pattern[str]:
     return re.compile(rf"arn:aws[a-zA-Z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}")
+
+
+def _url(scheme: str, path: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{scheme})://[^\s/?#@]+:\d{{1,5}}/{path}")
 
 
 _KINDS = (
@@ -68,11 +82,20 @@ _KINDS = (
         KAFKA, _KAFKA | {
             "self_managed_event_source", "self_managed_kafka_event_source_config",
             "amazon_managed_kafka_event_source_config",
-        }, window=0.5, ordered=True,
+        }, window=0.5, ordered=True, schemes=("kafka",),
     ),
     SourceKind(
         "mq", "MQ", _arn("mq", r"broker:.+"), 100, 10_000,
         MQ, frozenset({"queues", "source_access_configurations"}), window=0.5,
+        schemes=("amqp", "amqps"),
+    ),
+    SourceKind(
+        "redis", "Redis", _url("rediss?", r"[^\s?#]+"), 100, 10_000, Content(()), _OWN,
+        ordered=True, schemes=(),
+    ),
+    SourceKind(
+        "nats", "NATS", _url("nats|tls", "[A-Za-z0-9_-]+"), 100, 10_000, MQ, _OWN,
+        ordered=True, schemes=(),
     ),
 )  # fmt: skip
 SOURCE_KINDS = {kind.name: kind for kind in _KINDS}

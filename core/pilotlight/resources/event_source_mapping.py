@@ -70,8 +70,8 @@ class EventSourceMapping(Resource):
     def source(self) -> str:
         """What is polled, for comparison and for people: an ARN, or brokers and a topic."""
         spec = self.spec
-        if spec.event_source_arn:
-            return spec.event_source_arn
+        if address := spec.event_source_arn or spec.source:
+            return "/".join([address, *spec.topics, *spec.queues])
         managed = spec.self_managed_event_source
         brokers = [one for named in managed.endpoints.values() for one in named] if managed else []
         return "/".join([",".join(brokers), *spec.topics, *spec.queues])

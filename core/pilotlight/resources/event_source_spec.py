@@ -120,10 +120,16 @@ class EventSourceMappingSpec(Model):
     )
     endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s/?#@]+/?$",
-        max_length=300,
-        description="Where the source's API is served, such as http://elasticmq:9324, if neither "
-        "the account nor the platform says so.",
+        pattern=r"^[a-z]+://[^\s/?#@]+/?$",
+        max_length=1000,
+        description="Where the source is, such as http://elasticmq:9324, kafka://a:9092,b:9092 or "
+        "amqps://rabbitmq:5671, if neither the account nor the platform says so.",
+    )
+    source: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="What no ARN names: redis://HOST:PORT/STREAM or nats://HOST:PORT/STREAM; with "
+        "TLS rediss:// or tls://.",
     )
     enabled: bool = Field(default=True, description="Whether it is polled.")
     batch_size: int | None = Field(
@@ -187,44 +193,52 @@ class EventSourceMappingSpec(Model):
 
 def source_kind(spec: EventSourceMappingSpec) -> SourceKind | None:
     """Say what kind of source a mapping has; None where it is none that is known."""
-    if spec.event_source_arn is None:
+    address = spec.event_source_arn or spec.source
+    if address is None:
         return SOURCE_KINDS["kafka"] if spec.self_managed_event_source else None
-    arn = spec.event_source_arn
-    return next((kind for kind in SOURCE_KINDS.values() if kind.arn.fullmatch(arn)), None)
+    return next((kind for kind in SOURCE_KINDS.values() if kind.address.fullmatch(address)), None)
 
 
 def spec_problem(spec: EventSourceMappingSpec) -> str | None:
     """Say which of its source's rules a mapping breaks, in Lambda's words."""
     kind = source_kind(spec)
     if kind is None:
-        return f"Unrecognized event source, {spec.event_source_arn or 'none'} came."
+        return f"Unrecognized event source, {spec.event_source_arn or spec.source or 'none'} came."
     for name in sorted(PARTICULAR - kind.fields):
         if getattr(spec, name) not in (None, []):
             member = type(spec).model_fields[name].alias or name
             return f"{member} is not supported for {kind.title} event sources."
     return (
-        _batch_problem(spec, kind)
+        _place_problem(spec, kind)
+        or _batch_problem(spec, kind)
         or _position_problem(spec, kind)
         or _filter_problem(spec, kind)
         or _told_problem(spec, kind)
     )
 
 
+def _place_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
+    scheme = (spec.endpoint or "").partition("://")[0]
+    if scheme and scheme not in kind.schemes:
+        wanted = " or ".join(f"{one}://" for one in kind.schemes) or "none"
+        return f"endpoint: {spec.endpoint} came, {wanted} is expected for {kind.title}"
+    if kind.name == "mq" and not spec.queues:
+        return "A queue is expected in Queues."
+    return None
+
+
 def _told_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
     """Say who cannot be told: a stream's failures go to queues, topics and buckets."""
     failed = spec.destination_config and spec.destination_config.on_failure
-    if failed and kind.name != "kafka":
-        allowed = {"sqs", "sns", "s3"}
-        if destination_kind(failed.destination) not in allowed:
-            return (
-                f"{failed.destination}: {kind.title} event sources have an SQS queue, an SNS topic "
-                "or an S3 bucket as their on-failure destination."
-            )
-    if (
-        kind.name != "kafka"
-        and spec.metrics_config
-        and "KafkaMetrics" in spec.metrics_config.metrics
-    ):
+    if failed and kind.name == "kafka" and failed.destination.startswith("kafka://"):
+        return "On-failure destinations kafka://TOPIC are not supported yet."
+    if failed and destination_kind(failed.destination) not in {"sqs", "sns", "s3"}:
+        return (
+            f"{failed.destination}: {kind.title} event sources have an SQS queue, an SNS topic "
+            "or an S3 bucket as their on-failure destination."
+        )
+    metrics = spec.metrics_config.metrics if spec.metrics_config else []
+    if kind.name != "kafka" and "KafkaMetrics" in metrics:
         return f"KafkaMetrics is not supported for {kind.title} event sources."
     return None
 

@@ -145,6 +145,10 @@ class SourceLeases:
         """Return a mapping's shards by name, the root first."""
         return await self._run(_shards(self._clock, mapping))
 
+    async def gateways(self) -> int:
+        """Say among how many gateways shards are shared."""
+        return await self._run(_gateways(self._clock))
+
     async def release(self, lease: ShardLease) -> None:
         """Let others take a shard; one that was lost is left as it is."""
         await self._run(_release(lease))
@@ -281,6 +285,12 @@ def _shards(clock: str, mapping: str) -> Statements[list[ShardState]]:
         ShardState(name, holder if until > now else "", checkpoint, bool(finished))
         for name, holder, until, checkpoint, finished in rows
     ]
+
+
+def _gateways(clock: str) -> Statements[int]:
+    [[now]] = yield (clock,)
+    [[gateways]] = yield ("SELECT count(*) FROM source_gateways WHERE until > $1", now)
+    return int(gateways)
 
 
 def _release(lease: ShardLease) -> Statements[None]:

@@ -7,6 +7,8 @@ a mapping is `event_source_kinds` in core.
 
 from __future__ import annotations
 
+import importlib
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,12 +33,37 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "make_source"]
 
+
+def _extra(module: str, name: str) -> Callable[[PolledMapping], Source]:
+    """Return what makes a source whose client not every installation has."""
+
+    def make(polled: PolledMapping) -> Source:
+        try:
+            found = importlib.import_module(f".{module}", __package__)
+        except ImportError as error:
+            raise NotSupportedError(
+                f"{error.name} is missing: install pilotlight[sources]"
+            ) from error
+        source: Source = getattr(found, name)(polled)
+        return source
+
+    return make
+
+
 SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
     "sqs": SqsSource,
     "kinesis": partial(StreamSource, make=KinesisStream),
     "dynamodb": partial(StreamSource, make=DynamoDbStream),
+    "kafka": _extra("kafka", "KafkaSource"),
+    "mq": _extra("rabbitmq", "RabbitSource"),
+    "redis": _extra("redis_stream", "RedisSource"),
+    "nats": _extra("nats_stream", "NatsSource"),
 }
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
+
+for _client in ("aiokafka", "aio_pika", "aiormq", "nats"):
+    # What their clients log to nobody's handler a mapping says in its state.
+    logging.getLogger(_client).addHandler(logging.NullHandler())
 
 
 def make_source(services: Services, account: str, mapping: EventSourceMapping) -> Source:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.events.attempt import Outcome
 
     from .source import HeldShard, PolledMapping
-    from .stream import Stream, StreamRecord
+    from .stream import BatchNames, StreamRecord
 
 __all__ = ["BatchRunner"]
 
@@ -54,7 +54,7 @@ class BatchRunner:
     def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
         polled: PolledMapping,
-        stream: Stream,
+        stream: BatchNames,
         shard: HeldShard,
         *,
         window: Window | None,
@@ -167,6 +167,11 @@ class BatchRunner:
         )  # fmt: skip
         return records + b"," + json.dumps(members, separators=(",", ":")).encode()[1:]
 
+    def _info(self, records: Sequence[StreamRecord], last: LastRun) -> dict[str, Any]:
+        """Say which records a batch had."""
+        del last
+        return batch_info(self._shard.name, self._stream.arn, records)
+
     def _note_age(self, batch: Batch) -> None:
         if batch.records:
             age = max(0.0, self._clock() - batch.records[-1].arrived_at)
@@ -178,7 +183,7 @@ class BatchRunner:
         if last is None:
             last = LastRun(new_request_id(), b"")
         last, self._last = replace(last, payload=self._event(given_up.batch, None)), None
-        info = batch_info(self._shard.name, self._stream.arn, records)
+        info = self._info(records, last)
         uid = self._polled.mapping.metadata.uid
         batch = FailedBatch(uid, self._shard.name, self._stream.batch_info, info)
         event = failure_event(self._polled, given_up, last, batch, self._clock())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .stream import StreamRecord
     from .stream_batches import GivenUp
 
-__all__ = ["LastRun", "batch_info", "failure_event"]
+__all__ = ["LastRun", "batch_info", "failure_event", "timestamp"]
 
 HOLD_SECONDS = 60.0
 """How long a gateway may work on one delivery."""
@@ -61,8 +61,8 @@ def batch_info(shard: str, arn: str, records: Sequence[StreamRecord]) -> dict[st
         told |= {
             "startSequenceNumber": records[0].sequence,
             "endSequenceNumber": records[-1].sequence,
-            "approximateArrivalOfFirstRecord": _timestamp(records[0].arrived_at),
-            "approximateArrivalOfLastRecord": _timestamp(records[-1].arrived_at),
+            "approximateArrivalOfFirstRecord": timestamp(records[0].arrived_at),
+            "approximateArrivalOfLastRecord": timestamp(records[-1].arrived_at),
         }
     return told | {"batchSize": len(records), "streamArn": arn}
 
@@ -83,6 +83,7 @@ def _event(polled: PolledMapping, last: LastRun, now: float) -> Event:
     )
 
 
-def _timestamp(seconds: float) -> str:
+def timestamp(seconds: float) -> str:
+    """Write a moment as Lambda does."""
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
     from .source import HeldShard, PolledMapping
 
-__all__ = ["Message", "Queue", "QueuePoller"]
+__all__ = ["RECORDS", "Message", "Queue", "QueuePoller"]
 
+RECORDS = (b'{"Records":[', b"]}")
+"""The frame of most events."""
 MOST_RECEIVERS = 10
 IDLE_SECONDS = 60.0
 """Without messages, after which a backlog is begun on anew."""
@@ -53,6 +55,8 @@ class Message:
     """As the function sees it."""
     group: str | None = None
     """Of those that must stay in order."""
+    source: Any = None
+    """What its queue's client settles it by, if the handle is not enough."""
     encoded: bytes = b""
     received_at: float = 0.0
     hidden_until: float = 0.0
@@ -67,6 +71,8 @@ class Queue(Protocol):
     """Seconds for which a received message is hidden."""
     largest_receive: int
     """Messages that are received at once, at most."""
+    frame: tuple[bytes, bytes]
+    """What stands before the records of an event, and what behind them."""
 
     async def receive(self, most: int, wait_seconds: float) -> list[Message]:
         """Return messages, waiting for the first."""
@@ -78,6 +84,10 @@ class Queue(Protocol):
 
     async def hide(self, messages: Sequence[Message], seconds: float) -> None:
         """Hide messages from others for so long from now."""
+        ...
+
+    async def give_back(self, messages: Sequence[Message], seconds: float) -> None:
+        """Let messages that failed appear again after so long from now."""
         ...
 
 
@@ -274,7 +284,8 @@ class QueuePoller:
 
     async def _invoke(self, batch: list[Message]) -> Outcome:
         """Run the function; while it is throttled, try again until the messages' time is over."""
-        event = b'{"Records":[' + b",".join(one.encoded for one in batch) + b"]}"
+        before, after = self._queue.frame
+        event = before + b",".join(one.encoded for one in batch) + after
         visible_at = min(one.received_at for one in batch) + self._queue.visibility
         pause = Pause()
         while True:
@@ -313,15 +324,9 @@ class QueuePoller:
         if done and await self._insist(partial(self._queue.delete, done)):
             self._polled.metrics.deleted.inc(len(done))
         now = self._clock()
-        # Those whose time was not prolonged appear by themselves.
-        moved = [one for one in failed if one.hidden_until != one.received_at + self._visibility]
-        for message in moved:
-            left = max(0.0, message.received_at + self._visibility - now)
-            await self._insist(partial(self._queue.hide, [message], left))
-
-    @property
-    def _visibility(self) -> float:
-        return self._queue.visibility
+        for message in failed:
+            left = max(0.0, message.received_at + self._queue.visibility - now)
+            await self._insist(partial(self._queue.give_back, [message], left))
 
     async def _insist(self, settle: Callable[[], Any]) -> bool:
         """Settle although the source may be away for a moment; what stays appears again."""

@@ -41,6 +41,8 @@ def failed_items(payload: bytes, identifiers: Collection[str]) -> set[str]:
 
 def _identifier(item: Any, identifiers: Collection[str]) -> str:
     found = item.get("itemIdentifier") if isinstance(item, dict) else None
+    if isinstance(found, dict):  # of Kafka
+        found = f"{found.get('partition')}-{found.get('offset')}"
     if not isinstance(found, str) or found not in identifiers:
         raise MalformedResponseError(f"itemIdentifier {found!r} is none of the batch")
     return found

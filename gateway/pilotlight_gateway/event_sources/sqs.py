@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight_gateway.aws_client import AwsError, AwsService
 
-from .queue_poller import Message, QueuePoller
+from .queue_poller import RECORDS, Message, QueuePoller
 from .source import SourceError
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class SqsQueue:
     """A queue that was found."""
 
     largest_receive = LARGEST_CALL
+    frame = RECORDS
 
     def __init__(self, client: AwsClient, url: str, arn: str, visibility: float) -> None:
         self.visibility = visibility
@@ -115,6 +116,11 @@ class SqsQueue:
         await self._in_calls(
             "ChangeMessageVisibilityBatch", messages, {"VisibilityTimeout": math.ceil(seconds)}
         )
+
+    async def give_back(self, messages: Sequence[Message], seconds: float) -> None:
+        """Let messages appear after so long; those that were not prolonged do so by themselves."""
+        moved = [one for one in messages if one.hidden_until != one.received_at + self.visibility]
+        await self.hide(moved, seconds)
 
     async def _in_calls(
         self, operation: str, messages: Sequence[Message], more: dict[str, Any]

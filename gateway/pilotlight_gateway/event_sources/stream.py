@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AwsStream",
+    "BatchNames",
     "ExpiredIteratorError",
     "Page",
     "Position",
@@ -91,12 +92,23 @@ class Page(NamedTuple):
     """Whether nothing more was there."""
 
 
-class Stream(Protocol):
+class BatchNames(Protocol):
+    """What the record of a failed batch says of its source."""
+
+    @property
+    def arn(self) -> str:
+        """The source's."""
+        ...
+
+    @property
+    def batch_info(self) -> str:
+        """The member that names the batch."""
+        ...
+
+
+class Stream(BatchNames, Protocol):
     """A stream's client; every method raises SourceError."""
 
-    arn: str
-    batch_info: str
-    """The member of a failure's record that names the batch."""
     pause: float
     """Seconds between calls, once all that there was has been read."""
     precision: float

@@ -12,7 +12,7 @@ import pytest
 from pilotlight.patterns import SQS, compile_filters
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.budget import ByteBudget
-from pilotlight_gateway.event_sources.queue_poller import Message, QueuePoller
+from pilotlight_gateway.event_sources.queue_poller import RECORDS, Message, QueuePoller
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.metrics import Metrics
 
@@ -34,6 +34,7 @@ class StubQueue:
     deleted: list[str] = field(default_factory=list)
     visibility: float = 1000.0
     largest_receive: int = 10
+    frame: tuple[bytes, bytes] = RECORDS
 
     async def receive(self, most: int, wait_seconds: float) -> list[Message]:
         self.asked.append(wait_seconds)
@@ -45,6 +46,9 @@ class StubQueue:
 
     async def delete(self, messages: Sequence[Message]) -> None:
         self.deleted += [one.id for one in messages]
+
+    async def give_back(self, messages: Sequence[Message], seconds: float) -> None:
+        del messages, seconds
 
     async def hide(self, messages: Sequence[Message], seconds: float) -> None:
         del messages, seconds

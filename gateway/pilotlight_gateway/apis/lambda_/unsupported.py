@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import sys
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
-from pilotlight_gateway.event_sources import SOURCES
-
 from .event_source_mappings import UNSUPPORTED_OF_MAPPINGS
 from .function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS
 from .model import load_model
@@ -34,7 +31,6 @@ def render() -> str:
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
         ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
         ("Members of code", sorted(UNSUPPORTED_CODE)),
-        ("Sources of event source mappings", _sources()),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
@@ -44,10 +40,6 @@ def render() -> str:
         rows = "\n".join(f"- `{name}`" for name in names)
         parts.append(f"## {title}\n\n{rows}\n")
     return "\n".join(parts)
-
-
-def _sources() -> list[str]:
-    return sorted(kind.title for name, kind in SOURCE_KINDS.items() if name not in SOURCES)
 
 
 if __name__ == "__main__":
