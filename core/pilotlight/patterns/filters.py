@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .compiler import compile_pattern
-from .errors import PatternError
+from .errors import PatternError, UnjudgedError
 from .numbers import load_json
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ class FilterCriteria:
         self._content = content
 
     def accepts(self, record: Mapping[str, Any]) -> bool:
-        """Say whether the function gets a record, in Lambda's form; no filters accept all."""
+        """Say whether the function gets a record, in Lambda's form; no filters accept all.
+
+        It gets one, too, that takes too long to judge: whatever is not wanted is lost.
+        """
         if not self._patterns:
             return True
         shown = dict(record)
@@ -73,7 +76,10 @@ class FilterCriteria:
             shown |= record[self._content.inside]
         forms = {key: _decoded(shown.get(key), self._content) for key in self._content.keys}
         shown |= {key: value for key, value in forms.items() if value is not None}
-        return any(one.accepts(shown, forms) for one in self._patterns)
+        try:
+            return any(one.accepts(shown, forms) for one in self._patterns)
+        except UnjudgedError:
+            return True
 
 
 def compile_filters(patterns: Sequence[str], content: Content) -> FilterCriteria:
