@@ -17,7 +17,7 @@ from typing import Any
 from .conditions import Condition
 from .errors import UnjudgedError
 
-__all__ = ["Branch", "Pattern"]
+__all__ = ["Branch", "Pattern", "Work"]
 
 MOST_STEPS = 250_000
 """Of one match, some tens of milliseconds: values times the conditions that they are compared with,
@@ -40,18 +40,18 @@ class Pattern:
         """The paths that it asks for, such as `detail.state`."""
         self._root = _tree(self.fields)
 
-    def matches(self, event: Mapping[str, Any]) -> bool:
+    def matches(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
         """Say whether an event, parsed JSON (`load_json`), holds what is asked for.
 
-        Raises UnjudgedError where that is too much work.
+        Raises UnjudgedError where that is too much work, of which several may share one measure.
         """
-        work = _Work()
+        work = work or Work()
         found, arrays = _find(event, self._root, work)
         holds = _holds_in_arrays if arrays else _holds
         return any(holds(branch, found, work) for branch in self._branches)
 
 
-class _Work:
+class Work:
     """What is left of the work that one match may be."""
 
     __slots__ = ("_left",)
@@ -60,6 +60,7 @@ class _Work:
         self._left = MOST_STEPS
 
     def spend(self, steps: int) -> None:
+        """Take note of steps; raises UnjudgedError."""
         self._left -= steps
         if self._left < 0:
             raise UnjudgedError(f"more than {MOST_STEPS} steps would say whether an event matches")
@@ -100,7 +101,7 @@ def _step(node: _Node, name: str) -> _Node | None:
     return step
 
 
-def _find(event: Mapping[str, Any], root: _Node, work: _Work) -> tuple[_Found, int]:
+def _find(event: Mapping[str, Any], root: _Node, work: Work) -> tuple[_Found, int]:
     """Collect the values of the fields asked for, and count the arrays with more inside."""
     found: _Found = defaultdict(list)
     arrays = 0
@@ -127,7 +128,7 @@ def _find(event: Mapping[str, Any], root: _Node, work: _Work) -> tuple[_Found, i
     return found, arrays
 
 
-def _holds(branch: Branch, found: _Found, work: _Work) -> bool:
+def _holds(branch: Branch, found: _Found, work: Work) -> bool:
     """Say whether each field holds, where no array stands in between."""
     for path, condition in branch:
         values = found.get(path)
@@ -141,7 +142,7 @@ def _holds(branch: Branch, found: _Found, work: _Work) -> bool:
     return True
 
 
-def _holds_in_arrays(branch: Branch, found: _Found, work: _Work) -> bool:
+def _holds_in_arrays(branch: Branch, found: _Found, work: Work) -> bool:
     """Say whether there are elements of the arrays in which all fields hold together."""
     possible = {_NOWHERE}
     for position, (path, condition) in enumerate(branch):
@@ -161,7 +162,7 @@ def _holds_in_arrays(branch: Branch, found: _Found, work: _Work) -> bool:
     return True
 
 
-def _seeing(possible: set[_Place], places: set[_Place], work: _Work) -> set[_Place]:
+def _seeing(possible: set[_Place], places: set[_Place], work: Work) -> set[_Place]:
     """Return what is possible and agrees with one of the places."""
     known = _arrays(possible)
     agreeing = {_within(one, known) for one in places}
@@ -169,7 +170,7 @@ def _seeing(possible: set[_Place], places: set[_Place], work: _Work) -> set[_Pla
 
 
 def _consistent(
-    possible: set[_Place], places: set[_Place], work: _Work
+    possible: set[_Place], places: set[_Place], work: Work
 ) -> Iterator[tuple[_Place, _Place]]:
     """Pair what names no array with two different elements.
 
