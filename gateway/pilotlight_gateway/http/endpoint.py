@@ -160,11 +160,11 @@ class HttpEndpoint:
         """Queue what was pushed for the function; nothing, as of a confirmation, is 200."""
         if not match.account:
             raise HttpError(502)
-        for one in pushed:
-            event = _json(one.event, 400)
-            if len(event) > LARGEST_ASYNC_EVENT:
-                raise HttpError(413)
-            await self._enqueue(match, event, one.dedup_key)
+        events = [(_json(one.event, 400), one.dedup_key) for one in pushed]
+        if any(len(event) > LARGEST_ASYNC_EVENT for event, _ in events):
+            raise HttpError(413)  # of all: none is kept
+        for event, key in events:
+            await self._enqueue(match, event, key)
         return HttpResponse(202 if pushed else 200)
 
     async def _enqueue(self, match: Match, event: bytes, key: str) -> None:
