@@ -37,12 +37,15 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["Bodies", "Body", "decompress"]
+__all__ = ["CUT_OFF", "Bodies", "Body", "decompress"]
 
 PIECE_SECONDS = 20.0
 WHOLE_SECONDS = 300.0
 MOST_BYTES = 128 << 20
 """Of all bodies that are in memory at once."""
+CUT_OFF = (ClientPayloadError, HttpProcessingError, RequestPayloadError, OSError, RuntimeError)
+"""What reading a body raises once it cannot be whole; the last one where its connection was lost
+before anything was read, as of a request that waited behind another."""
 _GZIP = zlib.MAX_WBITS | 16
 """zlib's parameter for the format of RFC 1952."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -163,7 +166,7 @@ async def _next_piece(request: BaseRequest, deadline: float) -> bytes:
             f"the body came too slowly: at most {PIECE_SECONDS:.0f} s between two pieces and "
             f"{WHOLE_SECONDS:.0f} s in all"
         ) from error
-    except (ClientPayloadError, HttpProcessingError, RequestPayloadError, OSError) as error:
+    except CUT_OFF as error:
         raise ValidationError("the body was cut off before its end") from error
 
 
