@@ -85,6 +85,7 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("pets", {"pathParameters": {"id": "2"}})
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
     yield Example("jobs", queued({"id": 7, "items": [{"price": 39, "count": 2}]}))
+    yield Example("fanout", {"Records": []})
     yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
     yield Example("notify", _record({"order": 6}, {"total": 43}))
     yield Example("intake", {"weight": "12 kg"})

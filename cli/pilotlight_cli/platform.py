@@ -125,6 +125,18 @@ class Platform:
         found = self._client.request_json("GET", f"/-/eventsourcemappings/{name}")
         return EventSourceMapping.model_validate(found)
 
+    def shards(self, name: str) -> list[dict[str, Any]]:
+        """Read how far the shards of a mapping's stream are read; none where it has none."""
+        answer = self._client.request_json("GET", f"/-/eventsourcemappings/{name}/shards")
+        shards: list[dict[str, Any]] = answer["shards"]
+        return shards
+
+    def reset_mapping(self, name: str, position: str) -> dict[str, Any]:
+        """Have a mapping's stream read anew; raises ApiError."""
+        path = f"/-/eventsourcemappings/{name}/reset"
+        answer: dict[str, Any] = self._client.request_json("POST", path, position=position)
+        return answer
+
     def logs(self, name: str, **query: str | float | None) -> list[dict[str, Any]]:
         """Read log lines: `since` (epoch seconds), `request_id`, `after_id`, `limit`."""
         answer = self._client.request_json("GET", "/-/logs", function=name, **query)

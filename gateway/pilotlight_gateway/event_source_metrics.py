@@ -24,6 +24,8 @@ class MappingMetrics:
     invoked: Counter
     failed: Counter
     deleted: Counter
+    dropped: Counter
+    iterator_age: Gauge
     in_flight: Gauge
 
 
@@ -43,6 +45,12 @@ class EventSourceMetrics:
             "failed_invoke", "Records whose invocation failed, or that it named."
         )
         self._deleted = counter("deleted", "Records that were deleted from a queue.")
+        self._dropped = counter("dropped", "Records of a stream that were given up.")
+        self._iterator_age = Gauge(
+            "pilotlight_event_source_iterator_age_seconds",
+            "Age of the last record of the batch that was invoked last.",
+            _LABELS, registry=registry,
+        )  # fmt: skip
         self._in_flight = Gauge(
             "pilotlight_event_source_in_flight_batches", "Batches whose function runs.",
             _LABELS, registry=registry,
@@ -57,5 +65,7 @@ class EventSourceMetrics:
             self._invoked.labels(*labels),
             self._failed.labels(*labels),
             self._deleted.labels(*labels),
+            self._dropped.labels(*labels),
+            self._iterator_age.labels(*labels),
             self._in_flight.labels(*labels),
         )

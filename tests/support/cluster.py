@@ -90,6 +90,11 @@ class Installation:
         """Where the gateway's NodePort answers on this machine."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def aws(self) -> str:
+        """Where gateways find what stands in for AWS, once a test has started it."""
+        return f"aws.{self.namespace}.svc:5000"
+
     def client(self, service: str = "lambda", **overrides: Any) -> Any:
         """Make a boto3 client that never retries: what is lost must show."""
         arguments = {
@@ -189,6 +194,7 @@ def installed() -> Iterator[Installation]:
             *("--set", f"accounts={{{installation.account}}}"),
             *("--set", "gateway.service.type=NodePort"),
             *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
+            *("--set", f"eventSources.private={{{installation.aws}}}"),
             *("--wait", "--timeout", "180s"),
         )
         wait_until(lambda: _has_account_id(installation.account), "the account has its id")

@@ -92,6 +92,7 @@ class GatewayHarness:
         events: EventQueue | None = None,
         logs: MemoryLogs | None = None,
         aws_endpoint_url: str = "",
+        aws_endpoint_urls: Mapping[str, str] | None = None,
     ) -> None:
         self.cache: Cache
         self.resources = MemoryResources()
@@ -99,6 +100,7 @@ class GatewayHarness:
         self.logs = logs or MemoryLogs()
         self.events: EventQueue = events or MemoryEventQueue()
         self._aws_endpoint_url = aws_endpoint_url
+        self._aws_endpoint_urls = dict(aws_endpoint_urls or {})
         self.port = 0
         self.gateway: Gateway
         self.autoscaler: Autoscaler
@@ -217,6 +219,7 @@ class GatewayHarness:
                 one_port=True,
                 private_addresses=True,
                 aws_endpoint_url=self._aws_endpoint_url,
+                aws_endpoint_urls=self._aws_endpoint_urls,
                 longest_poll=2.0,
             ),
             cache=self.cache,

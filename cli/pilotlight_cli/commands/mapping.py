@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 HEADS = ("NAME", "SOURCE", "FUNCTION", "STATE", "LAST RESULT")
+SHARD_HEADS = ("SHARD", "READ BY", "LAST RECORD", "ITERATOR AGE", "LAST RESULT")
 API = "/2015-03-31/event-source-mappings/"
 
 
 @click.group("mapping")
 def command() -> None:
-    """Show event source mappings, pause and resume them."""
+    """Show event source mappings, pause, resume and reset them."""
 
 
 @command.command("list")
@@ -46,11 +48,14 @@ def list_(client: Client, output: Format) -> None:
 @with_client
 def show(client: Client, name: str, output: Format) -> None:
     """Say what a mapping polls, who does, and how that goes."""
-    mapping = Platform(client).mapping(name)
+    mapping, shards = Platform(client).mapping(name), Platform(client).shards(name)
     if output == "json":
-        emit_json(mapping.to_json())
+        emit_json(mapping.to_json() | {"shards": shards})
         return
     click.echo(columns(_facts(mapping)))
+    if shards:
+        click.echo()
+        click.echo(columns([SHARD_HEADS, *map(_shard_row, shards)]))
 
 
 @command.command("pause")
@@ -71,6 +76,24 @@ def resume(client: Client, name: str, output: Format) -> None:
     _enable(client, name, output, enabled=True)
 
 
+@command.command("reset")
+@click.argument("name")
+@click.argument("position")
+@output_option
+@with_client
+def reset(client: Client, name: str, position: str, output: Format) -> None:
+    """Read a stream anew, from POSITION: TRIM_HORIZON, LATEST or, of Kinesis, a time.
+
+    What was read before comes again where it stands after that; batches that run end, and are not
+    waited for.
+    """
+    document = Platform(client).reset_mapping(name, position)
+    if output == "json":
+        emit_json(document)
+        return
+    click.echo(f"{tick()}{name} is read from {position} on")
+
+
 def _enable(client: Client, name: str, output: Format, *, enabled: bool) -> None:
     uid = Platform(client).mapping(name).metadata.uid
     changed = client.request_json("PUT", API + uid, {"Enabled": enabled})
@@ -88,6 +111,17 @@ def _row(mapping: EventSourceMapping) -> tuple[str, ...]:
         result = f"PROBLEM: {ready.reason}"
     spec = mapping.spec
     return mapping.metadata.name, mapping.source, spec.function, _state(mapping), result
+
+
+def _shard_row(shard: dict[str, Any]) -> tuple[str, ...]:
+    read = shard.get("lastRecordAt")
+    return (
+        shard["name"],
+        "to its end" if shard["finished"] else shard["holder"] or "nobody",
+        f"{datetime.fromtimestamp(read, UTC):%Y-%m-%dT%H:%M:%SZ}" if read else "none yet",
+        f"{shard['iteratorAgeSeconds']:.1f} s" if read else "-",
+        shard["lastProcessingResult"] or "none yet",
+    )
 
 
 def _facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:

@@ -212,8 +212,30 @@ def spec_problem(spec: EventSourceMappingSpec) -> str | None:
             member = type(spec).model_fields[name].alias or name
             return f"{member} is not supported for {kind.title} event sources."
     return (
-        _batch_problem(spec, kind) or _position_problem(spec, kind) or _filter_problem(spec, kind)
+        _batch_problem(spec, kind)
+        or _position_problem(spec, kind)
+        or _filter_problem(spec, kind)
+        or _told_problem(spec, kind)
     )
+
+
+def _told_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:
+    """Say who cannot be told: a stream's failures go to queues, topics and buckets."""
+    failed = spec.destination_config and spec.destination_config.on_failure
+    if failed and kind.name != "kafka":
+        allowed = {"sqs", "sns", "s3"}
+        if destination_kind(failed.destination) not in allowed:
+            return (
+                f"{failed.destination}: {kind.title} event sources have an SQS queue, an SNS topic "
+                "or an S3 bucket as their on-failure destination."
+            )
+    if (
+        kind.name != "kafka"
+        and spec.metrics_config
+        and "KafkaMetrics" in spec.metrics_config.metrics
+    ):
+        return f"KafkaMetrics is not supported for {kind.title} event sources."
+    return None
 
 
 def _batch_problem(spec: EventSourceMappingSpec, kind: SourceKind) -> str | None:

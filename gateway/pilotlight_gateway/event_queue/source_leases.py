@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from pilotlight.errors import PilotlightError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Collection, Generator, Mapping, Sequence
 
 __all__ = [
     "ROOT",
@@ -25,6 +25,7 @@ __all__ = [
     "LostShardError",
     "Shard",
     "ShardLease",
+    "ShardState",
     "SourceLeases",
     "Statements",
 ]
@@ -118,13 +119,27 @@ class SourceLeases:
         if not await self._run(_save(lease, checkpoint, finished=finished)):
             raise LostShardError(lease)
 
-    async def add(self, root: ShardLease, shards: Mapping[str, str]) -> None:
+    async def add(
+        self, root: ShardLease, shards: Mapping[str, str], finished: Collection[str] = ()
+    ) -> None:
         """Make shards, each with its first checkpoint, where they are not; raises LostShardError.
 
-        `root` is the lease of their mapping's root.
+        `root` is the lease of their mapping's root. Those that are `finished` are never held.
         """
-        if not await self._run(_add(root, shards)):
+        if not await self._run(_add(root, shards, finished)):
             raise LostShardError(root)
+
+    async def remove(self, root: ShardLease, shards: Collection[str]) -> None:
+        """Throw away shards that the source has no more; raises LostShardError."""
+        if not await self._run(_remove(root, shards)):
+            raise LostShardError(root)
+
+    async def reset(self, mapping: str, checkpoint: str) -> None:
+        """Have a mapping begin anew: its root gets a checkpoint, and lists its shards again.
+
+        Who holds any of it loses it.
+        """
+        await self._run(_reset(mapping, checkpoint))
 
     async def shards(self, mapping: str) -> list[ShardState]:
         """Return a mapping's shards by name, the root first."""
@@ -152,6 +167,14 @@ _ROWS = """
 SELECT mapping, shard, holder, epoch, until FROM source_leases WHERE finished = 0
 ORDER BY mapping, shard
 """
+_UNLISTED = 2
+"""Of `finished`: the root has not listed the shard since it was reset."""
+_ADD = f"""
+INSERT INTO source_leases (mapping, shard, checkpoint, finished) VALUES ($1, $2, $3, $4)
+ON CONFLICT (mapping, shard) DO UPDATE
+SET checkpoint = excluded.checkpoint, finished = excluded.finished
+WHERE source_leases.finished = {_UNLISTED}
+"""  # noqa: S608  own names
 _TAKE = """
 UPDATE source_leases SET holder = $1, until = $2, epoch = $3
 WHERE mapping = $4 AND shard = $5 AND epoch = $6
@@ -199,19 +222,49 @@ def _save(lease: ShardLease, checkpoint: str, *, finished: bool) -> Statements[b
     return bool(rows)
 
 
-def _add(root: ShardLease, shards: Mapping[str, str]) -> Statements[bool]:
-    held = yield (
+def _add(
+    root: ShardLease, shards: Mapping[str, str], finished: Collection[str]
+) -> Statements[bool]:
+    held = yield from _is_held(root)
+    for name, checkpoint in shards.items() if held else ():
+        yield _ADD, root.shard.mapping, name, checkpoint, int(name in finished)
+    return held
+
+
+def _remove(root: ShardLease, shards: Collection[str]) -> Statements[bool]:
+    held = yield from _is_held(root)
+    for name in shards if held else ():
+        yield (
+            "DELETE FROM source_leases WHERE mapping = $1 AND shard = $2 AND shard <> ''",
+            root.shard.mapping, name,
+        )  # fmt: skip
+    return held
+
+
+def _is_held(lease: ShardLease) -> Statements[bool]:
+    rows = yield (
         ("SELECT shard FROM source_leases "
         "WHERE mapping = $1 AND shard = $2 AND holder = $3 AND epoch = $4"),
-        *root.shard, root.holder, root.epoch,
+        *lease.shard, lease.holder, lease.epoch,
     )  # fmt: skip
-    for name, checkpoint in shards.items() if held else ():
-        yield (
-            ("INSERT INTO source_leases (mapping, shard, checkpoint) VALUES ($1, $2, $3) "
-            "ON CONFLICT DO NOTHING"),
-            root.shard.mapping, name, checkpoint,
-        )  # fmt: skip
-    return bool(held)
+    return bool(rows)
+
+
+def _reset(mapping: str, checkpoint: str) -> Statements[None]:
+    # Shards stay, unlisted, for their epochs: who holds one must not find it his again.
+    yield (
+        (
+            "UPDATE source_leases SET holder = '', until = 0, epoch = epoch + 1, "
+            "checkpoint = '', finished = $1 WHERE mapping = $2"
+        ),
+        _UNLISTED,
+        mapping,
+    )
+    yield _ROOT, mapping
+    yield (
+        "UPDATE source_leases SET checkpoint = $1, finished = 0 WHERE mapping = $2 AND shard = ''",
+        checkpoint, mapping,
+    )  # fmt: skip
 
 
 def _shards(clock: str, mapping: str) -> Statements[list[ShardState]]:
@@ -219,9 +272,10 @@ def _shards(clock: str, mapping: str) -> Statements[list[ShardState]]:
     rows = yield (
         (
             "SELECT shard, holder, until, checkpoint, finished FROM source_leases "
-            "WHERE mapping = $1 ORDER BY shard"
+            "WHERE mapping = $1 AND finished <> $2 ORDER BY shard"
         ),
         mapping,
+        _UNLISTED,
     )
     return [
         ShardState(name, holder if until > now else "", checkpoint, bool(finished))

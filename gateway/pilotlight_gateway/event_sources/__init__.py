@@ -1,11 +1,13 @@
 """What is polled: a kind of event source is a file here and a line in `SOURCES`.
 
 `keeper` has each mapping polled by one gateway, `source` says what a source is and gets, and
-`queue_poller` is for every queue. What a kind allows of a mapping is `event_source_kinds` in core.
+`queue_poller` is for every queue, `stream_source` for every stream of shards. What a kind allows of
+a mapping is `event_source_kinds` in core.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import source_kind
@@ -13,8 +15,11 @@ from pilotlight.resources.event_source_spec import filters_of
 from pilotlight_gateway.errors import NotSupportedError
 from pilotlight_gateway.invocation.reference import Reference
 
+from .dynamodb import DynamoDbStream
+from .kinesis import KinesisStream
 from .source import PolledMapping
 from .sqs import SqsSource
+from .stream_source import StreamSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "make_source"]
 
-SOURCES: dict[str, Callable[[PolledMapping], Source]] = {"sqs": SqsSource}
+SOURCES: dict[str, Callable[[PolledMapping], Source]] = {
+    "sqs": SqsSource,
+    "kinesis": partial(StreamSource, make=KinesisStream),
+    "dynamodb": partial(StreamSource, make=DynamoDbStream),
+}
 """What makes the source of a mapping, by its kind's name (`SourceKind`)."""
 
 

@@ -111,7 +111,8 @@ class Keeper:
             except Exception:
                 log.exception("event sources not looked at")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._round_seconds)
+                async with asyncio.timeout(self._round_seconds):
+                    await self._changed.wait()
 
     async def close(self, *, drain_seconds: float) -> None:
         """Begin nothing more, let what was begun end, and give everything back."""
@@ -244,8 +245,7 @@ class Keeper:
                 break
             if time.monotonic() - begun_at > LONGEST_PAUSE:
                 pause = FIRST_PAUSE  # it went well in between
-            with suppress(TimeoutError):
-                await asyncio.wait_for(shard.stopping.wait(), pause)
+            await shard.rest(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
         with suppress(PilotlightError):  # it ends by itself, then
             await self._leases.release(shard.lease)

@@ -22,7 +22,7 @@ from pilotlight_gateway.events.attempt import Ran
 from .batching import Batcher, Gathered
 from .concurrency import Concurrency
 from .responses import MalformedResponseError, failed_items
-from .source import SourceError, result_of
+from .source import Pause, SourceError, Turn, result_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -38,10 +38,7 @@ EMPTY_SECONDS = 1.0
 """Between two receives of an empty queue, whose service may not know what a long poll is."""
 IDLE_SECONDS = 60.0
 """Without messages, after which a backlog is begun on anew."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before what could not be done is tried again."""
 SETTLE_TRIES = 5
-SLICE_SECONDS = 0.01
 
 log = structlog.get_logger()
 
@@ -84,17 +81,6 @@ class Queue(Protocol):
     async def hide(self, messages: Sequence[Message], seconds: float) -> None:
         """Hide messages from others for so long from now."""
         ...
-
-
-@dataclass(slots=True)
-class _Pause:
-    """How long is waited before what failed is tried again: longer each time."""
-
-    seconds: float = FIRST_PAUSE
-
-    def longer(self) -> float:
-        seconds, self.seconds = self.seconds, min(LONGEST_PAUSE, self.seconds * 2)
-        return seconds
 
 
 @dataclass(slots=True)
@@ -176,7 +162,7 @@ class QueuePoller:
     async def _receive(self, shard: HeldShard) -> None:
         """Receive until the shard is given up; one of several ends when little comes."""
         most = min(self._queue.largest_receive, self._batch_size)
-        pause: _Pause | None = None
+        pause: Pause | None = None
         while await self._has_room(shard):
             asked_at = self._clock()
             try:
@@ -185,12 +171,12 @@ class QueuePoller:
                 await self._take_in(messages)
             except SourceError as error:
                 shard.trouble(error)
-                pause = pause or _Pause()
-                await _rest(shard, pause.longer())
+                pause = pause or Pause()
+                await shard.rest(pause.longer())
                 continue
             shard.trouble(None)
             if not messages and pause is None:
-                await _rest(shard, asked_at + EMPTY_SECONDS - self._clock())
+                await shard.rest(asked_at + EMPTY_SECONDS - self._clock())
             pause = None
             if len(messages) < most and self._receivers.wanted > 1:
                 self._receivers.wanted -= 1
@@ -224,14 +210,12 @@ class QueuePoller:
             metrics.deleted.inc(len(others))
 
     async def _accepted(self, messages: Sequence[Message]) -> AsyncIterator[Message]:
-        """Yield what the function gets; to judge a large one takes its time, and others go on."""
-        begun_at = self._clock()
+        """Yield what the function gets."""
+        turn = Turn()
         for one in messages:
             if self._polled.filters.accepts(one.record):
                 yield one
-            if self._clock() - begun_at > SLICE_SECONDS:
-                await asyncio.sleep(0)
-                begun_at = self._clock()
+            await turn.end()
 
     async def _hold(self, messages: Sequence[Message], now: float) -> None:
         """Keep messages hidden from here on, and batch them once there is memory for them."""
@@ -259,7 +243,8 @@ class QueuePoller:
             async with self._changed:
                 self._begin(shard)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), self._until_due())
+                    async with asyncio.timeout(self._until_due()):
+                        await self._changed.wait()
 
     def _begin(self, shard: HeldShard) -> None:
         now = self._clock()
@@ -307,7 +292,7 @@ class QueuePoller:
         """Run the function; while it is throttled, try again until the messages' time is over."""
         event = b'{"Records":[' + b",".join(one.encoded for one in batch) + b"]}"
         visible_at = min(one.received_at for one in batch) + self._queue.visibility
-        pause = _Pause()
+        pause = Pause()
         while True:
             outcome = await self._polled.invoke(event)
             if isinstance(outcome, Ran):
@@ -356,7 +341,7 @@ class QueuePoller:
 
     async def _insist(self, settle: Callable[[], Any]) -> bool:
         """Settle although the source may be away for a moment; what stays appears again."""
-        pause = _Pause()
+        pause = Pause()
         for _ in range(SETTLE_TRIES):
             try:
                 await settle()
@@ -381,10 +366,3 @@ class QueuePoller:
                     await self._queue.hide(soon, visibility)
             except SourceError as error:
                 log.warning("messages not kept hidden", error=str(error))
-
-
-async def _rest(shard: HeldShard, seconds: float) -> None:
-    """Do nothing for so long, unless the shard is given up."""
-    if seconds > 0:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(shard.stopping.wait(), seconds)

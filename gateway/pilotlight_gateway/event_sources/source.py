@@ -9,7 +9,9 @@ whose messages are settled one by one.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.errors import PilotlightError
@@ -19,7 +21,7 @@ from pilotlight_gateway.identifiers import new_request_id, new_trace_id
 from pilotlight_gateway.invocation.invocation import Invocation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pilotlight.patterns import FilterCriteria
     from pilotlight.resources import EventSourceMapping
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     from pilotlight_gateway.event_source_metrics import MappingMetrics
     from pilotlight_gateway.events.attempt import Outcome
     from pilotlight_gateway.invocation.reference import Reference
+    from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
 
-__all__ = ["HeldShard", "PolledMapping", "Source", "SourceError", "result_of"]
+__all__ = ["HeldShard", "Pause", "PolledMapping", "Source", "SourceError", "Turn", "result_of"]
 
 
 class SourceError(PilotlightError):
@@ -47,6 +50,37 @@ class SourceError(PilotlightError):
         """`reason` is the condition's, such as Unreachable, AccessDenied, NotFound or Invalid."""
         super().__init__(message)
         self.reason = reason
+
+
+TURN_SECONDS = 0.01
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+"""Seconds before what could not be done is tried again."""
+
+
+class Turn:
+    """A while of work, such as to judge large records; then what else waits has its turn."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + TURN_SECONDS
+
+    async def end(self) -> None:
+        """Let others go on, once the while is over."""
+        if time.monotonic() > self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + TURN_SECONDS
+
+
+@dataclass(slots=True)
+class Pause:
+    """How long is waited before what failed is tried again: longer each time."""
+
+    seconds: float = FIRST_PAUSE
+    longest: float = LONGEST_PAUSE
+
+    def longer(self) -> float:
+        """Return the seconds of this time."""
+        seconds, self.seconds = self.seconds, min(self.longest, self.seconds * 2)
+        return seconds
 
 
 class Source(Protocol):
@@ -84,7 +118,7 @@ class HeldShard:
 
     @property
     def checkpoint(self) -> str:
-        """How far the shard had been read when it was taken."""
+        """How far the shard has been read."""
         return self.lease.checkpoint
 
     async def save(self, checkpoint: str, *, finished: bool = False) -> None:
@@ -93,10 +127,28 @@ class HeldShard:
         Raises LostShardError.
         """
         await self.leases.save(self.lease, checkpoint, finished=finished)
+        self.lease = replace(self.lease, checkpoint=checkpoint)
+        if finished:
+            self.stopping.set()
 
-    async def add(self, shards: Mapping[str, str]) -> None:
-        """From the root: have shards polled, each from its checkpoint; raises LostShardError."""
-        await self.leases.add(self.lease, shards)
+    async def add(self, shards: Mapping[str, str], finished: Collection[str] = ()) -> None:
+        """From the root: have shards polled, each from its checkpoint; raises LostShardError.
+
+        Those that are `finished` are known, and never held.
+        """
+        await self.leases.add(self.lease, shards, finished)
+
+    async def remove(self, shards: Collection[str]) -> None:
+        """From the root: forget shards that the source has no more; raises LostShardError."""
+        await self.leases.remove(self.lease, shards)
+
+    async def rest(self, seconds: float) -> bool:
+        """Wait; returns False at once when nothing more should be begun."""
+        # Not `wait_for`: until Python 3.12 it may swallow that it is cancelled.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        return not self.stopping.is_set()
 
     async def siblings(self) -> list[ShardState]:
         """Return how all shards of the mapping stand."""
@@ -115,9 +167,10 @@ class PolledMapping:
     """Which records the function gets."""
     metrics: MappingMetrics
 
-    async def invoke(self, event: bytes) -> Outcome:
+    async def invoke(self, event: bytes, request_id: str | None = None) -> Outcome:
         """Run the function with a batch; whatever stands in the way is an outcome, too."""
-        invocation = Invocation(new_request_id(), self.reference.arn, new_trace_id(), event)
+        request_id = request_id or new_request_id()
+        invocation = Invocation(request_id, self.reference.arn, new_trace_id(), event)
         services = self.services
         try:
             target = await services.targets.find(self.reference)
@@ -129,8 +182,15 @@ class PolledMapping:
 
     async def timeout(self) -> int:
         """Return the function's timeout in seconds; raises SourceError where there is none."""
+        return (await self._target()).timeout
+
+    async def role(self) -> str:
+        """Return the ARN of the function's role; raises SourceError where there is no function."""
+        return (await self._target()).function.spec.role or ""
+
+    async def _target(self) -> Target:
         try:
-            return (await self.services.targets.find(self.reference)).timeout
+            return await self.services.targets.find(self.reference)
         except FunctionNotFoundError as error:
             raise SourceError(error.message, "FunctionNotFound") from error
 

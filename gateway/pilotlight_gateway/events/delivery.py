@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from pilotlight.errors import PilotlightError
+from pilotlight.resources import destination_kind
 
 from .attempt import Ran
-from .record import InvocationRecord
+from .record import FailedBatch, InvocationRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,10 +40,13 @@ class Destination:
     dead_letter: bool = False
 
     def message(self, record: InvocationRecord, region: str) -> str:
-        """Return what it gets: the record; a dead-letter queue gets the event itself."""
+        """Return what it gets: the record; a dead-letter queue gets the event itself.
+
+        A bucket gets a stream's batch with its record, other destinations what names it.
+        """
         if self.dead_letter:
             return record.event.payload.decode(errors="replace")
-        return record.text(region)
+        return record.text(region, whole=destination_kind(self.address) == "s3")
 
     def attributes(self, record: InvocationRecord) -> dict[str, tuple[str, str]]:
         """Return what a dead-letter queue gets beside the message: type and value by name."""
@@ -83,6 +87,8 @@ class Delivery:
             "ended_at": record.ended_at,
             "attempts": self.attempts,
         }
+        if record.batch is not None:
+            document["batch"] = asdict(record.batch)
         return json.dumps(document).encode()
 
     @classmethod
@@ -92,8 +98,10 @@ class Delivery:
         ended = document["ended"]
         response = ended.pop("response")
         ran = _load_ran(response) if response else None
+        # What waited before batches were told of has none.
+        batch = FailedBatch(**given) if (given := document.get("batch")) else None
         return cls(
-            InvocationRecord(event, **ended, ended_at=document["ended_at"], ran=ran),
+            InvocationRecord(event, **ended, ended_at=document["ended_at"], ran=ran, batch=batch),
             tuple(Destination(**one) for one in document["targets"]),
             document["attempts"],
         )

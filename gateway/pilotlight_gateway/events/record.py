@@ -19,10 +19,22 @@ if TYPE_CHECKING:
 
     from .attempt import Ran
 
-__all__ = ["InvocationRecord"]
+__all__ = ["FailedBatch", "InvocationRecord"]
 
 LONGEST_MESSAGE = 1024
 """Bytes of an error's text in a dead-letter queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBatch:
+    """Which records of an event source were given up; they themselves stay in the source."""
+
+    mapping: str
+    """The event source mapping's uid."""
+    shard: str
+    member: str
+    """The record's member that says so, such as KinesisBatchInfo."""
+    info: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class InvocationRecord:
     """Seconds since the epoch."""
     ran: Ran | None = None
     """The last run; None where none is to be told of."""
+    batch: FailedBatch | None = None
+    """What the event was, where it was no event of its own."""
 
     @property
     def succeeded(self) -> bool:
@@ -48,7 +62,7 @@ class InvocationRecord:
     def document(self, region: str) -> dict[str, Any]:
         """Return the invocation record, version 1.0."""
         event = self.event
-        qualifier = event.qualifier or LATEST
+        qualifier = event.qualifier or (None if self.batch else LATEST)
         document: dict[str, Any] = {
             "version": "1.0",
             "timestamp": _timestamp(self.ended_at),
@@ -58,16 +72,24 @@ class InvocationRecord:
                 "condition": self.condition,
                 "approximateInvokeCount": self.tries,
             },
-            "requestPayload": _value(event.payload),
         }
+        if self.batch is not None:
+            context = {"responseContext": _response_context(self.ran)} if self.ran else {}
+            return document | context | {self.batch.member: self.batch.info}
+        document["requestPayload"] = _value(event.payload)
         if self.ran is not None:
             document["responseContext"] = _response_context(self.ran)
             document["responsePayload"] = _value(self.ran.payload)
         return document
 
-    def text(self, region: str) -> str:
-        """Return the document as JSON that can be encoded, whatever the payloads hold."""
+    def text(self, region: str, *, whole: bool = False) -> str:
+        """Return the document as JSON that can be encoded, whatever the payloads hold.
+
+        A batch is named in it, and there only if the `whole` is wanted.
+        """
         document = self.document(region)
+        if whole and self.batch is not None:
+            document["payload"] = self.event.payload.decode(errors="replace")
         text = json.dumps(document, ensure_ascii=False)
         try:
             text.encode()

@@ -21,6 +21,7 @@ from pilotlight.errors import StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 
+from .creations import Creations
 from .shared_pods import SharedPod, SharedPods
 from .turns import Turns
 
@@ -77,6 +78,7 @@ class Starts:
         # Pods that are somebody's, until their lease is in the table.
         self._preparing: set[str] = set()
         self._turns = Turns()
+        self._creations = Creations(pools.nodes)
         self._compute = compute
         self._revisions = revisions
         self._agents = agents
@@ -197,7 +199,8 @@ class Starts:
                 return started
         began = time.monotonic()
         with self._pools.demand():
-            pod = await self._compute.start(placement.pod, seconds=seconds)
+            async with self._creations.turn(_function(placement), seconds) as left:
+                pod = await self._compute.start(placement.pod, seconds=left)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
 
@@ -235,8 +238,7 @@ class Starts:
         After the block, too, while what it started initialises. A function's first start does not
         wait for that; further ones do, so that their calls are no burden on other functions' first.
         """
-        revision = placement.pod.revision
-        function = Key(revision.namespace, revision.function) if revision else Key("", "")
+        function = _function(placement)
         async with AsyncExitStack() as turn:
             turn.enter_context(self._pools.quiet.start())
             first = await turn.enter_async_context(self._turns.turn(pod.node, function))
@@ -285,6 +287,11 @@ async def _wait_for(shared: SharedPod) -> Pod:
         return await asyncio.shield(shared.opened)
     finally:
         shared.waiting -= 1
+
+
+def _function(placement: Placement) -> Key:
+    revision = placement.pod.revision
+    return Key(revision.namespace, revision.function) if revision else Key("", "")
 
 
 def _identities(pod: Pod, specialised: Specialised) -> list[str]:

@@ -122,6 +122,10 @@ class PoolKeeper:
                     waiting.remove(gone)
                     self._needed.set()
 
+    def nodes(self) -> int:
+        """Count the nodes that were seen to run a generic pod, one at least."""
+        return max(1, len(self._nodes))
+
     def pods(self) -> set[str]:
         """Name the pods that wait."""
         return {pod.name for pool in self._pools.values() for pod in (*pool.ready, *pool.stale)}
@@ -217,7 +221,7 @@ class PoolKeeper:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
         starting = sum(pool.starting for pool in self._pools.values())
-        return REFILLS_PER_NODE * max(1, len(self._nodes)) - starting
+        return REFILLS_PER_NODE * self.nodes() - starting
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1

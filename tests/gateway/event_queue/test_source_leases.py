@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_gateway.event_queue.source_leases import ROOT, LostShardError, Shard
+from pilotlight_gateway.event_queue.source_leases import ROOT, LostShardError, Shard, ShardLease
 
 if TYPE_CHECKING:
     from pilotlight_gateway.event_queue.interface import EventQueue
@@ -104,3 +104,35 @@ async def test_what_is_not_wanted_is_neither_taken_nor_counted(leases: SourceLea
     holding = await leases.hold("b", ["n"], MINUTE)
     assert [one.shard.mapping for one in holding.leases] == ["n"]
     assert {one.holder for one in await leases.shards("m")} == {""}
+
+
+async def test_shards_may_be_known_as_ended_and_be_forgotten(leases: SourceLeases) -> None:
+    """One that was added as finished is never held; one that the source forgot is gone."""
+    [root] = (await leases.hold("a", ["m"], MINUTE)).leases
+    await leases.add(root, {"old": "", "new": ""}, ["old"])
+    held = (await leases.hold("a", ["m"], MINUTE)).leases
+    assert [one.shard.name for one in held] == [ROOT, "new"]
+    await leases.remove(root, ["old", ROOT])
+    assert [one.name for one in await leases.shards("m")] == [ROOT, "new"]
+    late = ShardLease(root.shard, "b", root.epoch, "")
+    with pytest.raises(LostShardError):
+        await leases.remove(late, ["new"])
+
+
+async def test_a_reset_takes_all_from_who_holds_it(leases: SourceLeases) -> None:
+    """Shards are held again once they are listed anew, from there, and late saves are refused."""
+    [root] = (await leases.hold("a", ["m"], MINUTE)).leases
+    await leases.add(root, {"s": "from the start"})
+    old = next(one for one in (await leases.hold("a", ["m"], MINUTE)).leases if one.shard.name)
+    await leases.save(old, "5")
+    await leases.reset("m", "begin here")
+    assert [(one.name, one.holder) for one in await leases.shards("m")] == [(ROOT, "")]
+    [root] = (await leases.hold("a", ["m"], MINUTE)).leases
+    assert (root.shard.name, root.checkpoint) == (ROOT, "begin here")
+    for lease in (old, ShardLease(Shard("m", ROOT), "a", 1, "")):
+        with pytest.raises(LostShardError):
+            await leases.save(lease, "6")
+    await leases.add(root, {"s": "from there"})
+    new = next(one for one in (await leases.hold("a", ["m"], MINUTE)).leases if one.shard.name)
+    assert new.checkpoint == "from there"
+    assert new.epoch > old.epoch

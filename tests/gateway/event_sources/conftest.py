@@ -1,4 +1,4 @@
-"""A platform that finds its queues in a real ElasticMQ."""
+"""Real queues and streams, and platforms that find them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import json
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.support.elasticmq import ACCOUNT, REGION
 from tests.support.gateway import GatewayHarness
+from tests.support.moto import Moto, running_moto
+from tests.support.streams import DynamoDb, Kinesis, running_dynamodb, running_kinesis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from pilotlight_gateway.event_queue.source_leases import ShardState
     from tests.support.elasticmq import ElasticMq
 
 SECONDS = 30.0
@@ -34,12 +38,11 @@ def handler(event, context):
 """
 
 
-class Polling:
-    """Queues, functions and mappings of one test's own, and what the functions saw."""
+class Mapped:
+    """Functions and mappings of one test's own."""
 
-    def __init__(self, harness: GatewayHarness, mq: ElasticMq, folder: Path) -> None:
+    def __init__(self, harness: GatewayHarness, folder: Path) -> None:
         self.harness = harness
-        self.mq = mq
         self.client = harness.client()
         self._folder = folder
 
@@ -54,14 +57,10 @@ class Polling:
         self.harness.create(name, HANDLER.format(ledger=str(ledger), source=source), **members)
         return name, ledger
 
-    def arn(self, queue: str) -> str:
-        """Return the ARN of a queue."""
-        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
-
-    def map(self, queue: str, function: str, **members: Any) -> str:
-        """Map a queue to a function and wait until it is polled; returns the UUID."""
+    def map_source(self, arn: str, function: str, **members: Any) -> str:
+        """Map a source to a function and wait until it is polled; returns the UUID."""
         made = self.client.create_event_source_mapping(
-            EventSourceArn=self.arn(queue), FunctionName=function, **members
+            EventSourceArn=arn, FunctionName=function, **members
         )
         uuid = str(made["UUID"])
         until(lambda: self.mapping(uuid)["State"] == "Enabled")
@@ -81,6 +80,88 @@ class Polling:
             if line.startswith(f"pilotlight_event_source_{name}{{") and f'"{function}"' in line
         ]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def end(self) -> None:
+        """End all mappings."""
+        for one in self.client.list_event_source_mappings()["EventSourceMappings"]:
+            self.client.delete_event_source_mapping(UUID=one["UUID"])
+
+
+class Polling(Mapped):
+    """Queues of one test's own."""
+
+    def __init__(self, harness: GatewayHarness, mq: ElasticMq, folder: Path) -> None:
+        super().__init__(harness, folder)
+        self.mq = mq
+
+    def arn(self, queue: str) -> str:
+        """Return the ARN of a queue."""
+        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"
+
+    def map(self, queue: str, function: str, **members: Any) -> str:
+        """Map a queue to a function and wait until it is polled; returns the UUID."""
+        return self.map_source(self.arn(queue), function, **members)
+
+
+class Streaming(Mapped):
+    """Streams of one test's own, and where what is given up goes."""
+
+    def __init__(
+        self,
+        harness: GatewayHarness,
+        kinesis: Kinesis,
+        dynamodb: DynamoDb,
+        moto: Moto,
+        folder: Path,
+    ) -> None:
+        super().__init__(harness, folder)
+        self.kinesis = kinesis
+        self.dynamodb = dynamodb
+        self.moto = moto
+
+    @property
+    def folder(self) -> Path:
+        """A folder of the test's own."""
+        return self._folder
+
+    def shards(self, function: str) -> dict[str, ShardState]:
+        """Return the shards of a function's mapping, as they are leased."""
+        [mapping] = self.client.list_event_source_mappings(FunctionName=function)[
+            "EventSourceMappings"
+        ]
+        leases = self.harness.events.source_leases
+        found = self.harness.call(leases.shards(mapping["UUID"]))
+        return {one.name: one for one in found if one.name and (one.finished or one.holder)}
+
+    def reset(self, function: str, position: str) -> int:
+        """Reset the mapping of a function as the command line does; returns the status."""
+        mappings = json.loads(self.harness.get("/-/eventsourcemappings")[2])["items"]
+        [name] = [
+            one["metadata"]["name"] for one in mappings if one["spec"]["function"] == function
+        ]
+        query = urlencode({"position": position})
+        return self.harness.post(f"/-/eventsourcemappings/{name}/reset?{query}")[0]
+
+    def after_a_moment(self) -> float:
+        """Return a time that is after all that came before it, once it is over."""
+        moment = time.time() + 0.01
+        until(lambda: time.time() > moment + 0.01)
+        return moment
+
+    def failures(self) -> tuple[dict[str, Any], Callable[[], list[dict[str, Any]]]]:
+        """Make a queue for failures; returns the mapping's members, and what reads it so far."""
+        sqs, found = self.moto.client("sqs"), list[dict[str, Any]]()
+        url = sqs.create_queue(QueueName=self.name())["QueueUrl"]
+        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{url.rpartition('/')[2]}"
+
+        def read() -> list[dict[str, Any]]:
+            got = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages") or ()
+            for one in got:
+                found.append(json.loads(one["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
+            return found
+
+        return {"DestinationConfig": {"OnFailure": {"Destination": arn}}}, read
 
 
 def seen(ledger: Path) -> list[dict[str, Any]]:
@@ -115,5 +196,53 @@ def polling(harness: GatewayHarness, mq: ElasticMq, tmp_path: Path) -> Iterator[
     """What a test needs; its mappings end with it."""
     found = Polling(harness, mq, tmp_path)
     yield found
-    for one in found.client.list_event_source_mappings()["EventSourceMappings"]:
-        found.client.delete_event_source_mapping(UUID=one["UUID"])
+    found.end()
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[Kinesis]:
+    """A kinesis-local."""
+    with running_kinesis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamodb() -> Iterator[DynamoDb]:
+    """A DynamoDB local."""
+    with running_dynamodb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    """A moto."""
+    with running_moto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stream_harness(
+    kinesis: Kinesis, dynamodb: DynamoDb, moto: Moto, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayHarness]:
+    """A platform."""
+    found = GatewayHarness(
+        tmp_path_factory.mktemp("pods"),
+        aws_endpoint_url=moto.url,
+        aws_endpoint_urls={"kinesis": kinesis.url, "streams.dynamodb": dynamodb.url},
+    )
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def streaming(
+    stream_harness: GatewayHarness,
+    kinesis: Kinesis,
+    dynamodb: DynamoDb,
+    moto: Moto,
+    tmp_path: Path,
+) -> Iterator[Streaming]:
+    """What a test needs; its mappings end with it."""
+    found = Streaming(stream_harness, kinesis, dynamodb, moto, tmp_path)
+    yield found
+    found.end()

@@ -13,13 +13,14 @@ from pilotlight.patterns import SQS, compile_filters
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources.queue_poller import Message, QueuePoller
+from pilotlight_gateway.event_sources.source import HeldShard
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pilotlight_gateway.event_sources.source import HeldShard, PolledMapping
+    from pilotlight_gateway.event_sources.source import PolledMapping
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:q"
 
@@ -75,12 +76,13 @@ class World:
             cast("PolledMapping", polled), self.queue, batch_size=10,
             clock=asyncio.get_running_loop().time,
         )  # fmt: skip
-        self._shard = SimpleNamespace(
-            stopping=self.stopping, report=lambda _: None, trouble=lambda _: None
+        lease: Any = None
+        self._shard = HeldShard(
+            lease, lease, report=lambda _: None, trouble=lambda _: None, stopping=self.stopping
         )
 
     def start(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self._poller.run(cast("HeldShard", self._shard)))
+        return asyncio.create_task(self._poller.run(self._shard))
 
     async def _invoke(self, event: bytes) -> Ran:
         del event

@@ -59,15 +59,15 @@ class Ledger:
     runs: list[Run] = field(default_factory=list)
 
     async def invoke(self, gateway: str, event: bytes) -> None:
-        records = json.loads(event)["Records"]
-        begun = [
-            Run(gateway, one["body"], one["attributes"].get("MessageGroupId", ""))
-            for one in records
-        ]
+        begun = [Run(gateway, *self.read(one)) for one in json.loads(event)["Records"]]
         self.runs += begun
         await asyncio.sleep(RUN_SECONDS)
         for run in begun:
             run.ended = True
+
+    def read(self, record: dict[str, Any]) -> tuple[str, str]:
+        """Return a record's body and group."""
+        return record["body"], record["attributes"].get("MessageGroupId", "")
 
     def done(self) -> set[str]:
         return {run.body for run in self.runs if run.ended}
@@ -76,8 +76,8 @@ class Ledger:
 class Gateways:
     """Gateways over one store, one database of leases and one function."""
 
-    def __init__(self, url: str) -> None:
-        self.ledger = Ledger()
+    def __init__(self, url: str, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger()
         self.resources = MemoryResources()
         self.leases: SourceLeases = memory_source_leases()
         self._url = url
@@ -133,7 +133,7 @@ class Gateways:
             return Answer(b"null", 4)
 
         async def find(_reference: Any) -> Any:
-            spec = SimpleNamespace(reserved_concurrency=None)
+            spec = SimpleNamespace(reserved_concurrency=None, role=None)
             return SimpleNamespace(timeout=1, function=SimpleNamespace(spec=spec))
 
         clients = AwsClients(settings, AwsCredentials(settings, cache))

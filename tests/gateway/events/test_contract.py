@@ -27,6 +27,6 @@ def test_the_metrics_that_the_page_lists_are_there() -> None:
     metrics = Metrics()
     rendered = metrics.render().decode()
     listed = re.findall(r"`(pilotlight_(?:async|event_source)_\w+)", PAGE.read_text())
-    assert len(listed) == 6 + 6
+    assert len(listed) == 6 + 8
     for name in listed:
         assert f"# HELP {name}" in rendered or f"# HELP {name.removesuffix('_total')}" in rendered

@@ -8,7 +8,7 @@ import pytest
 
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.events.delivery import Delivery, Destination
-from pilotlight_gateway.events.record import InvocationRecord
+from pilotlight_gateway.events.record import FailedBatch, InvocationRecord
 from tests.support.events import event
 
 QUEUE = "arn:aws:sqs:us-east-1:000000000000:q"
@@ -41,6 +41,23 @@ def test_an_end_without_a_run_is_stored_too() -> None:
     text = Delivery(record, (Destination(QUEUE),)).dump()
     assert json.loads(text)["ended"]["response"] is None
     assert Delivery.of(event("a", delivery=text)).record.ran is None
+
+
+def test_a_batch_of_a_stream_is_named_and_a_bucket_gets_it() -> None:
+    """Once it was stored and read again; its requestPayload is no part of what is told."""
+    batch = FailedBatch("uid", "shard-1", "KinesisBatchInfo", {"batchSize": 2})
+    record = InvocationRecord(
+        event("a", payload=b"whole"), "RecordAgeExceeded", "", 0, 5.5, batch=batch
+    )
+    text = Delivery(record, (Destination(QUEUE),)).dump()
+    read = Delivery.of(event("a", payload=b"whole", delivery=text)).record
+    assert read.batch == batch
+    told = json.loads(Destination(QUEUE).message(read, "us-east-1"))
+    assert told["KinesisBatchInfo"] == {"batchSize": 2}
+    assert not {"payload", "requestPayload", "responseContext"} & set(told)
+    assert told["requestContext"]["functionArn"].endswith(":function:f")
+    kept = json.loads(Destination("arn:aws:s3:::bucket").message(read, "us-east-1"))
+    assert kept == told | {"payload": "whole"}
 
 
 @pytest.mark.parametrize(

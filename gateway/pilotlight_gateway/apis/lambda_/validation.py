@@ -21,6 +21,8 @@ Shape = Mapping[str, Any]
 
 ON_DEMAND_LIMITS = {"MemorySize": 10_240, "Timeout": 900}
 """The model's limits are those of managed instances; functions on demand have lower ones."""
+DYNAMODB_LOCAL = (":ddblocal:", ":us-east-1:")
+"""DynamoDB local has its streams in a region that no pattern knows, and a user's table is there."""
 SERVICE_CHECKED = frozenset({"Runtime"})
 """Shapes whose enum the service checks itself, with an error of its own."""
 
@@ -103,6 +105,8 @@ def _texts(name: str, shape: Shape, value: str, path: str) -> Iterator[str]:
         wanted = ", ".join(shape["enum"])
         yield _failure(value, path, f"Member must satisfy enum value set: [{wanted}]")
     pattern = shape.get("pattern")
+    if name == "Arn":
+        value = value.replace(*DYNAMODB_LOCAL)
     if pattern and not re.fullmatch(_python(pattern), value):
         yield _failure(value, path, f"Member must satisfy regular expression pattern: {pattern}")
 

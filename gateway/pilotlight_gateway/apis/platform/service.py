@@ -17,7 +17,7 @@ from pilotlight_gateway.errors import UnknownOperationError
 from pilotlight_gateway.exchange import refuse_repeated
 from pilotlight_wire.archive import PACKED_LIMIT
 
-from . import artifacts, dead_letters, health, kinds, logs, manifests
+from . import artifacts, dead_letters, health, kinds, logs, manifests, mappings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,6 +94,7 @@ def _open(operation: str, path: str, handler: Handler) -> _Route:
 
 
 _KIND = f"(?P<plural>{kinds.PLURALS})"
+_MAPPING = "eventsourcemappings/{name}"
 _PROBES = (
     _open("GetLive", "live", health.get_live),
     _open("GetReady", "ready", health.get_ready),
@@ -105,6 +106,8 @@ _MANAGEMENT = (
     _route("Apply", "POST", "apply", manifests.apply, LARGEST_MANIFEST),
     _route("GetFunctionResource", "GET", "functions/{name}", manifests.get_function),
     _route("DeleteFunctionResource", "DELETE", "functions/{name}", manifests.delete_function),
+    _route("ListShards", "GET", f"{_MAPPING}/shards", mappings.list_shards),
+    _route("ResetMapping", "POST", f"{_MAPPING}/reset", mappings.reset_mapping),
     _route("ListResources", "GET", _KIND, kinds.list_resources),
     _route("GetResource", "GET", f"{_KIND}/{{name}}", kinds.get_resource),
     _route("DeleteResource", "DELETE", f"{_KIND}/{{name}}", kinds.delete_resource),

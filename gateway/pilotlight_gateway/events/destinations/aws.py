@@ -147,9 +147,11 @@ class AwsDestinations:
     ) -> None:
         event, at = record.event, datetime.fromtimestamp(record.ended_at, UTC)
         name = f"{at:%Y-%m-%dT%H.%M.%S}-{uuid.uuid5(uuid.NAMESPACE_URL, event.id)}"
+        batch = record.batch
+        place = f"{batch.mapping}/{batch.shard}" if batch else f"async/{event.function}"
         self._client("s3", keys).put_object(
             Bucket=destination.address.rpartition(":")[2],
-            Key=f"aws/lambda/async/{event.function}/{at:%Y/%m/%d}/{name}",
+            Key=f"aws/lambda/{place}/{at:%Y/%m/%d}/{name}",
             Body=destination.message(record, self._region).encode(),
             ContentType="application/json",
         )
