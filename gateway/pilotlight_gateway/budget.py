@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 __all__ = ["ByteBudget", "ByteShare"]
 
 LARGEST_SHARE = 4
-"""One may have at most the total divided by this."""
+"""One may have at most the total divided by this, if nothing else is said."""
 
 
 class ByteBudget:
@@ -52,11 +52,11 @@ class ByteBudget:
         self.left += size
         self._admit()
 
-    def share(self, owner: str) -> ByteShare:
-        """Return the share of an owner, the same while anybody has it."""
+    def share(self, owner: str, part: int = LARGEST_SHARE) -> ByteShare:
+        """Return the share of an owner, the same while anybody has it: one `part`th at most."""
         found = self._shares.get(owner)
         if found is None:
-            found = self._shares[owner] = ByteShare(self, self._total // LARGEST_SHARE)
+            found = self._shares[owner] = ByteShare(self, self._total // part)
         return found
 
     def _admit(self) -> None:

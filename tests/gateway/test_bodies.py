@@ -69,6 +69,19 @@ async def test_a_body_whose_connection_is_lost_already_was_cut_off() -> None:
     assert bodies._budget.left == 10
 
 
+async def test_one_who_sends_slowly_holds_up_nobody_else() -> None:
+    """It has half of the memory, and waits for itself."""
+    bodies = Bodies(100)
+    async with bodies.room(80, owner="slow"):
+        assert bodies._budget.left == 50
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), bodies.room(1, owner="slow"):
+                pass
+        async with bodies.room(50, owner="other"):
+            assert bodies._budget.left == 0
+    assert bodies._budget.left == 100
+
+
 def test_an_event_may_be_compressed(platform: GatewayHarness) -> None:
     """The Lambda API takes what SDKs compress; a bomb is a 413."""
     platform.create("unpacked", "def handler(event, context):\n    return event\n")
