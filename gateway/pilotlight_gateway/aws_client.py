@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,6 +23,7 @@ from pilotlight.public_addresses import connector
 from pilotlight.signing import Credentials, Signer
 
 from .aws_credentials import NoAwsCredentialsError
+from .budget import ByteBudget
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,8 +37,19 @@ __all__ = ["AwsClient", "AwsClients", "AwsError", "AwsService", "find_keys"]
 
 SECONDS = 10.0
 """For an answer, beyond what the operation itself may wait."""
-LARGEST_ANSWER = 64 << 20
+LARGEST_ANSWER = 16 << 20
+"""Bytes: ten messages or a read of a stream have ten million, and escapes."""
+MOST_ANSWERS = 2 * LARGEST_ANSWER
+"""Bytes of all answers that are read at once, beyond those that are small."""
+SMALL = 1 << 16
+MOST_VALUES = 250_000
+"""Texts, objects and arrays of an answer: each takes far more memory than the bytes it is said in.
+A read of a stream has 10,000 records."""
+LONGEST_REASON = 500
+"""Characters of what a service says is wrong: it goes into a status, and into logs."""
 _OK = 200
+_VALUE = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]', re.DOTALL)
+"""A text whose end is missing counts: to look for it again from each quote would take for ever."""
 
 
 class AwsError(PilotlightError):
@@ -44,8 +58,8 @@ class AwsError(PilotlightError):
     status = 502
 
     def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.service_code = code
+        super().__init__(_shortened(message))
+        self.service_code = code[:LONGEST_REASON]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +83,8 @@ class AwsClients:
         self._settings = settings
         self._credentials = credentials
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self.answers = ByteBudget(MOST_ANSWERS)
+        """For those that are being read."""
 
     def client(
         self, service: AwsService, *, namespace: str, account: str, region: str, url: str | None
@@ -84,13 +100,24 @@ class AwsClients:
 
     def session(self, access: AwsAccess) -> aiohttp.ClientSession:
         """Return connections that may go where a service is."""
-        settings, place = self._settings, urlsplit(access.url).netloc
-        private = access.trusted or settings.private_addresses or place in settings.private_sources
+        private = self._may_be_private(access)
         if private not in self._sessions:
             self._sessions[private] = aiohttp.ClientSession(
                 connector=connector(private=private, limit=0),  # a long poll holds a connection
+                cookie_jar=aiohttp.DummyCookieJar(),  # one account's would go with another's calls
             )
         return self._sessions[private]
+
+    def unreachable(self, access: AwsAccess, error: Exception) -> AwsError:
+        """Say why a service is not reached; of what is private nothing, not even its name."""
+        said = str(error) or type(error).__name__
+        if isinstance(error, aiohttp.ClientConnectorError) and not self._may_be_private(access):
+            return AwsError(f"{access.url} cannot be reached on the public internet")
+        return AwsError(f"{access.url} cannot be reached: {said}")
+
+    def _may_be_private(self, access: AwsAccess) -> bool:
+        settings, place = self._settings, urlsplit(access.url).netloc
+        return access.trusted or settings.private_addresses or place in settings.private_sources
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -125,16 +152,30 @@ class AwsClient:
             "Content-Type": f"application/x-amz-json-{self._service.version}",
             "X-Amz-Target": f"{self._service.target}.{operation}",
         }
-        signed = Signer(keys, self._region, self._service.scope).sign("POST", url, body, headers)
+        signer = Signer(keys, self._region, self._service.scope)
         try:
+            signed = signer.sign("POST", url, body, headers)
             async with self._clients.session(access).post(
                 url, data=body, headers=signed, allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=SECONDS + wait_seconds),
             ) as answer:  # fmt: skip
-                return _parse(answer, await _body(answer), operation)
+                return await self._read(answer, operation)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            said = str(error) or type(error).__name__
-            raise AwsError(f"{access.url} cannot be reached: {said}") from error
+            raise self._clients.unreachable(access, error) from error
+
+    async def _read(self, answer: aiohttp.ClientResponse, operation: str) -> dict[str, Any]:
+        """Read an answer; a large one once there is memory for it."""
+        budget, lent, body = self._clients.answers, 0, bytearray()
+        try:
+            async for piece in answer.content.iter_any():
+                body += piece
+                if len(body) > LARGEST_ANSWER:
+                    raise ValueError(f"more than {LARGEST_ANSWER} bytes came")
+                if len(body) > SMALL and not lent:
+                    lent = await budget.take(LARGEST_ANSWER)
+            return _parse(answer, bytes(body), operation)
+        finally:
+            budget.give(lent)
 
     async def _reached(self) -> AwsAccess:
         try:
@@ -143,19 +184,12 @@ class AwsClient:
             raise AwsError(str(error), "NoCredentials") from error
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for piece in answer.content.iter_any():
-        body += piece
-        if len(body) > LARGEST_ANSWER:
-            raise ValueError(f"more than {LARGEST_ANSWER} bytes came")
-    return bytes(body)
-
-
 def _parse(answer: aiohttp.ClientResponse, body: bytes, operation: str) -> dict[str, Any]:
+    if next(islice(_VALUE.finditer(body), MOST_VALUES, None), None):
+        raise ValueError(f"more than {MOST_VALUES} values came")
     try:
         document = json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise AwsError(f"{operation}: status {answer.status}, and no JSON object: {body[:200]!r}")
@@ -166,6 +200,12 @@ def _parse(answer: aiohttp.ClientResponse, body: bytes, operation: str) -> dict[
     code = (older or str(document.get("__type", ""))).rpartition("#")[2]
     said = document.get("message") or document.get("Message") or f"status {answer.status}"
     raise AwsError(str(said), code)
+
+
+def _shortened(message: str) -> str:
+    """Make of a stranger's message one that a status, a log and a terminal can hold."""
+    text = message if len(message) <= LONGEST_REASON else message[:LONGEST_REASON] + "…"
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 async def find_keys(given: Credentials) -> Credentials:

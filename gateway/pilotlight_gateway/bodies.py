@@ -23,7 +23,7 @@ from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from .budget import ByteBudget
+from .budget import ByteBudget, ByteShare
 from .errors import (
     ApiError,
     RequestTimeoutError,
@@ -37,12 +37,17 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["Bodies", "Body", "decompress"]
+__all__ = ["CUT_OFF", "Bodies", "Body", "decompress"]
 
 PIECE_SECONDS = 20.0
 WHOLE_SECONDS = 300.0
 MOST_BYTES = 128 << 20
 """Of all bodies that are in memory at once."""
+CUT_OFF = (ClientPayloadError, HttpProcessingError, RequestPayloadError, OSError, RuntimeError)
+"""What reading a body raises once it cannot be whole; the last one where its connection was lost
+before anything was read, as of a request that waited behind another."""
+_SHARES = 2
+"""An owner's part of that is one of so many: the largest package is about half."""
 _GZIP = zlib.MAX_WBITS | 16
 """zlib's parameter for the format of RFC 1952."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -65,9 +70,11 @@ class Bodies:
 
     @asynccontextmanager
     async def reading(
-        self, request: BaseRequest, limit: int, too_large: type[ApiError]
+        self, request: BaseRequest, limit: int, too_large: type[ApiError], *, owner: str = ""
     ) -> AsyncIterator[Body]:
         """Lend a whole body of at most `limit` bytes for as long as it is worked on.
+
+        An `owner` has half of the memory at most: who sends slowly holds up nobody else.
 
         Raises `too_large` as soon as it is more, RequestTimeoutError where it comes too slowly and
         ServiceUnavailableError where too many others are in memory for too long.
@@ -79,7 +86,7 @@ class Bodies:
             yield Body(content, hashlib.sha256(content).hexdigest())
             return
         announced = request.content_length
-        async with self.room(limit if announced is None else announced):
+        async with self.room(limit if announced is None else announced, owner=owner):
             yield await _read(request, limit, too_large)
 
     @asynccontextmanager
@@ -94,24 +101,26 @@ class Bodies:
             yield decompress(body, encoding, limit, too_large)
 
     @asynccontextmanager
-    async def room(self, size: int) -> AsyncIterator[None]:
+    async def room(self, size: int, *, owner: str = "") -> AsyncIterator[None]:
         """Lend so many bytes of memory; raises ServiceUnavailableError where none become free."""
-        lent = await self._take(size)
+        budget = self._budget.share(owner, _SHARES) if owner else self._budget
+        lent = await _take(budget, size)
         try:
             yield
         finally:
-            self._budget.give(lent)
+            budget.give(lent)
 
-    async def _take(self, size: int) -> int:
-        try:
-            async with asyncio.timeout(PIECE_SECONDS):
-                return await self._budget.take(size)
-        except TimeoutError as error:
-            raise ServiceUnavailableError(
-                f"too many large requests at once: there was no room for {size} bytes "
-                f"within {PIECE_SECONDS:.0f} s",
-                headers={"Retry-After": "5"},
-            ) from error
+
+async def _take(budget: ByteBudget | ByteShare, size: int) -> int:
+    try:
+        async with asyncio.timeout(PIECE_SECONDS):
+            return await budget.take(size)
+    except TimeoutError as error:
+        raise ServiceUnavailableError(
+            f"too many large requests at once: there was no room for {size} bytes "
+            f"within {PIECE_SECONDS:.0f} s",
+            headers={"Retry-After": "5"},
+        ) from error
 
 
 def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]) -> bytes:
@@ -163,7 +172,7 @@ async def _next_piece(request: BaseRequest, deadline: float) -> bytes:
             f"the body came too slowly: at most {PIECE_SECONDS:.0f} s between two pieces and "
             f"{WHOLE_SECONDS:.0f} s in all"
         ) from error
-    except (ClientPayloadError, HttpProcessingError, RequestPayloadError, OSError) as error:
+    except CUT_OFF as error:
         raise ValidationError("the body was cut off before its end") from error
 
 

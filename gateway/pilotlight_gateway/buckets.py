@@ -56,8 +56,7 @@ class Buckets:
             ) as answer:  # fmt: skip
                 return await _content(answer, limit)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            said = str(error) or type(error).__name__
-            raise AwsError(f"{access.url} cannot be reached: {said}") from error
+            raise self._clients.unreachable(access, error) from error
 
 
 def _target(source: S3Object) -> str:

@@ -2,14 +2,19 @@
 
 `bodies` takes from one what clients send, `invocation.dispatch.answer_buffer` from another what
 clients have not read yet. Turns go by arrival, so that a large one is not starved by small ones.
+Where one of the many could hold everything for long, each takes from a share (`ByteBudget.share`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from weakref import WeakValueDictionary
 
-__all__ = ["ByteBudget"]
+__all__ = ["ByteBudget", "ByteShare"]
+
+LARGEST_SHARE = 4
+"""One may have at most the total divided by this, if nothing else is said."""
 
 
 class ByteBudget:
@@ -19,6 +24,7 @@ class ByteBudget:
         self.left = total
         self._total = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._shares: WeakValueDictionary[str, ByteShare] = WeakValueDictionary()
 
     async def take(self, size: int) -> int:
         """Borrow bytes, all at most; waits while too few are left.
@@ -46,6 +52,13 @@ class ByteBudget:
         self.left += size
         self._admit()
 
+    def share(self, owner: str, part: int = LARGEST_SHARE) -> ByteShare:
+        """Return the share of an owner, the same while anybody has it: one `part`th at most."""
+        found = self._shares.get(owner)
+        if found is None:
+            found = self._shares[owner] = ByteShare(self, self._total // part)
+        return found
+
     def _admit(self) -> None:
         while self._waiting:
             size, turn = self._waiting[0]
@@ -55,3 +68,25 @@ class ByteBudget:
                 self.left -= size
                 turn.set_result(None)
             self._waiting.popleft()
+
+
+class ByteShare:
+    """What one of many may have of a budget: who has all of it waits, and nobody else does."""
+
+    def __init__(self, whole: ByteBudget, most: int) -> None:
+        self._whole = whole
+        self._own = ByteBudget(most)
+
+    async def take(self, size: int) -> int:
+        """Borrow bytes, as of a budget."""
+        size = await self._own.take(size)
+        try:
+            return await self._whole.take(size)
+        except asyncio.CancelledError:
+            self._own.give(size)
+            raise
+
+    def give(self, size: int) -> None:
+        """Bring bytes back."""
+        self._own.give(size)
+        self._whole.give(size)

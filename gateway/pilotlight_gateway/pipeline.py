@@ -21,6 +21,7 @@ from .apis.protocols import error_in
 from .apis.service import Request
 from .auth.authorisation import authorise
 from .auth.caller import NOBODY, RequestHead
+from .auth.credentials import parse_authorization
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
@@ -98,7 +99,9 @@ class Pipeline:
         bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
         scheme = self._services.settings.scheme
         encoding = request.headers.get("Content-Encoding", "")
-        async with bodies.reading(request, limit, too_large) as body:
+        credentials = parse_authorization(request.headers.get("Authorization", ""))
+        owner = credentials.access_key if credentials else ""
+        async with bodies.reading(request, limit, too_large, owner=owner) as body:
             caller = verify(body.sha256)
             async with bodies.decompressed(body.content, encoding, limit, too_large) as content:
                 call = Call(

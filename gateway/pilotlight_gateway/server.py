@@ -1,7 +1,6 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
 would stay open; here they do not, nor do those whose client reads nothing of an answer. (A head
 whose beginning came in one piece with the request before is seen by aiohttp's parser alone, and
 ends as an idle connection does.) Bodies have deadlines of their own and stay as they came
@@ -19,11 +18,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from aiohttp import ClientPayloadError, HttpVersion11, web
-from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError, LineTooLong
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 from aiohttp.web_request import BaseRequest
 
 from .apis.protocols import error_in
+from .bodies import CUT_OFF
 from .connections import Connection
 from .errors import (
     ApiError,
@@ -170,7 +170,7 @@ class _GuardedConnection(Connection):
         await response.write_eof()
         if self.transport is not None:
             self.transport.write_eof()
-            with suppress(TimeoutError, ClientPayloadError, HttpProcessingError, OSError):
+            with suppress(TimeoutError, *CUT_OFF):
                 async with asyncio.timeout(LINGER_SECONDS):
                     while piece := await request.content.readany():  # noqa: ASYNC110  a pace
                         await asyncio.sleep(len(piece) / DISCARD_RATE)

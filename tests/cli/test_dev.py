@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 import yaml
 
+from pilotlight_cli.commands.dev import _log_to_standard_error
 from pilotlight_local.state_folder import FORMAT
 from tests.support.dev_process import DevProcess
 from tests.support.platform import (
@@ -298,3 +300,23 @@ def test_a_second_signal_does_not_wait_for_running_calls(tmp_path: Path) -> None
         assert platform.stop() == -signal.SIGTERM
         assert running.exception(20) is not None
     DevProcess(state=tmp_path / "state").stop()
+
+
+def test_what_fails_is_logged_without_what_variables_hold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Keys and tokens are among them, and the page of a terminal is soon shared."""
+    before = structlog.get_config()
+    given = {"token": "of-somebody"}
+    try:
+        _log_to_standard_error()
+        try:
+            given["other"]
+        except KeyError:
+            structlog.get_logger().exception("request failed")
+    finally:
+        structlog.configure(**before)
+    said = capsys.readouterr().err
+    assert "request failed" in said
+    assert "KeyError" in said
+    assert given["token"] not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import json
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
@@ -174,3 +175,14 @@ def test_a_mistake_is_usage_and_told_the_near_one(
     assert ended.value.code == 2
     printed = capsys.readouterr()
     assert (printed.out, wanted in printed.err) == ("", True)
+
+
+@pytest.mark.parametrize("flag", ["--body", "--account", "--region"])
+def test_what_is_no_text_is_a_mistake_of_the_call(
+    flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell hands on any bytes, and JSON can hold none that are no UTF-8."""
+    with pytest.raises(SystemExit) as caught:
+        entry.main(["generate-event", "sqs", flag, os.fsdecode(b"\xff")])
+    assert caught.value.code == 2
+    assert "text in UTF-8 is expected" in capsys.readouterr().err

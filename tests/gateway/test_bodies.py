@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import zlib
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiohttp import StreamReader
+from aiohttp.base_protocol import BaseProtocol
 
-from pilotlight_gateway.bodies import decompress
+from pilotlight_gateway.bodies import Bodies, decompress
 from pilotlight_gateway.errors import (
     ApiError,
     RequestTooLargeError,
@@ -51,6 +55,31 @@ def test_what_is_refused(encoding: str, body: bytes, error: type[ApiError]) -> N
     """A bomb is never held: no more than the limit is unpacked."""
     with pytest.raises(error):
         decompress(body, encoding, 2, RequestTooLargeError)
+
+
+async def test_a_body_whose_connection_is_lost_already_was_cut_off() -> None:
+    """Its request waited behind another, whose client went away; nothing of it is our failure."""
+    loop = asyncio.get_running_loop()
+    content = StreamReader(BaseProtocol(loop), 1 << 16, loop=loop)
+    request: Any = SimpleNamespace(content=content, content_length=5, headers={})
+    bodies = Bodies(10)
+    with pytest.raises(ValidationError, match="cut off"):
+        async with bodies.reading(request, 10, RequestTooLargeError):
+            pass
+    assert bodies._budget.left == 10
+
+
+async def test_one_who_sends_slowly_holds_up_nobody_else() -> None:
+    """It has half of the memory, and waits for itself."""
+    bodies = Bodies(100)
+    async with bodies.room(80, owner="slow"):
+        assert bodies._budget.left == 50
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0), bodies.room(1, owner="slow"):
+                pass
+        async with bodies.room(50, owner="other"):
+            assert bodies._budget.left == 0
+    assert bodies._budget.left == 100
 
 
 def test_an_event_may_be_compressed(platform: GatewayHarness) -> None:

@@ -42,3 +42,25 @@ async def test_who_gives_up_waiting_blocks_nobody_and_keeps_nothing() -> None:
     with suppress(asyncio.CancelledError):
         await third
     assert budget.left == 4
+
+
+async def test_one_has_no_more_than_its_share_and_others_do_not_wait_for_it() -> None:
+    """Also if it gives up while it waits for the whole."""
+    budget = ByteBudget(40)
+    greedy, other = budget.share("greedy"), budget.share("other")
+    assert budget.share("greedy") is greedy
+    assert await greedy.take(50) == 10
+    waiting = asyncio.create_task(greedy.take(1))
+    assert await other.take(3) == 3
+    await asyncio.sleep(0)
+    assert (waiting.done(), budget.left) == (False, 27)
+    greedy.give(10)
+    assert (await waiting, budget.left) == (1, 36)
+    await budget.take(36)
+    waiting = asyncio.create_task(greedy.take(9))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiting
+    budget.give(36)
+    assert await greedy.take(9) == 9

@@ -209,8 +209,16 @@ async def _end(*tasks: asyncio.Task[object]) -> None:
 
 
 def _log_to_standard_error() -> None:
-    """Keep the platform's own warnings apart from what the console shows."""
+    """Keep the platform's own warnings apart from what the console shows.
+
+    What went wrong is shown without the values of variables: keys and tokens are among them.
+    """
+    *before, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     structlog.configure(
+        processors=[*before, plain],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -20,11 +20,28 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+
+class _Text(click.ParamType[str]):
+    """What JSON can hold: a shell hands on any bytes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail("text in UTF-8 is expected", param, ctx)
+        return str(value)
+
+
 _SHARED = (
-    click.option("--account", default="000000000000", show_default=True, help="12 digits."),
+    click.option(
+        "--account", default="000000000000", type=_Text(), show_default=True, help="12 digits."
+    ),
     click.option(
         "--region",
         default="us-east-1",
+        type=_Text(),
         envvar=["AWS_REGION", "AWS_DEFAULT_REGION"],
         show_default=True,
     ),
@@ -67,7 +84,7 @@ def _flag(parameter: inspect.Parameter) -> Callable[[Any], Any]:
         f"--{parameter.name.replace('_', '-')}",
         parameter.name,
         default=default,
-        type=click.IntRange(min=0) if isinstance(default, int) else str,
+        type=click.IntRange(min=0) if isinstance(default, int) else _Text(),
         multiple=repeated,
         show_default=bool(default),
         help=_REPEATED.get(parameter.name, "May be repeated.") if repeated else None,

@@ -19,6 +19,8 @@ __all__ = ["compile_pattern"]
 
 _MOST_BRANCHES = 1000
 """EventBridge refuses patterns whose `$or`s multiply to more combinations."""
+_MOST_CONDITIONS = 10_000
+"""Of all combinations together."""
 _RESERVED = frozenset({
     "exactly", "equals-ignore-case", "prefix", "suffix", "anything-but", "exists", "wildcard",
     "numeric", "cidr", "=", "<", "<=", ">", ">=", "regex", "not-wildcard", "not-equals-ignore-case",
@@ -85,6 +87,8 @@ class _Compiler:
                 branches = self.object(value, inner, branches, reserved)
             else:
                 condition = _condition(name, value, inner)
+                if sum(map(len, branches)) > _MOST_CONDITIONS:
+                    raise PatternError(f"more than {_MOST_CONDITIONS} conditions", inner)
                 branches = [branch | {inner: condition} for branch in branches]
         return branches
 

@@ -42,6 +42,11 @@ class Condition:
     absent: bool
     """Also where the field is not there."""
 
+    @property
+    def steps(self) -> int:
+        """How many comparisons a value may take."""
+        return 1 + len(self.tests)
+
     def holds(self, value: object) -> bool:
         """Say whether a value, no object and no array, is one of these."""
         return _key(value) in self.exact or any(test(value) for test in self.tests)
@@ -109,20 +114,24 @@ def _exists(operand: Any) -> Test:
 
 def _prefix(operand: Any) -> Test:
     if isinstance(operand, Members):
-        return _ignoring_case(_sole("prefix", operand), after=".*")
+        match = _ignoring_case(_sole("prefix", operand)).match
+        return lambda value: isinstance(value, str) and match(value) is not None
     text = _string("prefix", operand)
     return lambda value: isinstance(value, str) and value.startswith(text)
 
 
 def _suffix(operand: Any) -> Test:
     if isinstance(operand, Members):
-        return _ignoring_case(_sole("suffix", operand), before=".*")
+        # From the end, as a prefix: to look for it everywhere takes the product of both lengths.
+        match = _ignoring_case(_sole("suffix", operand), backwards=True).match
+        return lambda value: isinstance(value, str) and match(value[::-1]) is not None
     text = _string("suffix", operand)
     return lambda value: isinstance(value, str) and value.endswith(text)
 
 
 def _equals_ignore_case(operand: Any) -> Test:
-    return _ignoring_case(_string("equals-ignore-case", operand))
+    match = _ignoring_case(_string("equals-ignore-case", operand)).fullmatch
+    return lambda value: isinstance(value, str) and match(value) is not None
 
 
 def _wildcard(operand: Any) -> Test:
@@ -220,16 +229,16 @@ def _string(name: str, operand: Any) -> str:
     return operand
 
 
-def _ignoring_case(text: str, *, before: str = "", after: str = "") -> Test:
+def _ignoring_case(text: str, *, backwards: bool = False) -> re.Pattern[str]:
     """Match each character in its lower or upper form, alone, as event-ruler does: ß is also SS."""
-    forms = "".join(_forms(character) for character in text)
-    match = re.compile(before + forms + after, re.DOTALL).fullmatch
-    return lambda value: isinstance(value, str) and match(value) is not None
+    characters = reversed(text) if backwards else text
+    return re.compile("".join(_forms(one, backwards=backwards) for one in characters))
 
 
 @functools.lru_cache(maxsize=1024)
-def _forms(character: str) -> str:
-    forms = sorted({re.escape(character.lower()), re.escape(character.upper())})
+def _forms(character: str, *, backwards: bool) -> str:
+    step = -1 if backwards else 1
+    forms = sorted({re.escape(one[::step]) for one in (character.lower(), character.upper())})
     return forms[0] if len(forms) == 1 else f"(?:{'|'.join(forms)})"
 
 

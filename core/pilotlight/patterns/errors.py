@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["PatternError"]
+__all__ = ["PatternError", "UnjudgedError"]
 
 
 class PatternError(ValueError):
@@ -16,3 +16,7 @@ class PatternError(ValueError):
     def inside(self, path: str) -> PatternError:
         """Return the same error, its place being inside another."""
         return PatternError(self.reason, path + self.where)
+
+
+class UnjudgedError(Exception):
+    """To say whether an event matches would take a pattern too long."""

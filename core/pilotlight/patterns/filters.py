@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .compiler import compile_pattern
-from .errors import PatternError
+from .errors import PatternError, UnjudgedError
+from .matching import Work
 from .numbers import load_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,10 @@ class FilterCriteria:
         self._content = content
 
     def accepts(self, record: Mapping[str, Any]) -> bool:
-        """Say whether the function gets a record, in Lambda's form; no filters accept all."""
+        """Say whether the function gets a record, in Lambda's form; no filters accept all.
+
+        It gets one, too, that takes too long to judge: whatever is not wanted is lost.
+        """
         if not self._patterns:
             return True
         shown = dict(record)
@@ -73,7 +77,11 @@ class FilterCriteria:
             shown |= record[self._content.inside]
         forms = {key: _decoded(shown.get(key), self._content) for key in self._content.keys}
         shown |= {key: value for key, value in forms.items() if value is not None}
-        return any(one.accepts(shown, forms) for one in self._patterns)
+        work = Work()
+        try:
+            return any(one.accepts(shown, forms, work) for one in self._patterns)
+        except UnjudgedError:
+            return True
 
 
 def compile_filters(patterns: Sequence[str], content: Content) -> FilterCriteria:
@@ -102,13 +110,13 @@ class _Filter:
         }
         self._as_text = pattern.fields & set(content.keys)
 
-    def accepts(self, shown: Mapping[str, Any], forms: Mapping[str, Any]) -> bool:
+    def accepts(self, shown: Mapping[str, Any], forms: Mapping[str, Any], work: Work) -> bool:
         # With `$or` a filter may take both forms: then the pattern alone decides.
         for key in self._as_json ^ self._as_text:
             wanted = (dict, list) if key in self._as_json else str
             if not isinstance(forms[key], wanted):
                 return False
-        return self._pattern.matches(shown)
+        return self._pattern.matches(shown, work)
 
 
 def _decoded(content: Any, where: Content) -> Any:

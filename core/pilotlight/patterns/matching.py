@@ -4,6 +4,8 @@ Arrays are looked into: a field of several values holds if one of them does. Of 
 objects, what is asked of several fields must be found in one and the same object: event-ruler's
 array consistency. It takes fields in the order of their names; a field is absent if no object has
 it that is still possible after the fields before.
+
+Patterns and events are strangers': how much work one match may be is bounded.
 """
 
 from __future__ import annotations
@@ -13,8 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .conditions import Condition
+from .errors import UnjudgedError
 
-__all__ = ["Branch", "Pattern"]
+__all__ = ["Branch", "Pattern", "Work"]
+
+MOST_STEPS = 250_000
+"""Of one match, some tens of milliseconds: values times the conditions that they are compared with,
+and the places in arrays that are kept in mind."""
 
 Branch = tuple[tuple[str, Condition], ...]
 """Fields by their path, such as `detail.state`, in the order of their names."""
@@ -33,11 +40,30 @@ class Pattern:
         """The paths that it asks for, such as `detail.state`."""
         self._root = _tree(self.fields)
 
-    def matches(self, event: Mapping[str, Any]) -> bool:
-        """Say whether an event, parsed JSON (`load_json`), holds what is asked for."""
-        found, arrays = _find(event, self._root)
+    def matches(self, event: Mapping[str, Any], work: Work | None = None) -> bool:
+        """Say whether an event, parsed JSON (`load_json`), holds what is asked for.
+
+        Raises UnjudgedError where that is too much work, of which several may share one measure.
+        """
+        work = work or Work()
+        found, arrays = _find(event, self._root, work)
         holds = _holds_in_arrays if arrays else _holds
-        return any(holds(branch, found) for branch in self._branches)
+        return any(holds(branch, found, work) for branch in self._branches)
+
+
+class Work:
+    """What is left of the work that one match may be."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self) -> None:
+        self._left = MOST_STEPS
+
+    def spend(self, steps: int) -> None:
+        """Take note of steps; raises UnjudgedError."""
+        self._left -= steps
+        if self._left < 0:
+            raise UnjudgedError(f"more than {MOST_STEPS} steps would say whether an event matches")
 
 
 class _Node:
@@ -52,19 +78,30 @@ class _Node:
 
 
 def _tree(paths: Iterable[str]) -> _Node:
-    """Lay out the ways to fields; a name in an event may hold points: `a.b` is `b` in `a` too."""
-    nodes: defaultdict[tuple[str, ...], _Node] = defaultdict(_Node)
+    """Lay out the ways to fields, a node for each name."""
+    root = _Node()
     for path in paths:
-        names = tuple(path.split("."))
-        nodes[names].path = path
-        for start in range(len(names)):
-            for end in range(start + 1, len(names) + 1):
-                step = ".".join(names[start:end])
-                nodes[names[:start]].steps[step] = nodes[names[:end]]
-    return nodes[()]
+        node = root
+        for name in path.split("."):
+            node = node.steps.setdefault(name, _Node())
+        node.path = path
+    return root
 
 
-def _find(event: Mapping[str, Any], root: _Node) -> tuple[_Found, int]:
+def _step(node: _Node, name: str) -> _Node | None:
+    """Go on by a name of an event, which may hold points: `a.b` is `b` in `a` too."""
+    step = node.steps.get(name)
+    if step is not None or "." not in name:
+        return step
+    step = node
+    for part in name.split("."):
+        step = step.steps.get(part)
+        if step is None:
+            return None
+    return step
+
+
+def _find(event: Mapping[str, Any], root: _Node, work: Work) -> tuple[_Found, int]:
     """Collect the values of the fields asked for, and count the arrays with more inside."""
     found: _Found = defaultdict(list)
     arrays = 0
@@ -73,7 +110,7 @@ def _find(event: Mapping[str, Any], root: _Node) -> tuple[_Found, int]:
         value, node, place = left.pop()
         if isinstance(value, Mapping):
             for name, inner in value.items():
-                step = node.steps.get(name)
+                step = _step(node, name)
                 if step is not None:
                     left.append((inner, step, place))
         elif isinstance(value, list):
@@ -81,6 +118,7 @@ def _find(event: Mapping[str, Any], root: _Node) -> tuple[_Found, int]:
             for index, inner in enumerate(value):
                 if isinstance(inner, dict | list):
                     nested = True
+                    work.spend(len(place) + 1)
                     left.append((inner, node, place | {(arrays, index)}))
                 elif node.path is not None:
                     found[node.path].append((inner, place))
@@ -90,27 +128,30 @@ def _find(event: Mapping[str, Any], root: _Node) -> tuple[_Found, int]:
     return found, arrays
 
 
-def _holds(branch: Branch, found: _Found) -> bool:
+def _holds(branch: Branch, found: _Found, work: Work) -> bool:
     """Say whether each field holds, where no array stands in between."""
     for path, condition in branch:
         values = found.get(path)
         if values is None:
             if not condition.absent:
                 return False
-        elif not any(condition.holds(value) for value, _ in values):
+            continue
+        work.spend(len(values) * condition.steps)
+        if not any(condition.holds(value) for value, _ in values):
             return False
     return True
 
 
-def _holds_in_arrays(branch: Branch, found: _Found) -> bool:
+def _holds_in_arrays(branch: Branch, found: _Found, work: Work) -> bool:
     """Say whether there are elements of the arrays in which all fields hold together."""
     possible = {_NOWHERE}
     for position, (path, condition) in enumerate(branch):
         values = found.get(path, [])
+        work.spend(len(values) * condition.steps)
         holding = {place for value, place in values if condition.holds(value)}
-        reached = {before | place for before, place in _consistent(possible, holding)}
+        reached = {before | place for before, place in _consistent(possible, holding, work)}
         if condition.absent:
-            reached |= possible - _seeing(possible, {place for _, place in values})
+            reached |= possible - _seeing(possible, {place for _, place in values}, work)
         if not reached:
             return False
         # Arrays that no later field is in say no more; kept, their elements would multiply.
@@ -121,13 +162,16 @@ def _holds_in_arrays(branch: Branch, found: _Found) -> bool:
     return True
 
 
-def _seeing(possible: set[_Place], places: set[_Place]) -> set[_Place]:
+def _seeing(possible: set[_Place], places: set[_Place], work: Work) -> set[_Place]:
     """Return what is possible and agrees with one of the places."""
     known = _arrays(possible)
-    return {before for before, _ in _consistent(possible, {_within(one, known) for one in places})}
+    agreeing = {_within(one, known) for one in places}
+    return {before for before, _ in _consistent(possible, agreeing, work)}
 
 
-def _consistent(possible: set[_Place], places: set[_Place]) -> Iterator[tuple[_Place, _Place]]:
+def _consistent(
+    possible: set[_Place], places: set[_Place], work: Work
+) -> Iterator[tuple[_Place, _Place]]:
     """Pair what names no array with two different elements.
 
     By their common part, so that long arrays do not cost their length squared.
@@ -140,6 +184,7 @@ def _consistent(possible: set[_Place], places: set[_Place]) -> Iterator[tuple[_P
                 partners[_within(place, common)].append(place)
             for one in before:
                 for place in partners.get(_within(one, common), ()):
+                    work.spend(1 + len(one))
                     yield one, place
 
 

@@ -31,7 +31,7 @@ DEFAULT_RETRIES = 2
 DEFAULT_EVENT_AGE = 21_600
 """Seconds: six hours."""
 
-_ACCOUNT = r"arn:aws[a-zA-Z-]*:%s:[a-z0-9-]+:\d{12}:"
+_ACCOUNT = r"arn:aws[a-zA-Z-]*:%s:[a-z0-9-]+:[0-9]{12}:"
 ADDRESSES = {
     "sqs": re.compile(_ACCOUNT % "sqs" + r"[A-Za-z0-9_-]{1,80}"),
     "sns": re.compile(_ACCOUNT % "sns" + r"[A-Za-z0-9_-]{1,256}"),

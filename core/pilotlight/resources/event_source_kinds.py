@@ -57,7 +57,7 @@ class SourceKind:
 
 
 def _arn(service: str, resource: str) -> re.Pattern[str]:
-    return re.compile(rf"arn:aws[a-zA-Z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}")
+    return re.compile(rf"arn:aws[a-zA-Z-]*:{service}:[a-z0-9-]+:[0-9]{{12}}:{resource}")
 
 
 def _url(scheme: str, path: str) -> re.Pattern[str]:

@@ -7,6 +7,7 @@ sends is what a manifest says; what a kind of source allows is in `event_source_
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -30,6 +31,14 @@ def _check_failure_destination(text: str) -> str:
             f"{text!r}: the ARN of an SQS queue, an SNS topic or an S3 bucket is expected, or "
             "kafka://TOPIC"
         )
+    return text
+
+
+def _check_moment(text: str | None) -> str | None:
+    try:
+        datetime.fromisoformat(text or "1970-01-01")
+    except ValueError as error:
+        raise ValueError(f"{text!r} came, a time that there is is expected") from error
     return text
 
 
@@ -150,9 +159,9 @@ class EventSourceMappingSpec(Model):
     starting_position: Literal["TRIM_HORIZON", "LATEST", "AT_TIMESTAMP"] | None = Field(
         default=None, description="Where a stream is read from at first."
     )
-    starting_position_timestamp: str | None = Field(
+    starting_position_timestamp: Annotated[str | None, AfterValidator(_check_moment)] = Field(
         default=None,
-        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?Z$",
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$",
         description="With AT_TIMESTAMP, such as 2026-01-01T00:00:00Z.",
     )
     parallelization_factor: int | None = Field(

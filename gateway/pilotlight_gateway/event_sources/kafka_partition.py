@@ -83,6 +83,7 @@ class PartitionReader:
         partition: TopicPartition,
     ) -> None:
         spec, window = polled.mapping.spec, polled.mapping.spec.maximum_batching_window_in_seconds
+        self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
         kind = SOURCE_KINDS["kafka"]
         self.partition = partition
         self.stopping = asyncio.Event()
@@ -141,7 +142,7 @@ class PartitionReader:
             return
         name = f"{given.topic}-{given.partition}-{given.offset}"
         encoded = json.dumps(document, separators=(",", ":")).encode()
-        lent = await self._polled.services.polled_bytes.take(len(encoded))
+        lent = await self._budget.take(len(encoded))
         record = StreamRecord(name, "", given.timestamp / 1000, document, encoded, lent)
         self._read.append(_Read(given.offset, record))
         self._batcher.add(Gathered(record, len(encoded) + 1, time.monotonic()))
@@ -162,7 +163,7 @@ class PartitionReader:
 
     def _give_back(self, read: _Read) -> None:
         if read.record is not None:
-            self._polled.services.polled_bytes.give(read.record.lent)
+            self._budget.give(read.record.lent)
 
     async def _commit(self) -> None:
         """Keep how far all is done with, as often as it takes; raises CommitFailedError."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.errors import ConflictError, NotFoundError, PilotlightError
+from pilotlight.errors import ConflictError, NotFoundError, PilotlightError, UnavailableError
 from pilotlight.resources import MAPPINGS_BY_SOURCE, EventSourceMapping
 from pilotlight_gateway.errors import ApiError, NotSupportedError
 from pilotlight_gateway.event_queue.source_leases import ROOT, LostShardError
@@ -40,6 +40,8 @@ LEASE_SECONDS = 10.0
 ROUND_SECONDS = 3.0
 STATUS_SECONDS = 5.0
 """Between two writes of a mapping's status that only its last result changes."""
+LONGEST_ERROR = 500
+"""Characters, of one that nobody foresaw."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds before a source that failed is polled again."""
 
@@ -62,6 +64,10 @@ class _Known:
     standing: Standing = field(default_factory=Standing)
     written_at: float = 0.0
     """When nothing but its last result was written."""
+    checked: int = -1
+    """The generation that `problem` is of."""
+    problem: str | None = None
+    """What its kind of source does not allow: to compile filters takes time."""
 
 
 class Keeper:
@@ -157,7 +163,7 @@ class Keeper:
 
     def _refusal(self, mapping: EventSourceMapping) -> SourceError | None:
         """Say why a mapping that `kubectl` let through is not polled."""
-        if (problem := mapping.problem()) is not None:
+        if (problem := self._problem(mapping)) is not None:
             return SourceError(problem, "Invalid")
         others = self._services.cache.by(MAPPINGS_BY_SOURCE, mapping.pair)
         if (rival := mapping.rival(others)) is not None:
@@ -166,6 +172,12 @@ class Keeper:
                 "Duplicate",
             )
         return None
+
+    def _problem(self, mapping: EventSourceMapping) -> str | None:
+        known = self._known.setdefault(mapping.metadata.uid, _Known())
+        if known.checked != mapping.metadata.generation:
+            known.checked, known.problem = mapping.metadata.generation, mapping.problem()
+        return known.problem
 
     def _take_up(self, leases: list[ShardLease], polled: dict[str, EventSourceMapping]) -> None:
         """Poll what is held, and let go at once of what another holds now."""
@@ -218,6 +230,7 @@ class Keeper:
         """Poll a shard until it is given back, whatever its source does."""
         pause = FIRST_PAUSE
         while not shard.stopping.is_set():
+            begun_at = time.monotonic()
             try:
                 await (await self._make(mapping)).run(shard)
             except LostShardError as error:
@@ -227,9 +240,11 @@ class Keeper:
                 shard.trouble(_as_trouble(error))
             except Exception as error:
                 log.exception("event source failed", mapping=str(mapping.key))
-                shard.trouble(SourceError(repr(error), "InternalError"))
+                shard.trouble(SourceError(repr(error)[:LONGEST_ERROR], "InternalError"))
             if shard.stopping.is_set():
                 break
+            if time.monotonic() - begun_at > LONGEST_PAUSE:
+                pause = FIRST_PAUSE  # it went well in between
             await shard.rest(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
         with suppress(PilotlightError):  # it ends by itself, then
@@ -261,10 +276,16 @@ class Keeper:
             return
         if not self._may_write(uid, mapping.status, status):
             return
-        with suppress(NotFoundError, ConflictError):
+        try:
             await self._services.resources.write_status(
                 mapping.model_copy(update={"status": status})
             )
+        except (NotFoundError, ConflictError):
+            pass  # a later round sees what is there now
+        except UnavailableError:
+            raise
+        except PilotlightError as error:  # of this one alone: the others' are written
+            log.warning("status not written", mapping=str(mapping.key), error=str(error))
 
     def _may_write(
         self, uid: str, before: EventSourceMappingStatus, after: EventSourceMappingStatus

@@ -22,10 +22,10 @@ from pilotlight_gateway.events.attempt import Ran
 from .batching import Batcher, Gathered
 from .concurrency import Concurrency
 from .responses import MalformedResponseError, failed_items
-from .source import Pause, SourceError, result_of
+from .source import Pause, SourceError, Turn, result_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from pilotlight_gateway.events.attempt import Outcome
 
@@ -36,6 +36,8 @@ __all__ = ["RECORDS", "Message", "Queue", "QueuePoller"]
 RECORDS = (b'{"Records":[', b"]}")
 """The frame of most events."""
 MOST_RECEIVERS = 10
+EMPTY_SECONDS = 1.0
+"""Between two receives of an empty queue, whose service may not know what a long poll is."""
 IDLE_SECONDS = 60.0
 """Without messages, after which a backlog is begun on anew."""
 SETTLE_TRIES = 5
@@ -123,7 +125,7 @@ class QueuePoller:
         self._batcher: Batcher[Message] = Batcher(batch_size, window)
         scaling = spec.scaling_config
         self._concurrency = Concurrency(scaling.maximum_concurrency if scaling else None)
-        self._budget = polled.services.polled_bytes
+        self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
         self._held: set[Message] = set()
         self._running: dict[asyncio.Task[None], frozenset[str]] = {}
         """By batch the groups that it has messages of."""
@@ -138,7 +140,7 @@ class QueuePoller:
             asyncio.create_task(self._dispatch(shard)),
         ]
         try:
-            await self._receive_all(shard)
+            await self._receive_all(shard, helpers)
             await self._tell()
             await self._end()
         finally:
@@ -152,23 +154,27 @@ class QueuePoller:
         async with self._changed:
             await self._changed.wait_for(lambda: not self._running and not self._batcher)
 
-    async def _receive_all(self, shard: HeldShard) -> None:
-        """Keep a receiver going until the shard is given up."""
+    async def _receive_all(self, shard: HeldShard, helpers: list[asyncio.Task[None]]) -> None:
+        """Keep a receiver going until the shard is given up; raises what one did not foresee."""
         self._add_receiver(shard)
         while self._receivers.tasks:
-            await asyncio.wait(self._receivers.tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                [*self._receivers.tasks, *helpers], return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                task.result()
+            self._receivers.tasks -= done
 
     def _add_receiver(self, shard: HeldShard) -> None:
         self._receivers.wanted += 1
-        task = asyncio.create_task(self._receive(shard))
-        self._receivers.tasks.add(task)
-        task.add_done_callback(self._receivers.tasks.discard)
+        self._receivers.tasks.add(asyncio.create_task(self._receive(shard)))
 
     async def _receive(self, shard: HeldShard) -> None:
         """Receive until the shard is given up; one of several ends when little comes."""
         most = min(self._queue.largest_receive, self._batch_size)
         pause: Pause | None = None
         while await self._has_room(shard):
+            asked_at = self._clock()
             try:
                 # After trouble an empty queue answers at once, so that its end is soon known.
                 messages = await self._queue.receive(most, 0 if pause else self._wait_seconds)
@@ -179,6 +185,8 @@ class QueuePoller:
                 await shard.rest(pause.longer())
                 continue
             shard.trouble(None)
+            if not messages and pause is None:
+                await shard.rest(asked_at + EMPTY_SECONDS - self._clock())
             pause = None
             if len(messages) < most and self._receivers.wanted > 1:
                 self._receivers.wanted -= 1
@@ -204,12 +212,20 @@ class QueuePoller:
             return
         self._receivers.last_at = now
         metrics.polled.inc(len(messages))
-        accepted = [one for one in messages if self._polled.filters.accepts(one.record)]
+        accepted = [one async for one in self._accepted(messages)]
         await self._hold(accepted, now)
         if others := [one for one in messages if one not in accepted]:
             metrics.filtered.inc(len(others))
             await self._queue.delete(others)
             metrics.deleted.inc(len(others))
+
+    async def _accepted(self, messages: Sequence[Message]) -> AsyncIterator[Message]:
+        """Yield what the function gets."""
+        turn = Turn()
+        for one in messages:
+            if self._polled.filters.accepts(one.record):
+                yield one
+            await turn.end()
 
     async def _hold(self, messages: Sequence[Message], now: float) -> None:
         """Keep messages hidden from here on, and batch them once there is memory for them."""

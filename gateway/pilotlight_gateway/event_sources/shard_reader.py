@@ -27,7 +27,7 @@ from pilotlight_gateway.invocation.invocation import LARGEST_EVENT
 from .batch_runner import BatchRunner
 from .batching import Batcher, Gathered
 from .checkpoint import Checkpoint, Progress
-from .source import Pause, SourceError
+from .source import Pause, SourceError, Turn
 from .stream import ExpiredIteratorError, Position, SlowDownError, TrimmedError
 from .windows import Window
 
@@ -73,6 +73,7 @@ class ShardReader:
         self._since = 0.0
         """What came before is not for the function, where the stream cannot tell."""
         self._progress = Progress()
+        self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
         self._bytes = 0
         self._lanes = self._make_lanes()
         self._changed = asyncio.Condition()
@@ -112,7 +113,7 @@ class ShardReader:
             for task in (*tasks, watch):
                 task.cancel()
             await asyncio.gather(*tasks, watch, return_exceptions=True)
-            self._polled.services.polled_bytes.give(self._bytes)
+            self._budget.give(self._bytes)
         if not self._shard.stopping.is_set():
             await self._shard.save(self._checkpoint.dump(), finished=True)
 
@@ -196,8 +197,10 @@ class ShardReader:
         since = self._since // self._stream.precision * self._stream.precision
         records = [one for one in page.records if one.arrived_at >= since]
         filtered: list[StreamRecord] = []
+        turn = Turn()
         for record in records:
             self._progress.read(record)
+            await turn.end()
             if self._polled.filters.accepts(record.record):
                 await self._gather(record)
             else:
@@ -215,7 +218,7 @@ class ShardReader:
 
     async def _gather(self, record: StreamRecord) -> None:
         record.encoded = json.dumps(record.record, separators=(",", ":")).encode()
-        record.lent = await self._polled.services.polled_bytes.take(len(record.encoded))
+        record.lent = await self._budget.take(len(record.encoded))
         self._bytes += record.lent
         lane = self._lanes[zlib.crc32(record.key.encode()) % len(self._lanes)]
         lane.batcher.add(Gathered(record, len(record.encoded) + 1, self._clock()))
@@ -256,7 +259,7 @@ class ShardReader:
         last = self._progress.done(records)
         lent = sum(one.lent for one in records)
         self._bytes -= lent
-        self._polled.services.polled_bytes.give(lent)
+        self._budget.give(lent)
         checkpoint = replace(
             self._checkpoint,
             window={"start": window.start, "state": window.state} if window else None,

@@ -9,6 +9,7 @@ whose messages are settled one by one.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.services import Services
 
 
-__all__ = ["HeldShard", "Pause", "PolledMapping", "Source", "SourceError", "result_of"]
+__all__ = ["HeldShard", "Pause", "PolledMapping", "Source", "SourceError", "Turn", "result_of"]
 
 
 class SourceError(PilotlightError):
@@ -51,8 +52,22 @@ class SourceError(PilotlightError):
         self.reason = reason
 
 
+TURN_SECONDS = 0.01
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before what could not be done is tried again."""
+
+
+class Turn:
+    """A while of work, such as to judge large records; then what else waits has its turn."""
+
+    def __init__(self) -> None:
+        self._until = time.monotonic() + TURN_SECONDS
+
+    async def end(self) -> None:
+        """Let others go on, once the while is over."""
+        if time.monotonic() > self._until:
+            await asyncio.sleep(0)
+            self._until = time.monotonic() + TURN_SECONDS
 
 
 @dataclass(slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight_gateway.aws_client import AwsError, AwsService
 
@@ -12,7 +14,7 @@ from .queue_poller import RECORDS, Message, QueuePoller
 from .source import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pilotlight_gateway.aws_client import AwsClient
 
@@ -34,6 +36,12 @@ _REASONS = {
 }
 _OLDER_CODES = {"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue"}
 """As Lambda's messages call it, though the queue's service may have the newer name alone."""
+_LONGEST_VISIBILITY = 43_200
+_LONGEST_FAILURE = 500
+"""Characters."""
+_TEXTS = ("MessageId", "ReceiptHandle", "Body", "MD5OfBody")
+
+log = structlog.get_logger()
 
 
 class SqsSource:
@@ -68,7 +76,7 @@ class SqsSource:
         found = await _call(
             self._client, "GetQueueAttributes", {"QueueUrl": url, "AttributeNames": names}
         )
-        visibility = float(found.get("Attributes", {}).get("VisibilityTimeout", 30))
+        visibility = _visibility(found)
         timeout = await self._polled.timeout()
         if visibility < timeout:
             raise SourceError(
@@ -105,7 +113,13 @@ class SqsQueue:
             "MessageAttributeNames": ["All"],
         }
         found = await _call(self._client, "ReceiveMessage", asked, wait_seconds=wait_seconds)
-        return [_message(one, self._arn) for one in found.get("Messages") or ()]
+        messages = found.get("Messages") or []
+        if not isinstance(messages, list) or len(messages) > most:
+            raise SourceError(f"ReceiveMessage: a list of at most {most} Messages is expected")
+        if strange := [one for one in messages if not _is_message(one)]:
+            # They stay, as what fails does, until the queue gives them up: others do not wait.
+            log.warning("messages not understood", source=self._arn, count=len(strange))
+        return [_message(one, self._arn) for one in messages if _is_message(one)]
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Delete messages; raises SourceError."""
@@ -134,8 +148,8 @@ class SqsQueue:
             asked = {"QueueUrl": self._url, "Entries": entries}
             answer = await _call(self._client, operation, asked)
             for failure in answer.get("Failed") or ():
-                if not failure.get("SenderFault", True):
-                    raise SourceError(f"{operation}: {failure.get('Message') or failure}")
+                if not (isinstance(failure, dict) and failure.get("SenderFault", True)):
+                    raise SourceError(f"{operation}: {str(failure)[:_LONGEST_FAILURE]}")
 
 
 async def _call(
@@ -151,6 +165,45 @@ async def _call(
         own = code in {"", "NoCredentials"}
         reason = _REASONS.get(code, "Unreachable")
         raise SourceError(f"{'' if own else said}{error}", reason) from error
+
+
+def _visibility(found: dict[str, Any]) -> float:
+    """Read for how long a queue hides messages; raises SourceError."""
+    attributes = found.get("Attributes")
+    text = attributes.get("VisibilityTimeout", "30") if isinstance(attributes, dict) else "30"
+    try:
+        seconds = int(str(text)[:10])
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= _LONGEST_VISIBILITY:
+        raise SourceError(
+            f"GetQueueAttributes: a VisibilityTimeout of 0 to {_LONGEST_VISIBILITY} seconds is "
+            f"expected, {str(text)[:10]!r} came"
+        )
+    return float(seconds)
+
+
+def _is_message(given: Any) -> bool:
+    """Say whether something is a message of SQS; what stands in for it may say anything."""
+    if not isinstance(given, dict) or not _are_texts(given.get(name) for name in _TEXTS):
+        return False
+    system, own = given.get("Attributes") or {}, given.get("MessageAttributes") or {}
+    return (
+        isinstance(system, dict)
+        and _are_texts(system.values())
+        and isinstance(given.get("MD5OfMessageAttributes", ""), str)
+        and isinstance(own, dict)
+        and all(isinstance(one, dict) and _is_attribute(one) for one in own.values())
+    )
+
+
+def _is_attribute(given: dict[str, Any]) -> bool:
+    values = [given.get(name) for name in ("StringValue", "BinaryValue")]
+    return _are_texts((given.get("DataType"), *(one for one in values if one is not None)))
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(one, str) for one in values)
 
 
 def _message(given: dict[str, Any], arn: str) -> Message:

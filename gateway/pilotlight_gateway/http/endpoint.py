@@ -127,7 +127,7 @@ class HttpEndpoint:
         self._limit(match)
         found = await self._authorisation.check_head(match)
         verify = await self._authorisation.check_signed_head(request, match)
-        async with self._reading(request) as body:
+        async with self._reading(request, match.site.namespace) as body:
             found |= self._authorisation.check_signature(match, verify, body.sha256)
             incoming = replace(match.request, body=body.content)
             match = replace(match, request=incoming, authorizer=found)
@@ -137,10 +137,12 @@ class HttpEndpoint:
         return await _whole(answer, match)
 
     @asynccontextmanager
-    async def _reading(self, request: BaseRequest) -> AsyncIterator[Body]:
+    async def _reading(self, request: BaseRequest, owner: str) -> AsyncIterator[Body]:
         """Read a body; what is wrong with it is said as sites say it."""
         try:
-            reading = self._bodies.reading(request, LARGEST_EVENT, errors.RequestTooLargeError)
+            reading = self._bodies.reading(
+                request, LARGEST_EVENT, errors.RequestTooLargeError, owner=owner
+            )
             async with reading as body:
                 yield body
         except errors.ApiError as error:
@@ -160,11 +162,11 @@ class HttpEndpoint:
         """Queue what was pushed for the function; nothing, as of a confirmation, is 200."""
         if not match.account:
             raise HttpError(502)
-        for one in pushed:
-            event = _json(one.event, 400)
-            if len(event) > LARGEST_ASYNC_EVENT:
-                raise HttpError(413)
-            await self._enqueue(match, event, one.dedup_key)
+        events = [(_json(one.event, 400), one.dedup_key) for one in pushed]
+        if any(len(event) > LARGEST_ASYNC_EVENT for event, _ in events):
+            raise HttpError(413)  # of all: none is kept
+        for event, key in events:
+            await self._enqueue(match, event, key)
         return HttpResponse(202 if pushed else 200)
 
     async def _enqueue(self, match: Match, event: bytes, key: str) -> None:

@@ -84,3 +84,11 @@ def test_what_lambda_refuses_is_refused_with_its_place() -> None:
         compile_filters([json.dumps({"a": ["x" * 4096]})], SQS)
     with pytest.raises(PatternError, match="11 filters came, at most 10"):
         compile_filters(['{"a": [1]}'] * 11, SQS)
+
+
+def test_a_record_that_takes_too_long_to_judge_is_not_lost() -> None:
+    """The function gets it: whatever is not wanted would be deleted."""
+    pattern = json.dumps({"body": {"a": [{"prefix": str(at)} for at in range(150)]}})
+    filters = compile_filters([pattern], SQS)
+    assert filters.accepts({"body": json.dumps({"a": ["x"] * 50_000})})
+    assert not filters.accepts({"body": json.dumps({"a": ["x"] * 500})})

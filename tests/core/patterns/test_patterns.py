@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotlight.patterns import PatternError, compile_pattern, load_json
+from pilotlight.patterns.errors import UnjudgedError
 from tests.support.event_ruler import verdicts
 from tests.support.pattern_pairs import pairs
 
@@ -99,7 +100,7 @@ def test_deep_patterns_and_events_are_no_crash() -> None:
     with pytest.raises(PatternError, match="too many levels"):
         compile_pattern(deep)
     event: Any = 1
-    for _ in range(5000):
+    for _ in range(500):
         event = [event]
     assert compile_pattern('{"a": [1]}').matches({"a": event})
 
@@ -114,6 +115,57 @@ def test_long_arrays_cost_their_length_and_not_its_square() -> None:
     assert not pattern.matches(event)
     assert pattern.matches(event | {"a": [*odd_and_even, {"x": 1, "y": 1}]})
     assert time.process_time() - began < 5
+
+
+MANY = 100_000
+CHAIN = ["p" + ".m" * level for level in range(8)]
+COSTLY: list[tuple[Any, Any]] = [
+    ({"a": [{"prefix": str(at)} for at in range(200)]}, {"a": ["x"] * MANY}),
+    # Arrays that all stay of interest to the last field: their elements would multiply.
+    (
+        {f"{path}.{name}": [1] for path in CHAIN for name in "az"},
+        {path: [{"a": 1, "z": 1}] * 10 for path in CHAIN},
+    ),
+    ({"a": {"x": [1]}}, {"a": json.loads("[" * 500 + ",".join(["{}"] * MANY) + "]" * 500)}),
+]
+
+
+@pytest.mark.parametrize(("pattern", "event"), COSTLY, ids=["values", "arrays", "levels"])
+def test_what_would_take_too_long_is_not_judged(pattern: Any, event: Any) -> None:
+    """A pattern and an event of one stranger hold nobody up, nor do they fill memory."""
+    compiled = compile_pattern(json.dumps(pattern))
+    began = time.process_time()
+    with pytest.raises(UnjudgedError):
+        compiled.matches(event)
+    assert time.process_time() - began < 2
+
+
+def test_a_pattern_costs_its_length_and_not_its_square() -> None:
+    """A field's name may have thousands of points; `$or`s may multiply what stands beside them."""
+    began = time.process_time()
+    compiled = compile_pattern(json.dumps({"a." * 2000 + "a": [1]}))
+    assert compiled.matches({"a." * 1000 + "a": {"a." * 999 + "a": 1}})
+    pattern: dict[str, Any] = {"$or": [{"a": [1]}, {"b": [1]}]}
+    choices = pattern
+    for _ in range(8):
+        choices["x"] = {"$or": [{"a": [1]}, {"b": [1]}]}
+        choices = choices["x"]
+    pattern |= {f"k{at}": [1] for at in range(330)}
+    with pytest.raises(PatternError, match="more than 10000 conditions at k"):
+        compile_pattern(json.dumps(pattern))
+    assert time.process_time() - began < 1
+
+
+def test_a_long_text_costs_its_length_whatever_case_it_may_have() -> None:
+    """Of a suffix the end alone is looked at, and ß is still also SS."""
+    suffix = compile_pattern(json.dumps({"a": [{"suffix": {"equals-ignore-case": "x" * 2000}}]}))
+    began = time.process_time()
+    assert not suffix.matches({"a": "x" * 1_000_000 + "y"})
+    assert suffix.matches({"a": "y" + "X" * 1_000_000})
+    assert time.process_time() - began < 1
+    street = {"a": [{"suffix": {"equals-ignore-case": "straße"}}]}
+    assert matches(street, {"a": "BERGSTRASSE"})
+    assert not matches(street, {"a": "bergstrasse"})
 
 
 NAMES = ["a", "$or", "prefix", "suffix", "numeric", "anything-but", "exists", "cidr", "wildcard",

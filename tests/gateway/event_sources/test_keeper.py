@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pilotlight.cache import Cache
-from pilotlight.errors import UnavailableError
+from pilotlight.errors import InvalidResourceError, UnavailableError
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, Key, ObjectMeta
 from pilotlight_gateway.event_sources.keeper import Keeper
 from pilotlight_gateway.event_sources.source import SourceError
@@ -259,6 +259,48 @@ async def test_trouble_is_told_and_the_source_polled_again(
     assert [(one.status, one.reason) for one in status.conditions] == [("False", "NotFound")]
     world.polls.failure = None
     await until(lambda: world.polls.of("a") == {"q"})
+
+
+async def test_a_status_that_cannot_be_written_keeps_no_other_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One account's mapping must not silence the others'."""
+    names = ("first", "second", "third")
+    for name in names:
+        await world.put(name)
+    write = world.resources.write_status
+
+    async def refuse(mapping: Any) -> Any:
+        if mapping.metadata.name != "third":
+            raise InvalidResourceError("too large")
+        return await write(mapping)
+
+    monkeypatch.setattr(world.resources, "write_status", refuse)
+    await world.start("a")
+    await until_status(world, "third", lambda status: status.state == "Enabled")
+
+
+async def test_filters_are_compiled_once_a_generation(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not in every round, for a hostile pattern may take its time."""
+    checks = 0
+    problem = EventSourceMapping.problem
+
+    def counted(mapping: EventSourceMapping) -> str | None:
+        nonlocal checks
+        checks += 1
+        return problem(mapping)
+
+    monkeypatch.setattr(EventSourceMapping, "problem", counted)
+    mapping = await world.put("q")
+    await world.start("a")
+    await until_status(world, "q", lambda status: status.state == "Enabled")
+    spec = mapping.spec.model_copy(update={"enabled": False})
+    stored = await world.stored("q")
+    await world.resources.replace(stored.model_copy(update={"spec": spec}))
+    await until_status(world, "q", lambda status: status.state == "Disabled")
+    assert checks <= 2
 
 
 async def test_of_two_mappings_of_one_pair_the_older_is_polled(world: World) -> None:

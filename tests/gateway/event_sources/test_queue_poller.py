@@ -13,13 +13,14 @@ from pilotlight.patterns import SQS, compile_filters
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources.queue_poller import RECORDS, Message, QueuePoller
+from pilotlight_gateway.event_sources.source import HeldShard
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pilotlight_gateway.event_sources.source import HeldShard, PolledMapping
+    from pilotlight_gateway.event_sources.source import PolledMapping
 
 ARN = "arn:aws:sqs:us-east-1:000000000000:q"
 
@@ -35,12 +36,16 @@ class StubQueue:
     visibility: float = 1000.0
     largest_receive: int = 10
     frame: tuple[bytes, bytes] = RECORDS
+    knows_long_polls: bool = True
+    failure: Exception | None = None
 
     async def receive(self, most: int, wait_seconds: float) -> list[Message]:
         self.asked.append(wait_seconds)
+        if self.failure is not None:
+            raise self.failure
         found, self.waiting = self.waiting[:most], self.waiting[most:]
         if not found:
-            await asyncio.sleep(wait_seconds)
+            await asyncio.sleep(wait_seconds if self.knows_long_polls else 0)
         self.received += len(found)
         return found
 
@@ -75,12 +80,13 @@ class World:
             cast("PolledMapping", polled), self.queue, batch_size=10,
             clock=asyncio.get_running_loop().time,
         )  # fmt: skip
-        self._shard = SimpleNamespace(
-            stopping=self.stopping, report=lambda _: None, trouble=lambda _: None
+        lease: Any = None
+        self._shard = HeldShard(
+            lease, lease, report=lambda _: None, trouble=lambda _: None, stopping=self.stopping
         )
 
     def start(self) -> asyncio.Task[None]:
-        return asyncio.create_task(self._poller.run(cast("HeldShard", self._shard)))
+        return asyncio.create_task(self._poller.run(self._shard))
 
     async def _invoke(self, event: bytes) -> Ran:
         del event
@@ -97,17 +103,17 @@ async def settled(world: World) -> None:
 
 
 async def test_it_holds_no_more_than_the_gateways_memory_for_records() -> None:
-    """What does not fit waits in the receivers, and all of it is given back."""
-    world = World(messages=100, size=1000, budget=25_000)
+    """Its account's share is a quarter; the rest waits in the receivers, and all is given back."""
+    world = World(messages=100, size=1000, budget=100_000)
     task = world.start()
     await settled(world)
-    assert 0 <= world.budget.left < 1_100
+    assert 75_000 <= world.budget.left < 76_100
     assert world.queue.received < 100
     world.go.set()
     world.stopping.set()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert world.budget.left == 25_000
+    assert world.budget.left == 100_000
 
 
 async def test_it_receives_only_while_a_batch_more_may_run() -> None:
@@ -145,3 +151,28 @@ async def test_more_run_while_a_backlog_lasts() -> None:
     assert 45 <= world.begun <= 58
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.looptime
+async def test_an_empty_queue_that_answers_at_once_is_asked_once_a_second() -> None:
+    """What stands in for SQS may not wait, and would keep the gateway busy."""
+    world = World(messages=0, size=10, budget=1 << 20)
+    world.queue.knows_long_polls = False
+    task = world.start()
+    await asyncio.sleep(9.5)
+    assert len(world.queue.asked) == 10
+    world.stopping.set()
+    await task
+
+
+@pytest.mark.looptime
+async def test_what_nobody_foresaw_ends_the_poll_and_is_raised() -> None:
+    """So that its keeper tells of it; it would look as if nothing came."""
+    world = World(messages=130, size=10, budget=1 << 20)
+    world.go.set()
+    task = world.start()
+    await asyncio.sleep(30)
+    world.queue.failure = KeyError("Body")
+    with pytest.raises(KeyError):
+        await task
+    assert world.budget.left == 1 << 20

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pilotlight_gateway.event_sources.source import SourceError
+from pilotlight_gateway.event_sources.sqs import SqsQueue, SqsSource
 
 from .conftest import bodies, seen, until
 
@@ -270,3 +276,63 @@ def test_a_mapping_that_is_disabled_leaves_messages_where_they_are(polling: Poll
     assert updated["State"] in {"Enabling", "Enabled"}
     until(lambda: bodies(ledger) == ["a"])
     until(lambda: polling.mapping(uuid)["State"] == "Enabled")
+
+
+GOOD = {"MessageId": "m", "ReceiptHandle": "h", "Body": "b", "MD5OfBody": "x"}
+
+
+def answering(**answers: Any) -> Any:
+    """Make a client of a service that answers each operation so."""
+
+    async def call(operation: str, document: dict[str, Any], *, wait_seconds: float = 0.0) -> Any:
+        del document, wait_seconds
+        return answers[operation]
+
+    return SimpleNamespace(call=call)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {}, [], "x", GOOD | {"Body": 1}, GOOD | {"MessageId": ["x"]},
+        GOOD | {"ReceiptHandle": None}, GOOD | {"Attributes": [1]},
+        GOOD | {"Attributes": {"SentTimestamp": [[]]}}, GOOD | {"MessageAttributes": [1]},
+        GOOD | {"MessageAttributes": {"a": 1}}, GOOD | {"MessageAttributes": {"a": {}}},
+        GOOD | {"MessageAttributes": {"a": {"DataType": "String", "StringValue": {}}}},
+        GOOD | {"MD5OfMessageAttributes": {}},
+    ],
+)  # fmt: skip
+async def test_a_message_that_is_none_of_sqs_keeps_no_other_from_its_function(strange: Any) -> None:
+    """It stays in the queue, as what fails does; what stands in for SQS may say anything."""
+    client = answering(ReceiveMessage={"Messages": [strange, GOOD]})
+    queue = SqsQueue(client, "u", "arn:aws:sqs:us-east-1:000000000000:q", 30.0)
+    assert [one.id for one in await queue.receive(10, 0)] == ["m"]
+
+
+@pytest.mark.parametrize("messages", ["x", {"a": 1}, 1, [GOOD] * 11])
+async def test_what_is_no_list_of_messages_is_said(messages: Any) -> None:
+    client = answering(ReceiveMessage={"Messages": messages})
+    queue = SqsQueue(client, "u", "arn:aws:sqs:us-east-1:000000000000:q", 30.0)
+    with pytest.raises(SourceError, match="a list of at most 10 Messages is expected"):
+        await queue.receive(10, 0)
+
+
+@pytest.mark.parametrize(
+    "seconds", ["abc", "nan", "inf", "-5", "1e3", "43201", "9" * 5000, None, []]
+)
+async def test_a_visibility_that_no_queue_has_is_refused(seconds: Any) -> None:
+    """Messages are kept hidden by it: no endless wait, and no loop, may come of it."""
+    client = answering(
+        GetQueueUrl={"QueueUrl": "u"},
+        GetQueueAttributes={"Attributes": {"VisibilityTimeout": seconds}},
+    )
+    spec = SimpleNamespace(event_source_arn="arn:aws:sqs:us-east-1:000000000000:q", endpoint=None)
+    polled: Any = SimpleNamespace(
+        mapping=SimpleNamespace(spec=spec),
+        reference=SimpleNamespace(namespace="n", account="a"),
+        services=SimpleNamespace(
+            aws_clients=SimpleNamespace(client=lambda *_, **__: client)
+        ),
+    )  # fmt: skip
+    with pytest.raises(SourceError, match="a VisibilityTimeout of 0 to 43200 seconds is expected"):
+        await SqsSource(polled).check()

@@ -181,6 +181,21 @@ async def test_each_alert_is_an_alarm() -> None:
     assert (await refused("alertmanager", {"alerts": [odd]})).status == 400
 
 
+@pytest.mark.parametrize("address", ["http://[", "http://\u2100/", "http://p/?" + "a=1&" * 10_000])
+async def test_an_alert_whose_link_is_no_address_is_an_alarm(address: str) -> None:
+    """What is watched is then not said, and parsing takes no time."""
+    alert = {"status": "firing", "labels": {"alertname": "Slow"}, "generatorURL": address}
+    (one,) = await pushed("alertmanager", {"alerts": [alert]})
+    assert one.event["alarmData"]["configuration"] == {"metrics": []}
+
+
+async def test_a_notification_is_not_thousands_of_events() -> None:
+    """Whoever may send it could fill the queue at once."""
+    alert = {"status": "firing", "labels": {"alertname": "Slow"}}
+    assert len(await pushed("alertmanager", {"alerts": [alert] * 1000})) == 1000
+    assert (await refused("alertmanager", {"alerts": [alert] * 1001})).status == 413
+
+
 NAMES = ["Records", "s3", "Event", "alerts", "status", "labels", "alertname", "generatorURL",
          "Type", "annotations", "specversion", "id", "source", "type", "subject",
          "data_base64"]  # fmt: skip
@@ -327,6 +342,9 @@ async def test_what_is_not_signed_by_the_topic_is_refused(topic: Topic) -> None:
     assert guarded.value.status == 503
     with pytest.raises(HttpError, match="raw delivery"):
         await received(topic, b"raw")
+    odd: dict[str, Any] = topic.message() | {"SignatureVersion": ["2"]}
+    with pytest.raises(HttpError, match="a message of SNS with SignatureVersion"):
+        await received(topic, odd)
 
 
 @pytest.fixture(scope="module", autouse=True)

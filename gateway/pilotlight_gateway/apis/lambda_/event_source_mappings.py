@@ -215,7 +215,12 @@ def _member(name: str) -> str:
 def _time(moment: float | str) -> str:
     if isinstance(moment, str):
         return moment
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except (ValueError, OverflowError, OSError) as error:
+        raise InvalidParameterValueError(
+            f"StartingPositionTimestamp: {moment} is no time"
+        ) from error
 
 
 def _check(services: Services, mapping: EventSourceMapping) -> None:

@@ -70,7 +70,7 @@ async def _package(
     if given == ["ZipFile"]:
         yield _decode(code["ZipFile"])
         return
-    async with services.bodies.room(PACKED_LIMIT):
+    async with services.bodies.room(PACKED_LIMIT, owner=caller.account):
         yield await _of_bucket(services, code, caller)
 
 

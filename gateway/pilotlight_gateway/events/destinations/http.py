@@ -58,6 +58,7 @@ class HttpDestination:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=SECONDS),
                 connector=connector(private=self._private),
+                cookie_jar=aiohttp.DummyCookieJar(),  # tenants' addresses would fill it
             )
         return self._session
 

@@ -11,6 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
+from pilotlight_gateway.http.errors import HttpError
+
 from .pushed import Pushed, malformed, read_object, time_of
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["events"]
 
 _EXPECTED = "a notification of Alertmanager: a JSON object with alerts"
+MOST_ALERTS = 1000
+"""Of a notification: each is an event; Alertmanager sends fewer where `max_alerts` says so."""
+_MOST_PARAMETERS = 100
 _STATES = {"firing": ("ALARM", "OK"), "resolved": ("OK", "ALARM")}
 
 
@@ -27,6 +32,8 @@ async def events(match: Match) -> list[Pushed]:
     alerts = read_object(match, _EXPECTED).get("alerts")
     if not isinstance(alerts, list):
         raise malformed(_EXPECTED)
+    if len(alerts) > MOST_ALERTS:
+        raise HttpError(413, f"{len(alerts)} alerts came, at most {MOST_ALERTS} are expected")
     return [_pushed(alert, match) for alert in alerts]
 
 
@@ -62,8 +69,11 @@ def _pushed(alert: Any, match: Match) -> Pushed:
 
 def _configuration(alert: dict[str, Any], annotations: dict[str, str]) -> dict[str, Any]:
     """Say what is watched: Prometheus tells its expression in the alert's link to itself."""
-    query = urlsplit(str(alert.get("generatorURL") or "")).query
-    expressions = parse_qs(query).get("g0.expr", [])
+    try:
+        query = urlsplit(str(alert.get("generatorURL") or "")).query
+        expressions = parse_qs(query, max_num_fields=_MOST_PARAMETERS).get("g0.expr", [])
+    except ValueError:  # it is no address
+        expressions = []
     metrics = [{"id": "alert", "expression": one, "returnData": True} for one in expressions]
     description = annotations.get("description")
     return {"metrics": metrics} | ({"description": description} if description else {})

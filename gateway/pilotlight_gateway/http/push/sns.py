@@ -77,7 +77,7 @@ class Sns:
     async def _verify(self, message: dict[str, str], hosts: list[str]) -> None:
         address = _checked(message.get("SigningCertURL", ""), hosts)
         certificate = await self._certificate(address)
-        key, hashed = certificate.public_key(), _HASHES.get(message.get("SignatureVersion", ""))
+        key, hashed = certificate.public_key(), _HASHES.get(message["SignatureVersion"])
         if hashed is None or not isinstance(key, RSAPublicKey):
             raise malformed("SignatureVersion 1 or 2, with an RSA key,")
         try:
@@ -136,7 +136,7 @@ def _read(match: Match) -> dict[str, Any]:
     fields = _FIELDS.get(str(message.get("Type")))
     if fields is None:
         raise malformed(_EXPECTED)
-    needed = {*fields, "Signature", "SigningCertURL"} - {"Subject"}
+    needed = {*fields, "Signature", "SignatureVersion", "SigningCertURL"} - {"Subject"}
     wrong = [name for name in sorted(needed) if not isinstance(message.get(name), str)]
     if wrong:
         raise malformed(f"a message of SNS with {', '.join(wrong)}")

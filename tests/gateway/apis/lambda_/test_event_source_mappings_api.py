@@ -271,6 +271,32 @@ def test_what_a_manifest_says_the_api_shows(platform: GatewayHarness, client: An
     wait_for_state(client, listed["UUID"], "Enabled")
 
 
+@pytest.mark.parametrize("moment", [1e300, -1e20, 1e15, "2026-99-99T99:99:99Z", "soon"])
+def test_a_time_that_there_is_not_is_refused(platform: GatewayHarness, moment: Any) -> None:
+    """By both doors: stored, it would break every list of the account's mappings."""
+    asked = {
+        "FunctionName": "handles", "StartingPosition": "AT_TIMESTAMP",
+        "EventSourceArn": "arn:aws:kinesis:us-east-1:000000000000:stream/s",
+        "StartingPositionTimestamp": moment,
+    }  # fmt: skip
+    path = "/2015-03-31/event-source-mappings/"
+    status, _, _ = platform.post(path, json.dumps(asked).encode())
+    assert status == 400
+    spec = {
+        "function": "handles", "eventSourceArn": asked["EventSourceArn"],
+        "startingPosition": "AT_TIMESTAMP", "startingPositionTimestamp": str(moment),
+    }  # fmt: skip
+    manifest = {
+        "apiVersion": "pilotlight.dev/v1alpha1", "kind": "EventSourceMapping",
+        "metadata": {"name": "never"}, "spec": spec,
+    }  # fmt: skip
+    assert platform.post("/-/apply", json.dumps(manifest).encode())[0] == 400
+    for name in ("\u0662\u0660\u0662\u0666-01-01T00:00:00Z", "0000-01-01T00:00:00Z"):
+        spec["startingPositionTimestamp"] = name
+        assert platform.post("/-/apply", json.dumps(manifest).encode())[0] == 400
+    assert platform.get(path)[0] == 200
+
+
 def test_a_manifest_that_breaks_a_rule_is_refused(platform: GatewayHarness) -> None:
     manifest = {
         "apiVersion": "pilotlight.dev/v1alpha1", "kind": "EventSourceMapping",
