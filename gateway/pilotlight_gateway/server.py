@@ -1,11 +1,9 @@
 """Listeners, and how long a connection may take: HTTP in, requests out to a handler.
 
 aiohttp parses. It has no deadline for a request's head, so silent connections and half-sent heads
-would stay open; here they do not, nor do those whose client reads nothing of an answer. (A head
-whose beginning came in one piece with the request before is seen by aiohttp's parser alone, and
-ends as an idle connection does.) Bodies have deadlines of their own and stay as they came
-(`bodies`). What is no request is refused here, in the gateway's words; what a request means,
-`pipeline` knows.
+would stay open; here they do not, nor do those whose client reads nothing of an answer. Bodies have
+deadlines of their own and stay as they came (`bodies`). What is no request is refused here, in the
+gateway's words; what a request means, `pipeline` knows.
 """
 
 from __future__ import annotations
@@ -56,6 +54,7 @@ LONGEST_HEADER = LONGEST_TARGET + 1
 """Name and value, in bytes. Another number, as aiohttp's error says the limit and not the part."""
 MOST_HEADERS = 128
 
+_HEAD_END = b"\r\n\r\n"
 _HOST = re.compile(r"[A-Za-z0-9._~%-]*(?::\d*)?|\[[0-9A-Fa-f:.]+\](?::\d*)?")
 """RFC 3986, section 3.2.2, without what no name has in practice; empty in HTTP/1.0."""
 
@@ -106,15 +105,17 @@ class Server:
 class _GuardedConnection(Connection):
     """A connection that ends where a request's head takes too long, or where nobody reads."""
 
-    __slots__ = ("_arriving", "_head_timer", "_request")
+    __slots__ = ("_arriving", "_head_timer", "_piece", "_request")
 
     _head_timer: asyncio.TimerHandle | None
     _request: BaseRequest | None
     _arriving: bool
-    """Whether bytes of the next head came while a request was answered."""
+    """Whether bytes of the next head came before a request was answered."""
+    _piece: bytes
+    """What came with the end of a head, until its request begins."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._head_timer, self._request, self._arriving = None, None, False
+        self._head_timer, self._request, self._arriving, self._piece = None, None, False, b""
         super().connection_made(transport)
         # The kernel looks: also once everything has been handed to it, and after a `close`.
         transport.get_extra_info("socket").setsockopt(
@@ -125,7 +126,8 @@ class _GuardedConnection(Connection):
     def data_received(self, data: bytes) -> None:
         if self._request is None:
             self._arm()
-        elif self._request.content.is_eof():
+            self._piece = self._piece if _HEAD_END in self._piece else data
+        elif data and self._request.content.is_eof():  # aiohttp calls this with nothing, too
             self._arriving = True
         super().data_received(data)
 
@@ -149,7 +151,10 @@ class _GuardedConnection(Connection):
     def begin(self, request: BaseRequest) -> None:
         """Take note that a head is whole."""
         self._disarm()
-        self._request, self._arriving = request, False
+        _, _, behind = self._piece.partition(_HEAD_END)
+        chunked = "Transfer-Encoding" in request.headers  # whose end nobody here knows
+        self._arriving = not chunked and len(behind) > (request.content_length or 0)
+        self._request, self._piece = request, b""
 
     def end(self, request: BaseRequest) -> None:
         """Take note that a request has been answered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 from contextlib import suppress
@@ -78,6 +79,41 @@ def test_a_second_head_that_does_not_come_is_given_up(
             client.settimeout(10)
             rest = b"".join(iter(lambda: client.recv(65536), b""))
             assert rest.startswith(b"HTTP/1.1 200") is meanwhile
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        b"GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n",
+        (
+            b"POST /2015-03-31/functions/none/invocations HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Length: 2\r\n\r\n{}"
+        ),
+    ],
+)
+def test_a_head_that_began_with_the_request_before_is_given_up(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, whole: bytes
+) -> None:
+    """And a connection without one stays for the next request, however late."""
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    for more in (whole[:20], b""):
+        with socket.create_connection(("127.0.0.1", platform.port), timeout=1) as client:
+            client.sendall(whole + more)
+            _answer(client)
+            if more:
+                assert client.recv(65536) == b""
+            else:
+                with pytest.raises(TimeoutError):
+                    client.recv(65536)
+                client.sendall(whole)
+                _answer(client)
+
+
+def _answer(client: socket.socket) -> None:
+    """Read one answer whole."""
+    answer = http.client.HTTPResponse(client)
+    answer.begin()
+    assert answer.read()
 
 
 def test_a_body_that_does_not_come_is_given_up(
