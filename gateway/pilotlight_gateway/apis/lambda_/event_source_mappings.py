@@ -51,6 +51,7 @@ __all__ = [
     "UNSUPPORTED_OF_MAPPINGS",
     "create_event_source_mapping",
     "delete_event_source_mapping",
+    "find_mapping",
     "get_event_source_mapping",
     "list_event_source_mappings",
     "update_event_source_mapping",
@@ -140,9 +141,12 @@ async def delete_event_source_mapping(services: Services, call: Call) -> Reply:
 
 
 async def _find(services: Services, call: Call) -> EventSourceMapping:
-    """Read the mapping that a request names from the store; raises ResourceNotFoundException."""
-    known = services.cache.by(MAPPINGS_BY_UID, str(call.input["UUID"]))
-    for one in known:
+    return await find_mapping(services, call, str(call.input["UUID"]))
+
+
+async def find_mapping(services: Services, call: Call, uuid: str) -> EventSourceMapping:
+    """Read a mapping of the caller's from the store; raises ResourceNotFoundException."""
+    for one in services.cache.by(MAPPINGS_BY_UID, uuid):
         if one.metadata.namespace == call.caller.namespace:
             try:
                 return await services.resources.get(EventSourceMapping, one.key)

@@ -18,6 +18,7 @@ from . import (
     functions,
     invoke,
     provisioned,
+    tags,
     versions,
 )
 
@@ -55,11 +56,14 @@ LAMBDA: dict[str, Handler] = {
     "ListFunctionUrlConfigs": function_urls.list_function_url_configs,
     "ListFunctions": functions.list_functions,
     "ListProvisionedConcurrencyConfigs": provisioned.list_provisioned_concurrency,
+    "ListTags": tags.list_tags,
     "ListVersionsByFunction": versions.list_versions_by_function,
     "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "PutFunctionEventInvokeConfig": event_invoke_config.put_event_invoke_config,
     "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency,
+    "TagResource": tags.tag_resource,
+    "UntagResource": tags.untag_resource,
     "UpdateAlias": aliases.update_alias,
     "UpdateEventSourceMapping": event_source_mappings.update_event_source_mapping,
     "UpdateFunctionCode": function_updates.update_function_code,

@@ -58,6 +58,17 @@ def wait_for_state(client: Any, uuid: str, state: str) -> dict[str, Any]:
     return answer
 
 
+def test_tags_of_a_mapping(client: Any) -> None:
+    """Given with it, and changed by its ARN."""
+    arn = client.create_event_source_mapping(
+        EventSourceArn=SQS + "orders", FunctionName="handles", Tags={"team": "a"}
+    )["EventSourceMappingArn"]
+    client.tag_resource(Resource=arn, Tags={"more": "1"})
+    assert client.list_tags(Resource=arn)["Tags"] == {"team": "a", "more": "1"}
+    client.untag_resource(Resource=arn, TagKeys=["team"])
+    assert client.list_tags(Resource=arn)["Tags"] == {"more": "1"}
+
+
 def test_a_mapping_from_its_creation_to_its_end(client: Any) -> None:
     """Defaults, states and what an update changes are Lambda's."""
     made = client.create_event_source_mapping(EventSourceArn=SQS + "orders", FunctionName="handles")
