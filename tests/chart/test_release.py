@@ -59,6 +59,7 @@ def test_every_image_is_pinned(tmp_path: Path) -> None:
     [
         ("", "no digest for docker.io/pilotlight/"),
         ("{image} sha256:abc", "no digest: 'sha256:abc'"),
+        ("{image} sha256:abc and more", "no digest: 'sha256:abc and more'"),
     ],
 )
 def test_no_image_is_left_out(tmp_path: Path, first: str, said: str) -> None:

@@ -83,5 +83,6 @@ def make_source(services: Services, account: str, mapping: EventSourceMapping) -
             services=services,
             filters=filters_of(spec, kind),
             metrics=services.metrics.event_sources.of(namespace, mapping.metadata.name, name),
+            kind=kind,
         )
     )

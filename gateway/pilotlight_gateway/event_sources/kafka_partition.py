@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import structlog
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight_gateway.event_queue.source_leases import Shard
 
 from .batch_runner import BatchRunner
@@ -82,9 +81,7 @@ class PartitionReader:
         consumer: Any,
         partition: TopicPartition,
     ) -> None:
-        spec, window = polled.mapping.spec, polled.mapping.spec.maximum_batching_window_in_seconds
         self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
-        kind = SOURCE_KINDS["kafka"]
         self.partition = partition
         self.stopping = asyncio.Event()
         self.position = 0
@@ -93,9 +90,7 @@ class PartitionReader:
         self._shard = shard
         self._consumer = consumer
         self._committed = 0
-        self._batcher: Batcher[StreamRecord] = Batcher(
-            spec.batch_size or kind.batch_size, kind.window if window is None else window
-        )
+        self._batcher: Batcher[StreamRecord] = Batcher(polled.batch_size, polled.window)
         self._read: deque[_Read] = deque()
         self._runner = _Runner(
             polled, brokers, self._part(), window=None, done=self._done, report=self._report

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,9 +23,8 @@ from nats.errors import TimeoutError as NothingCameError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
-
-from .queue_poller import RECORDS, Message, QueuePoller
+from .queue_poller import RECORDS, Message
+from .queue_source import QueueSource
 from .source import SourceError
 from .source_access import judge, read_access, tls_context, values_of
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-    from .source import HeldShard, PolledMapping
+    from .source import PolledMapping
 
 __all__ = ["NatsSource"]
 
@@ -44,31 +44,6 @@ AGAIN_SECONDS = 1.0
 CONNECT_SECONDS = 10
 MOST_PENDING = 10_000
 """Messages that are not acknowledged: as many as a batch may have."""
-
-
-class NatsSource:
-    """The stream of a mapping."""
-
-    def __init__(self, polled: PolledMapping) -> None:
-        self._polled = polled
-
-    async def check(self) -> None:
-        """Find the stream with the mapping's credentials."""
-        stream = NatsStream(self._polled)
-        try:
-            await stream.find()
-        finally:
-            await stream.close()
-
-    async def run(self, shard: HeldShard) -> None:
-        """Poll."""
-        stream = NatsStream(self._polled)
-        try:
-            await stream.begin()
-            size = self._polled.mapping.spec.batch_size or SOURCE_KINDS["nats"].batch_size
-            await QueuePoller(self._polled, stream, batch_size=size).run(shard)
-        finally:
-            await stream.close()
 
 
 class NatsStream:
@@ -212,3 +187,6 @@ class NatsStream:
 
 async def _ignore(error: Exception) -> None:
     """Take no note: what it means for messages is raised where they are asked for."""
+
+
+NatsSource = partial(QueueSource, make=NatsStream)

@@ -110,19 +110,16 @@ class QueuePoller:
         polled: PolledMapping,
         queue: Queue,
         *,
-        batch_size: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         spec = polled.mapping.spec
         self._polled = polled
         self._queue = queue
         self._clock = clock
-        self._batch_size = batch_size
         # What an idle mapping costs is a request in that time.
         self._wait_seconds = polled.services.settings.longest_poll
         self._partial = bool(spec.function_response_types)
-        window = spec.maximum_batching_window_in_seconds or 0
-        self._batcher: Batcher[Message] = Batcher(batch_size, window)
+        self._batcher: Batcher[Message] = Batcher(polled.batch_size, polled.window)
         scaling = spec.scaling_config
         self._concurrency = Concurrency(scaling.maximum_concurrency if scaling else None)
         self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
@@ -171,7 +168,7 @@ class QueuePoller:
 
     async def _receive(self, shard: HeldShard) -> None:
         """Receive until the shard is given up; one of several ends when little comes."""
-        most = min(self._queue.largest_receive, self._batch_size)
+        most = min(self._queue.largest_receive, self._polled.batch_size)
         pause: Pause | None = None
         while await self._has_room(shard):
             asked_at = self._clock()

@@ -13,6 +13,7 @@ import asyncio
 import base64
 import json
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,9 +26,8 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
-
-from .queue_poller import Message, QueuePoller
+from .queue_poller import Message
+from .queue_source import QueueSource
 from .source import SourceError
 from .source_access import judge, read_access, tls_context, values_of
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
-    from .source import HeldShard, PolledMapping
+    from .source import PolledMapping
 
 __all__ = ["RabbitSource"]
 
@@ -48,30 +48,6 @@ AGAIN_SECONDS = 1.0
 """Before what failed goes back to its queue: it comes again at once."""
 
 
-class RabbitSource:
-    """The queue of a mapping."""
-
-    def __init__(self, polled: PolledMapping) -> None:
-        self._polled = polled
-
-    async def check(self) -> None:
-        """Find the queue with the mapping's credentials."""
-        queue = RabbitQueue(self._polled)
-        try:
-            await queue.open()
-        finally:
-            await queue.close()
-
-    async def run(self, shard: HeldShard) -> None:
-        """Poll."""
-        queue = RabbitQueue(self._polled)
-        try:
-            await queue.open()
-            await QueuePoller(self._polled, queue, batch_size=queue.batch_size).run(shard)
-        finally:
-            await queue.close()
-
-
 class RabbitQueue:
     """A queue, connected again whenever messages are wanted and it is not."""
 
@@ -80,8 +56,7 @@ class RabbitQueue:
 
     def __init__(self, polled: PolledMapping) -> None:
         spec = polled.mapping.spec
-        self.batch_size = spec.batch_size or SOURCE_KINDS["mq"].batch_size
-        self.largest_receive = self.batch_size
+        self.largest_receive = polled.batch_size
         self._polled = polled
         self._name = spec.queues[0]
         named = [one.uri for one in spec.source_access_configurations if one.type == "VIRTUAL_HOST"]
@@ -100,7 +75,11 @@ class RabbitQueue:
         """None where the connection ended."""
         self._opening = asyncio.Lock()
 
-    async def open(self) -> None:
+    async def find(self) -> None:
+        """Connect and find the queue; raises SourceError."""
+        await self.begin()
+
+    async def begin(self) -> None:
         """Connect and have messages delivered, unless that is so; raises SourceError."""
         async with self._opening:
             if self._connected:
@@ -169,7 +148,7 @@ class RabbitQueue:
             delivered.put_nowait(message)
 
         channel = await connection.channel()
-        prefetched = max(self.batch_size, min(MOST_PREFETCHED, 5 * self.batch_size))
+        prefetched = max(self.largest_receive, min(MOST_PREFETCHED, 5 * self.largest_receive))
         await channel.set_qos(prefetch_count=prefetched)
         queue: AbstractQueue = await channel.declare_queue(self._name, passive=True)
         await queue.consume(deliver)
@@ -177,7 +156,7 @@ class RabbitQueue:
 
     async def receive(self, most: int, wait_seconds: float) -> list[Message]:
         """Return messages, waiting for the first; raises SourceError."""
-        await self.open()
+        await self.begin()
         found: list[Message] = []
         try:
             # What is delivered already is there after a turn of the loop.
@@ -256,3 +235,6 @@ def _expiration(given: Any) -> str | None:
 
 def _timestamp(moment: datetime) -> str:
     return f"{moment:%b} {moment.day}, {moment.year}, {moment:%I:%M:%S %p}".replace(", 0", ", ")
+
+
+RabbitSource = partial(QueueSource, make=RabbitQueue)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,16 +24,15 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
-
-from .queue_poller import RECORDS, Message, QueuePoller
+from .queue_poller import RECORDS, Message
+from .queue_source import QueueSource
 from .source import SourceError
 from .source_access import judge, read_access, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from .source import HeldShard, PolledMapping
+    from .source import PolledMapping
 
 __all__ = ["RedisSource"]
 
@@ -42,31 +42,6 @@ AGAIN_SECONDS = 1.0
 CONNECT_SECONDS = 10.0
 CONSUMER = "pilotlight"
 """There is one: what another gateway had is claimed by the same name."""
-
-
-class RedisSource:
-    """The stream of a mapping."""
-
-    def __init__(self, polled: PolledMapping) -> None:
-        self._polled = polled
-
-    async def check(self) -> None:
-        """Find the stream with the mapping's credentials."""
-        stream = RedisStream(self._polled)
-        try:
-            await stream.find()
-        finally:
-            await stream.close()
-
-    async def run(self, shard: HeldShard) -> None:
-        """Poll."""
-        stream = RedisStream(self._polled)
-        try:
-            await stream.begin()
-            size = self._polled.mapping.spec.batch_size or SOURCE_KINDS["redis"].batch_size
-            await QueuePoller(self._polled, stream, batch_size=size).run(shard)
-        finally:
-            await stream.close()
 
 
 class RedisStream:
@@ -216,3 +191,6 @@ class RedisStream:
         except (RedisError, OSError) as error:
             said = str(error) or type(error).__name__
             raise SourceError(f"{self._place} cannot be reached: {said}") from error
+
+
+RedisSource = partial(QueueSource, make=RedisStream)

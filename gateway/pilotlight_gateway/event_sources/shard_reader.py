@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import source_kind
 from pilotlight_gateway.event_queue.source_leases import LostShardError
 from pilotlight_gateway.invocation.invocation import LARGEST_EVENT
 
@@ -84,14 +83,13 @@ class ShardReader:
         self._in_trouble = True
 
     def _make_lanes(self) -> list[_Lane]:
-        spec, kind = self._polled.mapping.spec, source_kind(self._polled.mapping.spec)
-        self._size = spec.batch_size or (kind.batch_size if kind else 1)
+        spec = self._polled.mapping.spec
         seconds = spec.tumbling_window_in_seconds or 0
         kept = self._checkpoint.window
         window = Window(**kept, seconds=seconds) if kept and seconds else None
         return [
             _Lane(
-                Batcher(self._size, spec.maximum_batching_window_in_seconds or 0),
+                Batcher(self._polled.batch_size, self._polled.window),
                 BatchRunner(
                     self._polled, self._stream, self._shard,
                     window=window, done=self._done, report=self._report, clock=self._clock,
@@ -180,7 +178,7 @@ class ShardReader:
     async def _room(self) -> int:
         """Wait until more may be read; returns how many records, 0 if none any more."""
         lanes = len(self._lanes)
-        most = READ_AHEAD + 2 * self._size * lanes
+        most = READ_AHEAD + 2 * self._polled.batch_size * lanes
         largest = LARGEST_EVENT * (lanes + 1)
 
         def has_room() -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pilotlight.patterns import FilterCriteria
     from pilotlight.resources import EventSourceMapping
+    from pilotlight.resources.event_source_kinds import SourceKind
     from pilotlight_gateway.event_queue.source_leases import (
         ShardLease,
         ShardState,
@@ -166,6 +167,18 @@ class PolledMapping:
     filters: FilterCriteria
     """Which records the function gets."""
     metrics: MappingMetrics
+    kind: SourceKind
+
+    @property
+    def batch_size(self) -> int:
+        """Return how many records a batch has at most."""
+        return self.mapping.spec.batch_size or self.kind.batch_size
+
+    @property
+    def window(self) -> float:
+        """Return for how many seconds a batch is gathered."""
+        given = self.mapping.spec.maximum_batching_window_in_seconds
+        return self.kind.window if given is None else given
 
     async def invoke(self, event: bytes, request_id: str | None = None) -> Outcome:
         """Run the function with a batch; whatever stands in the way is an outcome, too."""

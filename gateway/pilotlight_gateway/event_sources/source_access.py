@@ -2,7 +2,7 @@
 
 Secrets are those that `SourceAccessConfigurations` name, and must be labelled for functions, as for
 `environmentFrom`: whoever may write a mapping could else send any Secret of the namespace anywhere.
-What tenants name is values_of as `pilotlight.public_addresses` says; clients of brokers make their
+What tenants name is judged as `pilotlight.public_addresses` says; clients of brokers make their
 sockets themselves, so here before they do.
 """
 

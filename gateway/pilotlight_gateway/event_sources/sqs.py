@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight_gateway.aws_client import AwsError, AwsService
 
 from .queue_poller import RECORDS, Message, QueuePoller
@@ -65,9 +64,7 @@ class SqsSource:
 
     async def run(self, shard: HeldShard) -> None:
         """Poll."""
-        spec = self._polled.mapping.spec
-        size = spec.batch_size or SOURCE_KINDS["sqs"].batch_size
-        await QueuePoller(self._polled, await self._open(), batch_size=size).run(shard)
+        await QueuePoller(self._polled, await self._open()).run(shard)
 
     async def _open(self) -> SqsQueue:
         asked = {"QueueName": self._name, "QueueOwnerAWSAccountId": self._owner}

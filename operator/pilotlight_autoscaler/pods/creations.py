@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["PER_NODE", "Creations"]
 
 PER_NODE = 8
-"""Pods that are made at once for each node. One takes seconds, of which a node's processors work
-half a second: with more at once none is there earlier."""
+"""Pods that are made at once for each node. A node of two processors starts one or two a second
+(docs/performance.md): with more at once none is there earlier."""
 LEAST_SECONDS = 3.0
 """A pod that must be there sooner is not begun."""
 EVERYWHERE = ""

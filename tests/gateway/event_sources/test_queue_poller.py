@@ -73,11 +73,12 @@ class World:
         settings = SimpleNamespace(longest_poll=20.0)
         polled = SimpleNamespace(
             mapping=mapping, filters=compile_filters([], SQS), invoke=self._invoke,
+            batch_size=10, window=0,
             metrics=Metrics().event_sources.of("n", "m", "f"),
             services=SimpleNamespace(settings=settings, polled_bytes=self.budget),
         )  # fmt: skip
         self._poller = QueuePoller(
-            cast("PolledMapping", polled), self.queue, batch_size=10,
+            cast("PolledMapping", polled), self.queue,
             clock=asyncio.get_running_loop().time,
         )  # fmt: skip
         lease: Any = None

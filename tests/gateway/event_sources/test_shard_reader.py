@@ -121,6 +121,8 @@ class World:
         )
         polled = SimpleNamespace(
             mapping=self.mapping,
+            batch_size=self.mapping.spec.batch_size or 100,
+            window=self.mapping.spec.maximum_batching_window_in_seconds or 0,
             reference=Reference("default", "000000000000", "us-east-1", "f", None),
             services=services,
             filters=SimpleNamespace(accepts=lambda _: True),

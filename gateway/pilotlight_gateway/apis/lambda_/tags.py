@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import ConflictError
 from pilotlight.resources.function import MOST_TAGS
-from pilotlight_gateway.errors import (
-    InvalidParameterValueError,
-    ResourceConflictError,
-)
+from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import resolve
 
 from .event_source_mappings import find_mapping
+from .writing import write_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +26,6 @@ if TYPE_CHECKING:
     Tags = dict[str, str]
 
 __all__ = ["list_tags", "tag_resource", "untag_resource"]
-
-TRIES = 5
 
 
 async def list_tags(services: Services, call: Call) -> Reply:
@@ -53,8 +48,7 @@ async def untag_resource(services: Services, call: Call) -> Reply:
 
 
 async def _write(services: Services, call: Call, change: Callable[[Tags], Tags]) -> Reply:
-    resource = await _find(services, call)
-    for _ in range(TRIES):
+    def changed(resource: Tagged) -> Tagged:
         tags = change(resource.spec.tags)
         if len(tags) > MOST_TAGS:
             raise InvalidParameterValueError(
@@ -62,13 +56,10 @@ async def _write(services: Services, call: Call, change: Callable[[Tags], Tags])
                 f"{MOST_TAGS} are allowed."
             )
         spec = resource.spec.model_copy(update={"tags": tags})
-        try:
-            await services.resources.replace(resource.model_copy(update={"spec": spec}))
-        except ConflictError:
-            resource = await services.resources.get(type(resource), resource.key)
-        else:
-            return Reply(204)
-    raise ResourceConflictError("The resource is being changed by others; try again.")
+        return resource.model_copy(update={"spec": spec})
+
+    await write_changed(services.resources, await _find(services, call), changed)
+    return Reply(204)
 
 
 async def _find(services: Services, call: Call) -> Tagged:

@@ -9,18 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.errors import ConflictError
-from pilotlight.resources import Function, FunctionAlias, FunctionVersion
+from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Resource
 from pilotlight_gateway.errors import ResourceConflictError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pilotlight.storage import ResourceStore
 
-__all__ = ["write_field"]
+__all__ = ["write_changed", "write_field"]
 
 TRIES = 5
 R = TypeVar("R", bound=Function | FunctionVersion | FunctionAlias)
+T = TypeVar("T", bound=Resource)
 
 
 async def write_field(
@@ -35,12 +36,19 @@ async def write_field(
 
     Raises ResourceConflictException where others write the resource all the time.
     """
+    return await write_changed(
+        resources, resource, lambda now: _changed(now, {name: value}, annotations or {})
+    )
+
+
+async def write_changed(resources: ResourceStore, resource: T, change: Callable[[T], T]) -> T:
+    """Write what a change makes of a resource as it is then; raises ResourceConflictException."""
     for _ in range(TRIES):
         try:
-            return await resources.replace(_changed(resource, {name: value}, annotations or {}))
+            return await resources.replace(change(resource))
         except ConflictError:
             resource = await resources.get(type(resource), resource.key)
-    raise ResourceConflictError("The function is being changed by others; try again.")
+    raise ResourceConflictError("The resource is being changed by others; try again.")
 
 
 def _changed(resource: R, spec: Mapping[str, Any], noted: Mapping[str, str | None]) -> R:
