@@ -11,16 +11,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import aiohttp
-
 from .errors import UnavailableError
-from .public_addresses import connector
+from .public_addresses import fetch
 
 __all__ = ["read_keys"]
 
-SECONDS = 5.0
-LARGEST_DOCUMENT = 256 * 1024
-_OK = 200
 Key = dict[str, Any]
 
 
@@ -31,22 +26,14 @@ async def read_keys(issuer: str, *, private: bool) -> list[Key]:
     """
     if not private and not issuer.startswith("https://"):
         raise UnavailableError(f"{issuer} cannot be read: an https:// address is expected")
-    timeout = aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(
-        connector=connector(private=private), timeout=timeout
-    ) as session:
-        return await _read(session, issuer)
-
-
-async def _read(session: aiohttp.ClientSession, issuer: str) -> list[Key]:
     address = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-    configuration = await _document(session, address)
+    configuration = await _document(address, private=private)
     if configuration.get("issuer") != issuer:
         raise UnavailableError(f"{address} names another issuer than {issuer}")
     keys_address = configuration.get("jwks_uri")
     if not isinstance(keys_address, str) or not keys_address.startswith(_scheme(issuer)):
         raise UnavailableError(f"{address} names no jwks_uri")
-    keys = (await _document(session, keys_address)).get("keys")
+    keys = (await _document(keys_address, private=private)).get("keys")
     if not isinstance(keys, list):
         raise UnavailableError(f"{keys_address} holds no keys")
     return [key for key in keys if isinstance(key, dict)]
@@ -56,18 +43,9 @@ def _scheme(issuer: str) -> str:
     return "https://" if issuer.startswith("https://") else "http"
 
 
-async def _document(session: aiohttp.ClientSession, address: str) -> dict[str, Any]:
+async def _document(address: str, *, private: bool) -> dict[str, Any]:
     try:
-        async with session.get(address, allow_redirects=False) as response:
-            if response.status != _OK:
-                raise UnavailableError(f"{address} answers with status {response.status}")
-            content = await response.content.read(LARGEST_DOCUMENT)
-            while len(content) < LARGEST_DOCUMENT and not response.content.at_eof():
-                content += await response.content.read(LARGEST_DOCUMENT - len(content))
-            document = json.loads(content)
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        # Refused, closed or filtered, private or not there: whoever named it is told no more.
-        raise UnavailableError(f"{address} cannot be read") from error
+        document = json.loads(await fetch(address, private=private))
     except (ValueError, RecursionError) as error:
         raise UnavailableError(f"{address} holds no JSON") from error
     if not isinstance(document, dict):

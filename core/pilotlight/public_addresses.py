@@ -3,7 +3,7 @@
 What tenants name (destinations of events, issuers of tokens) the platform fetches, which reaches
 more than a function may: the API server, other tenants' pods, the cloud's metadata. So each address
 is judged where a socket is made for it: after names were resolved and whatever stood for digits was
-read as them. Redirects are for callers not to follow.
+read as them. Redirects are not followed (`fetch`), by callers neither.
 """
 
 from __future__ import annotations
@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from .errors import UnavailableError
+
 if TYPE_CHECKING:
     from aiohappyeyeballs import AddrInfoType
 
-__all__ = ["connector", "is_public"]
+__all__ = ["connector", "fetch", "is_public"]
+
+SECONDS = 5.0
+LARGEST_DOCUMENT = 256 * 1024
+_OK = 200
 
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -44,6 +50,32 @@ def connector(*, private: bool, limit: int = 100) -> aiohttp.TCPConnector:
     It has at most `limit` connections, 0: as many as are asked for.
     """
     return aiohttp.TCPConnector(limit=limit, socket_factory=None if private else _public_socket)
+
+
+async def fetch(address: str, *, private: bool) -> bytes:
+    """Get a small document without redirects; raises UnavailableError.
+
+    `private` allows addresses that are not public.
+    """
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector(private=private), timeout=timeout) as session,
+            session.get(address, allow_redirects=False) as response,
+        ):
+            if response.status != _OK:
+                raise UnavailableError(f"{address} answers with status {response.status}")
+            content = b""
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) > LARGEST_DOCUMENT:
+                    raise UnavailableError(
+                        f"{address} answers with more than {LARGEST_DOCUMENT} bytes"
+                    )
+            return content
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        # Refused, closed or filtered, private or not there: whoever named it is told no more.
+        raise UnavailableError(f"{address} cannot be read") from error
 
 
 def is_public(address: str) -> bool:

@@ -18,6 +18,7 @@ import structlog
 
 from pilotlight.errors import PilotlightError
 from pilotlight.openid import read_keys
+from pilotlight.public_addresses import fetch
 from pilotlight_gateway import errors
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
@@ -38,7 +39,6 @@ from .issuers import Issuers
 from .message import HttpRequest, HttpResponse
 from .payload import FORMATS
 from .push import push_formats
-from .push.fetching import fetch
 from .rate_limit import RateLimiter
 from .sites import UnknownUrlError
 

@@ -29,11 +29,11 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pilotlight.public_addresses import fetch as fetch_address
 from pilotlight.resources import ObjectMeta, Route, RouteAuth, RouteSpec, SnsSource
 from pilotlight_gateway.http.errors import HttpError
 from pilotlight_gateway.http.message import HttpRequest
 from pilotlight_gateway.http.push import push_formats
-from pilotlight_gateway.http.push.fetching import fetch as fetch_address
 from pilotlight_gateway.http.site import Match, Site, Style
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import Response, fetch
