@@ -19,6 +19,7 @@ from .buckets import Buckets
 from .budget import ByteBudget
 from .event_sources import make_source
 from .event_sources.keeper import Keeper
+from .events.backlog import Backlog
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
@@ -88,6 +89,7 @@ class Gateway:
         self._draining = False
         metrics = Metrics(registry)
         self._measure_others = measure
+        self._backlog = Backlog(events, metrics.events)
         catalogue, published = Catalogue(cache), Published(cache)
         targets = Targets(catalogue, published)
         dispatcher = Dispatcher(
@@ -103,9 +105,17 @@ class Gateway:
             targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
         )
         credentials = AwsCredentials(settings, cache)
+        bodies, clients = Bodies(), AwsClients(settings, credentials)
+        polled_bytes = ByteBudget(MOST_POLLED_BYTES)
+        self._budgets = {
+            "bodies": bodies.budget,
+            "answers": dispatcher.answers,
+            "polled": polled_bytes,
+            "aws_answers": clients.answers,
+        }
         self.services = Services(
             settings=settings,
-            bodies=(bodies := Bodies()),
+            bodies=bodies,
             cache=cache,
             resources=cache.resources,
             artifacts=artifacts,
@@ -117,9 +127,9 @@ class Gateway:
             invoker=invoker,
             events=events,
             aws_credentials=credentials,
-            aws_clients=(clients := AwsClients(settings, credentials)),
+            aws_clients=clients,
             buckets=Buckets(settings.region, credentials, clients),
-            polled_bytes=ByteBudget(MOST_POLLED_BYTES),
+            polled_bytes=polled_bytes,
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -204,9 +214,12 @@ class Gateway:
         """Make the pipeline of a port that serves nothing else."""
         return Pipeline(self.services, lambda _: service, self._authenticator)
 
-    def _measure(self) -> None:
+    async def _measure(self) -> None:
         self._measure_others()
+        await self._backlog.measure()
         metrics, dispatcher = self.services.metrics, self.services.dispatcher
+        for name, budget in self._budgets.items():
+            metrics.budget_used.labels(name).set(budget.used)
         metrics.log_lines_dropped.set(self._sink.dropped)
         metrics.environments.clear()
         for revision in dispatcher.queues:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
@@ -54,5 +54,5 @@ class Services:
     metrics: Metrics
     is_ready: Callable[[], bool]
     """Whether invocations are served."""
-    measure: Callable[[], None]
+    measure: Callable[[], Awaitable[None]]
     """Brings gauges up to date, for who reads them now."""

@@ -28,6 +28,7 @@ from pilotlight.resources import (
     Runtime,
     Secret,
 )
+from pilotlight.storage.replacements import replacements
 
 from .feeds import kopf
 from .reconciler import Reconciler
@@ -191,8 +192,14 @@ class Controller:
             await asyncio.sleep(REFRESH_SECONDS)
             await cache.refresh(*WATCHED)
 
+        async def follow_store() -> None:
+            async for _ in replacements(artifacts):
+                log.warning("the artifact store is another one: everything is looked at again")
+                reconciler.look_again()
+
         return [
             cache.run(Namespace),
+            _repeat(follow_store),
             _repeat(ensure, ENSURE_SECONDS),
             _repeat(refresh),
             _repeat(collect),

@@ -13,6 +13,7 @@ from kubernetes.aio import client
 
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import GROUP, VERSION, ProvisionedStatus, RuntimeSpec
+from pilotlight.storage import replacements
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.resources import KubernetesResources
 from pilotlight_operator import controller as controller_module
@@ -55,7 +56,7 @@ class Cluster:
 
     def __init__(self, server: HttpApiServer) -> None:
         self.server = server
-        self._artifacts = MemoryArtifacts()
+        self.artifacts = MemoryArtifacts()
         labels = {ACCOUNT_LABEL: "111122223333"}
         self.put("/api/v1/namespaces/team", metadata={"labels": labels})
 
@@ -100,7 +101,7 @@ class Cluster:
     async def _stores(self) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts]]:
         api = KubernetesApi(client.Configuration(host=self.server.url))
         try:
-            yield KubernetesResources(api, [NAMESPACE]), self._artifacts
+            yield KubernetesResources(api, [NAMESPACE]), self.artifacts
         finally:
             await api.close()
 
@@ -161,6 +162,26 @@ async def test_namespaces_that_are_listed_last_are_waited_for(cluster: Cluster) 
         assert cluster.ready("waiting") is None
         cluster.server.failing.clear()
         await until(lambda: cluster.ready("waiting") == ("True", "Serving"), seconds=25)
+
+
+async def test_inline_code_that_a_store_has_lost_is_stored_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing knows any more is said of the function that needs it, which serves no less."""
+    monkeypatch.setattr(replacements, "LOOK_SECONDS", 0.05)
+    (sha256, content) = ("c" * 64, b"zip")
+    cluster.artifacts.held[sha256] = content
+    cluster.artifacts.owners.add((sha256, NAMESPACE))
+    cluster.put_function("inline")
+    cluster.put_function("zipped", code={"zip": sha256})
+    async with cluster.controller():
+        for name in ("inline", "zipped"):
+            await until(lambda name=name: cluster.ready(name) == ("True", "Serving"))  # type: ignore[misc]  # mypy knows no default of a lambda
+        stored = cluster.artifacts.held.keys() - {sha256}
+        cluster.artifacts.lose()
+        await until(lambda: cluster.artifacts.held.keys() == stored)
+        await until(lambda: cluster.ready("zipped") == ("False", "CodeMissing"))
+    assert cluster.ready("inline") == ("True", "Serving")
 
 
 async def test_a_restart_lists_once_and_writes_nothing(cluster: Cluster) -> None:

@@ -125,6 +125,10 @@ class ArtifactStore(Protocol):
         """Keep that name, and the artifact as long as the package; raises NotFoundError."""
         ...
 
+    async def incarnation(self) -> str:
+        """Say something else whenever artifacts may have been lost since (`replacements`)."""
+        ...
+
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many.
 

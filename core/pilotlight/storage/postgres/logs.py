@@ -12,6 +12,8 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from pilotlight.storage.interfaces import LogLine
 from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
@@ -19,8 +21,6 @@ from .database import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import asyncpg
 
     from pilotlight.storage.interfaces import LogQuery
 
@@ -99,7 +99,11 @@ class PostgresLogs:
             if self._made != today or self._is_due:
                 await self._trim(connection, today)
                 self._made, self._untrimmed, self._untrimmed_bytes = today, 0, 0
-            await connection.execute(_APPEND, today, *_columns(lines))
+            try:
+                await connection.execute(_APPEND, today, *_columns(lines))
+            except asyncpg.CheckViolationError:  # the day's partition went with its database
+                self._made = None
+                raise
         self._untrimmed += len(lines)
         self._untrimmed_bytes += sum(len(line.message) + LINE_BYTES for line in lines)
 
