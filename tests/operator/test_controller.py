@@ -23,6 +23,7 @@ from pilotlight_operator.controller import (
     ControllerSettings,
     ForeignAutoscaler,
 )
+from pilotlight_operator.events import KubernetesEvents
 from tests.support.http_api_server import HttpApiServer
 from tests.support.memory import MemoryArtifacts
 
@@ -98,10 +99,13 @@ class Cluster:
             await controller.stop()
 
     @asynccontextmanager
-    async def _stores(self) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts]]:
+    async def _stores(
+        self,
+    ) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts, KubernetesEvents]]:
         api = KubernetesApi(client.Configuration(host=self.server.url))
         try:
-            yield KubernetesResources(api, [NAMESPACE]), self.artifacts
+            resources = KubernetesResources(api, [NAMESPACE])
+            yield resources, self.artifacts, KubernetesEvents(api)
         finally:
             await api.close()
 
@@ -164,6 +168,28 @@ async def test_namespaces_that_are_listed_last_are_waited_for(cluster: Cluster) 
         await until(lambda: cluster.ready("waiting") == ("True", "Serving"), seconds=25)
 
 
+async def test_why_a_function_serves_or_does_not_is_told_as_events(cluster: Cluster) -> None:
+    """For `kubectl describe`; what was so before the controller came is no news."""
+    cluster.put_function("told")
+
+    def told() -> list[tuple[str, str]]:
+        return [
+            (one["type"], one["reason"])
+            for path, one in cluster.server.memory.objects.items()
+            if path.startswith("/api/v1/namespaces/team/events/")
+            and one["involvedObject"]["name"] == "told"
+        ]
+
+    async with cluster.controller():
+        await until(lambda: told() == [("Normal", "Serving")])
+        cluster.put_function("told", generation=2, runtime="ruby9")
+        await until(lambda: ("Warning", "RuntimeUnknown") in told())
+    async with cluster.controller():
+        cluster.put_function("other")
+        await until(lambda: cluster.ready("other") == ("True", "Serving"))
+    assert told() == [("Normal", "Serving"), ("Warning", "RuntimeUnknown")]
+
+
 async def test_inline_code_that_a_store_has_lost_is_stored_again(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +225,8 @@ async def test_a_restart_lists_once_and_writes_nothing(cluster: Cluster) -> None
         await until(lambda: cluster.ready("last") == ("True", "Serving"))
         await asyncio.sleep(1)
     assert time.process_time() - began < 5.0
-    assert server.writes == [("PATCH", f"{FUNCTIONS}/last/status")] * len(server.writes)
+    writes = [one for one in server.writes if not one[1].endswith("/events")]
+    assert writes == [("PATCH", f"{FUNCTIONS}/last/status")] * len(writes)
+    assert len(server.writes) - len(writes) <= 1  # that the last one serves
     assert set(Counter(server.lists).values()) == {1}
     assert len(server.lists) == len(WATCHED) + 1

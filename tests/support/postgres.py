@@ -57,6 +57,17 @@ class Postgres:
         """Stop it at once."""
         self._run("pg_ctl", "-w", "-m", "immediate", "-D", str(self._data), "stop")
 
+    def back_up(self) -> Path:
+        """Make a dump as docs/backup.md says."""
+        file = self._folder / "pilotlight.dump"
+        self._run("pg_dump", "--format", "custom", "--file", str(file), self.url)
+        return file
+
+    def restore(self, file: Path) -> None:
+        """Put a dump in the place of what is there, as docs/backup.md says."""
+        how = ("--clean", "--if-exists", "--no-owner", "--single-transaction")
+        self._run("pg_restore", *how, "--dbname", self.url, str(file))
+
     def _run(self, program: str, *arguments: str) -> None:
         # PostgreSQL refuses to run as root.
         user = "postgres" if os.geteuid() == 0 else None

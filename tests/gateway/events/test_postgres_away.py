@@ -1,7 +1,7 @@
 """While PostgreSQL is away, slow or full nothing is accepted that is not kept.
 
-When it is back, be it empty, everything goes on by itself; who waits for an answer of a warm function
-is not concerned.
+When it is back, be it empty, everything goes on by itself. Who waits for an answer of a warm
+function is not concerned.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 import pytest
@@ -19,9 +20,11 @@ from tests.support.events import event
 from tests.support.postgres import running_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.support.postgres import Postgres
+
+T = TypeVar("T")
 
 PACKAGE = b"package"
 SHA256 = hashlib.sha256(PACKAGE).hexdigest()
@@ -45,14 +48,12 @@ async def lose(url: str) -> None:
     await connection.close()
 
 
-async def trying_again(work: object) -> object:
+async def trying_again(work: Callable[[], Awaitable[T]]) -> T:
     """Do something once more where it says that the database is away."""
     for _ in range(3):
-        try:
-            return await work()  # type: ignore[operator]  # a callable of any kind
-        except UnavailableError:
-            await asyncio.sleep(0)
-    return await work()  # type: ignore[operator]  # the same
+        with suppress(UnavailableError):
+            return await work()
+    return await work()
 
 
 async def test_tables_that_are_lost_are_made_again(server: Postgres) -> None:
@@ -83,12 +84,32 @@ async def test_an_incarnation_ends_with_its_tables_or_its_server(server: Postgre
     artifacts = PostgresArtifacts(database)
     seen = [await artifacts.incarnation(), await artifacts.incarnation()]
     await lose(server.url)
-    seen.append(str(await trying_again(artifacts.incarnation)))
+    seen.append(await trying_again(artifacts.incarnation))
     server.stop()
     server.start()
-    seen.append(str(await trying_again(artifacts.incarnation)))
+    seen.append(await trying_again(artifacts.incarnation))
     assert seen[0] == seen[1]
     assert len(set(seen)) == 3
+    await database.close()
+
+
+async def test_a_backup_is_restored_beside_processes_that_go_on(server: Postgres) -> None:
+    database = PostgresDatabase(server.url)
+    artifacts, logs = PostgresArtifacts(database), PostgresLogs(database)
+    queue = PostgresEventQueue(database)
+    await artifacts.put(SHA256, pieces())
+    await queue.enqueue(event("before"))
+    dump = await asyncio.to_thread(server.back_up)
+    incarnation = await artifacts.incarnation()
+    await queue.enqueue(event("after"))
+    await logs.append([LINE])
+    await asyncio.to_thread(server.restore, dump)
+    assert await trying_again(artifacts.incarnation) != incarnation
+    assert await trying_again(lambda: artifacts.size(SHA256)) == len(PACKAGE)
+    leases = await trying_again(lambda: queue.lease(10, 1.0, most=10, holding={}))
+    assert [one.event.id for one in leases] == ["before"]
+    await trying_again(lambda: logs.append([LINE]))
+    await queue.close()
     await database.close()
 
 
