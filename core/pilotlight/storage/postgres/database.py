@@ -19,7 +19,7 @@ from pilotlight.errors import StateVersionError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["PostgresDatabase"]
+__all__ = ["MIGRATIONS", "PostgresDatabase"]
 
 FIRST_SCHEMA = """
 CREATE TABLE artifacts (
@@ -67,7 +67,8 @@ INSERT INTO artifact_owners SELECT sha256, '*' FROM artifacts;
 """
 """What was kept before owners were noted is everybody's."""
 MIGRATIONS = (FIRST_SCHEMA, COMPILED_ARTIFACTS, ARTIFACT_OWNERS)
-"""What makes each version of the schema out of the one before."""
+"""What makes each version of the schema out of the one before. A version only adds to it, so the
+release before goes on with it: beside the new one while that rolls out, or after a way back."""
 LOCK = 0x70696C6F74
 """The advisory lock under which the schema and the days of the log are made."""
 
@@ -148,10 +149,10 @@ async def _prepare_schema(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
         version = await _schema_version(connection)
-        if version > len(MIGRATIONS):
+        if version > len(MIGRATIONS) + 1:
             raise StateVersionError(
                 f"the database has schema version {version} of a newer Pilotlight, "
-                f"at most {len(MIGRATIONS)} is expected"
+                f"at most {len(MIGRATIONS) + 1} is expected"
             )
         for number, statements in enumerate(MIGRATIONS[version:], version + 1):
             await connection.execute(statements)

@@ -19,7 +19,7 @@ from pilotlight.errors import (
 )
 from pilotlight.storage import LogLine, LogQuery
 from pilotlight.storage.postgres.artifacts import CHUNK, PostgresArtifacts
-from pilotlight.storage.postgres.database import PostgresDatabase
+from pilotlight.storage.postgres.database import MIGRATIONS, PostgresDatabase
 from pilotlight.storage.postgres.logs import PostgresLogs
 from tests.support.postgres import running_postgres
 
@@ -253,6 +253,18 @@ async def test_an_older_schema_is_brought_up_to_date(
     assert await _read(PostgresArtifacts(newer), sha256) == b"x"
     assert await PostgresArtifacts(newer).belongs(sha256, "anybody")
     await newer.close()
+
+
+async def test_the_release_before_goes_on_with_the_schema_of_the_next(
+    server: Postgres, artifacts: PostgresArtifacts, database: PostgresDatabase
+) -> None:
+    """Beside it while it rolls out, and after `helm rollback`."""
+    sha256 = await _put(artifacts, b"x")
+    async with database.connection() as connection:
+        await connection.execute("INSERT INTO pilotlight_schema VALUES ($1)", len(MIGRATIONS) + 1)
+    other = PostgresDatabase(server.url)
+    assert await _read(PostgresArtifacts(other), sha256) == b"x"
+    await other.close()
 
 
 async def test_a_newer_schema_is_refused(server: Postgres, database: PostgresDatabase) -> None:
