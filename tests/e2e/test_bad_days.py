@@ -115,7 +115,7 @@ def test_a_damaged_package_is_named(platform: Installation, name: str, damage: s
     """A package that is gone or not what its address says runs nowhere; the caller reads why."""
     _create(platform, name)
     sha256 = platform.function(name)["status"]["configuration"]["codeSha256"]
-    _sql(platform, damage.format(sha256=sha256))
+    platform.sql(damage.format(sha256=sha256))
     error = _error(platform, name)
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 502
     assert sha256 in error["Error"]["Message"]
@@ -277,15 +277,6 @@ def _create(platform: Installation, name: str) -> None:
         Code={"ZipFile": content.getvalue()},
     )
     client.get_waiter("function_active_v2").wait(FunctionName=name)
-
-
-def _sql(platform: Installation, statement: str) -> None:
-    command = (
-        'PGPASSWORD=$(cat "$PASSWORD_FILE") /usr/lib/postgresql/17/bin/psql -h 127.0.0.1 '
-        '-U pilotlight -v ON_ERROR_STOP=1 -c "$0" postgres'
-    )
-    pod = f"{platform.release}-postgresql-0"
-    kubectl("exec", "-n", platform.namespace, pod, "--", "sh", "-c", command, statement)
 
 
 def _outcome(platform: Installation, name: str, event: object) -> Any:

@@ -147,6 +147,23 @@ class Installation:
         name = kubectl("get", "pods", "-n", self.namespace, "-o", path)
         kubectl("delete", "pod", name, "-n", self.namespace, "--force", "--grace-period=0")
 
+    def sql(self, statement: str) -> str:
+        """Run a statement in the bundled database; gives rows as psql prints them unaligned."""
+        command = (
+            'PGPASSWORD=$(cat "$PASSWORD_FILE") /usr/lib/postgresql/17/bin/psql -h 127.0.0.1 '
+            '-U pilotlight -v ON_ERROR_STOP=1 -At -c "$0" postgres'
+        )
+        pod = f"{self.release}-postgresql-0"
+        return kubectl("exec", "-n", self.namespace, pod, "--", "sh", "-c", command, statement)
+
+    def upgrade(self, *values: str) -> None:
+        """Upgrade the release with some values changed, and wait until it has rolled."""
+        helm(
+            *("upgrade", self.release, str(CHART), "-n", self.namespace, "--reuse-values"),
+            *(part for value in values for part in ("--set", value)),
+            *("--wait", "--timeout", "180s"),
+        )
+
     def delete(self, name: str) -> None:
         """Delete a function with kubectl."""
         kubectl("delete", "fn", name, "-n", self.account)
