@@ -31,6 +31,9 @@ from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
 from .invocation.targets import Targets
+from .logs.groups import LogGroups
+from .logs.retention import Retention
+from .logs.subscriptions import Subscriptions
 from .metrics import Metrics
 from .pipeline import ClientPipeline, Guard, Pipeline
 from .schedules.scheduler import Scheduler
@@ -104,6 +107,9 @@ class Gateway:
         invoker = Invoker(
             targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
         )
+        groups = LogGroups(cache, catalogue)
+        self._sink.subscriptions = Subscriptions(groups, invoker, accounts, settings.region)
+        self._retention = Retention(groups, logs)
         credentials = AwsCredentials(settings, cache)
         bodies, clients = Bodies(), AwsClients(settings, credentials)
         polled_bytes = ByteBudget(MOST_POLLED_BYTES)
@@ -125,6 +131,7 @@ class Gateway:
             targets=targets,
             dispatcher=dispatcher,
             invoker=invoker,
+            log_groups=groups,
             events=events,
             aws_credentials=credentials,
             aws_clients=clients,
@@ -173,6 +180,7 @@ class Gateway:
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
+        yield self._retention.run()
         yield self._event_sources.run()
 
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .invocation.invoker import Invoker
     from .invocation.published import Published
     from .invocation.targets import Targets
+    from .logs.groups import LogGroups
     from .metrics import Metrics
     from .settings import Settings
 
@@ -45,6 +46,7 @@ class Services:
     targets: Targets
     dispatcher: Dispatcher
     invoker: Invoker
+    log_groups: LogGroups
     events: EventQueue
     aws_credentials: AwsCredentials
     aws_clients: AwsClients
