@@ -13,6 +13,8 @@ from pilotlight import errors as core
 __all__ = [
     "AccessDeniedError",
     "ApiError",
+    "CodeSigningConfigNotFoundError",
+    "CodeVerificationFailedError",
     "ExpiredTokenError",
     "FunctionNotFoundError",
     "HeadersTooLargeError",
@@ -103,6 +105,20 @@ class ProvisionedConcurrencyNotFoundError(ApiError):
     """The version or alias asks for no provisioned concurrency."""
 
     type, status = "ProvisionedConcurrencyConfigNotFoundException", 404
+
+
+class CodeSigningConfigNotFoundError(ApiError):
+    """No code signing configuration has this ARN."""
+
+    type, status = "CodeSigningConfigNotFoundException", 404
+    message_key = "Message"
+
+
+class CodeVerificationFailedError(ApiError):
+    """The code carries no signature that its function's configuration trusts."""
+
+    type, status = "CodeVerificationFailedException", 400
+    message_key = "Message"
 
 
 class ResourceConflictError(ApiError):

@@ -12,6 +12,7 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -106,6 +107,8 @@ __all__ = [
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
+    "CodeSigningConfig",
+    "CodeSigningConfigSpec",
     "Condition",
     "Configuration",
     "Cors",

@@ -46,6 +46,7 @@ __all__ = [
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
+CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
 class S3Object(Model):
@@ -241,6 +242,15 @@ class FunctionSpec(Model):
     )
     publish: Literal["Never", "OnChange"] = Field(
         default="Never", description="Whether each change becomes a version."
+    )
+    recursive_loop: Literal["Allow", "Terminate"] = Field(
+        default="Terminate",
+        description="What becomes of a chain of requests in which it runs more than 16 times.",
+    )
+    code_signing_config: str | None = Field(
+        default=None,
+        pattern=CODE_SIGNING_CONFIG,
+        description="Id of the CodeSigningConfig that the API checks new code by.",
     )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."
