@@ -24,6 +24,7 @@ __all__ = [
     "InvalidSignatureError",
     "MissingTokenError",
     "NotSupportedError",
+    "PolicyLengthExceededError",
     "PreconditionFailedError",
     "ProvisionedConcurrencyNotFoundError",
     "RecursiveInvocationError",
@@ -131,6 +132,12 @@ class PreconditionFailedError(ApiError):
     """The RevisionId is not the latest."""
 
     type, status = "PreconditionFailedException", 412
+
+
+class PolicyLengthExceededError(ApiError):
+    """The policy is larger than one may be."""
+
+    type, status = "PolicyLengthExceededException", 400
 
 
 class RecursiveInvocationError(ApiError):

@@ -55,6 +55,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
     ROUTES_BY_HOST,
@@ -134,6 +135,7 @@ __all__ = [
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PolicyStatement",
     "ProvisionedStatus",
     "Rate",
     "Resource",

@@ -26,6 +26,7 @@ from .meta import (
     cel,
     find_condition,
 )
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
@@ -246,6 +247,11 @@ class FunctionSpec(Model):
     recursive_loop: Literal["Allow", "Terminate"] = Field(
         default="Terminate",
         description="What becomes of a chain of requests in which it runs more than 16 times.",
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
     )
     code_signing_config: str | None = Field(
         default=None,

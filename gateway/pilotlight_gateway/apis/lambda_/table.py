@@ -19,6 +19,7 @@ from . import (
     function_urls,
     functions,
     invoke,
+    permissions,
     provisioned,
     tags,
     versions,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["LAMBDA"]
 
 LAMBDA: dict[str, Handler] = {
+    "AddPermission": permissions.add_permission,
     "CreateAlias": aliases.create_alias,
     "CreateCodeSigningConfig": code_signing.create_code_signing_config,
     "CreateEventSourceMapping": event_source_mappings.create_event_source_mapping,
@@ -44,6 +46,7 @@ LAMBDA: dict[str, Handler] = {
     "DeleteFunctionEventInvokeConfig": event_invoke_config.delete_event_invoke_config,
     "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
     "DeleteProvisionedConcurrencyConfig": provisioned.delete_provisioned_concurrency,
+    "DeleteResourcePolicy": permissions.delete_resource_policy,
     "GetAccountSettings": account.get_account_settings,
     "GetAlias": aliases.get_alias,
     "GetCodeSigningConfig": code_signing.get_code_signing_config,
@@ -55,7 +58,9 @@ LAMBDA: dict[str, Handler] = {
     "GetFunctionEventInvokeConfig": event_invoke_config.get_event_invoke_config,
     "GetFunctionRecursionConfig": function_management.get_function_recursion_config,
     "GetFunctionUrlConfig": function_urls.get_function_url_config,
+    "GetPolicy": permissions.get_policy,
     "GetProvisionedConcurrencyConfig": provisioned.get_provisioned_concurrency,
+    "GetResourcePolicy": permissions.get_resource_policy,
     "GetRuntimeManagementConfig": function_management.get_runtime_management_config,
     "Invoke": invoke.invoke,
     "InvokeAsync": invoke.invoke_async,
@@ -75,7 +80,9 @@ LAMBDA: dict[str, Handler] = {
     "PutFunctionEventInvokeConfig": event_invoke_config.put_event_invoke_config,
     "PutFunctionRecursionConfig": function_management.put_function_recursion_config,
     "PutProvisionedConcurrencyConfig": provisioned.put_provisioned_concurrency,
+    "PutResourcePolicy": permissions.put_resource_policy,
     "PutRuntimeManagementConfig": function_management.put_runtime_management_config,
+    "RemovePermission": permissions.remove_permission,
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,
     "UpdateAlias": aliases.update_alias,
