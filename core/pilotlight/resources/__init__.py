@@ -30,10 +30,12 @@ from .function import (
     Function,
     FunctionSpec,
     FunctionStatus,
+    Layer,
     Logging,
     S3Object,
     SecretReference,
 )
+from .layer_version import LAYER_VERSIONS_BY_LAYER, LayerVersion, LayerVersionSpec
 from .log_group import (
     LOG_GROUPS_BY_NAMESPACE,
     RETENTION_DAYS,
@@ -91,6 +93,7 @@ __all__ = [
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "LAYER_VERSIONS_BY_LAYER",
     "LOG_GROUPS_BY_NAMESPACE",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
@@ -129,6 +132,9 @@ __all__ = [
     "Index",
     "JwtAuth",
     "Key",
+    "Layer",
+    "LayerVersion",
+    "LayerVersionSpec",
     "LogGroup",
     "LogGroupSpec",
     "Logging",

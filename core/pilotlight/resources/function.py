@@ -7,9 +7,9 @@ writes the same resource, and the operator's function service turns it into a re
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
@@ -39,6 +39,7 @@ __all__ = [
     "Function",
     "FunctionSpec",
     "FunctionStatus",
+    "Layer",
     "Logging",
     "S3Object",
     "SecretReference",
@@ -47,6 +48,13 @@ __all__ = [
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
+MOST_LAYERS = 5
+LayerArn = Annotated[
+    str,
+    Field(
+        pattern=r"^arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]{1,140}:[0-9]+$"
+    ),
+]
 CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
@@ -103,6 +111,17 @@ class SecretReference(Model):
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
 
 
+def _check_layers(arns: list[str]) -> list[str]:
+    layers = [arn.rpartition(":")[0] for arn in arns]
+    twice = sorted({layer for layer in layers if layers.count(layer) > 1})
+    if twice:
+        raise ValueError(
+            "Two different versions of the same layer are not allowed to be referenced in the same "
+            f"function: {twice[0]}"
+        )
+    return arns
+
+
 class Logging(Model):
     """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
 
@@ -135,6 +154,14 @@ class Logging(Model):
         return self
 
 
+class Layer(Model):
+    """A version of a layer that a revision has."""
+
+    arn: str = Field(description="ARN of the version.")
+    sha256: str = Field(pattern=SHA256, description="sha256 (hex) of its archive.")
+    size: int = Field(description="Bytes of its archive.")
+
+
 class Configuration(Model):
     """What one revision runs: everything that its environments are started from."""
 
@@ -158,6 +185,9 @@ class Configuration(Model):
     environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
     role: str | None = Field(default=None, description="ARN of the execution role.")
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
+    layers: list[Layer] = Field(
+        default_factory=list, max_length=MOST_LAYERS, description="What lies in /opt, in order."
+    )
 
 
 class FunctionSpec(Model):
@@ -218,6 +248,11 @@ class FunctionSpec(Model):
         default=None,
         pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
         description="ARN of the execution role.",
+    )
+    layers: Annotated[list[LayerArn], AfterValidator(_check_layers)] = Field(
+        default_factory=list,
+        max_length=MOST_LAYERS,
+        description="ARNs of layers' versions, whose files lie in /opt; later ones go first.",
     )
     reserved_concurrency: int | None = Field(
         default=None,

@@ -188,6 +188,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         role=configuration.role,
         architecture=version.architecture,
         logging=configuration.logging,
+        layers=[one.arn for one in configuration.layers],
     )
 
 
