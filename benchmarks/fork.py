@@ -162,7 +162,7 @@ def is_forked(pid: int) -> bool:
 class Agent:
     """A generic agent with a zygote, and requests to it."""
 
-    def __init__(self, folder: Path, python: Path) -> None:
+    def __init__(self, folder: Path, python: Path, checkout: Path) -> None:
         self.folder = folder
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         self.process = subprocess.Popen(
@@ -179,6 +179,7 @@ class Agent:
                 *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
                 *("--layers-root", str(folder / "opt"), "--runtime", "python3.13"),
             ],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, packages(checkout)))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -218,13 +219,19 @@ class Agent:
         assert (status, json.loads(body)) == (200, {"key": "value"})
 
 
+def packages(checkout: Path) -> tuple[Path, ...]:
+    """Return where a checkout has what runs in a pod."""
+    images = checkout / "runtime-images"
+    return images / "agent", images / "python", checkout / "wire"
+
+
 @contextmanager
-def agent(python: Path) -> Iterator[Agent]:
+def agent(python: Path, checkout: Path = ROOT) -> Iterator[Agent]:
     """Run an agent that is ready, with a package beside it."""
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(Path(folder, "package.zip"), "w") as package:
             package.writestr("function.py", NOOP)
-        started = Agent(Path(folder), python)
+        started = Agent(Path(folder), python, checkout)
         try:
             yield started
         finally:
