@@ -29,14 +29,13 @@ class Clock:
         self._second = 0
         self._prefix = ""
 
-    def stamp(self) -> str:
-        """Return the present moment, such as `2026-11-21T03:12:00.123Z`."""
-        now = time.time()
-        second = int(now)
+    def stamp(self, moment: float) -> str:
+        """Word a moment of `time.time`, such as `2026-11-21T03:12:00.123Z`."""
+        second = int(moment)
         if second != self._second:
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second
-        return f"{self._prefix}.{int((now - second) * 1000):03d}Z"
+        return f"{self._prefix}.{int((moment - second) * 1000):03d}Z"
 
 
 class Journal:
@@ -45,7 +44,7 @@ class Journal:
     def __init__(self) -> None:
         self._clock = Clock()
         self._sequence = 0
-        self._pending: list[str] = []
+        self._pending: list[tuple[float, str]] = []
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self.forgotten_bytes = 0
@@ -56,18 +55,15 @@ class Journal:
     @property
     def last(self) -> int:
         """Sequence number of the newest event that readers can have; 0 before the first."""
-        return self._sequence - len(self._pending)
+        return self._sequence
 
     def stamp(self) -> str:
         """Return the present moment in the format of the journal."""
-        return self._clock.stamp()
+        return self._clock.stamp(time.time())
 
     def append(self, kind: str, fields: str) -> None:
         """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
-        self._sequence += 1
-        self._pending.append(
-            f'{{"seq":{self._sequence},"time":"{self._clock.stamp()}","type":"{kind}",{fields}}}\n'
-        )
+        self._pending.append((time.time(), f'"type":"{kind}",{fields}'))
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
@@ -83,8 +79,10 @@ class Journal:
     def flush(self) -> None:
         """Let the readers have what is pending."""
         self._scheduled = False
-        for line in self._pending:
-            self._keep(line.encode())
+        for moment, fields in self._pending:
+            self._sequence += 1
+            stamp = self._clock.stamp(moment)
+            self._keep(f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode())
         self._pending.clear()
         for reader in tuple(self._readers):
             reader()
@@ -118,8 +116,11 @@ class Source:
 
     def tell_line(self, kind: str, request_id: str, line: str) -> None:
         """Append a line of the function's (`log`) or about it (`platform`)."""
-        marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
-        self._journal.append(kind, f'{marks},"line":{_quote(line)}')
+        self._journal.append(
+            kind,
+            f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream},'
+            f'"line":{_quote(line)}',
+        )
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""

@@ -7,7 +7,8 @@ it from a socket.
 """
 
 import re
-from typing import Protocol
+from itertools import takewhile
+from typing import NamedTuple, Protocol
 
 from pilotlight_agent.errors import BadRequestError
 
@@ -122,7 +123,7 @@ class ChunkedBody:
         match = _TRAILERS.fullmatch(buffer, 0, end + 2)
         if match is None:
             raise BadRequestError("malformed trailers")
-        self.trailers = _parse_fields(match[1])
+        self.trailers = _parse_fields(bytes(match[1]), {})
         del buffer[: end + 2]
         return True
 
@@ -133,37 +134,68 @@ class Request:
     `overflow` says that the body was over the limit and is not there.
     """
 
-    __slots__ = ("_body", "headers", "keep_alive", "method", "target")
+    __slots__ = ("body", "headers", "keep_alive", "method", "overflow", "target", "trailers")
 
-    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, method: bytes, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool
+    ) -> None:
         self.method = method
         self.target = target
         self.headers = headers
-        self.keep_alive = True
-        self._body: Body
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.overflow = False
+        self.trailers: dict[bytes, bytes] = {}
 
-    @property
-    def body(self) -> bytes:
-        """The bytes of the body."""
-        return bytes(self._body.content)
 
-    @property
-    def overflow(self) -> bool:
-        """Whether the body exceeded the reader's limit."""
-        return self._body.overflow
+class Start(NamedTuple):
+    """What the first lines of a head say; `minor` is the digit of the version."""
 
-    @property
-    def trailers(self) -> dict[bytes, bytes]:
-        """Fields that came after a chunked body."""
-        return self._body.trailers
+    method: bytes
+    target: bytes
+    minor: bytes
+    headers: dict[bytes, bytes]
 
-    def expect_body(self, body: Body) -> None:
-        """Set where the body is collected."""
-        self._body = body
 
-    def read_body(self, buffer: bytearray) -> bool:
-        """Take what has come of the body; True once it is whole."""
-        return self._body.consume(buffer)
+class HeadReader:
+    """Reads the heads of one connection; the lines with which they all begin are read once.
+
+    A client's heads differ in their last lines, if at all: each is compared with the beginning that
+    it shares with the one before, and what that says is known.
+    """
+
+    __slots__ = ("_known", "_lines", "_start")
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+        self._known = b""  # whole lines, beginning with the request line
+        self._start: Start
+
+    def read(self, head: bytes) -> Start:
+        """Return what a whole head says; raises BadRequestError."""
+        known = self._known
+        if not known or not head.startswith(known):
+            self._learn(head)
+            known = self._known
+        method, target, minor, headers = self._start
+        rest = _TRAILERS.fullmatch(head, len(known))
+        if rest is None:
+            raise BadRequestError("malformed request head")
+        return Start(method, target, minor, _parse_fields(rest[1], headers.copy()))
+
+    def _learn(self, head: bytes) -> None:
+        """Know the lines that this head and the last one begin with, or all lines of the first."""
+        self._known = b""
+        match = _HEAD.fullmatch(head)
+        if match is None:
+            raise BadRequestError("malformed request head")
+        method, target, minor, _ = match.groups()
+        last, self._lines = self._lines, head[:-4].split(b"\r\n")
+        both = takewhile(lambda two: two[0] == two[1], zip(self._lines, last, strict=False))
+        first, *fields = [line for line, _ in both] or self._lines
+        block = b"".join(line + b"\r\n" for line in fields)
+        self._start = Start(method, target, minor, _parse_fields(block, {}))
+        self._known = first + b"\r\n" + block
 
 
 class RequestReader:
@@ -172,11 +204,13 @@ class RequestReader:
     `feed` takes bytes, `take` gives the next whole request or None, and raises BadRequestError.
     """
 
-    __slots__ = ("_buffer", "_limit", "incomplete")
+    __slots__ = ("_body", "_buffer", "_heads", "_limit", "incomplete")
 
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray()
+        self._heads = HeadReader()
         self._limit = limit
+        self._body: Body
         self.incomplete: Request | None = None
         """The request whose head has come and whose body has not."""
 
@@ -192,10 +226,16 @@ class RequestReader:
     def take(self) -> Request | None:
         """Return the next whole request, or None when more bytes are needed."""
         request = self.incomplete or self._read_head()
-        if request is None or not request.read_body(self._buffer):
+        if request is None:
+            return None
+        body = self._body
+        if not body.consume(self._buffer):
             self.incomplete = request
             return None
         self.incomplete = None
+        request.body = bytes(body.content)
+        request.overflow = body.overflow
+        request.trailers = body.trailers
         return request
 
     def _read_head(self) -> Request | None:
@@ -204,14 +244,13 @@ class RequestReader:
         if end == 3 or end > HEAD_LIMIT:  # noqa: PLR2004 -- not found, and the four bytes of the end
             self._check_partial_head()
             return None
-        match = _HEAD.fullmatch(buffer, 0, end)
-        if match is None:
-            raise BadRequestError("malformed request head")
-        method, target, minor, fields = match.groups()
+        head = bytes(buffer[:end])
         del buffer[:end]
-        request = Request(bytes(method), bytes(target), _parse_fields(fields))
-        _frame(request, http_1_0=minor == b"0", limit=self._limit)
-        return request
+        method, target, minor, headers = self._heads.read(head)
+        http_1_0 = minor == b"0"
+        self._body = _frame(headers, http_1_0=http_1_0, limit=self._limit)
+        keep_alive = not http_1_0 and headers.get(b"connection", b"").lower() != b"close"
+        return Request(method, target, headers, keep_alive=keep_alive)
 
     def _check_partial_head(self) -> None:
         if len(self._buffer) > HEAD_LIMIT:
@@ -220,9 +259,9 @@ class RequestReader:
             raise BadRequestError("bare line feed in the request head")
 
 
-def _parse_fields(block: bytes) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
-    for line in bytes(block).split(b"\r\n")[:-1]:
+def _parse_fields(block: bytes, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Add well-formed lines to `fields`."""
+    for line in block.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
         key = name.lower()
         value = value.strip(b" \t")
@@ -234,18 +273,15 @@ def _parse_fields(block: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def _frame(request: Request, *, http_1_0: bool, limit: int) -> None:
-    """Decide how the body ends and whether the connection stays, RFC 9112 sections 6 and 9."""
-    headers = request.headers
+def _frame(headers: dict[bytes, bytes], *, http_1_0: bool, limit: int) -> Body:
+    """Decide how the body ends, RFC 9112 section 6."""
     length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+    if b"host" not in headers and not http_1_0:
+        raise BadRequestError("no Host header")
     if coding is not None:
         if length is not None or http_1_0 or coding.lower() != b"chunked":
             raise BadRequestError("ambiguous body framing")
-        request.expect_body(ChunkedBody(limit))
-    elif length is not None and not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
+        return ChunkedBody(limit)
+    if length is not None and not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
         raise BadRequestError("malformed Content-Length")
-    else:
-        request.expect_body(FixedBody(int(length or 0), limit))
-    if b"host" not in headers and not http_1_0:
-        raise BadRequestError("no Host header")
-    request.keep_alive = not http_1_0 and headers.get(b"connection", b"").lower() != b"close"
+    return FixedBody(int(length or 0), limit)
