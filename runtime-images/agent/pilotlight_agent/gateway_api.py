@@ -157,7 +157,7 @@ class GatewayApi:
         environment = pod.environments.get(headers.get(_ENVIRONMENT, b"").decode())
         if environment is None:
             return Refusal(Error.UNKNOWN_ENVIRONMENT, "there is no environment of this id")
-        return _take(environment, headers.get(_LEASE, b"").decode())
+        return _take(environment, headers.get(_LEASE, b""))
 
     # The rest.
 
@@ -215,12 +215,14 @@ async def _answer(work: Coroutine[None, None, Message], connection: Connection) 
         _refuse(connection, Error.AGENT_FAILED, f"{type(error).__name__}: {error}")
 
 
-def _take(environment: Environment, lease: str) -> Environment | Refusal:
+def _take(environment: Environment, lease: bytes) -> Environment | Refusal:
     """Take an environment under a lease `GATEWAY/EPOCH`; an older epoch than one seen is stale."""
-    holder, _, epoch = lease.rpartition("/")
-    if not epoch.isdecimal() or int(epoch) < environment.epoch:
-        return Refusal(Error.STALE_LEASE, f"epoch {epoch!r} is not {environment.epoch} or newer")
-    environment.epoch, environment.holder = int(epoch), holder
+    if not lease or lease != environment.lease:
+        holder, _, epoch = lease.decode().rpartition("/")
+        if not epoch.isdecimal() or int(epoch) < environment.epoch:
+            message = f"epoch {epoch!r} is not {environment.epoch} or newer"
+            return Refusal(Error.STALE_LEASE, message)
+        environment.lease, environment.epoch, environment.holder = lease, int(epoch), holder
     if environment.state is State.BUSY:
         return Refusal(Error.ENVIRONMENT_BUSY, "the environment runs an invocation")
     if environment.state is State.ENDED:

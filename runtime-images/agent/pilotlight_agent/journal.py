@@ -9,7 +9,7 @@ and a reader that is too slow loses events, and is told how many.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from json.encoder import encode_basestring as _quote
 
@@ -65,8 +65,14 @@ class Journal:
         """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
         self._pending.append((time.time(), f'"type":"{kind}",{fields}'))
         if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+            self._schedule()
+
+    def extend(self, fields: Sequence[str]) -> None:
+        """Append events of one moment; each is all of its JSON but number and time."""
+        moment = time.time()
+        self._pending += [(moment, each) for each in fields]
+        if not self._scheduled:
+            self._schedule()
 
     def add_reader(self, reader: Callable[[], None]) -> None:
         """Call `reader` after each batch; it takes what it wants with `since`."""
@@ -93,6 +99,10 @@ class Journal:
         newest_first = list(islice(reversed(self._lines), missed))
         return newest_first[::-1], missed - len(newest_first)
 
+    def _schedule(self) -> None:
+        self._scheduled = True
+        asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+
     def _keep(self, line: bytes) -> None:
         self._lines.append(line)
         self._bytes += len(line)
@@ -116,11 +126,15 @@ class Source:
 
     def tell_line(self, kind: str, request_id: str, line: str) -> None:
         """Append a line of the function's (`log`) or about it (`platform`)."""
-        self._journal.append(
-            kind,
-            f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream},'
-            f'"line":{_quote(line)}',
+        self.tell_lines(kind, request_id, (line,))
+
+    def tell_lines(self, kind: str, request_id: str, lines: Sequence[str]) -> None:
+        """Append lines of one moment."""
+        marks = (
+            f'"type":"{kind}",{self._environment},"requestId":{_quote(request_id)},'
+            f"{self._log_stream}"
         )
+        self._journal.extend([f'{marks},"line":{_quote(line)}' for line in lines])
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""

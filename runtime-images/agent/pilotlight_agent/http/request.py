@@ -219,15 +219,34 @@ class RequestReader:
         """Bytes that wait to be read as a request."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Append what the connection gave."""
         self._buffer += data
 
     def take(self) -> Request | None:
         """Return the next whole request, or None when more bytes are needed."""
-        request = self.incomplete or self._read_head()
+        request, buffer = self.incomplete, self._buffer
         if request is None:
-            return None
+            request = self._read_head() if buffer else None
+            if request is None:
+                return None
+            if (length := self._whole(request.headers)) is not None:
+                request.body = bytes(buffer[:length])
+                del buffer[:length]
+                return request
+        return self._collect(request)
+
+    def _whole(self, headers: dict[bytes, bytes]) -> int | None:
+        """Return the length of a body that is there already, which most are; else expect one."""
+        length = _fixed_length(headers)
+        if length is not None and length <= min(self._limit, len(self._buffer)):
+            return length
+        limit = self._limit
+        self._body = ChunkedBody(limit) if length is None else FixedBody(length, limit)
+        return None
+
+    def _collect(self, request: Request) -> Request | None:
+        """Take what has come of the body; returns the request once it is whole."""
         body = self._body
         if not body.consume(self._buffer):
             self.incomplete = request
@@ -247,9 +266,13 @@ class RequestReader:
         head = bytes(buffer[:end])
         del buffer[:end]
         method, target, minor, headers = self._heads.read(head)
-        http_1_0 = minor == b"0"
-        self._body = _frame(headers, http_1_0=http_1_0, limit=self._limit)
-        keep_alive = not http_1_0 and headers.get(b"connection", b"").lower() != b"close"
+        if minor == b"0":
+            if b"transfer-encoding" in headers:
+                raise BadRequestError("ambiguous body framing")
+            return Request(method, target, headers, keep_alive=False)
+        if b"host" not in headers:
+            raise BadRequestError("no Host header")
+        keep_alive = b"connection" not in headers or headers[b"connection"].lower() != b"close"
         return Request(method, target, headers, keep_alive=keep_alive)
 
     def _check_partial_head(self) -> None:
@@ -273,15 +296,13 @@ def _parse_fields(block: bytes, fields: dict[bytes, bytes]) -> dict[bytes, bytes
     return fields
 
 
-def _frame(headers: dict[bytes, bytes], *, http_1_0: bool, limit: int) -> Body:
-    """Decide how the body ends, RFC 9112 section 6."""
-    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
-    if b"host" not in headers and not http_1_0:
-        raise BadRequestError("no Host header")
-    if coding is not None:
-        if length is not None or http_1_0 or coding.lower() != b"chunked":
+def _fixed_length(headers: dict[bytes, bytes]) -> int | None:
+    """Decide how the body ends, RFC 9112 section 6: by its length, or None by its chunks."""
+    length = headers.get(b"content-length", b"0")
+    if (coding := headers.get(b"transfer-encoding")) is not None:
+        if b"content-length" in headers or coding.lower() != b"chunked":
             raise BadRequestError("ambiguous body framing")
-        return ChunkedBody(limit)
-    if length is not None and not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
+        return None
+    if not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
         raise BadRequestError("malformed Content-Length")
-    return FixedBody(int(length or 0), limit)
+    return int(length)

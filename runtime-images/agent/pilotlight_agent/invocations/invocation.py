@@ -1,7 +1,7 @@
 """One invocation on its way through the agent: what comes in, and what goes back."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,10 +64,11 @@ class Invocation:
     deadline: int = 0
     """Epoch milliseconds at which the function times out."""
 
-    def log(self, line: str) -> None:
-        """Keep the line for the log tail, if the caller wants it."""
+    def log(self, lines: Sequence[str]) -> None:
+        """Keep lines for the log tail, if the caller wants it."""
         if self.tail is not None:
-            self.tail += line.encode() + b"\n"
+            for line in lines:
+                self.tail += line.encode() + b"\n"
             del self.tail[:-_TAIL_BYTES]
 
     def encoded_tail(self) -> bytes | None:

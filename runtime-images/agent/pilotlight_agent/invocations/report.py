@@ -66,7 +66,8 @@ class Report:
         return (
             f"REPORT RequestId: {self.request_id}\tDuration: {self.duration:.2f} ms"
             f"\tBilled Duration: {self.billed} ms\tMemory Size: {self.memory_size} MB"
-            f"\tMax Memory Used: {self.memory_used} MB{init}{self._ending()}"
+            f"\tMax Memory Used: {self.memory_used} MB{init}"
+            f"{'' if self.status is Status.SUCCESS else self._ending()}"
         )
 
     def record(self) -> dict[str, object]:

@@ -19,7 +19,8 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 from .link import Listener
 
 _HEADER_LIMIT = 65_536
-_READ_SIZE = 262_144
+_INPUT = bytearray(262_144)
+_INPUT_VIEW = memoryview(_INPUT)
 _CONTENT_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
 _JSON = "application/json"
 _EVENT = (
@@ -38,11 +39,11 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[Header, bytes]]:
+    def feed(self, data: bytes | memoryview) -> list[tuple[Header, bytes]]:
         """Return the frames that `data` completes."""
         self._buffer += data
         frames = []
-        while (frame := self._take()) is not None:
+        while self._buffer and (frame := self._take()) is not None:
             frames.append(frame)
         return frames
 
@@ -126,17 +127,17 @@ class FrameLink:
     def _read(self) -> bool:
         """Read once; False when there is nothing more."""
         try:
-            data = self._socket.recv(_READ_SIZE)
-            frames = self._reader.feed(data)
+            size = self._socket.recv_into(_INPUT)
+            frames = self._reader.feed(_INPUT_VIEW[:size])
         except BlockingIOError:
             return False
         except (OSError, ValueError, RecursionError):
-            data, frames = b"", []
+            size, frames = 0, []
         for header, body in frames:
             self._tell(header, body)
-        if not data and self._listener is not None:
+        if not size and self._listener is not None:
             self._loop.remove_reader(self._socket)  # its exit follows, or the timeout
-        return bool(data)
+        return size > 0
 
     def _tell(self, header: Header, body: bytes) -> None:
         listener, kind = self._listener, header.get(Field.TYPE)
@@ -164,7 +165,9 @@ def _result(kind: object, header: Header, body: bytes) -> Result:
 
 def _content_type(header: Header) -> str:
     content_type = _text(header, Field.CONTENT_TYPE)
-    return content_type if _CONTENT_TYPE.fullmatch(content_type) else _JSON
+    if content_type == _JSON or _CONTENT_TYPE.fullmatch(content_type) is None:
+        return _JSON
+    return content_type
 
 
 def _text(header: Header, name: str) -> str:
