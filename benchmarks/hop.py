@@ -14,7 +14,7 @@ import socket
 import statistics
 import time
 import uuid
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ class Caller:
         environment = started.specialise()
         started.invoke(environment)
         self.pid = started.process.pid
-        (self.runtime,) = filter(is_environment, tree.descendants(self.pid))
+        self.runtime = runtime_of(self.pid)
         port = started.connection.port
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -100,6 +100,15 @@ class Caller:
         """Close both connections."""
         self.connection.close()
         self.events.close()
+
+
+def runtime_of(pid: int) -> int:
+    """Return the process of an agent's one environment; those that a zygote forks come and go."""
+    for each in tree.descendants(pid):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            if is_environment(each):
+                return each
+    raise RuntimeError(f"agent {pid} has no environment")
 
 
 @contextmanager

@@ -257,15 +257,16 @@ def _reply(connection: Connection, answer: Answer | Refusal) -> None:
     if isinstance(answer, Refusal):
         _refuse(connection, answer.error, answer.message)
         return
+    body, content_type, problem, _ = answer.result
     tail = "" if answer.tail is None else f"{Header.LOG_TAIL}: {answer.tail.decode()}\r\n"
     headers = _ANSWER % (
-        answer.content_type,
-        _FAILED if answer.failed else "",
+        content_type,
+        "" if problem is None else _FAILED,
         answer.report.header(),
         tail,
         answer.state,
     )
-    connection.respond(200, answer.body, headers.encode("latin-1"))
+    connection.respond(200, body, headers.encode("latin-1"))
 
 
 def _refuse(connection: Connection, error: Error, message: str) -> None:

@@ -18,6 +18,8 @@ from pilotlight_wire.events import EventType
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 33_554_432
 _BATCH_SECONDS = 0.005
+_LINE_SECONDS = 0.05  # who reads does not see it, and many agents wake up less often
+_MOST_PENDING = 64
 _WRITE_BYTES = 65_536
 _DROPPED = f'{{"type":"{EventType.DROPPED}","count":%d,"bytes":%d}}\n'.encode()
 
@@ -44,13 +46,13 @@ class Journal:
     def __init__(self) -> None:
         self._clock = Clock()
         self._sequence = 0
-        self._pending: list[tuple[float, str]] = []
+        self._pending: list[tuple[float, Sequence[str]]] = []
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self.forgotten_bytes = 0
         """Of all events that had to make room."""
         self._readers: list[Callable[[], None]] = []
-        self._scheduled = False
+        self._flushing: asyncio.TimerHandle | None = None
 
     @property
     def last(self) -> int:
@@ -63,16 +65,16 @@ class Journal:
 
     def append(self, kind: str, fields: str) -> None:
         """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
-        self._pending.append((time.time(), f'"type":"{kind}",{fields}'))
-        if not self._scheduled:
-            self._schedule()
+        self._pending.append((time.time(), (f'"type":"{kind}",{fields}',)))
+        self._flush_within(_BATCH_SECONDS)
 
-    def extend(self, fields: Sequence[str]) -> None:
-        """Append events of one moment; each is all of its JSON but number and time."""
-        moment = time.time()
-        self._pending += [(moment, each) for each in fields]
-        if not self._scheduled:
-            self._schedule()
+    def append_lines(self, fields: Sequence[str]) -> None:
+        """Append events that may wait a while; each is all of its JSON but number and time."""
+        self._pending.append((time.time(), fields))
+        if self._flushing is None:
+            self._flush_within(_LINE_SECONDS)
+        elif len(self._pending) > _MOST_PENDING:
+            self._flush_within(0)
 
     def add_reader(self, reader: Callable[[], None]) -> None:
         """Call `reader` after each batch; it takes what it wants with `since`."""
@@ -84,11 +86,14 @@ class Journal:
 
     def flush(self) -> None:
         """Let the readers have what is pending."""
-        self._scheduled = False
-        for moment, fields in self._pending:
-            self._sequence += 1
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        for moment, events in self._pending:
             stamp = self._clock.stamp(moment)
-            self._keep(f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode())
+            for fields in events:
+                self._sequence += 1
+                self._keep(f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode())
         self._pending.clear()
         for reader in tuple(self._readers):
             reader()
@@ -99,9 +104,14 @@ class Journal:
         newest_first = list(islice(reversed(self._lines), missed))
         return newest_first[::-1], missed - len(newest_first)
 
-    def _schedule(self) -> None:
-        self._scheduled = True
-        asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+    def _flush_within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        moment = loop.time() + seconds
+        if self._flushing is not None:
+            if self._flushing.when() <= moment:
+                return
+            self._flushing.cancel()
+        self._flushing = loop.call_at(moment, self.flush)
 
     def _keep(self, line: bytes) -> None:
         self._lines.append(line)
@@ -134,7 +144,7 @@ class Source:
             f'"type":"{kind}",{self._environment},"requestId":{_quote(request_id)},'
             f"{self._log_stream}"
         )
-        self._journal.extend([f'{marks},"line":{_quote(line)}' for line in lines])
+        self._journal.append_lines([f'{marks},"line":{_quote(line)}' for line in lines])
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""

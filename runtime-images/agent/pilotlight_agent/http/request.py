@@ -8,7 +8,7 @@ it from a socket.
 
 import re
 from itertools import takewhile
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pilotlight_agent.errors import BadRequestError
 
@@ -18,6 +18,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*"
 _HEAD = re.compile(rb"(" + _TOKEN + rb") (/[\x21-\x7e]*) HTTP/1\.([01])\r\n(" + _FIELDS + rb")\r\n")
 _TRAILERS = re.compile(rb"(" + _FIELDS + rb")\r\n")
+_FIELD = re.compile(rb"([^:\r]+):[\t ]*([^\r]*)\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e]*)?\r\n")
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
 
@@ -148,26 +149,21 @@ class Request:
         self.trailers: dict[bytes, bytes] = {}
 
 
-class Start(NamedTuple):
-    """What the first lines of a head say; `minor` is the digit of the version."""
-
-    method: bytes
-    target: bytes
-    minor: bytes
-    headers: dict[bytes, bytes]
+Start = tuple[bytes, bytes, bytes, dict[bytes, bytes]]
+"""What lines of a head say: method, target, minor digit of the version, headers as in Request."""
 
 
 class HeadReader:
-    """Reads the heads of one connection; the lines with which they all begin are read once.
+    """Reads the heads of one connection; lines with which all of them begin are read once.
 
-    A client's heads differ in their last lines, if at all: each is compared with the beginning that
-    it shares with the one before, and what that says is known.
+    A gateway's heads differ in their last lines only: each is compared with the beginning that the
+    two before it shared, and what that says is known.
     """
 
     __slots__ = ("_known", "_lines", "_start")
 
     def __init__(self) -> None:
-        self._lines: list[bytes] = []
+        self._lines: list[bytes] = []  # of the last head that had to be read whole
         self._known = b""  # whole lines, beginning with the request line
         self._start: Start
 
@@ -175,27 +171,26 @@ class HeadReader:
         """Return what a whole head says; raises BadRequestError."""
         known = self._known
         if not known or not head.startswith(known):
-            self._learn(head)
-            known = self._known
+            return self._read_whole(head)
         method, target, minor, headers = self._start
         rest = _TRAILERS.fullmatch(head, len(known))
         if rest is None:
             raise BadRequestError("malformed request head")
-        return Start(method, target, minor, _parse_fields(rest[1], headers.copy()))
+        return method, target, minor, _parse_fields(rest[1], headers.copy())
 
-    def _learn(self, head: bytes) -> None:
-        """Know the lines that this head and the last one begin with, or all lines of the first."""
+    def _read_whole(self, head: bytes) -> Start:
+        """Read all lines, and know from now on those with which the last such head began, too."""
         self._known = b""
         match = _HEAD.fullmatch(head)
         if match is None:
             raise BadRequestError("malformed request head")
-        method, target, minor, _ = match.groups()
+        method, target, minor, fields = match.groups()
         last, self._lines = self._lines, head[:-4].split(b"\r\n")
         both = takewhile(lambda two: two[0] == two[1], zip(self._lines, last, strict=False))
-        first, *fields = [line for line, _ in both] or self._lines
-        block = b"".join(line + b"\r\n" for line in fields)
-        self._start = Start(method, target, minor, _parse_fields(block, {}))
-        self._known = first + b"\r\n" + block
+        if alike := [line + b"\r\n" for line, _ in both]:
+            headers = _parse_fields(b"".join(alike[1:]), {})
+            self._start, self._known = (method, target, minor, headers), b"".join(alike)
+        return method, target, minor, _parse_fields(fields, {})
 
 
 class RequestReader:
@@ -284,10 +279,8 @@ class RequestReader:
 
 def _parse_fields(block: bytes, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Add well-formed lines to `fields`."""
-    for line in block.split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        key = name.lower()
-        value = value.strip(b" \t")
+    for name, given in _FIELD.findall(block):
+        key, value = name.lower(), given.rstrip(b" \t")
         if key in fields:
             if key in _ONCE:
                 raise BadRequestError(f"repeated header {name.decode()}")

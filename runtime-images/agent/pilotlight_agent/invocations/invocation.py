@@ -32,9 +32,7 @@ class Result(NamedTuple):
 class Answer(NamedTuple):
     """What goes back to the gateway."""
 
-    body: bytes
-    content_type: str
-    failed: bool
+    result: Result
     report: Report
     tail: bytes | None
     state: str

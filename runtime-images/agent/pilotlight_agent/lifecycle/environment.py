@@ -351,9 +351,7 @@ class Environment:
         self._become(then)
         if self._on_quiet:
             self._wake_quiet()
-        body, failed = result.body, result.failure is not None
-        tail = invocation.encoded_tail()
-        invocation.reply(Answer(body, result.content_type, failed, report, tail, then))
+        invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
 
     def _account(self, invocation: Invocation, problem: Failure | None, used: int) -> Report:
         init_duration, self._init_duration = self._init_duration, None
