@@ -289,8 +289,8 @@ class Environment:
 
     def _give(self, process: RuntimeProcess, invocation: Invocation) -> None:
         self._start_clock(invocation)
-        self._announce(invocation)
         process.deliver(invocation)
+        self._announce(invocation)  # while the function runs already
 
     def _refuse(self, invocation: Invocation) -> None:
         self._invocation = None
@@ -341,17 +341,20 @@ class Environment:
     def _finish(
         self, invocation: Invocation, result: Result, then: State, used: int | None = None
     ) -> None:
-        """Close the account and answer."""
+        """Close the account and answer; what is only written down comes after the answer."""
         self._timer.clear()
         if used is None:
             used = 0 if self._process is None else self._process.memory.peak_megabytes
         report = self._account(invocation, result.failure, used)
-        self._log_platform(report.level, self._words.finish(report))
+        lines = self._words.finish(report)
+        invocation.log(lines)
         self._invocation = None
         self._become(then)
+        invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
+        if self._words.writes(report.level):
+            self._journal.tell_lines(EventType.PLATFORM, invocation.request_id, lines)
         if self._on_quiet:
             self._wake_quiet()
-        invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
 
     def _account(self, invocation: Invocation, problem: Failure | None, used: int) -> Report:
         init_duration, self._init_duration = self._init_duration, None
