@@ -207,6 +207,16 @@ class Agent:
         identity: str = json.loads(body)["environments"][0]["id"]
         return identity
 
+    def start_environments(self, count: int) -> list[str]:
+        """Start so many more; gives the ids of those that are new."""
+        known = {
+            each["id"] for each in json.loads(self.request("GET", "/v1/status")[1])["environments"]
+        }
+        status, body = self.request("POST", "/v1/environments", {"count": count})
+        assert status == 200, body  # noqa: PLR2004 -- a status of HTTP
+        found: list[str] = [each["id"] for each in json.loads(body)["environments"]]
+        return [identity for identity in found if identity not in known]
+
     def invoke(self, environment: str) -> None:
         """Invoke the function once."""
         headers = {

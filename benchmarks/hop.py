@@ -1,6 +1,6 @@
 """What the agent and the runtime take of a warm call: agents asked directly, as a gateway does.
 
-Each connection has an agent of its own, as in local mode, and a reader of that agent's events. CPU
+Each environment has a connection of its own, each agent a reader of its events. CPU
 time is the scheduler's own account of the agents and of their runtimes, in nanoseconds. With
 `--against` the same is measured of another checkout's agents by turns, round by round, so that what
 disturbs the machine disturbs both.
@@ -58,19 +58,12 @@ class Sample:
 
 
 class Caller:
-    """One connection to an agent, with one call under way at most, and one to its events."""
+    """One connection to one environment of an agent, with one call under way at most."""
 
-    def __init__(self, started: Agent) -> None:
-        """Specialise the agent, and call it once."""
-        environment = started.specialise()
-        started.invoke(environment)
-        self.pid = started.process.pid
-        self.runtime = runtime_of(self.pid)
-        port = started.connection.port
+    def __init__(self, port: int, environment: str) -> None:
+        """Connect."""
         self.connection = socket.create_connection(("127.0.0.1", port))
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.events = socket.create_connection(("127.0.0.1", port))
-        self.events.sendall(EVENTS.format(token=TOKEN).encode())
         request = REQUEST.format(
             port=port,
             token=TOKEN,
@@ -96,61 +89,86 @@ class Caller:
         assert answer.endswith(EVENT), answer
         return time.perf_counter() - self.begun
 
+
+class Side:
+    """A checkout's agents: connections to their environments and to their events, and processes."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.callers: list[Caller] = []
+        self.events: list[socket.socket] = []
+        self.agents: list[int] = []
+        self.runtimes: list[int] = []
+
+    def add(self, started: Agent, environments: int) -> None:
+        """Give an agent the function and as many environments, and connect to each."""
+        identities = [started.specialise()]
+        if environments > 1:
+            identities += started.start_environments(environments - 1)
+        for identity in identities:
+            started.invoke(identity)
+        port, pid = started.connection.port, started.process.pid
+        self.callers += [Caller(port, identity) for identity in identities]
+        self.events.append(socket.create_connection(("127.0.0.1", port)))
+        self.events[-1].sendall(EVENTS.format(token=TOKEN).encode())
+        self.agents.append(pid)
+        self.runtimes += runtimes_of(pid)
+
     def close(self) -> None:
-        """Close both connections."""
-        self.connection.close()
-        self.events.close()
+        """Close all connections."""
+        for connection in (*(each.connection for each in self.callers), *self.events):
+            connection.close()
 
 
-def runtime_of(pid: int) -> int:
-    """Return the process of an agent's one environment; those that a zygote forks come and go."""
+def runtimes_of(pid: int) -> list[int]:
+    """Return the processes of an agent's environments; those that a zygote forks come and go."""
+    found = []
     for each in tree.descendants(pid):
         with suppress(ProcessLookupError, FileNotFoundError):
             if is_environment(each):
-                return each
-    raise RuntimeError(f"agent {pid} has no environment")
+                found.append(each)
+    return found
 
 
 @contextmanager
-def callers(checkout: Path, count: int, python: Path) -> Iterator[list[Caller]]:
-    """Run so many of a checkout's agents."""
+def agents(checkout: Path, count: int, environments: int, python: Path) -> Iterator[Side]:
+    """Run so many of a checkout's agents, each with so many environments."""
+    side = Side()
     with ExitStack() as stack:
-        found = []
+        stack.callback(side.close)
         for _ in range(count):
-            caller = Caller(stack.enter_context(agent(python, checkout)))
-            stack.callback(caller.close)
-            found.append(caller)
-        yield found
+            side.add(stack.enter_context(agent(python, checkout)), environments)
+        yield side
 
 
-def measure(some: list[Caller], seconds: float) -> Sample:
+def measure(side: Side, seconds: float) -> Sample:
     """Keep all connections busy for a while."""
-    load(some, WARM_SECONDS)
-    before = cpu(some)
+    load(side, WARM_SECONDS)
+    before = used(side.agents), used(side.runtimes)
     began = time.perf_counter()
-    spent = load(some, seconds)
+    spent = load(side, seconds)
     elapsed = time.perf_counter() - began
-    agents, runtimes = (b - a for a, b in zip(before, cpu(some), strict=True))
+    after = used(side.agents), used(side.runtimes)
     percentiles = statistics.quantiles(spent, n=100, method="inclusive")
     return Sample(
         per_second=len(spent) / elapsed,
         p50=percentiles[49] * 1000,
         p99=percentiles[98] * 1000,
-        agent=agents / len(spent) / 1000,
-        runtime=runtimes / len(spent) / 1000,
+        agent=(after[0] - before[0]) / len(spent) / 1000,
+        runtime=(after[1] - before[1]) / len(spent) / 1000,
     )
 
 
-def load(some: list[Caller], seconds: float) -> list[float]:
+def load(side: Side, seconds: float) -> list[float]:
     """Call for a while, each connection again as soon as it is answered; gives seconds a call."""
     poll = select.epoll()
-    waiting = {each.connection.fileno(): each for each in some}
-    events = {each.events.fileno(): each.events for each in some}
+    waiting = {each.connection.fileno(): each for each in side.callers}
+    events = {each.fileno(): each for each in side.events}
     for descriptor in (*waiting, *events):
         poll.register(descriptor, select.EPOLLIN)
     spent: list[float] = []
     until = time.perf_counter() + seconds
-    for each in some:
+    for each in side.callers:
         each.call()
     while waiting:
         for descriptor, _ in poll.poll():
@@ -166,20 +184,16 @@ def load(some: list[Caller], seconds: float) -> list[float]:
     return spent
 
 
-def cpu(some: list[Caller]) -> tuple[int, int]:
-    """Return the nanoseconds that agents and runtimes have used."""
-    return sum(used(each.pid) for each in some), sum(used(each.runtime) for each in some)
-
-
-def used(pid: int) -> int:
-    """Return the nanoseconds that a process of one thread has used."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+def used(pids: list[int]) -> int:
+    """Return the nanoseconds that processes of one thread each have used."""
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids)
 
 
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hop", description=__doc__)
-    parser.add_argument("--connections", type=int, default=1)
+    parser.add_argument("--agents", type=int, default=1)
+    parser.add_argument("--environments", type=int, default=1, help="of each agent")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--python", type=Path, default=HERE / ".venv/functions/bin/python")
@@ -189,14 +203,19 @@ def main() -> None:
     samples: list[list[Sample]] = [[] for _ in checkouts]
     with ExitStack() as stack:
         sides = [
-            stack.enter_context(callers(each, given.connections, given.python.absolute()))
+            stack.enter_context(
+                agents(each, given.agents, given.environments, given.python.absolute())
+            )
             for each in checkouts
         ]
         for number in range(given.rounds):
             order = list(enumerate(sides))
             for index, side in order if number % 2 == 0 else reversed(order):
                 samples[index].append(measure(side, given.seconds))
-    print(f"| {given.connections} at once | calls/s | p50 ms | p99 ms | agent µs | runtime µs |")
+    print(
+        f"| {given.agents * given.environments} at once, {given.agents} agents | calls/s "
+        "| p50 ms | p99 ms | agent µs | runtime µs |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     for checkout, rounds in zip(checkouts, samples, strict=True):
         print(f"| {checkout.name} | {cells(rounds)} |")
