@@ -139,7 +139,7 @@ async def ready_after(
     link = FrameLink(heard)
     output = os.open(os.devnull, os.O_WRONLY)
     fd = link.runtime_socket.fileno()
-    command = (*managed_python.command(places.python), str(fd), str(places.layers_root))
+    command = (*managed_python.command(places.interpreter), str(fd), str(places.layers_root))
     begun = time.perf_counter()
     pid = spawner.spawn(command, variables, places.task_root, (output, fd))
     await heard.future

@@ -20,7 +20,7 @@ _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in
 _PIPELINE_LIMIT = 1_048_576
 _INCOMPLETE_SECONDS = 30.0
 # Asking the system for as much memory at every read would cost more than the read.
-_INPUT = bytearray(262_144)
+_INPUT = bytearray(65_536)
 _INPUT_VIEW = memoryview(_INPUT)
 
 Serve = Callable[[Request, "Connection"], None]

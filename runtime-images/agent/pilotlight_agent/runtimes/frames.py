@@ -19,7 +19,7 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 from .link import Listener
 
 _HEADER_LIMIT = 65_536
-_INPUT = bytearray(262_144)
+_INPUT = bytearray(65_536)
 _INPUT_VIEW = memoryview(_INPUT)
 _CONTENT_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
 _JSON = "application/json"
