@@ -57,7 +57,7 @@ class Channel:
         header, _ = _decode(frame[_LENGTHS.size : start].decode())
         return Event(
             header["requestId"],
-            frame[start:],
+            frame[start : start + body],
             header["contentType"],
             header["functionArn"],
             header["deadline"],
@@ -72,7 +72,7 @@ class Channel:
             return begun
         pieces, missing = [begun], size - len(begun)
         while missing:
-            piece = self._socket.recv(missing)
+            piece = self._socket.recv(min(missing, _BUFFER))
             if not piece:
                 return None
             pieces.append(piece)
