@@ -30,8 +30,6 @@ from pilotlight_wire.specialisation import FunctionFacts
 from .runtime_process import Phase, RuntimeProcess
 
 _INIT_SECONDS = 10.0
-
-
 _TRANSITIONS = {
     State.STARTING: {State.IDLE, State.BUSY, State.ENDED},
     State.IDLE: {State.BUSY, State.STARTING, State.ENDED},
@@ -62,8 +60,7 @@ class Environment:
         self.state = State.STARTING
         self.epoch = 0
         self.holder = ""
-        self.lease = b""
-        """As its holder words it; empty before the first."""
+        self.lease = b""  # as its holder words it; empty before the first
         self.settled = asyncio.Event()
         """Set when the first init phase is over, whatever came of it."""
         self._function = function
@@ -276,8 +273,7 @@ class Environment:
             timeout = self._function.timeout
             invocation.began = self._loop.time()
             invocation.deadline = int((time.time() + timeout) * 1000)
-            if self._init_timer.is_set:
-                self._init_timer.clear()
+            self._init_timer.clear()
             self._timer.set(invocation.began + timeout)
 
     def _deliver(self, process: RuntimeProcess, invocation: Invocation) -> None:
@@ -380,12 +376,10 @@ class Environment:
         self._journal.tell_state(self.state)
 
     def _log(self, kind: EventType, lines: Sequence[str], *, written: bool = True) -> None:
-        invocation = self._invocation
-        if invocation is not None:
-            invocation.log(lines)
+        if self._invocation is not None:
+            self._invocation.log(lines)
         if written:
-            request_id = "" if invocation is None else invocation.request_id
-            self._journal.tell_lines(kind, request_id, lines)
+            self._journal.tell_lines(kind, self._request_id(), lines)
 
     def _log_platform(self, level: Level, lines: Sequence[str]) -> None:
         """Log lines of ours; those below the function's level are in the log tail only."""
