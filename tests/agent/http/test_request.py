@@ -1,5 +1,6 @@
 """The request parser: what it reads, and everything ambiguous that it must not."""
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -83,6 +84,19 @@ def test_the_limit_is_exact_for_both_framings(length: int) -> None:
     for request in read(fixed + GET, 100)[:1] + read(chunked + GET, 100)[:1]:
         assert request.overflow is (length > LIMIT)
         assert len(request.body) == (0 if request.overflow else length)
+
+
+def test_what_is_remembered_of_a_connection_is_little() -> None:
+    """Anybody may open a thousand and send heads as large as they may be."""
+    reader = HeadReader()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            reader.read(GET[:-2] + b"X: " + b"y" * (HEAD_LIMIT - 100) + b"\r\n\r\n")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < HEAD_LIMIT / 4
 
 
 FIRST_LINES = [b"GET / HTTP/1.1", b"GET / HTTP/1.1", b"GET / HTTP/1.0", b"GET /"]

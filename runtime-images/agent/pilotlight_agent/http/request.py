@@ -13,6 +13,7 @@ from typing import Protocol
 from pilotlight_agent.errors import BadRequestError
 
 HEAD_LIMIT = 65_536
+_REMEMBERED = 4_096  # bytes of a head, on each connection and for as long as it stays
 _CHUNK_LINE_LIMIT = 256
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*"
@@ -185,7 +186,9 @@ class HeadReader:
         if match is None:
             raise BadRequestError("malformed request head")
         method, target, minor, fields = match.groups()
-        last, self._lines = self._lines, head[:-4].split(b"\r\n")
+        last, self._lines = self._lines, []
+        if len(head) <= _REMEMBERED:
+            self._lines = head[:-4].split(b"\r\n")
         both = takewhile(lambda two: two[0] == two[1], zip(self._lines, last, strict=False))
         if alike := [line + b"\r\n" for line, _ in both]:
             headers = _parse_fields(b"".join(alike[1:]), {})
