@@ -13,6 +13,7 @@ from .alias import (
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
+from .configuration import Configuration, Layer, Logging
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -26,12 +27,9 @@ from .function import (
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
     Code,
-    Configuration,
     Function,
     FunctionSpec,
     FunctionStatus,
-    Layer,
-    Logging,
     S3Object,
     SecretReference,
 )

@@ -7,11 +7,12 @@ writes the same resource, and the operator's function service turns it into a re
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
+from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
     AGE,
@@ -35,26 +36,15 @@ __all__ = [
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "Code",
-    "Configuration",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
-    "Layer",
-    "Logging",
     "S3Object",
     "SecretReference",
 ]
 
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
-MOST_LAYERS = 5
-LayerArn = Annotated[
-    str,
-    Field(
-        pattern=r"^arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:\d{12}:layer:[a-zA-Z0-9-_]{1,140}:[0-9]+$"
-    ),
-]
 CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
@@ -109,85 +99,6 @@ class SecretReference(Model):
     """A Secret of the function's own namespace."""
 
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
-
-
-def _check_layers(arns: list[str]) -> list[str]:
-    layers = [arn.rpartition(":")[0] for arn in arns]
-    twice = sorted({layer for layer in layers if layers.count(layer) > 1})
-    if twice:
-        raise ValueError(
-            "Two different versions of the same layer are not allowed to be referenced in the same "
-            f"function: {twice[0]}"
-        )
-    return arns
-
-
-class Logging(Model):
-    """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "self.format == 'JSON' || (!has(self.applicationLevel) && !has(self.systemLevel))",
-                "log levels are only supported with format JSON",
-            ),
-        )
-    )
-
-    format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
-    application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
-        default=None, description="Least level of the function's own lines; JSON only."
-    )
-    system_level: Literal["DEBUG", "INFO", "WARN"] | None = Field(
-        default=None, description="Least level of the platform's lines; JSON only."
-    )
-    group: str | None = Field(
-        default=None,
-        pattern=r"^[.\-_/#A-Za-z0-9]{1,512}$",
-        description="Log group; /aws/lambda/<functionName> if absent.",
-    )
-
-    @model_validator(mode="after")
-    def _levels_need_json(self) -> Self:
-        if self.format == "Text" and (self.application_level or self.system_level):
-            raise ValueError("log levels are only supported with format JSON")
-        return self
-
-
-class Layer(Model):
-    """A version of a layer that a revision has."""
-
-    arn: str = Field(description="ARN of the version.")
-    sha256: str = Field(pattern=SHA256, description="sha256 (hex) of its archive.")
-    size: int = Field(description="Bytes of its archive.")
-
-
-class Configuration(Model):
-    """What one revision runs: everything that its environments are started from."""
-
-    runtime: str = Field(description="The Lambda runtime id.")
-    handler: str = Field(description="What answers, in the runtime's own notation.")
-    code_sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
-    memory: int = Field(description="Megabytes an environment may use.")
-    timeout: int = Field(description="Seconds an invocation may take.")
-    ephemeral_storage: int = Field(description="Megabytes of /tmp.")
-    environment: dict[str, str] = Field(
-        default_factory=dict,
-        description="Environment variables of the spec.",
-        json_schema_extra=ENVIRONMENT_BOUNDS,
-    )
-    environment_secret: str | None = Field(
-        default=None, description="The Secret that holds further variables."
-    )
-    environment_digest: str | None = Field(
-        default=None, description="Digest of that Secret's variables."
-    )
-    environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
-    role: str | None = Field(default=None, description="ARN of the execution role.")
-    logging: Logging = Field(default_factory=Logging, description="How the function logs.")
-    layers: list[Layer] = Field(
-        default_factory=list, max_length=MOST_LAYERS, description="What lies in /opt, in order."
-    )
 
 
 class FunctionSpec(Model):
@@ -249,7 +160,7 @@ class FunctionSpec(Model):
         pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
         description="ARN of the execution role.",
     )
-    layers: Annotated[list[LayerArn], AfterValidator(_check_layers)] = Field(
+    layers: Layers = Field(
         default_factory=list,
         max_length=MOST_LAYERS,
         description="ARNs of layers' versions, whose files lie in /opt; later ones go first.",
