@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
 from .builtin import Namespace, Secret
+from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
+from .layer_version import LayerVersion
 from .log_group import LogGroup
 from .meta import GROUP
 from .route import Route
@@ -28,6 +30,8 @@ _ORDERED: tuple[type[Resource], ...] = (
     Namespace,
     Runtime,
     Secret,
+    CodeSigningConfig,
+    LayerVersion,
     Function,
     FunctionVersion,
     FunctionAlias,
