@@ -87,6 +87,7 @@ class Dispatcher:
         while True:
             queue = self._queue(revision)
             environment = queue.take() or await self._wait(queue, revision, deadline)
+            invocation.began()
             try:
                 answer = await environment.invoke(invocation, start_within=START_SECONDS)
             except NotStartedError as error:
