@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.claims import Demand
+from pilotlight.errors import (
+    PilotlightError,
+    StartFailedError,
+    ThrottledError,
+    WithdrawnError,
+)
 
 from .caps import no_place
 from .limits import Limits
@@ -72,13 +78,23 @@ class Capacity:
         """Ask these gateways for what they do not use."""
         self._recalls.ask(holders)
 
-    async def claim(self, revision: RevisionKey, *, gateway: str, seconds: float) -> Lease:
+    async def claim(
+        self,
+        revision: RevisionKey,
+        *,
+        gateway: str,
+        seconds: float,
+        demand: Demand | None = None,
+    ) -> Lease:
         """Grant one environment to a gateway.
 
-        Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
+        Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError, and
+        WithdrawnError where its demand is withdrawn before a pod is begun.
         """
         try:
-            found = await self._find_or_start(revision, gateway, seconds)
+            found = await self._find_or_start(revision, gateway, seconds, demand or Demand())
+        except WithdrawnError:
+            raise
         except PilotlightError as error:
             self._metrics.claims_refused.labels(revision.namespace, error.code).inc()
             raise
@@ -86,14 +102,16 @@ class Capacity:
         self._starts.handed_over(found.pod)
         return granted
 
-    async def _find_or_start(self, revision: RevisionKey, gateway: str, seconds: float) -> Lease:
+    async def _find_or_start(
+        self, revision: RevisionKey, gateway: str, seconds: float, demand: Demand
+    ) -> Lease:
         ready = self._stock.take(revision) or self._table.parked(revision)
         ready = ready or await self._make_room(revision, gateway)
         if ready is not None:
             return ready
         key = self._limits.key_of(revision)
         try:
-            return await self._starts.start(revision, seconds)
+            return await self._starts.start(revision, seconds, demand)
         finally:
             self._limits.free(key)
 
@@ -111,7 +129,7 @@ class Capacity:
             self._vacate(lease)
         with self._stock.starting_one(revision):
             try:
-                lease = await self._starts.start(revision, seconds, provisioned=True)
+                lease = await self._starts.start(revision, seconds, Demand(), provisioned=True)
             except ThrottledError as error:
                 raise StartFailedError(str(error), reason="InsufficientCapacity") from error
         self._stock.add(lease)

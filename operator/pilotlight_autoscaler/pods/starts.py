@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.claims import Lease, RevisionKey, Start
+from pilotlight.claims import Demand, Lease, RevisionKey, Start
 from pilotlight.errors import StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
@@ -87,20 +87,21 @@ class Starts:
         compute.give_way(pools.quiet.wait)
 
     async def start(
-        self, revision: RevisionKey, seconds: float, *, provisioned: bool = False
+        self, revision: RevisionKey, seconds: float, demand: Demand, *, provisioned: bool = False
     ) -> Lease:
         """Start an environment; gives a lease that nobody holds yet.
 
-        Raises RevisionGoneError and StartFailedError, leaving nothing behind.
+        Raises RevisionGoneError, StartFailedError, ThrottledError and, where the demand is
+        withdrawn before a pod is begun, WithdrawnError; leaves nothing behind then.
         """
         placement = await self._revisions.place(revision, provisioned=provisioned)
         if provisioned:
-            started = await self._start_pod(placement, seconds)
+            started = await self._start_pod(placement, seconds, demand)
             await self._wait_until_initialised(started, seconds)
         elif placement.environments_per_pod > 1:
             started = await self._start_in_shared(revision, placement, seconds)
         else:
-            started = await self._start_pod(placement, seconds)
+            started = await self._start_pod(placement, seconds, demand)
         return started.lease(revision, provisioned=provisioned)
 
     def handed_over(self, pod: str) -> None:
@@ -173,7 +174,9 @@ class Starts:
         shared: SharedPod = self._shared.open(revision, placement.environments_per_pod)
         try:
             # Who comes until the pod is there is served by the same request.
-            started = await self._start_pod(placement, seconds, lambda: 1 + shared.waiting)
+            started = await self._start_pod(
+                placement, seconds, Demand(), lambda: 1 + shared.waiting
+            )
         except BaseException as error:
             failure = error if isinstance(error, Exception) else _abandoned(revision)
             self._shared.failed(shared, failure)
@@ -182,7 +185,11 @@ class Starts:
         return started
 
     async def _start_pod(
-        self, placement: Placement, seconds: float, count: Callable[[], int] = lambda: 1
+        self,
+        placement: Placement,
+        seconds: float,
+        demand: Demand,
+        count: Callable[[], int] = lambda: 1,
     ) -> _Started:
         """Start environments in a pod of their own, a generic one if there is one.
 
@@ -199,7 +206,7 @@ class Starts:
                 return started
         began = time.monotonic()
         with self._pools.demand():
-            async with self._creations.turn(_function(placement), seconds) as left:
+            async with self._creations.turn(_function(placement), seconds, demand) as left:
                 pod = await self._compute.start(placement.pod, seconds=left)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
