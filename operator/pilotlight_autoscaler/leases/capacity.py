@@ -139,7 +139,7 @@ class Capacity:
         """Have one started on demand given up where a provisioned one stands ready."""
         if not self._stock.ready(revision):
             return
-        held = self._table.entries(lambda one: one.revision == revision and not one.provisioned)
+        held = [one for one in self._table.of_revision(revision) if not one.lease.provisioned]
         await self._recalls.shed(held, 1)
 
     def unprovision(self, revision: RevisionKey) -> None:
@@ -247,7 +247,8 @@ class Capacity:
         Between the last look at the table and the reservation nothing is awaited.
         """
         if self._stock.live(revision):
-            lease = await self._recall_same(revision, gateway, provisioned=True)
+            ask = functools.partial(self._recall_same, revision, gateway, provisioned=True)
+            lease = await self._recalls.in_turn((revision, gateway), ask)
             if lease is not None:
                 return lease
         while True:
@@ -255,8 +256,11 @@ class Capacity:
             if self._limits.has_room(cap):
                 self._limits.reserve(revision)
                 return None
-            lease = await self._recall(cap, revision, gateway)
+            recall = functools.partial(self._recall, cap, revision, gateway)
+            lease = await self._recalls.in_turn(cap.key, recall)
             if lease is None:
+                if self._limits.has_room(self._limits.cap(revision)):  # since it was asked
+                    continue
                 raise ThrottledError("Rate Exceeded.", reason=cap.reason)
             if lease.revision == revision:
                 return lease
@@ -276,10 +280,12 @@ class Capacity:
     async def _recall_same(
         self, revision: RevisionKey, gateway: str, *, provisioned: bool = False
     ) -> Lease | None:
-        same = self._table.entries(
-            lambda one: one.revision == revision and (one.provisioned or not provisioned)
-        )
-        return await self._recalls.recall([entry for entry in same if entry.holder != gateway])
+        same = [
+            entry
+            for entry in self._table.of_revision(revision)
+            if entry.holder != gateway and (entry.lease.provisioned or not provisioned)
+        ]
+        return await self._recalls.recall(same)
 
     def _park(self, lease: Lease) -> None:
         """Keep an environment whose gateway ends for whoever claims its revision next."""
@@ -294,7 +300,7 @@ class Capacity:
     def _vacate(self, lease: Lease) -> None:
         """Stop the pod of an environment that nobody wants, unless others are in it."""
         self._stock.forget(lease.pod)
-        shared = bool(self._table.entries(lambda other: other.pod == lease.pod))
+        shared = self._table.holds_pod(lease.pod)
         if self._starts.give_back(lease.pod, lease.environment) and not shared:
             self._starts.stop(lease.pod)
 

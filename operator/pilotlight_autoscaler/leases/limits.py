@@ -70,13 +70,22 @@ class Limits:
 
     def plain(self, key: CapKey) -> int:
         """Count those of them that are not provisioned."""
-        return len(self.on_demand(key)) + self._unheld[key]
+        counts = self._table.on_demand(key.namespace)
+        held = counts[key.function]
+        if not key.function:
+            # What is left for all, but for functions that have their own.
+            held = counts.total() - sum(counts[one] for one in self._caps.reserved(key.namespace))
+        return held + self._unheld[key]
 
     def on_demand(self, key: CapKey) -> list[Entry]:
         """Return the leases under a cap whose environments were started on demand."""
-        return self._table.entries(
-            lambda lease: not lease.provisioned and self._caps.key_of(lease.revision) == key
-        )
+        revisions = [one for one in self._table.revisions() if self._caps.key_of(one) == key]
+        return [
+            entry
+            for revision in revisions
+            for entry in self._table.of_revision(revision)
+            if not entry.lease.provisioned
+        ]
 
     def key_of(self, revision: RevisionKey) -> CapKey:
         """Return what a revision's environments count under."""
