@@ -218,8 +218,11 @@ class Capacity:
         return self._limits.taken(key)
 
     async def adopt(self) -> None:
-        """Take over the generic pods that an earlier leader left, so that no pool begins empty."""
-        await self._starts.adopt()
+        """Take over the pods that an earlier leader left, and has begun to make.
+
+        Only once gateways have told what they hold.
+        """
+        await self._starts.adopt(self._table.pods())
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""

@@ -10,7 +10,7 @@ for any more leaves. Pods that stand ready, of the pool and of the stock, are no
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import ThrottledError, WithdrawnError
@@ -73,6 +73,11 @@ class Creations:
                 yield deadline - began
             finally:
                 self._seconds += SMOOTHING * (clock() - began - self._seconds)
+
+    def under_way(self, function: Key) -> AbstractContextManager[None]:
+        """Count a pod that an earlier leader has made: it keeps a node as busy as any."""
+        self._turns.learn(EVERYWHERE, PER_NODE * self._nodes())
+        return self._turns.hold(EVERYWHERE, function)
 
     def _wait(self, function: Key) -> float:
         """Return how long a function that has no pod in creation is likely to wait, in seconds."""

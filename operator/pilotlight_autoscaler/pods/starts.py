@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.claims import Demand, Lease, RevisionKey, Start
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import PilotlightError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pilotlight.agent.client import Agents
-    from pilotlight.compute import Compute, Pod, PodRequest
+    from pilotlight.compute import Compute, Found, Pod, PodRequest
     from pilotlight_autoscaler.pods.revisions import Placement, Revisions
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
     from pilotlight_wire.specialisation import Specialisation, Specialised
@@ -38,6 +38,10 @@ __all__ = ["Starts"]
 
 ADOPT_SECONDS = 2.0
 """How long an agent may take to say that its pod is generic."""
+JOIN_SECONDS = 30.0
+"""How long a pod that an earlier leader began to make may take still."""
+MADE_SECONDS = 30.0
+"""How long one that is there waits for a claim of its revision."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
@@ -77,6 +81,8 @@ class Starts:
         self._shared = SharedPods()
         # Pods that are somebody's, until their lease is in the table.
         self._preparing: set[str] = set()
+        self._made: dict[str, tuple[RevisionKey, Pod]] = {}
+        """Pods that an earlier leader made for a revision and gave to nobody."""
         self._turns = Turns()
         self._creations = Creations(pools.nodes)
         self._compute = compute
@@ -115,27 +121,61 @@ class Starts:
     def forget(self, pod: str) -> None:
         """Note that a pod is gone, or goes: nobody may be placed in it any more."""
         self._shared.close(pod)
+        self._made.pop(pod, None)
 
     def pods(self) -> set[str]:
         """Return the names of pods that are being prepared or shared."""
-        return self._preparing | self._shared.pods()
+        return self._preparing | self._shared.pods() | self._made.keys()
 
     def stop(self, pod: str) -> None:
         """Stop a pod; nobody waits for it."""
         self._preparing.discard(pod)
-        self._shared.close(pod)
+        self.forget(pod)
         self.spawn(self._compute.stop(pod))
 
-    async def adopt(self) -> None:
-        """Let generic pods of an earlier leader wait in our pools, if they are what they seem."""
-        found = await self._compute.generic()
-        waiting = self._pools.pods()
-        await asyncio.gather(*(self._adopt(*one) for one in found if one[1].name not in waiting))
+    async def adopt(self, held: set[str]) -> None:
+        """Use what an earlier leader left: pods that nobody got yet, and those being made.
 
-    async def _adopt(self, runtime: str, pod: Pod) -> None:
-        if await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
-            log.info("generic pod adopted", pod=pod.name)
-            self._pools.adopt(PoolKey(pod.name.partition("/")[0], runtime), pod)
+        Those in `held` somebody has.
+        """
+        found = [one for one in await self._compute.found() if one.name not in held]
+        for one in found:
+            if one.pod is None:
+                self.spawn(self._join(one))
+        await asyncio.gather(*(self._adopt(one, one.pod) for one in found if one.pod))
+
+    async def _join(self, found: Found) -> None:
+        with self._creations.under_way(_key(found.revision)):
+            try:
+                pod = await self._compute.join(found.name, seconds=JOIN_SECONDS)
+            except PilotlightError as error:
+                log.info("pod of an earlier leader did not start", error=str(error))
+                return
+        await self._adopt(found, pod)
+
+    async def _adopt(self, found: Found, pod: Pod) -> None:
+        if not await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
+            return
+        log.info("pod adopted", pod=pod.name)
+        if found.revision is None:
+            key = PoolKey(pod.name.partition("/")[0], found.runtime)
+            self._pools.adopt(key, pod, found.recipe)
+        else:
+            self._made[pod.name] = found.revision, pod
+            self.spawn(self._expire(pod.name))
+
+    async def _expire(self, pod: str) -> None:
+        await asyncio.sleep(MADE_SECONDS)
+        if pod in self._made:
+            self.stop(pod)
+
+    def _take_made(self, revision: RevisionKey | None) -> Pod | None:
+        """Return a pod that an earlier leader made for a revision and gave to nobody."""
+        for name, (made_for, pod) in self._made.items():
+            if made_for == revision:
+                del self._made[name]
+                return pod
+        return None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about pods that nobody waits for."""
@@ -207,7 +247,8 @@ class Starts:
         began = time.monotonic()
         with self._pools.demand():
             async with self._creations.turn(_function(placement), seconds, demand) as left:
-                pod = await self._compute.start(placement.pod, seconds=left)
+                pod = self._take_made(placement.pod.revision)
+                pod = pod or await self._compute.start(placement.pod, seconds=left)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
 
@@ -297,7 +338,10 @@ async def _wait_for(shared: SharedPod) -> Pod:
 
 
 def _function(placement: Placement) -> Key:
-    revision = placement.pod.revision
+    return _key(placement.pod.revision)
+
+
+def _key(revision: RevisionKey | None) -> Key:
     return Key(revision.namespace, revision.function) if revision else Key("", "")
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pilotlight.resources import Key
 
@@ -93,6 +93,16 @@ class Turns:
             await self._wait(node, state, function)
         try:
             yield first
+        finally:
+            self._end(node, state, function)
+
+    @contextmanager
+    def hold(self, node: str, function: Key) -> Iterator[None]:
+        """Hold a turn whether one is free or not, for what goes on already."""
+        state = self._nodes.setdefault(node, _Node(self._turns(node)))
+        self._take(state, function)
+        try:
+            yield
         finally:
             self._end(node, state, function)
 
