@@ -78,6 +78,7 @@ async def test_what_nobody_claims_goes(stage: Stage) -> None:
     await leader.adopt()
     await asyncio.sleep(1)
     await leader.stop_orphans()
+    await asyncio.sleep(1)
     assert len(stage.compute.pods) == 2
     await asyncio.sleep(MADE_SECONDS + 1)
     assert not stage.compute.pods
