@@ -88,11 +88,14 @@ class Compute(Protocol):
         ...
 
     async def running(self) -> list[str]:
-        """Name every pod that is there, whoever started it."""
+        """Name every pod that is there, whoever started it; waits until all are known."""
         ...
 
     async def found(self) -> list[Found]:
-        """Return the pods that somebody else started, an earlier leader, and that do not go."""
+        """Return the pods that somebody else started, an earlier leader, and that do not go.
+
+        Waits until all are known.
+        """
         ...
 
     async def join(self, pod: str, *, seconds: float) -> Pod:

@@ -126,6 +126,22 @@ async def test_what_an_earlier_leader_left_is_found_by_what_is_written_down() ->
         ours.cancel()
 
 
+async def test_nothing_is_found_before_everything_is_known() -> None:
+    """A leader that cannot list yet must not take what is there for nothing."""
+    api = ApiServer()
+    name = leave(api, "generic", status=RUNNING)
+    api.away = True
+    compute = await compute_of(api)
+    async with Following(compute):
+        finding = asyncio.create_task(compute.found())
+        naming = asyncio.create_task(compute.running())
+        await asyncio.sleep(60)
+        assert not finding.done()
+        assert not naming.done()
+        api.away = False
+        assert [one.name for one in await finding] == await naming == [name]
+
+
 async def test_a_pod_that_does_not_come_in_time_goes_whoever_made_it() -> None:
     api = ApiServer()
     name = leave(api, "made")

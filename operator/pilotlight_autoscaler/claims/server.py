@@ -103,8 +103,12 @@ class ClaimsServer:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
-        self._spawn(self._begin())
+        self.begin()
         return int(self._runner.addresses[0][1])
+
+    def begin(self) -> None:
+        """Hear what gateways hold from now on, then grant."""
+        self._spawn(self._begin())
 
     async def stop(self) -> None:
         """Close every connection; leases stay what they are for the next leader to learn."""
@@ -144,6 +148,11 @@ class ClaimsServer:
             raise web.HTTPUnauthorized(text="the token is not this platform's")
         socket = web.WebSocketResponse(heartbeat=10.0, protocols=(WITHDRAWS,))
         await socket.prepare(request)
+        await self.serve(socket)
+        return socket
+
+    async def serve(self, socket: web.WebSocketResponse) -> None:
+        """Answer a gateway until its connection ends."""
         gateway = ""
         try:
             async for frame in socket:
@@ -152,7 +161,6 @@ class ClaimsServer:
                     gateway = await self._take(message, gateway, socket)
         finally:
             await self._disconnected(gateway, socket)
-        return socket
 
     async def _take(self, message: FromGateway, gateway: str, socket: web.WebSocketResponse) -> str:
         match message:

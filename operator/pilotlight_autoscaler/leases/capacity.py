@@ -201,6 +201,7 @@ class Capacity:
         for lease in told.values():
             if lease.id not in self._table:
                 self._table.add(gateway, lease)
+                self._limits.clear(lease.pod)
                 if lease.provisioned:
                     self._stock.learn(lease)
 
@@ -222,7 +223,10 @@ class Capacity:
 
         Only once gateways have told what they hold.
         """
-        await self._starts.adopt(self._table.pods())
+        unclaimed = await self._starts.adopt(self._table.pods())
+        for pod, revision in unclaimed.items():
+            if not self._table.holds_pod(pod):
+                self._limits.suspect(pod, revision)
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
@@ -230,7 +234,8 @@ class Capacity:
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
-                self._starts.stop(pod)
+                self._starts.forget(pod)
+                self._starts.spawn(self._stop_suspect(pod))
 
     async def shed_under(self, revision: RevisionKey) -> None:
         """Ask gateways for what the cap of a revision no longer allows."""
@@ -321,7 +326,12 @@ class Capacity:
         with self._limits.counted(lease.revision):
             await self._compute.stop(lease.pod)
 
+    async def _stop_suspect(self, pod: str) -> None:
+        await self._compute.stop(pod)
+        self._limits.clear(pod)
+
     async def _pod_gone(self, pod: str) -> None:
+        self._limits.clear(pod)
         self._pools.forget(pod)
         self._stock.forget(pod)
         self._starts.forget(pod)

@@ -133,16 +133,23 @@ class Starts:
         self.forget(pod)
         self.spawn(self._compute.stop(pod))
 
-    async def adopt(self, held: set[str]) -> None:
+    async def adopt(self, held: set[str]) -> dict[str, RevisionKey]:
         """Use what an earlier leader left: pods that nobody got yet, and those being made.
 
-        Those in `held` somebody has.
+        Those in `held` somebody has. Returns those that somebody else may have, by their name:
+        they have a revision, though of one that got it a moment ago it may not be written down.
         """
         found = [one for one in await self._compute.found() if one.name not in held]
         for one in found:
             if one.pod is None:
                 self.spawn(self._join(one))
-        await asyncio.gather(*(self._adopt(one, one.pod) for one in found if one.pod))
+        there = [(one, one.pod) for one in found if one.pod]
+        adopted = await asyncio.gather(*(self._adopt(*one) for one in there))
+        return {
+            one.name: one.revision or RevisionKey(one.name.partition("/")[0], "", "")
+            for (one, _), is_ours in zip(there, adopted, strict=True)
+            if not is_ours
+        }
 
     async def _join(self, found: Found) -> None:
         with self._creations.under_way(_key(found.revision)):
@@ -153,9 +160,9 @@ class Starts:
                 return
         await self._adopt(found, pod)
 
-    async def _adopt(self, found: Found, pod: Pod) -> None:
+    async def _adopt(self, found: Found, pod: Pod) -> bool:
         if not await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
-            return
+            return False
         log.info("pod adopted", pod=pod.name)
         if found.revision is None:
             key = PoolKey(pod.name.partition("/")[0], found.runtime)
@@ -163,6 +170,7 @@ class Starts:
         else:
             self._made[pod.name] = found.revision, pod
             self.spawn(self._expire(pod.name))
+        return True
 
     async def _expire(self, pod: str) -> None:
         await asyncio.sleep(MADE_SECONDS)

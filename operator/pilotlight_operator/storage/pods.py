@@ -92,6 +92,9 @@ class KubernetesCompute:
         self._namespaces = tuple(namespaces)
         self._platform_key = platform_key
         self._settings = settings
+        self._unlisted = set(self._namespaces)
+        self._listed = asyncio.Event()
+        """Set once all pods are known that were there before."""
         self._known: set[str] = set()
         self._found: dict[str, Found] = {}
         self._abandoned: OrderedDict[str, None] = OrderedDict()
@@ -194,10 +197,12 @@ class KubernetesCompute:
 
     async def running(self) -> list[str]:
         """Name the pods that are there, but for those that go already or just start."""
+        await self._listed.wait()
         return sorted(self._known - self._stopping - self._starting.keys())
 
     async def found(self) -> list[Found]:
         """Return the pods that an earlier leader started, but for those that go already."""
+        await self._listed.wait()
         others = self._found.keys() - self._stopping - self._started
         return [self._found[key] for key in sorted(others)]
 
@@ -226,6 +231,10 @@ class KubernetesCompute:
             async for change in changes:
                 if change.kind != "synced":
                     await self._note(change)
+                    continue
+                self._unlisted.discard(namespace)
+                if not self._unlisted:
+                    self._listed.set()
 
     async def _note(self, change: RawChange) -> None:
         key = pod_key(change.object)

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pilotlight.errors import ThrottledError
 from pilotlight_autoscaler.pods.creations import PER_NODE
 from pilotlight_autoscaler.pods.starts import MADE_SECONDS
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
@@ -105,3 +106,34 @@ async def _run_pools(stage: Stage) -> None:
     running = asyncio.create_task(stage.pools.run())
     await asyncio.sleep(10)
     running.cancel()
+
+
+async def test_what_a_gateway_may_hold_that_is_late_counts_until_it_has_told(stage: Stage) -> None:
+    """Of two that reconnect, the second must not find its place under the cap given away."""
+    before = stage.capacity(limit=1, generation=1)
+    held = await before.claim(REVISION, gateway="late", seconds=30)
+    leader = stage.capacity(limit=1, generation=2)
+    await leader.adopt()
+    with pytest.raises(ThrottledError):
+        await leader.claim(REVISION, gateway="early", seconds=30)
+    await leader.learn("late", [held])
+    assert leader.taken(stage.caps.key_of(REVISION)) == 1
+    await leader.release(held.id, "ended")
+    await asyncio.sleep(1)
+    assert await leader.claim(REVISION, gateway="early", seconds=30)
+
+
+async def test_what_no_gateway_tells_of_counts_until_it_is_stopped(stage: Stage) -> None:
+    """Something may run in it still that a gateway began which has gone."""
+    before = stage.capacity(limit=1, generation=1)
+    await before.claim(REVISION, gateway="gone", seconds=30)
+    leader = stage.capacity(limit=1, generation=2)
+    await leader.adopt()
+    assert leader.taken(stage.caps.key_of(REVISION)) == 1
+    stage.compute.stopping.clear()
+    await leader.stop_orphans()
+    await asyncio.sleep(1)
+    assert leader.taken(stage.caps.key_of(REVISION)) == 1
+    stage.compute.stopping.set()
+    await asyncio.sleep(1)
+    assert leader.taken(stage.caps.key_of(REVISION)) == 0
