@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 from .simulation import run
 
@@ -11,14 +12,14 @@ from .simulation import run
 def main(first: int, count: int = 1) -> int:
     """Run seeds from the first on; returns the exit status."""
     began, failed, calls, events = time.monotonic(), 0, 0, 0
-    for seed in range(first, first + count):
-        outcome = run(seed)
-        calls, events = calls + outcome.calls, events + outcome.events
-        if count == 1:
-            _say(*outcome.trace)
-        if outcome.violations:
-            failed += 1
-            _say(f"seed {seed}:", *(f"  {one}" for one in outcome.violations[:4]))
+    with ProcessPoolExecutor() as processes:
+        for outcome in processes.map(run, range(first, first + count)):
+            calls, events = calls + outcome.calls, events + outcome.events
+            if count == 1:
+                _say(*outcome.trace)
+            if outcome.violations:
+                failed += 1
+                _say(f"seed {outcome.seed}:", *(f"  {one}" for one in outcome.violations[:4]))
     seconds = time.monotonic() - began
     _say(f"{count} seeds, {calls} calls, {events} events, {failed} failed, {seconds:.0f} s")
     return 1 if failed else 0

@@ -7,7 +7,7 @@ import pytest
 from .mutants import FAULTS, MUTANTS, mutated
 from .simulation import run
 
-SEEDS = range(60)
+SEEDS = range(100)
 MOST_SEEDS = 30
 """Within which each defect must be found."""
 

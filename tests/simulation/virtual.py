@@ -61,6 +61,8 @@ class Process:
         self.name = name
         self.alive = True
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        # What waits for ever in a dead process must not be collected: it would say so.
+        self._kept: list[asyncio.Task[Any]] = []
         self._context: Context = copy_context()
         self._context.run(_running_in.set, self)
 
@@ -70,14 +72,17 @@ class Process:
 
     def add(self, task: asyncio.Task[Any]) -> None:
         """Note a task of the process."""
-        self._tasks.add(task)
+        if self.alive:
+            self._tasks.add(task)
+        else:
+            self._kept.append(task)
 
     def kill(self) -> None:
         """End it as SIGKILL does: what its tasks do about that reaches nobody."""
         self.alive = False
-        # What waits for ever in a dead process must not be collected: it would say so.
-        self._kept = sorted(self._tasks, key=lambda one: one.get_name())
-        for task in self._kept:
+        dying = sorted(self._tasks, key=lambda one: one.get_name())
+        self._kept += dying
+        for task in dying:
             task.cancel()
 
     @staticmethod
