@@ -12,6 +12,8 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
+from .configuration import Configuration, Layer, Logging
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -20,17 +22,24 @@ from .event_source_mapping import (
 )
 from .event_source_spec import EventSourceMappingSpec, source_kind
 from .function import (
+    FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
     Code,
-    Configuration,
     Function,
     FunctionSpec,
     FunctionStatus,
-    Logging,
     S3Object,
     SecretReference,
+)
+from .layer_version import LAYER_VERSIONS_BY_LAYER, LayerVersion, LayerVersionSpec
+from .log_group import (
+    LOG_GROUPS_BY_NAMESPACE,
+    RETENTION_DAYS,
+    LogGroup,
+    LogGroupSpec,
+    SubscriptionFilter,
 )
 from .meta import (
     GROUP,
@@ -46,6 +55,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
     ROUTES_BY_HOST,
@@ -75,17 +85,21 @@ from .version import (
 __all__ = [
     "ALIASES_BY_FUNCTION",
     "ALIASES_BY_NAME",
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "LAYER_VERSIONS_BY_LAYER",
+    "LOG_GROUPS_BY_NAMESPACE",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
     "PUBLISHED",
+    "RETENTION_DAYS",
     "ROUTES_BY_FUNCTION",
     "ROUTES_BY_HOST",
     "SECRETS_BY_FUNCTION",
@@ -95,6 +109,8 @@ __all__ = [
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
+    "CodeSigningConfig",
+    "CodeSigningConfigSpec",
     "Condition",
     "Configuration",
     "Cors",
@@ -114,10 +130,16 @@ __all__ = [
     "Index",
     "JwtAuth",
     "Key",
+    "Layer",
+    "LayerVersion",
+    "LayerVersionSpec",
+    "LogGroup",
+    "LogGroupSpec",
     "Logging",
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PolicyStatement",
     "ProvisionedStatus",
     "Rate",
     "Resource",
@@ -134,6 +156,7 @@ __all__ = [
     "Secret",
     "SecretReference",
     "SnsSource",
+    "SubscriptionFilter",
     "destination_kind",
     "find_condition",
     "find_rival",

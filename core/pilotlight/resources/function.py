@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
+from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
     AGE,
@@ -26,25 +27,25 @@ from .meta import (
     cel,
     find_condition,
 )
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "Code",
-    "Configuration",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
-    "Logging",
     "S3Object",
     "SecretReference",
 ]
 
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
+CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
 class S3Object(Model):
@@ -98,63 +99,6 @@ class SecretReference(Model):
     """A Secret of the function's own namespace."""
 
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
-
-
-class Logging(Model):
-    """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "self.format == 'JSON' || (!has(self.applicationLevel) && !has(self.systemLevel))",
-                "log levels are only supported with format JSON",
-            ),
-        )
-    )
-
-    format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
-    application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
-        default=None, description="Least level of the function's own lines; JSON only."
-    )
-    system_level: Literal["DEBUG", "INFO", "WARN"] | None = Field(
-        default=None, description="Least level of the platform's lines; JSON only."
-    )
-    group: str | None = Field(
-        default=None,
-        pattern=r"^[.\-_/#A-Za-z0-9]{1,512}$",
-        description="Log group; /aws/lambda/<functionName> if absent.",
-    )
-
-    @model_validator(mode="after")
-    def _levels_need_json(self) -> Self:
-        if self.format == "Text" and (self.application_level or self.system_level):
-            raise ValueError("log levels are only supported with format JSON")
-        return self
-
-
-class Configuration(Model):
-    """What one revision runs: everything that its environments are started from."""
-
-    runtime: str = Field(description="The Lambda runtime id.")
-    handler: str = Field(description="What answers, in the runtime's own notation.")
-    code_sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
-    memory: int = Field(description="Megabytes an environment may use.")
-    timeout: int = Field(description="Seconds an invocation may take.")
-    ephemeral_storage: int = Field(description="Megabytes of /tmp.")
-    environment: dict[str, str] = Field(
-        default_factory=dict,
-        description="Environment variables of the spec.",
-        json_schema_extra=ENVIRONMENT_BOUNDS,
-    )
-    environment_secret: str | None = Field(
-        default=None, description="The Secret that holds further variables."
-    )
-    environment_digest: str | None = Field(
-        default=None, description="Digest of that Secret's variables."
-    )
-    environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
-    role: str | None = Field(default=None, description="ARN of the execution role.")
-    logging: Logging = Field(default_factory=Logging, description="How the function logs.")
 
 
 class FunctionSpec(Model):
@@ -216,6 +160,11 @@ class FunctionSpec(Model):
         pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
         description="ARN of the execution role.",
     )
+    layers: Layers = Field(
+        default_factory=list,
+        max_length=MOST_LAYERS,
+        description="ARNs of layers' versions, whose files lie in /opt; later ones go first.",
+    )
     reserved_concurrency: int | None = Field(
         default=None,
         ge=0,
@@ -240,6 +189,20 @@ class FunctionSpec(Model):
     )
     publish: Literal["Never", "OnChange"] = Field(
         default="Never", description="Whether each change becomes a version."
+    )
+    recursive_loop: Literal["Allow", "Terminate"] = Field(
+        default="Terminate",
+        description="What becomes of a chain of requests in which it runs more than 16 times.",
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
+    )
+    code_signing_config: str | None = Field(
+        default=None,
+        pattern=CODE_SIGNING_CONFIG,
+        description="Id of the CodeSigningConfig that the API checks new code by.",
     )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."
@@ -340,6 +303,11 @@ class Function(Resource):
         """Lambda's name of the function."""
         return self.spec.function_name or self.metadata.name
 
+    @property
+    def log_group(self) -> str:
+        """The group that it logs into."""
+        return self.spec.logging.group or f"/aws/lambda/{self.function_name}"
+
 
 def _secrets(function: Function) -> list[Key]:
     reference = function.spec.environment_from
@@ -350,6 +318,10 @@ FUNCTIONS_BY_NAME = Index(
     Function, lambda function: [(function.metadata.namespace, function.function_name)]
 )
 """By namespace and Lambda's name: of several with one name, one serves."""
+FUNCTIONS_BY_LOG_GROUP = Index(
+    Function, lambda function: [(function.metadata.namespace, function.log_group)]
+)
+"""By namespace and the group that they log into."""
 FUNCTIONS_BY_SECRET = Index(Function, _secrets)
 """By the key of the Secret that holds further variables."""
 FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])

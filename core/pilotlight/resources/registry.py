@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
 from .builtin import Namespace, Secret
+from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
+from .layer_version import LayerVersion
+from .log_group import LogGroup
 from .meta import GROUP
 from .route import Route
 from .runtime import Runtime
@@ -27,12 +30,15 @@ _ORDERED: tuple[type[Resource], ...] = (
     Namespace,
     Runtime,
     Secret,
+    CodeSigningConfig,
+    LayerVersion,
     Function,
     FunctionVersion,
     FunctionAlias,
     Route,
     Schedule,
     EventSourceMapping,
+    LogGroup,
 )
 """What others refer to comes before them: manifests are applied in this order."""
 KINDS = {kind.kind_name: kind for kind in _ORDERED}

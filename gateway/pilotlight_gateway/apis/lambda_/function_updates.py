@@ -14,9 +14,11 @@ from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
+from .code_signing import check_signature
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress
 from .function_input import merge, parse_spec, refuse_unsupported
+from .layers import check_layers
 from .lookup import find
 from .preconditions import check_revision_id, conflict
 from .versions import publish_when_settled
@@ -33,6 +35,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     """Give a function other code; `DryRun` only checks."""
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
+    check_signature(services, function.metadata.namespace, function.spec.code_signing_config)
     sha256, size = await keep_code(services, call.input, call.caller, dry_run=dry_run)
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)
@@ -46,6 +49,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
 async def update_function_configuration(services: Services, call: Call) -> Reply:
     """Change some of a function's configuration; what is not named stays."""
     function = await _changeable(services, call)
+    check_layers(services, call, function.spec.layers)
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
     environment_secret.check(call.input)
