@@ -47,6 +47,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._waiting = _Selector()
         super().__init__(self._waiting)
+        self.processes: list[Process] = []
+        """Dead ones too: what waits for ever in them must not be collected, it would say so."""
         self.set_task_factory(_make_task)  # type: ignore[arg-type]  # the stubs know no options
 
     def time(self) -> float:
@@ -61,10 +63,12 @@ class Process:
         self.name = name
         self.alive = True
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
-        # What waits for ever in a dead process must not be collected: it would say so.
         self._kept: list[asyncio.Task[Any]] = []
         self._context: Context = copy_context()
         self._context.run(_running_in.set, self)
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.processes.append(self)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Do something in the process."""
