@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 THOUSANDS = 5_000
 REFUSAL_SECONDS = 0.01
+"""Of the processor, however busy others keep it."""
 
 
 class Busy:
@@ -47,19 +48,19 @@ async def test_a_claim_over_the_limit_is_refused_at_once(stage: Stage) -> None:
     capacity = stage.capacity(limit=THOUSANDS)
     capacity.ask(gateways := Busy())
     await capacity.learn("g1", map(held, range(THOUSANDS)))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ThrottledError):
         await capacity.claim(REVISION, gateway="g1", seconds=30)
-    assert time.perf_counter() - began < REFUSAL_SECONDS
+    assert time.process_time() - began < REFUSAL_SECONDS
     gateways.asked = 0
     claims = [
         asyncio.create_task(capacity.claim(REVISION, gateway="g1", seconds=30))
         for _ in range(THOUSANDS)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     refused = await asyncio.gather(*claims, return_exceptions=True)
     assert all(isinstance(one, ThrottledError) for one in refused)
-    assert time.perf_counter() - began < THOUSANDS * REFUSAL_SECONDS / 10
+    assert time.process_time() - began < THOUSANDS * REFUSAL_SECONDS / 10
     assert gateways.asked < 10, "one that finds all running answers for all who wait"
     assert stage.compute.started == 0
 
@@ -73,11 +74,11 @@ async def test_claims_that_wait_are_no_burden_to_the_next(stage: Stage) -> None:
         for _ in range(BURST)
     ]
     await asyncio.sleep(0)
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(ThrottledError):
         await capacity.claim(OTHER, gateway="g1", seconds=30)
-    assert time.perf_counter() - began < REFUSAL_SECONDS
+    assert time.process_time() - began < REFUSAL_SECONDS
     for claim in claims:
         claim.cancel()
     await asyncio.gather(*claims, return_exceptions=True)
-    assert time.perf_counter() - began < BURST * REFUSAL_SECONDS / 10
+    assert time.process_time() - began < BURST * REFUSAL_SECONDS / 10
