@@ -1,11 +1,12 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak simulate docs model patterns clean
+.PHONY: help setup demo dev test e2e check format images bench soak simulate policies docs model patterns clean
 
 PYTHON ?= python3
 KILLS ?= 100
 BACKLOG ?= 100000
+SEEDS ?= 10000
 CLUSTER ?= ../shared/cluster/cluster
 READY := .venv/.ready
 FUNCTIONS := .venv/functions/.ready
@@ -81,7 +82,10 @@ soak: setup ## Kill the platform a hundred times under load, then drain a backlo
 	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/events/test_kills.py
 	@$(RUN)/python -m benchmarks.backlog --events $(BACKLOG)
 
-simulate: setup ## Run the keep-alive policies on a synthetic trace
+simulate: setup ## Run the control plane through SEEDS schedules of faults, in virtual time
+	@PYTHONHASHSEED=0 $(RUN)/python -m tests.simulation 1 $(SEEDS)
+
+policies: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive
 
 docs: setup ## Write the generated pages anew

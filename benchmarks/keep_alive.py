@@ -1,4 +1,4 @@
-"""Keep-alive policies side by side on one synthetic trace, in virtual time: `make simulate`.
+"""Keep-alive policies side by side on one synthetic trace, in virtual time: `make policies`.
 
 Everything follows from the seed. Four comparisons: with memory to spare, over functions and over
 apps (Azure's unit, which the published figures are of); with half the idle memory that a fixed

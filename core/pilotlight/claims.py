@@ -7,14 +7,18 @@ same process, on the cluster one long-lived connection to the leader
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from .resources import Key
 
 __all__ = [
     "Claims",
+    "Demand",
     "Holder",
     "Holders",
     "Lease",
@@ -96,6 +100,31 @@ class Holder(Protocol):
         ...
 
 
+class Demand:
+    """That somebody waits for what is claimed; until a pod is begun for it, it can be withdrawn."""
+
+    def __init__(self) -> None:
+        self.withdrawn = False
+        self._let_go: Callable[[], None] | None = None
+
+    def withdraw(self) -> None:
+        """Say that nobody waits any more: a claim that still waits ends with WithdrawnError."""
+        self.withdrawn = True
+        if self._let_go is not None:
+            self._let_go()
+
+    @contextmanager
+    def waiting(self, let_go: Callable[[], None]) -> Iterator[None]:
+        """Have `let_go` called where it is withdrawn while the block lasts, or was before."""
+        self._let_go = let_go
+        if self.withdrawn:
+            let_go()
+        try:
+            yield
+        finally:
+            self._let_go = None
+
+
 class Claims(Protocol):
     """Where a gateway gets environments from."""
 
@@ -103,11 +132,18 @@ class Claims(Protocol):
         """Say whom to ask for what this gateway holds."""
         ...
 
-    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+    async def claim(
+        self, revision: RevisionKey, *, seconds: float, demand: Demand | None = None
+    ) -> Lease:
         """Return one environment within that time.
 
-        Raises ThrottledError, RevisionGoneError, StartFailedError or UnavailableError.
+        Raises ThrottledError, RevisionGoneError, StartFailedError, UnavailableError, and
+        WithdrawnError where the demand was withdrawn in time.
         """
+        ...
+
+    async def withdraw(self, demand: Demand) -> None:
+        """Say that nobody waits any more for what was claimed; it may come even so."""
         ...
 
     async def release(self, lease: Lease, reason: ReleaseReason) -> None:

@@ -17,6 +17,7 @@ from .claims import Lease, ReleaseReason, RevisionKey  # noqa: TC001  pydantic r
 
 __all__ = [
     "CLAIMS_PATH",
+    "WITHDRAWS",
     "Acknowledge",
     "Claim",
     "FromGateway",
@@ -30,12 +31,15 @@ __all__ = [
     "Shed",
     "Shedding",
     "ToGateway",
+    "Withdraw",
     "claims_token",
     "from_gateway",
     "to_gateway",
 ]
 
 CLAIMS_PATH = "/v1/claims"
+WITHDRAWS = "pilotlight.claims.withdraw"
+"""The WebSocket subprotocol of those who know `Withdraw`: who does not would end the connection."""
 
 
 def claims_token(platform_key: bytes) -> str:
@@ -67,6 +71,13 @@ class Claim(BaseModel):
     id: int
     revision: RevisionKey
     seconds: float
+
+
+class Withdraw(BaseModel):
+    """Nobody waits any more for what was claimed; refused, if nothing has begun for it yet."""
+
+    type: Literal["withdraw"] = "withdraw"
+    id: int
 
 
 class Release(BaseModel):
@@ -137,7 +148,8 @@ class Shedding(BaseModel):
 
 
 FromGateway = Annotated[
-    Hello | Claim | Release | Acknowledge | Recalled | Shedding, Field(discriminator="type")
+    Hello | Claim | Withdraw | Release | Acknowledge | Recalled | Shedding,
+    Field(discriminator="type"),
 ]
 ToGateway = Annotated[Granted | Refused | Recall | Shed, Field(discriminator="type")]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from .claims import RevisionKey
 
-__all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Pod", "PodRequest"]
+__all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Found", "Pod", "PodRequest"]
 
 
 GENERIC_MEMORY = 1769
@@ -54,11 +54,29 @@ class Pod:
     """Where it runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pod that is there, by what is written down of it; its agent knows better."""
+
+    name: str
+    runtime: str
+    revision: RevisionKey | None
+    """Whose it is, or is made for; None for a generic one."""
+    pod: Pod | None
+    """None while it is being made."""
+    recipe: str = ""
+    """How it was made (`RuntimeSpec.recipe`)."""
+
+
 class Compute(Protocol):
     """Starts and stops pods."""
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Start a pod and wait for its agent; raises StartFailedError, leaving nothing behind."""
+        ...
+
+    def leave(self) -> None:
+        """Leave pods whose start is given up from now on to whoever leads next."""
         ...
 
     async def assign(self, pod: str, request: PodRequest) -> None:
@@ -70,14 +88,18 @@ class Compute(Protocol):
         ...
 
     async def running(self) -> list[str]:
-        """Name every pod that is there, whoever started it."""
+        """Name every pod that is there, whoever started it; waits until all are known."""
         ...
 
-    async def generic(self) -> list[tuple[str, Pod]]:
-        """Return the runtime and the place of each pod that is nobody's yet, whoever started it.
+    async def found(self) -> list[Found]:
+        """Return the pods that somebody else started, an earlier leader, and that do not go.
 
-        By what is written down: its agent knows better.
+        Waits until all are known.
         """
+        ...
+
+    async def join(self, pod: str, *, seconds: float) -> Pod:
+        """Wait for a pod that somebody else starts, as `start` does for its own."""
         ...
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:

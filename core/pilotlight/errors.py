@@ -107,6 +107,13 @@ class ThrottledError(PilotlightError):
         self.retry_after = retry_after
 
 
+class WithdrawnError(PilotlightError):
+    """A claim was withdrawn before anything had begun for it."""
+
+    code = "Withdrawn"
+    status = 409
+
+
 class RevisionGoneError(PilotlightError):
     """A claim named a revision that is no longer what the function serves."""
 

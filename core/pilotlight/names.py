@@ -17,6 +17,7 @@ __all__ = [
     "FUNCTION_LABEL",
     "LAST_VERSION_ANNOTATION",
     "MODIFIED_ANNOTATION",
+    "RECIPE_ANNOTATION",
     "REVISION_LABEL",
     "RUNTIME_LABEL",
     "alias_object_name",
@@ -39,6 +40,8 @@ LAST_VERSION_ANNOTATION = "pilotlight.dev/last-version"
 MODIFIED_ANNOTATION = "pilotlight.dev/modified"
 """Annotation of a function: when the API last changed code or configuration, RFC 3339 with
 milliseconds; what kubectl changes, the operator dates when it sees it."""
+RECIPE_ANNOTATION = "pilotlight.dev/recipe"
+"""Annotation of a pod: how its runtime said that pods are made when it was."""
 RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"

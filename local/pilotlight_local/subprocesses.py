@@ -21,7 +21,7 @@ import structlog
 
 from pilotlight.agent.health import wait_until_ready
 from pilotlight.agent.token import pod_token_digest
-from pilotlight.compute import Pod, PodRequest
+from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
 if TYPE_CHECKING:
@@ -107,9 +107,17 @@ class SubprocessCompute:
         """Name the agents that run."""
         return list(self._running)
 
-    async def generic(self) -> list[tuple[str, Pod]]:
+    async def found(self) -> list[Found]:
         """Return none: agents end with the process that started them."""
         return []
+
+    async def join(self, pod: str, *, seconds: float) -> Pod:
+        """Fail: nobody else starts agents."""
+        del seconds
+        raise StartFailedError(f"nobody else starts {pod}", reason="InternalError")
+
+    def leave(self) -> None:
+        """Nobody leads next: agents end with this process."""
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing is done to a subprocess that could wait."""

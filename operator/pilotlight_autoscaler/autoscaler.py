@@ -89,6 +89,7 @@ class Autoscaler:
         self.pools.follow(cache)
         self.stock = Stock()
         self._settings = settings
+        self._compute = compute
         self._cache = cache
         self._agents = agents or Agents(settings.platform_key)
         self.revisions = self._make_revisions(accounts, artifacts)
@@ -129,7 +130,8 @@ class Autoscaler:
         self.capacity.measure()
 
     async def hand_over(self) -> None:
-        """Stop, and leave every pod to the next leader."""
+        """Stop, and leave every pod to the next leader, those too that are being made."""
+        self._compute.leave()
         if self._server is not None:
             await self._server.stop()
         for task in self._tasks:

@@ -2,8 +2,8 @@
 
 The rule of the Kubernetes clients: a standby takes over when it saw no renewal for the Lease's
 whole duration by its own clock, and a leader that could not renew for less than that stops first.
-So two never lead at a time, whatever their clocks say. Who lost the Lease exits; its pod starts
-anew as a standby.
+So two never lead at a time, whatever their clocks say. Who lost the Lease starts anew as a
+standby.
 """
 
 from __future__ import annotations
@@ -37,8 +37,13 @@ class Lease(Protocol):
         """Read it; an empty record where it is not there."""
         ...
 
-    async def write(self, before: LeaseRecord, *, holder: str, seconds: int) -> LeaseRecord | None:
-        """Take or renew it if nobody wrote it since; None where somebody did."""
+    async def write(
+        self, before: LeaseRecord, *, holder: str, seconds: int, taken: bool = False
+    ) -> LeaseRecord | None:
+        """Renew it, or take it, if nobody wrote it since; None where somebody did.
+
+        `taken` counts a leader more.
+        """
         ...
 
 
@@ -63,7 +68,7 @@ class Leadership:
                 seen, since = found.renewed, clock()
             if found is not None and self._may_take(found, clock() - since):
                 began = clock()
-                taken = await self._write(found)
+                taken = await self._write(found, taken=True)
                 if taken is not None:
                     self._record, self._renewed = taken, began
                     log.info("leadership acquired", identity=self._identity)
@@ -132,11 +137,11 @@ class Leadership:
             log.warning("lease not read", error=str(error))
             return None
 
-    async def _write(self, before: LeaseRecord) -> LeaseRecord | None:
+    async def _write(self, before: LeaseRecord, *, taken: bool = False) -> LeaseRecord | None:
         try:
             async with asyncio.timeout(TRY_SECONDS):
                 return await self._lease.write(
-                    before, holder=self._identity, seconds=DURATION_SECONDS
+                    before, holder=self._identity, seconds=DURATION_SECONDS, taken=taken
                 )
         except (PilotlightError, TimeoutError) as error:
             log.warning("lease not written", error=str(error))

@@ -1,7 +1,7 @@
 """An operator process of the cluster: the Lease, then the autoscaler and the controller.
 
 Claims are answered in this loop, resources reconciled in the controller's thread. SIGTERM hands
-the Lease over and exits 0; a lost Lease exits 1 at once, so that two never lead.
+the Lease over and exits 0; who lost the Lease becomes a standby at once, so that two never lead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
@@ -49,20 +49,22 @@ if TYPE_CHECKING:
 
     from .settings import OperatorSettings
 
-__all__ = ["run"]
+__all__ = ["run", "start_anew"]
 
 T = TypeVar("T")
 
 ANYWHERE = "0.0.0.0"  # noqa: S104  a pod's ports; NetworkPolicies say who may come
 LOST = 1
-"""Exit status of a process that lost the Lease."""
+"""Exit status of a process that lost the Lease and cannot start anew."""
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 async def run(settings: OperatorSettings) -> None:
     """Stand by, lead, and return when told to stop."""
     stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     async with AsyncExitStack() as stack:
         health = await stack.enter_async_context(HealthServer(ANYWHERE, settings.health_port))
         api = await KubernetesApi.connect()
@@ -76,7 +78,7 @@ async def run(settings: OperatorSettings) -> None:
         await _lead(settings, api, generation, health, stack)
         await _unless(stopped, leadership.hold())
         if not stopped.is_set():
-            _exit_at_once()
+            start_anew()
 
 
 async def _lead(
@@ -170,10 +172,20 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
     )
 
 
-def _exit_at_once() -> None:
-    """End without unwinding: another one leads in seconds, and nothing may write till then."""
+def start_anew() -> NoReturn:
+    """Become a standby: this process begins anew, and nothing of what led is left.
+
+    Another one leads in seconds, and nothing may write till then. Kopf and the reconciler write in
+    a thread that cannot be stopped at once, and unwinding writes too; a new program image ends all
+    threads and connections in one step. The container goes on, so no back-off keeps the standby
+    away. A signal to end that comes meanwhile waits until `run` listens.
+    """
     sys.stdout.flush()
-    os._exit(LOST)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606  as we were
+    except OSError:
+        os._exit(LOST)
 
 
 async def _unless(stopped: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
 import socket
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pilotlight_gateway import bodies, server
+from pilotlight_local.subprocesses import SubprocessCompute
+from tests.gateway.events.conftest import until
 
 if TYPE_CHECKING:
+    from pilotlight.compute import Pod, PodRequest
     from tests.support.gateway import GatewayHarness
 
 HOSTILE = [
@@ -56,6 +61,35 @@ def test_a_head_that_does_not_come_is_given_up(
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
         client.sendall(sent)
         assert client.recv(1000) == b""
+
+
+def test_nothing_begins_for_a_caller_that_has_gone(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that waits for an environment leaves with its client."""
+    platform.create("patient", "def handler(event, context):\n    return 1\n")
+    made = threading.Event()
+    start = SubprocessCompute.start
+
+    async def late(self: SubprocessCompute, request: PodRequest, *, seconds: float) -> Pod:
+        await asyncio.to_thread(made.wait, 20)
+        return await start(self, request, seconds=seconds)
+
+    def waiting() -> int:
+        queues = platform.gateway._rollout._dispatcher.queues
+        return sum(queue.waiting for key, queue in queues.items() if key.function == "patient")
+
+    monkeypatch.setattr(SubprocessCompute, "start", late)
+    try:
+        with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
+            client.sendall(
+                b"POST /2015-03-31/functions/patient/invocations HTTP/1.1\r\nHost: x\r\n"
+                b"Content-Length: 2\r\n\r\n{}"
+            )
+            until(lambda: waiting() == 1)
+        until(lambda: waiting() == 0)
+    finally:
+        made.set()
 
 
 def test_a_second_head_that_does_not_come_is_given_up(

@@ -40,13 +40,14 @@ class Face:
         await self._reach()
         return self.lease.record
 
-    async def write(self, before: LeaseRecord, *, holder: str, seconds: int) -> LeaseRecord | None:
+    async def write(
+        self, before: LeaseRecord, *, holder: str, seconds: int, taken: bool = False
+    ) -> LeaseRecord | None:
         assert seconds > 0
         await self._reach()
         if before != self.lease.record:
             return None
         self.lease.writes += 1
-        taken = holder not in {before.holder, ""}
         self.lease.record = replace(
             before,
             holder=holder,
@@ -170,6 +171,7 @@ async def test_who_finds_another_holder_stops(lease: MemoryLease) -> None:
 
 
 async def test_a_new_process_at_the_same_address_leads_at_once(lease: MemoryLease) -> None:
-    await Leadership(lease.seen_by("a"), "a:1").acquire()
+    """As another leader: its epochs must be above those of the one before it."""
     assert await Leadership(lease.seen_by("a"), "a:1").acquire() == 1
+    assert await Leadership(lease.seen_by("a"), "a:1").acquire() == 2
     assert asyncio.get_running_loop().time() == 0

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from pilotlight.errors import StartFailedError, ThrottledError
-from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
 from pilotlight_operator.storage.pod_state import (
     address,
     failure,
-    generic_runtime,
     has_ended,
+    is_deleted,
     node,
     why_waiting,
 )
@@ -29,14 +28,12 @@ def test_a_running_container_has_an_address() -> None:
     assert address({"metadata": {}}) is None
 
 
-def test_a_pod_waits_for_a_function_until_it_has_the_labels_of_one() -> None:
-    pod = _pod({"running": {}}, podIP="10.0.0.7")
-    assert generic_runtime(pod) is None
+def test_a_pod_that_was_deleted_says_so() -> None:
+    pod = _pod({"running": {}})
     assert node(pod) == ""
-    pod["metadata"]["labels"] = {RUNTIME_LABEL: "python3.13"}
-    assert generic_runtime(pod) == "python3.13"
-    pod["metadata"]["labels"][FUNCTION_LABEL] = "f"
-    assert generic_runtime(pod) is None
+    assert not is_deleted(pod)
+    pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert is_deleted(pod)
 
 
 @pytest.mark.parametrize(

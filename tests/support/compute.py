@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from pilotlight.compute import Pod, PodRequest
+from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import StartFailedError, ThrottledError
 from pilotlight_wire.specialisation import EnvironmentState, Specialisation, Specialised
 
@@ -24,6 +24,9 @@ class FakeCompute:
         self.pods: set[str] = set()
         self.started = 0
         self.assigned: dict[str, PodRequest] = {}
+        self.requests: dict[str, PodRequest] = {}
+        """What each pod was asked for that is there, or is being made."""
+        self.recipe = ""
         self.failing = False
         self.crowded = False
         """Whether no node has room."""
@@ -40,14 +43,15 @@ class FakeCompute:
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Start a pod once the gate is open."""
         self.started += 1
+        kind = "pod" if request.revision else "generic"
+        name = f"{request.namespace}/{kind}-{next(self._numbers)}"
+        self.requests[name] = request
         async with asyncio.timeout(seconds):
             await self.gate.wait()
         if self.crowded:
             raise ThrottledError(NO_ROOM, reason="ConcurrentInvocationLimitExceeded")
         if self.failing:
             raise StartFailedError("no room", reason="InsufficientCapacity")
-        kind = "pod" if request.revision else "generic"
-        name = f"{request.namespace}/{kind}-{next(self._numbers)}"
         self.pods.add(name)
         return Pod(name, "127.0.0.1", 1, next(self.nodes))
 
@@ -59,18 +63,29 @@ class FakeCompute:
         """Stop a pod once it may."""
         await self.stopping.wait()
         self.pods.discard(pod)
+        self.requests.pop(pod, None)
 
     async def running(self) -> list[str]:
         """Name the pods."""
         return sorted(self.pods)
 
-    async def generic(self) -> list[tuple[str, Pod]]:
-        """Return the pods that were started for nobody, and were not assigned."""
-        return [
-            ("python3.13", Pod(name, "127.0.0.1", 1))
-            for name in sorted(self.pods - self.assigned.keys())
-            if "/generic-" in name
-        ]
+    async def found(self) -> list[Found]:
+        """Return all pods, as an earlier leader's."""
+        return [self._found(name, request) for name, request in sorted(self.requests.items())]
+
+    async def join(self, pod: str, *, seconds: float) -> Pod:
+        """Wait for the gate too."""
+        async with asyncio.timeout(seconds):
+            await self.gate.wait()
+        self.pods.add(pod)
+        return Pod(pod, "127.0.0.1", 1)
+
+    def _found(self, name: str, request: PodRequest) -> Found:
+        place = Pod(name, "127.0.0.1", 1) if name in self.pods else None
+        return Found(name, request.runtime, request.revision, place, self.recipe)
+
+    def leave(self) -> None:
+        """Pods stay anyway."""
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing here could wait."""

@@ -34,7 +34,7 @@ from pilotlight_gateway.event_queue.source_leases import SourceLeases
 from pilotlight_gateway.event_queue.writes import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pilotlight_gateway.event_queue.source_leases import Statements
 
@@ -93,13 +93,13 @@ class MemoryEventQueue:
         return new
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+        self, limit: int, now: float, *, room: Callable[[FunctionKey], int]
     ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
         due = [one for one in self._alive() if one.due_at <= now]
         functions = sorted({one.event.function_key for one in due})
         leases = []
-        shares = self._turns.shares(functions, limit, most=most, holding=holding)
+        shares = self._turns.shares(functions, limit, room)
         for function, share in shares.items():
             of_function = [one for one in due if one.event.function_key == function]
             of_function.sort(key=lambda one: (one.due_at, one.number))

@@ -39,6 +39,10 @@ _REPORT, _STATE = Header.REPORT.key, Header.ENVIRONMENT_STATE.key
 _INVOKE, _ENDED = Path.INVOKE.value, State.ENDED.value
 
 
+def _nothing() -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """What a caller wants run."""
@@ -52,6 +56,8 @@ class Invocation:
     client_context: str = ""
     """Base64, as it came."""
     log_tail: bool = False
+    began: Callable[[], None] = _nothing
+    """To be called once it has an environment: until then it costs nothing but its place."""
 
 
 @dataclass(slots=True)

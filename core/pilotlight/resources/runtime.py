@@ -6,6 +6,7 @@ clear condition. What is known of ids without one is `pilotlight.runtimes`.
 
 from __future__ import annotations
 
+import hashlib
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -41,6 +42,12 @@ class RuntimeSpec(Model):
         default=64, ge=16, le=1024, description="Megabytes of a pod beside its function's memory."
     )
     pool: Pool = Field(default_factory=Pool, description="Generic pods that wait, warm.")
+
+    @property
+    def recipe(self) -> str:
+        """Name the way in which its pods are made: pods of another recipe are replaced."""
+        made = self.model_dump_json(exclude={"pool"})
+        return hashlib.sha256(made.encode()).hexdigest()[:16]
 
 
 class Runtime(Resource):

@@ -6,10 +6,11 @@ Pure, and shared by all queues, which only say which functions have something du
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .interface import FunctionKey
 
@@ -26,22 +27,18 @@ class Turns:
         self,
         functions: Sequence[FunctionKey],
         limit: int,
-        *,
-        most: int,
-        holding: Mapping[FunctionKey, int],
+        room: Callable[[FunctionKey], int],
     ) -> dict[FunctionKey, int]:
         """Say how many events each of these functions may get now, at most `limit` in all.
 
-        `functions` are those with something due, in order.
+        `functions` are those with something due, in order; `room` says how many more of one are
+        wanted at all.
         """
         begin = bisect_right(functions, self._last) if self._last else 0
-        wanting = [
-            function
-            for function in (*functions[begin:], *functions[:begin])
-            if holding.get(function, 0) < most
-        ][:limit]
+        in_turn = ((one, room(one)) for one in (*functions[begin:], *functions[:begin]))
+        wanting = dict(islice(((one, free) for one, free in in_turn if free > 0), limit))
         if not wanting:
             return {}
-        self._last = wanting[-1]
+        self._last = next(reversed(wanting))
         share = limit // len(wanting)
-        return {function: min(share, most - holding.get(function, 0)) for function in wanting}
+        return {function: min(share, free) for function, free in wanting.items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from pilotlight.errors import PilotlightError, ThrottledError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .source_leases import SourceLeases
 
@@ -204,11 +204,11 @@ class EventQueue(Protocol):
         ...
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+        self, limit: int, now: float, *, room: Callable[[FunctionKey], int]
     ) -> list[EventLease]:
         """Lease up to `limit` events that are due, functions taking turns.
 
-        No function gets more than `most` together with what the caller holds of it already.
+        `room` says how many of a function are wanted at most; it may be asked in any thread.
         """
         ...
 

@@ -24,7 +24,7 @@ from .source_leases import SourceLeases
 from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     import asyncpg
 
@@ -61,10 +61,10 @@ class PostgresEventQueue:
         return await self._writes.write(Enqueue(events)) or []
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+        self, limit: int, now: float, *, room: Callable[[FunctionKey], int]
     ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
-        choose = partial(self._turns.shares, limit=limit, most=most, holding=holding)
+        choose = partial(self._turns.shares, limit=limit, room=room)
         async with self._transaction() as connection:
             return await statements.lease(connection, choose=choose, now=now)
 

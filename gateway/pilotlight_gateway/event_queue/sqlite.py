@@ -27,7 +27,7 @@ from .writes import Enqueue, Settle
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .interface import DeadLetter, Event, EventLease, FunctionKey, Settlement
@@ -58,10 +58,10 @@ class SqliteEventQueue:
         return new or []
 
     async def lease(
-        self, limit: int, now: float, *, most: int, holding: Mapping[FunctionKey, int]
+        self, limit: int, now: float, *, room: Callable[[FunctionKey], int]
     ) -> list[EventLease]:
         """Lease what is due, functions taking turns."""
-        choose = partial(self._turns.shares, limit=limit, most=most, holding=holding)
+        choose = partial(self._turns.shares, limit=limit, room=room)
         return await self._run(partial(statements.lease, choose=choose, now=now))
 
     async def settle(self, lease: EventLease, settlement: Settlement) -> None:

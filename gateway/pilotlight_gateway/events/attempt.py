@@ -28,6 +28,8 @@ class Ran:
     payload: bytes
     version: str
     function_error: str | None = None
+    seconds: float | None = None
+    """How long, without the start of its environment, where the agent told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ async def attempt(
         return Refused("ZeroReservedConcurrency", "The function's reserved concurrency is 0.")
     try:
         answer = await invoker.invoke(reference, invocation, target)
-        return Ran(await answer.read(), answer.version, answer.function_error)
+        seconds = answer.report.duration_ms / 1000 if answer.report else None
+        return Ran(await answer.read(), answer.version, answer.function_error, seconds)
     except ThrottledError as error:
         return NotRun(error.reason, throttled=True)
     except RecursiveInvocationError as error:

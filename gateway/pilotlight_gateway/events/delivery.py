@@ -108,7 +108,9 @@ class Delivery:
 
 
 def _dump_ran(ran: Ran) -> dict[str, Any]:
-    return asdict(ran) | {"payload": ran.payload.decode(errors="replace")}
+    document = asdict(ran) | {"payload": ran.payload.decode(errors="replace")}
+    del document["seconds"]  # nobody is told
+    return document
 
 
 def _load_ran(document: dict[str, Any]) -> Ran:

@@ -1,15 +1,14 @@
 """Works off the queue: leases events that are due, has them handled, and settles what became of it.
 
 One task an event, in a bounded number of slots, of which no function gets more than half: one that
-runs for minutes leaves room for the others. `handler` works on a single event.
+runs for minutes leaves room for the others. How many a function gets at once is `concurrency`'s;
+`handler` works on a single event.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +16,7 @@ import structlog
 from pilotlight.errors import PilotlightError, UnavailableError
 from pilotlight_gateway.event_queue.interface import FunctionKey, StaleLeaseError
 
+from .concurrency import Concurrencies, Place
 from .destinations.router import Destinations
 from .handler import EventHandler
 from .pace import LEAST, REST_SECONDS
@@ -73,8 +73,11 @@ class EventDispatcher:
         self._pace = pace
         self._clock = clock
         self._slots = slots
+        self._concurrencies = Concurrencies(max(1, slots // 2))
         self._working: dict[asyncio.Task[None], FunctionKey] = {}
         self._freed = asyncio.Event()
+        self._roomier = asyncio.Event()
+        """Whether a function has room since it was looked last."""
         self._closing = False
 
     async def run(self) -> None:
@@ -110,34 +113,42 @@ class EventDispatcher:
             await asyncio.sleep(REST_SECONDS)
         free = self._slots - len(self._working)
         if free <= 0:
-            await self._wait_for_a_slot()
+            self._freed.clear()
+            await self._freed.wait()
             return 1
+        self._roomier.clear()
+        now = self._clock()
         leases = await self._queue.lease(
-            min(free, LEAST if self._pace.busy else LARGEST_LEASE),
-            self._clock(),
-            most=max(1, self._slots // 2),
-            holding=Counter(self._working.values()),
-        )
+            min(free, LEAST if self._pace.busy else LARGEST_LEASE), now,
+            room=self._concurrencies.rooms(set(self._working.values())),
+        )  # fmt: skip
         for lease in leases:
-            task = asyncio.create_task(self._work_on(lease))
+            concurrency = self._concurrencies.of(lease.event.function_key)
+            place = Place(concurrency, lease, now, self._roomier.set)
+            task = asyncio.create_task(self._work_on(lease, place))
             self._working[task] = lease.event.function_key
             task.add_done_callback(self._finished)
         return len(leases)
 
     async def _sleep(self) -> None:
-        """Wait until something may be due."""
+        """Wait until something may be due, or there may be room for what is."""
         due = await self._queue.next_due()
         seconds = LONGEST_SLEEP if due is None else due - self._clock()
-        if seconds <= 0 and self._working:
-            # What is due belongs to functions that have their share of the slots.
-            await self._wait_for_a_slot()
-        else:
+        if seconds > 0:
             await self._queue.wait(min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP))
+        else:
+            await self._wait_for_room()
 
-    async def _wait_for_a_slot(self) -> None:
-        self._freed.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._freed.wait(), LONGEST_SLEEP)
+    async def _wait_for_room(self) -> None:
+        """Wait, for what is due belongs to functions that have as much in work as they may."""
+        seconds = self._concurrencies.seconds_until_more(set(self._working.values()))
+        arrived = self._queue.wait(min(max(seconds, SHORTEST_SLEEP), LONGEST_SLEEP))
+        waits = [asyncio.ensure_future(one) for one in (arrived, self._roomier.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         del self._working[task]
@@ -145,12 +156,15 @@ class EventDispatcher:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("event could not be worked on", error=repr(error))
 
-    async def _work_on(self, lease: EventLease) -> None:
+    async def _work_on(self, lease: EventLease, place: Place) -> None:
         event = lease.event
         if lease.redelivered:
             log.warning("event is leased again", request_id=event.id, epoch=lease.epoch)
         try:
-            lease, settlement = await self._handler.handle(lease)
+            try:
+                lease, settlement = await self._handler.handle(lease, place)
+            finally:
+                place.leave()
             await self._settle(lease, settlement)
             self._handler.settled(event, settlement)
         except StaleLeaseError as error:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.invocation.targets import Target, Targets
 
+    from .concurrency import Place
     from .delivery import Delivers
     from .metrics import EventMetrics
 
@@ -70,11 +71,12 @@ class EventHandler:
         self._region = region
         self._clock = clock
 
-    async def handle(self, lease: EventLease) -> tuple[EventLease, Settlement]:
+    async def handle(self, lease: EventLease, place: Place) -> tuple[EventLease, Settlement]:
         """Work on an event; returns its lease, perhaps held longer, and what becomes of it."""
         if lease.event.delivery:
+            place.began()
             return lease, await self._deliver(Delivery.of(lease.event))
-        return await self._try(lease)
+        return await self._try(lease, place)
 
     def settled(self, event: Event, settlement: Settlement) -> None:
         """Take note of what has become of an event, once it is stored."""
@@ -82,7 +84,7 @@ class EventHandler:
             self._metrics.died(*event.function_key, settlement.reason)
             log.warning("event is dead", request_id=event.id, reason=settlement.reason)
 
-    async def _try(self, lease: EventLease) -> tuple[EventLease, Settlement]:
+    async def _try(self, lease: EventLease, place: Place) -> tuple[EventLease, Settlement]:
         """Try the event's function."""
         event = lease.event
         reference = _reference_of(event, self._region)
@@ -97,7 +99,7 @@ class EventHandler:
             decided = expired(event, self._clock())
         else:
             lease = await self._hold(lease, target)
-            decided = await self._attempt(event, reference, target, retries=config.retries)
+            decided = await self._attempt(event, reference, target, place, retries=config.retries)
         if not isinstance(decided, InvocationRecord):
             return lease, decided
         if not decided.succeeded:
@@ -105,16 +107,20 @@ class EventHandler:
         return lease, after_end(decided, config, target.function.spec.dead_letter_target)
 
     async def _attempt(
-        self, event: Event, reference: Reference, target: Target, *, retries: int
+        self, event: Event, reference: Reference, target: Target, place: Place, *, retries: int
     ) -> Again | InvocationRecord:
         self._metrics.started(*event.function_key, self._clock() - event.enqueued_at)
-        invocation = Invocation(event.id, reference.arn, event.trace_id, event.payload)
+        invocation = Invocation(
+            event.id, reference.arn, event.trace_id, event.payload, began=place.began
+        )
         outcome: Outcome
         try:
             outcome = await attempt(self._invoker, invocation, reference, target)
         except Exception:
             log.exception("event could not be tried", request_id=event.id)
             outcome = NotRun("InternalError")
+        if isinstance(outcome, Ran):
+            place.took(outcome.seconds)
         jitter = random.random()  # noqa: S311  spreads load
         decided = after_attempt(event, outcome, retries=retries, now=self._clock(), jitter=jitter)
         if not isinstance(decided, InvocationRecord):

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import structlog
 
+from pilotlight.claims import Demand
 from pilotlight.claims_protocol import (
     CLAIMS_PATH,
+    WITHDRAWS,
     Acknowledge,
     Claim,
     Granted,
@@ -29,6 +31,7 @@ from pilotlight.claims_protocol import (
     Shed,
     Shedding,
     ToGateway,
+    Withdraw,
     claims_token,
     to_gateway,
 )
@@ -38,6 +41,7 @@ from pilotlight.errors import (
     StartFailedError,
     ThrottledError,
     UnavailableError,
+    WithdrawnError,
 )
 
 if TYPE_CHECKING:
@@ -58,8 +62,14 @@ log = structlog.get_logger()
 @dataclass(slots=True)
 class _Pending:
     claim: Claim
+    demand: Demand
     answer: asyncio.Future[Lease]
     deadline: float
+
+    def drop(self) -> None:
+        """End a claim that was withdrawn, and that no leader knows."""
+        if not self.answer.done():
+            self.answer.set_exception(WithdrawnError("nobody waits for it any more"))
 
 
 @dataclass(slots=True)
@@ -85,11 +95,14 @@ class ClaimsClient:
         """Say whom to ask for what this gateway holds."""
         self._holder = holder
 
-    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+    async def claim(
+        self, revision: RevisionKey, *, seconds: float, demand: Demand | None = None
+    ) -> Lease:
         """Ask for one environment (`pilotlight.claims.Claims`)."""
         loop = asyncio.get_running_loop()
         claim = Claim(id=next(self._ids), revision=revision, seconds=seconds)
-        pending = _Pending(claim, loop.create_future(), loop.time() + seconds)
+        deadline = loop.time() + seconds
+        pending = _Pending(claim, demand or Demand(), loop.create_future(), deadline)
         self._pending[claim.id] = pending
         try:
             await self._send(claim)
@@ -107,6 +120,15 @@ class ClaimsClient:
             raise UnavailableError("the autoscaler is away and did not come back") from error
         finally:
             del self._pending[claim.id]
+
+    async def withdraw(self, demand: Demand) -> None:
+        """Say that nobody waits any more; while nobody leads, the claim ends at once."""
+        demand.withdraw()
+        for pending in [one for one in self._pending.values() if one.demand is demand]:
+            if self._socket is None:
+                pending.drop()
+            elif self._socket.protocol == WITHDRAWS:
+                await self._send(Withdraw(id=pending.claim.id))
 
     async def _give_back_late(self, answer: asyncio.Future[Lease]) -> None:
         """Give back what was granted at the very moment when its caller went."""
@@ -141,7 +163,10 @@ class ClaimsClient:
         headers = {"Authorization": f"Bearer {claims_token(self.platform_key)}"}
         async with asyncio.timeout(5.0):
             socket = await session.ws_connect(
-                f"http://{leader}{CLAIMS_PATH}", headers=headers, heartbeat=10.0
+                f"http://{leader}{CLAIMS_PATH}",
+                headers=headers,
+                heartbeat=10.0,
+                protocols=(WITHDRAWS,),
             )
         try:
             await self._greet(socket)
@@ -162,6 +187,9 @@ class ClaimsClient:
         self._socket = socket
         now = asyncio.get_running_loop().time()
         for pending in list(self._pending.values()):
+            if pending.demand.withdrawn:
+                pending.drop()
+                continue
             left = max(0.0, pending.deadline - now)
             await self._send(pending.claim.model_copy(update={"seconds": left}))
 
@@ -205,6 +233,8 @@ def _error(refused: Refused) -> PilotlightError:
             return ThrottledError(
                 refused.message, reason=refused.reason, retry_after=refused.retry_after
             )
+        case WithdrawnError.code:
+            return WithdrawnError(refused.message)
         case RevisionGoneError.code:
             return RevisionGoneError(refused.message)
         case StartFailedError.code:

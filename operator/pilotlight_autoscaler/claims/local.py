@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pilotlight.claims import Holder, Lease, ReleaseReason, RevisionKey
+    from pilotlight.claims import Demand, Holder, Lease, ReleaseReason, RevisionKey
     from pilotlight.resources import Key
     from pilotlight_autoscaler.leases.capacity import Capacity
 
@@ -33,9 +33,17 @@ class LocalClaims:
         self._holder = holder
         self.capacity.ask(self)
 
-    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+    async def claim(
+        self, revision: RevisionKey, *, seconds: float, demand: Demand | None = None
+    ) -> Lease:
         """Start one environment (`Capacity.claim`)."""
-        return await self.capacity.claim(revision, gateway=self.gateway, seconds=seconds)
+        return await self.capacity.claim(
+            revision, gateway=self.gateway, seconds=seconds, demand=demand
+        )
+
+    async def withdraw(self, demand: Demand) -> None:
+        """Say that nobody waits any more."""
+        demand.withdraw()
 
     async def release(self, lease: Lease, reason: ReleaseReason) -> None:
         """Give an environment back."""

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiohttp import WSMsgType, web
 
+from pilotlight.claims import Demand
 from pilotlight.claims_protocol import (
     CLAIMS_PATH,
+    WITHDRAWS,
     Acknowledge,
     Claim,
     FromGateway,
@@ -28,16 +30,20 @@ from pilotlight.claims_protocol import (
     Release,
     Shed,
     Shedding,
+    Withdraw,
     claims_token,
     from_gateway,
 )
-from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.errors import (
+    PilotlightError,
+    StartFailedError,
+    ThrottledError,
+    WithdrawnError,
+)
 from pilotlight.resources import Key
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-
-    from pydantic import BaseModel
 
     from pilotlight_autoscaler.leases.capacity import Capacity
     from pilotlight_autoscaler.leases.caps import Caps
@@ -72,6 +78,8 @@ class ClaimsServer:
         self._token = f"Bearer {claims_token(platform_key)}"
         self._collected = asyncio.Event()
         self._connected: dict[str, web.WebSocketResponse] = {}
+        self._demands: dict[tuple[web.WebSocketResponse, int], Demand] = {}
+        """Of the claims that are not answered yet, by connection and id."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._asked: dict[int, asyncio.Future[Recalled | Shedding]] = {}
@@ -95,8 +103,12 @@ class ClaimsServer:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
-        self._spawn(self._begin())
+        self.begin()
         return int(self._runner.addresses[0][1])
+
+    def begin(self) -> None:
+        """Hear what gateways hold from now on, then grant."""
+        self._spawn(self._begin())
 
     async def stop(self) -> None:
         """Close every connection; leases stay what they are for the next leader to learn."""
@@ -134,8 +146,13 @@ class ClaimsServer:
         shown = request.headers.get("Authorization", "")
         if not hmac.compare_digest(shown.encode(), self._token.encode()):
             raise web.HTTPUnauthorized(text="the token is not this platform's")
-        socket = web.WebSocketResponse(heartbeat=10.0)
+        socket = web.WebSocketResponse(heartbeat=10.0, protocols=(WITHDRAWS,))
         await socket.prepare(request)
+        await self.serve(socket)
+        return socket
+
+    async def serve(self, socket: web.WebSocketResponse) -> None:
+        """Answer a gateway until its connection ends."""
         gateway = ""
         try:
             async for frame in socket:
@@ -144,7 +161,6 @@ class ClaimsServer:
                     gateway = await self._take(message, gateway, socket)
         finally:
             await self._disconnected(gateway, socket)
-        return socket
 
     async def _take(self, message: FromGateway, gateway: str, socket: web.WebSocketResponse) -> str:
         match message:
@@ -152,7 +168,11 @@ class ClaimsServer:
                 await self._greet(message, socket)
                 return message.gateway
             case Claim():
-                self._spawn(self._claim(message, gateway, socket))
+                demand = self._demands[socket, message.id] = Demand()
+                self._spawn(self._claim(message, demand, gateway, socket))
+            case Withdraw():
+                if (demanded := self._demands.get((socket, message.id))) is not None:
+                    demanded.withdraw()
             case Release():
                 self._spawn(self._capacity.release(message.lease, message.reason))
             case Recalled() | Shedding():
@@ -174,24 +194,37 @@ class ClaimsServer:
             key = Key(known.namespace, known.function)
             self._acknowledgements.acknowledge(hello.gateway, key, known.revision)
 
-    async def _claim(self, claim: Claim, gateway: str, socket: web.WebSocketResponse) -> None:
-        await self._collected.wait()
-        answer: BaseModel
+    async def _claim(
+        self, claim: Claim, demand: Demand, gateway: str, socket: web.WebSocketResponse
+    ) -> None:
         try:
+            answer = await self._answer(claim, demand, gateway)
+        finally:
+            del self._demands[socket, claim.id]
+        if not socket.closed:
+            await socket.send_str(answer.model_dump_json())
+        elif isinstance(answer, Granted):
+            # Nobody hears of it: the gateway claims anew when it is back.
+            await self._capacity.release(answer.lease.id, "handover")
+
+    async def _answer(self, claim: Claim, demand: Demand, gateway: str) -> Granted | Refused:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + claim.seconds
+        await self._collected.wait()
+        try:
+            if demand.withdrawn:
+                raise WithdrawnError("nobody waits for it any more")
             lease = await self._capacity.claim(
-                claim.revision, gateway=gateway, seconds=claim.seconds
+                claim.revision, gateway=gateway, seconds=deadline - clock(), demand=demand
             )
         except PilotlightError as error:
-            answer = _refusal(claim.id, error)
-        else:
-            answer = Granted(id=claim.id, lease=lease)
-        if socket.closed and isinstance(answer, Granted):
-            # Nobody hears of it: the gateway claims anew when it is back.
-            await self._capacity.release(answer.lease.id, "ended")
-            return
-        await socket.send_str(answer.model_dump_json())
+            return _refusal(claim.id, error)
+        return Granted(id=claim.id, lease=lease)
 
     async def _disconnected(self, gateway: str, socket: web.WebSocketResponse) -> None:
+        for (connection, _), demand in list(self._demands.items()):
+            if connection is socket:  # what is waited for still is claimed anew
+                demand.withdraw()
         if self._connected.get(gateway) is not socket:
             return
         del self._connected[gateway]

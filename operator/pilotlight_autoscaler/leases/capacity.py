@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.errors import PilotlightError, StartFailedError, ThrottledError
+from pilotlight.claims import Demand
+from pilotlight.errors import (
+    PilotlightError,
+    StartFailedError,
+    ThrottledError,
+    WithdrawnError,
+)
 
 from .caps import no_place
 from .limits import Limits
@@ -72,13 +78,23 @@ class Capacity:
         """Ask these gateways for what they do not use."""
         self._recalls.ask(holders)
 
-    async def claim(self, revision: RevisionKey, *, gateway: str, seconds: float) -> Lease:
+    async def claim(
+        self,
+        revision: RevisionKey,
+        *,
+        gateway: str,
+        seconds: float,
+        demand: Demand | None = None,
+    ) -> Lease:
         """Grant one environment to a gateway.
 
-        Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError.
+        Raises ThrottledError with the limit's reason, RevisionGoneError, StartFailedError, and
+        WithdrawnError where its demand is withdrawn before a pod is begun.
         """
         try:
-            found = await self._find_or_start(revision, gateway, seconds)
+            found = await self._find_or_start(revision, gateway, seconds, demand or Demand())
+        except WithdrawnError:
+            raise
         except PilotlightError as error:
             self._metrics.claims_refused.labels(revision.namespace, error.code).inc()
             raise
@@ -86,14 +102,16 @@ class Capacity:
         self._starts.handed_over(found.pod)
         return granted
 
-    async def _find_or_start(self, revision: RevisionKey, gateway: str, seconds: float) -> Lease:
+    async def _find_or_start(
+        self, revision: RevisionKey, gateway: str, seconds: float, demand: Demand
+    ) -> Lease:
         ready = self._stock.take(revision) or self._table.parked(revision)
         ready = ready or await self._make_room(revision, gateway)
         if ready is not None:
             return ready
         key = self._limits.key_of(revision)
         try:
-            return await self._starts.start(revision, seconds)
+            return await self._starts.start(revision, seconds, demand)
         finally:
             self._limits.free(key)
 
@@ -111,7 +129,7 @@ class Capacity:
             self._vacate(lease)
         with self._stock.starting_one(revision):
             try:
-                lease = await self._starts.start(revision, seconds, provisioned=True)
+                lease = await self._starts.start(revision, seconds, Demand(), provisioned=True)
             except ThrottledError as error:
                 raise StartFailedError(str(error), reason="InsufficientCapacity") from error
         self._stock.add(lease)
@@ -121,7 +139,7 @@ class Capacity:
         """Have one started on demand given up where a provisioned one stands ready."""
         if not self._stock.ready(revision):
             return
-        held = self._table.entries(lambda one: one.revision == revision and not one.provisioned)
+        held = [one for one in self._table.of_revision(revision) if not one.lease.provisioned]
         await self._recalls.shed(held, 1)
 
     def unprovision(self, revision: RevisionKey) -> None:
@@ -183,6 +201,7 @@ class Capacity:
         for lease in told.values():
             if lease.id not in self._table:
                 self._table.add(gateway, lease)
+                self._limits.clear(lease.pod)
                 if lease.provisioned:
                     self._stock.learn(lease)
 
@@ -200,8 +219,14 @@ class Capacity:
         return self._limits.taken(key)
 
     async def adopt(self) -> None:
-        """Take over the generic pods that an earlier leader left, so that no pool begins empty."""
-        await self._starts.adopt()
+        """Take over the pods that an earlier leader left, and has begun to make.
+
+        Only once gateways have told what they hold.
+        """
+        unclaimed = await self._starts.adopt(self._table.pods())
+        for pod, revision in unclaimed.items():
+            if not self._table.holds_pod(pod):
+                self._limits.suspect(pod, revision)
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
@@ -209,7 +234,8 @@ class Capacity:
         for pod in await self._compute.running():
             if pod not in held:
                 log.info("pod without a lease stopped", pod=pod)
-                self._starts.stop(pod)
+                self._starts.forget(pod)
+                self._starts.spawn(self._stop_suspect(pod))
 
     async def shed_under(self, revision: RevisionKey) -> None:
         """Ask gateways for what the cap of a revision no longer allows."""
@@ -229,7 +255,8 @@ class Capacity:
         Between the last look at the table and the reservation nothing is awaited.
         """
         if self._stock.live(revision):
-            lease = await self._recall_same(revision, gateway, provisioned=True)
+            ask = functools.partial(self._recall_same, revision, gateway, provisioned=True)
+            lease = await self._recalls.in_turn((revision, gateway), ask)
             if lease is not None:
                 return lease
         while True:
@@ -237,8 +264,11 @@ class Capacity:
             if self._limits.has_room(cap):
                 self._limits.reserve(revision)
                 return None
-            lease = await self._recall(cap, revision, gateway)
+            recall = functools.partial(self._recall, cap, revision, gateway)
+            lease = await self._recalls.in_turn(cap.key, recall)
             if lease is None:
+                if self._limits.has_room(self._limits.cap(revision)):  # since it was asked
+                    continue
                 raise ThrottledError("Rate Exceeded.", reason=cap.reason)
             if lease.revision == revision:
                 return lease
@@ -258,10 +288,12 @@ class Capacity:
     async def _recall_same(
         self, revision: RevisionKey, gateway: str, *, provisioned: bool = False
     ) -> Lease | None:
-        same = self._table.entries(
-            lambda one: one.revision == revision and (one.provisioned or not provisioned)
-        )
-        return await self._recalls.recall([entry for entry in same if entry.holder != gateway])
+        same = [
+            entry
+            for entry in self._table.of_revision(revision)
+            if entry.holder != gateway and (entry.lease.provisioned or not provisioned)
+        ]
+        return await self._recalls.recall(same)
 
     def _park(self, lease: Lease) -> None:
         """Keep an environment whose gateway ends for whoever claims its revision next."""
@@ -276,7 +308,7 @@ class Capacity:
     def _vacate(self, lease: Lease) -> None:
         """Stop the pod of an environment that nobody wants, unless others are in it."""
         self._stock.forget(lease.pod)
-        shared = bool(self._table.entries(lambda other: other.pod == lease.pod))
+        shared = self._table.holds_pod(lease.pod)
         if self._starts.give_back(lease.pod, lease.environment) and not shared:
             self._starts.stop(lease.pod)
 
@@ -294,7 +326,12 @@ class Capacity:
         with self._limits.counted(lease.revision):
             await self._compute.stop(lease.pod)
 
+    async def _stop_suspect(self, pod: str) -> None:
+        await self._compute.stop(pod)
+        self._limits.clear(pod)
+
     async def _pod_gone(self, pod: str) -> None:
+        self._limits.clear(pod)
         self._pools.forget(pod)
         self._stock.forget(pod)
         self._starts.forget(pod)

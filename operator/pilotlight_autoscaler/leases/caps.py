@@ -81,6 +81,10 @@ class Caps:
             return Cap(key, reserved, "ReservedFunctionConcurrentInvocationLimitExceeded")
         return self.unreserved(revision.namespace)
 
+    def reserved(self, namespace: str) -> list[str]:
+        """Name the functions of a namespace that have a cap of their own."""
+        return [key.name for key in self._reserved if key.namespace == namespace]
+
     def unreserved(self, namespace: str) -> Cap:
         """Return the cap that all functions without a reservation share."""
         total = sum(value for key, value in self._reserved.items() if key.namespace == namespace)

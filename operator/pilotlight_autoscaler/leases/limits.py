@@ -43,6 +43,7 @@ class Limits:
         self._stock = stock
         self._clock = clock
         self._unheld: Counter[CapKey] = Counter()
+        self._suspects: dict[str, RevisionKey] = {}
         self._bursts: dict[Key, Burst] = {}
 
     def cap(self, revision: RevisionKey) -> Cap:
@@ -70,13 +71,22 @@ class Limits:
 
     def plain(self, key: CapKey) -> int:
         """Count those of them that are not provisioned."""
-        return len(self.on_demand(key)) + self._unheld[key]
+        counts = self._table.on_demand(key.namespace)
+        held = counts[key.function]
+        if not key.function:
+            # What is left for all, but for functions that have their own.
+            held = counts.total() - sum(counts[one] for one in self._caps.reserved(key.namespace))
+        return held + self._unheld[key] + self._suspected(key)
 
     def on_demand(self, key: CapKey) -> list[Entry]:
         """Return the leases under a cap whose environments were started on demand."""
-        return self._table.entries(
-            lambda lease: not lease.provisioned and self._caps.key_of(lease.revision) == key
-        )
+        revisions = [one for one in self._table.revisions() if self._caps.key_of(one) == key]
+        return [
+            entry
+            for revision in revisions
+            for entry in self._table.of_revision(revision)
+            if not entry.lease.provisioned
+        ]
 
     def key_of(self, revision: RevisionKey) -> CapKey:
         """Return what a revision's environments count under."""
@@ -94,6 +104,14 @@ class Limits:
         """Count it no longer: somebody holds it now, or it did not start."""
         self._unheld[key] -= 1
 
+    def suspect(self, pod: str, revision: RevisionKey) -> None:
+        """Count a pod that a gateway may hold which has not told so yet, until `clear`."""
+        self._suspects[pod] = revision
+
+    def clear(self, pod: str) -> None:
+        """Count a pod no longer that was counted on suspicion: it is held now, or goes."""
+        self._suspects.pop(pod, None)
+
     @contextmanager
     def counted(self, revision: RevisionKey) -> Iterator[None]:
         """Count an environment that ends for as long as the block lasts."""
@@ -103,6 +121,9 @@ class Limits:
             yield
         finally:
             self._unheld[key] -= 1
+
+    def _suspected(self, key: CapKey) -> int:
+        return sum(self._caps.key_of(one) == key for one in self._suspects.values())
 
     def _provisioned(self, key: CapKey) -> Iterable[RevisionKey]:
         return (one for one in self._stock.revisions() if self._caps.key_of(one) == key)

@@ -5,7 +5,9 @@ What an ended gateway left has no holder to ask and is to be had at once.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .table import NOBODY
@@ -20,6 +22,17 @@ __all__ = ["Recalls"]
 Release = Callable[[str, "ReleaseReason"], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class _Rounds:
+    """The questions about one thing."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+    begun: int = 0
+    fruitless: int = 0
+    """The last one that had no result."""
+
+
 class Recalls:
     """The gateways, as who grants leases asks them."""
 
@@ -27,6 +40,7 @@ class Recalls:
         self._table = table
         self._release = release
         self._holders: Holders | None = None
+        self._rounds: dict[Hashable, _Rounds] = {}
 
     def ask(self, holders: Holders) -> None:
         """Ask these from now on."""
@@ -44,6 +58,30 @@ class Recalls:
             if found is not None and found in self._table:
                 return self._table.reclaim(found)
         return None
+
+    async def in_turn(
+        self, about: Hashable, ask: Callable[[], Awaitable[Lease | None]]
+    ) -> Lease | None:
+        """Ask; who finds that all run answers for all who wait to ask about the same.
+
+        Claims that come by the thousand under one cap ask one after the other, and those that
+        came before a question was asked that had no result do not ask again.
+        """
+        rounds = self._rounds.setdefault(about, _Rounds())
+        came, rounds.waiting = rounds.begun, rounds.waiting + 1
+        try:
+            async with rounds.turn:
+                if rounds.fruitless > came:
+                    return None
+                rounds.begun += 1
+                found = await ask()
+                if found is None:
+                    rounds.fruitless = rounds.begun
+                return found
+        finally:
+            rounds.waiting -= 1
+            if not rounds.waiting:
+                del self._rounds[about]
 
     async def shed(self, candidates: list[Entry], count: int) -> None:
         """Have so many of these given up, running ones once they end."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.claims import Lease, RevisionKey, Start
-from pilotlight.errors import StartFailedError
+from pilotlight.claims import Demand, Lease, RevisionKey, Start
+from pilotlight.errors import PilotlightError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pilotlight.agent.client import Agents
-    from pilotlight.compute import Compute, Pod, PodRequest
+    from pilotlight.compute import Compute, Found, Pod, PodRequest
     from pilotlight_autoscaler.pods.revisions import Placement, Revisions
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
     from pilotlight_wire.specialisation import Specialisation, Specialised
@@ -38,6 +38,10 @@ __all__ = ["Starts"]
 
 ADOPT_SECONDS = 2.0
 """How long an agent may take to say that its pod is generic."""
+JOIN_SECONDS = 30.0
+"""How long a pod that an earlier leader began to make may take still."""
+MADE_SECONDS = 30.0
+"""How long one that is there waits for a claim of its revision."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
@@ -77,6 +81,8 @@ class Starts:
         self._shared = SharedPods()
         # Pods that are somebody's, until their lease is in the table.
         self._preparing: set[str] = set()
+        self._made: dict[str, tuple[RevisionKey, Pod]] = {}
+        """Pods that an earlier leader made for a revision and gave to nobody."""
         self._turns = Turns()
         self._creations = Creations(pools.nodes)
         self._compute = compute
@@ -87,20 +93,21 @@ class Starts:
         compute.give_way(pools.quiet.wait)
 
     async def start(
-        self, revision: RevisionKey, seconds: float, *, provisioned: bool = False
+        self, revision: RevisionKey, seconds: float, demand: Demand, *, provisioned: bool = False
     ) -> Lease:
         """Start an environment; gives a lease that nobody holds yet.
 
-        Raises RevisionGoneError and StartFailedError, leaving nothing behind.
+        Raises RevisionGoneError, StartFailedError, ThrottledError and, where the demand is
+        withdrawn before a pod is begun, WithdrawnError; leaves nothing behind then.
         """
         placement = await self._revisions.place(revision, provisioned=provisioned)
         if provisioned:
-            started = await self._start_pod(placement, seconds)
+            started = await self._start_pod(placement, seconds, demand)
             await self._wait_until_initialised(started, seconds)
         elif placement.environments_per_pod > 1:
             started = await self._start_in_shared(revision, placement, seconds)
         else:
-            started = await self._start_pod(placement, seconds)
+            started = await self._start_pod(placement, seconds, demand)
         return started.lease(revision, provisioned=provisioned)
 
     def handed_over(self, pod: str) -> None:
@@ -114,27 +121,69 @@ class Starts:
     def forget(self, pod: str) -> None:
         """Note that a pod is gone, or goes: nobody may be placed in it any more."""
         self._shared.close(pod)
+        self._made.pop(pod, None)
 
     def pods(self) -> set[str]:
         """Return the names of pods that are being prepared or shared."""
-        return self._preparing | self._shared.pods()
+        return self._preparing | self._shared.pods() | self._made.keys()
 
     def stop(self, pod: str) -> None:
         """Stop a pod; nobody waits for it."""
         self._preparing.discard(pod)
-        self._shared.close(pod)
+        self.forget(pod)
         self.spawn(self._compute.stop(pod))
 
-    async def adopt(self) -> None:
-        """Let generic pods of an earlier leader wait in our pools, if they are what they seem."""
-        found = await self._compute.generic()
-        waiting = self._pools.pods()
-        await asyncio.gather(*(self._adopt(*one) for one in found if one[1].name not in waiting))
+    async def adopt(self, held: set[str]) -> dict[str, RevisionKey]:
+        """Use what an earlier leader left: pods that nobody got yet, and those being made.
 
-    async def _adopt(self, runtime: str, pod: Pod) -> None:
-        if await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
-            log.info("generic pod adopted", pod=pod.name)
-            self._pools.adopt(PoolKey(pod.name.partition("/")[0], runtime), pod)
+        Those in `held` somebody has. Returns those that somebody else may have, by their name:
+        they have a revision, though of one that got it a moment ago it may not be written down.
+        """
+        found = [one for one in await self._compute.found() if one.name not in held]
+        for one in found:
+            if one.pod is None:
+                self.spawn(self._join(one))
+        there = [(one, one.pod) for one in found if one.pod]
+        adopted = await asyncio.gather(*(self._adopt(*one) for one in there))
+        return {
+            one.name: one.revision or RevisionKey(one.name.partition("/")[0], "", "")
+            for (one, _), is_ours in zip(there, adopted, strict=True)
+            if not is_ours
+        }
+
+    async def _join(self, found: Found) -> None:
+        with self._creations.under_way(_key(found.revision)):
+            try:
+                pod = await self._compute.join(found.name, seconds=JOIN_SECONDS)
+            except PilotlightError as error:
+                log.info("pod of an earlier leader did not start", error=str(error))
+                return
+        await self._adopt(found, pod)
+
+    async def _adopt(self, found: Found, pod: Pod) -> bool:
+        if not await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
+            return False
+        log.info("pod adopted", pod=pod.name)
+        if found.revision is None:
+            key = PoolKey(pod.name.partition("/")[0], found.runtime)
+            self._pools.adopt(key, pod, found.recipe)
+        else:
+            self._made[pod.name] = found.revision, pod
+            self.spawn(self._expire(pod.name))
+        return True
+
+    async def _expire(self, pod: str) -> None:
+        await asyncio.sleep(MADE_SECONDS)
+        if pod in self._made:
+            self.stop(pod)
+
+    def _take_made(self, revision: RevisionKey | None) -> Pod | None:
+        """Return a pod that an earlier leader made for a revision and gave to nobody."""
+        for name, (made_for, pod) in self._made.items():
+            if made_for == revision:
+                del self._made[name]
+                return pod
+        return None
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something about pods that nobody waits for."""
@@ -173,7 +222,9 @@ class Starts:
         shared: SharedPod = self._shared.open(revision, placement.environments_per_pod)
         try:
             # Who comes until the pod is there is served by the same request.
-            started = await self._start_pod(placement, seconds, lambda: 1 + shared.waiting)
+            started = await self._start_pod(
+                placement, seconds, Demand(), lambda: 1 + shared.waiting
+            )
         except BaseException as error:
             failure = error if isinstance(error, Exception) else _abandoned(revision)
             self._shared.failed(shared, failure)
@@ -182,7 +233,11 @@ class Starts:
         return started
 
     async def _start_pod(
-        self, placement: Placement, seconds: float, count: Callable[[], int] = lambda: 1
+        self,
+        placement: Placement,
+        seconds: float,
+        demand: Demand,
+        count: Callable[[], int] = lambda: 1,
     ) -> _Started:
         """Start environments in a pod of their own, a generic one if there is one.
 
@@ -199,8 +254,9 @@ class Starts:
                 return started
         began = time.monotonic()
         with self._pools.demand():
-            async with self._creations.turn(_function(placement), seconds) as left:
-                pod = await self._compute.start(placement.pod, seconds=left)
+            async with self._creations.turn(_function(placement), seconds, demand) as left:
+                pod = self._take_made(placement.pod.revision)
+                pod = pod or await self._compute.start(placement.pod, seconds=left)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
 
@@ -290,7 +346,10 @@ async def _wait_for(shared: SharedPod) -> Pod:
 
 
 def _function(placement: Placement) -> Key:
-    revision = placement.pod.revision
+    return _key(placement.pod.revision)
+
+
+def _key(revision: RevisionKey | None) -> Key:
     return Key(revision.namespace, revision.function) if revision else Key("", "")
 
 

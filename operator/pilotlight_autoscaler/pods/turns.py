@@ -1,23 +1,23 @@
 """Turns of starts: few at once on each node, and one that is left for functions that come new.
 
 A start is work for a node's processors. Twenty at once take each as long as all together; a
-function that needs one would wait for the twenty of another. So they queue, and who waits is served
-by function, not by order. A function's first start may take the last turn; further ones leave it
-free, and so wait while another function's first has it. Each function is first once until the node
-rests: nobody is passed over for ever. Decides on its state; `starts` takes a turn for as long as a
-start keeps processors busy.
+function that needs one would wait for the twenty of another. So they queue, and are served not by
+order: accounts take turns, and within each its functions. A function's first start may take the
+last turn; further ones leave it free, and so wait while another function's first has it. Each
+function is first once until the node rests: nobody is passed over for ever. Decides on its state;
+`starts` takes a turn for as long as a start keeps processors busy.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from pilotlight.resources import Key
 
@@ -28,6 +28,9 @@ LEAST_STARTS = 2
 as a node has processors are fifty a second from each."""
 
 
+_Queues = OrderedDict["Key", deque[asyncio.Future[None]]]
+
+
 @dataclass(slots=True)
 class _Node:
     turns: int
@@ -35,8 +38,13 @@ class _Node:
     running: Counter[Key] = field(default_factory=Counter)
     served: set[Key] = field(default_factory=set)
     """Functions that had a turn since the node rested."""
-    waiting: OrderedDict[Key, deque[asyncio.Future[None]]] = field(default_factory=OrderedDict)
-    """The function that waits longest for a turn comes first."""
+    waiting: OrderedDict[str, _Queues] = field(default_factory=OrderedDict)
+    """By account's namespace and function; who waits longest for a turn comes first."""
+
+    def queue(self, function: Key) -> deque[asyncio.Future[None]] | None:
+        """Return who waits for a turn of a function; None where nobody does."""
+        functions = self.waiting.get(function.namespace)
+        return functions.get(function) if functions else None
 
 
 class Turns:
@@ -63,17 +71,38 @@ class Turns:
         taken = self._nodes[node].running
         return taken.total() if function is None else taken[function]
 
+    def ahead(self, node: str, function: Key) -> int:
+        """Count the turns before a function's first; 0 where it has one or waits for one."""
+        state = self._nodes.get(node)
+        if state is None or state.running[function] or state.queue(function):
+            return 0
+        if self._may_start(state, function):
+            return 0
+        sizes = {namespace: len(functions) for namespace, functions in state.waiting.items()}
+        mine = sizes.get(function.namespace, 0) + 1
+        return sum(min(mine, size) for size in sizes.values()) + 1
+
     @asynccontextmanager
     async def turn(self, node: str, function: Key) -> AsyncIterator[bool]:
         """Wait for a turn of a function on a node, and hold it; gives whether it is its first."""
         state = self._nodes.setdefault(node, _Node(self._turns(node)))
-        first = function not in state.served and function not in state.waiting
+        first = function not in state.served and state.queue(function) is None
         if self._may_start(state, function):
             self._take(state, function)
         else:
             await self._wait(node, state, function)
         try:
             yield first
+        finally:
+            self._end(node, state, function)
+
+    @contextmanager
+    def hold(self, node: str, function: Key) -> Iterator[None]:
+        """Hold a turn whether one is free or not, for what goes on already."""
+        state = self._nodes.setdefault(node, _Node(self._turns(node)))
+        self._take(state, function)
+        try:
+            yield
         finally:
             self._end(node, state, function)
 
@@ -93,7 +122,8 @@ class Turns:
 
     async def _wait(self, node: str, state: _Node, function: Key) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        state.waiting.setdefault(function, deque()).append(turn)
+        functions = state.waiting.setdefault(function.namespace, OrderedDict())
+        functions.setdefault(function, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
@@ -116,16 +146,28 @@ class Turns:
             pass
 
     def _grant(self, state: _Node) -> bool:
-        """Grant a turn to the function that waits longest of those that may; False: none may."""
-        for function, turns in list(state.waiting.items()):
+        """Grant a turn to who waits longest of those that may; False where none may."""
+        for namespace, functions in list(state.waiting.items()):
+            granted = self._grant_one_of(state, functions)
+            if granted or not functions:
+                del state.waiting[namespace]
+            if granted:
+                if functions:
+                    state.waiting[namespace] = functions  # as the last
+                return True
+        return False
+
+    def _grant_one_of(self, state: _Node, functions: _Queues) -> bool:
+        for function, turns in list(functions.items()):
             while turns and turns[0].done():  # who waited has gone
                 turns.popleft()
             if turns and not self._may_start(state, function):
                 continue
-            del state.waiting[function]
+            del functions[function]
             if turns:
                 turns.popleft().set_result(None)
                 self._take(state, function)
-                state.waiting[function] = turns
+                if turns:
+                    functions[function] = turns
                 return True
         return False

@@ -99,12 +99,14 @@ class PoolKeeper:
         self._pool(key).last_interest = self._clock()
         self._needed.set()
 
-    def adopt(self, key: PoolKey, pod: Pod) -> None:
-        """Let a pod serve that an earlier leader started, until there is one of ours in its place.
+    def adopt(self, key: PoolKey, pod: Pod, recipe: str) -> None:
+        """Let a pod serve that an earlier leader started, made as `recipe` says.
 
-        What its runtime was when it was made, nobody knows.
+        Where the runtime is made otherwise by now, until there is one of ours in its place.
         """
-        self._pool(key).stale.append(pod)
+        pool = self._pool(key)
+        pool.recipe = pool.recipe or recipe
+        (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
         self._nodes.add(pod.node)
         self._needed.set()
 

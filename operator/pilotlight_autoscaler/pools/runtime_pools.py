@@ -28,5 +28,4 @@ class RuntimePools:
 
 
 def _pool_spec(runtime: RuntimeSpec) -> PoolSpec:
-    recipe = runtime.model_dump_json(exclude={"pool"})
-    return PoolSpec(runtime.pool.minimum, runtime.pool.maximum, recipe=recipe)
+    return PoolSpec(runtime.pool.minimum, runtime.pool.maximum, recipe=runtime.recipe)

@@ -9,6 +9,7 @@ object. docs/decisions (0012) tells what of kopf is left aside, and why.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import kopf
@@ -35,6 +36,10 @@ CLIENT_SECONDS = 60
 CONNECT_SECONDS = 10
 
 log = structlog.get_logger()
+# Kopf warns that it hears no signals in a thread; the process hears them, and tells it.
+logging.getLogger("kopf._core.reactor.running").addFilter(
+    lambda record: not record.getMessage().startswith("OS signals are ignored")
+)
 
 
 async def feed(

@@ -11,7 +11,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.names import FUNCTION_LABEL, REVISION_LABEL, RUNTIME_LABEL, label_value
+from pilotlight.names import (
+    FUNCTION_LABEL,
+    RECIPE_ANNOTATION,
+    REVISION_LABEL,
+    RUNTIME_LABEL,
+    label_value,
+)
 from pilotlight.resources import GROUP, VERSION
 from pilotlight_wire.protocol import AGENT_PORT
 
@@ -65,7 +71,10 @@ def manifest(
             "name": name,
             "namespace": namespace,
             "labels": {**MANAGED_BY, **_labels(request)},
-            "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "true"},
+            "annotations": {
+                "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+                RECIPE_ANNOTATION: runtime.spec.recipe,
+            },
             "ownerReferences": [_owner_of(request, runtime)],
         },
         "spec": {

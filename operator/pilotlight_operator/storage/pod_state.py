@@ -10,7 +10,6 @@ from pilotlight.errors import (
     StartFailedError,
     ThrottledError,
 )
-from pilotlight.names import FUNCTION_LABEL, RUNTIME_LABEL
 
 if TYPE_CHECKING:
     from pilotlight.storage.kubernetes.api import Json
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "address",
     "failure",
-    "generic_runtime",
     "has_ended",
+    "is_deleted",
     "no_room",
     "node",
     "over_quota",
@@ -59,10 +58,9 @@ def node(pod: Json) -> str:
     return name
 
 
-def generic_runtime(pod: Json) -> str | None:
-    """Return the runtime that a pod waits for functions of, None for one that is a function's."""
-    labels = pod["metadata"].get("labels", {})
-    return None if FUNCTION_LABEL in labels else labels.get(RUNTIME_LABEL)
+def is_deleted(pod: Json) -> bool:
+    """Say whether somebody asked that a pod go."""
+    return "deletionTimestamp" in pod["metadata"]
 
 
 def has_ended(pod: Json) -> bool:

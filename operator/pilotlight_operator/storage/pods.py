@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from contextlib import aclosing
+from collections import OrderedDict
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ import structlog
 
 from pilotlight.agent.health import wait_until_ready
 from pilotlight.agent.token import pod_token_digest
-from pilotlight.compute import Pod, PodRequest
+from pilotlight.claims import RevisionKey
+from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import (
     NotFoundError,
     PilotlightError,
@@ -25,6 +27,7 @@ from pilotlight.errors import (
     StartFailedError,
     UnavailableError,
 )
+from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
 from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes.watch import Collection, follow
@@ -34,8 +37,8 @@ from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narro
 from .pod_state import (
     address,
     failure,
-    generic_runtime,
     has_ended,
+    is_deleted,
     no_room,
     node,
     over_quota,
@@ -44,7 +47,7 @@ from .pod_state import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
     from pilotlight.storage import ResourceStore
     from pilotlight.storage.kubernetes.api import Json, KubernetesApi
@@ -57,6 +60,8 @@ FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 NARROW_SECONDS = 10.0
 """How long a pod keeps the size of the pool after it got its function."""
+MOST_ABANDONED = 1000
+"""Pods whose start failed that are looked out for."""
 NO_ROOM_SECONDS = 10.0
 """How long a pod may wait for room on a node: what makes space takes seconds to go."""
 
@@ -87,9 +92,17 @@ class KubernetesCompute:
         self._namespaces = tuple(namespaces)
         self._platform_key = platform_key
         self._settings = settings
+        self._unlisted = set(self._namespaces)
+        self._listed = asyncio.Event()
+        """Set once all pods are known that were there before."""
         self._known: set[str] = set()
-        self._generic: dict[str, tuple[str, Pod]] = {}
+        self._found: dict[str, Found] = {}
+        self._abandoned: OrderedDict[str, None] = OrderedDict()
+        """Pods whose start failed: one that comes even so is deleted."""
+        self._started: set[str] = set()
+        """Pods that this process started."""
         self._stopping: set[str] = set()
+        self._leaving = False
         self._starting: dict[str, _Starting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # One after the other: nobody waits for them, and starts need the processors more.
@@ -105,16 +118,34 @@ class KubernetesCompute:
         """
         key = self._name(request)
         body = await self._manifest(key, request)
+        # A pod that nobody waits for may wait itself.
+        make_space = self._make_space if request.revision else _do_nothing
+        self._started.add(key)
+        async with self._starts(key, body, seconds) as starting:
+            await self._api.request("POST", _path(key.partition("/")[0]), body=body)
+            return await _wait_until_ready(key, starting, make_space)
+
+    def leave(self) -> None:
+        """Leave pods whose start is given up from now on to whoever leads next."""
+        self._leaving = True
+
+    async def join(self, pod: str, *, seconds: float) -> Pod:
+        """Wait for a pod that an earlier leader started; what does not come in time goes."""
+        namespace, _, name = pod.partition("/")
+        body = {"metadata": {"namespace": namespace, "name": name}}
+        async with self._starts(pod, body, seconds) as starting:
+            return await _wait_until_ready(pod, starting, _do_nothing)
+
+    @asynccontextmanager
+    async def _starts(self, key: str, body: Json, seconds: float) -> AsyncIterator[_Starting]:
+        """Follow a pod that starts within the block; where that fails, nothing is left behind."""
         starting = self._starting[key] = _Starting(body)
         try:
             async with asyncio.timeout(seconds):
-                await self._api.request("POST", _path(key.partition("/")[0]), body=body)
-                # A pod that nobody waits for may wait itself.
-                make_space = self._make_space if request.revision else _do_nothing
-                host = await _wait_for_address(starting, make_space)
-                await wait_until_ready(host, AGENT_PORT)
+                yield starting
         except BaseException as error:
-            self._remove(key)
+            if not self._leaving:
+                self._abandon(key)
             if isinstance(error, TimeoutError):
                 raise why_waiting(starting.pod) from error
             if isinstance(error, QuotaExceededError):
@@ -122,7 +153,6 @@ class KubernetesCompute:
             raise
         finally:
             del self._starting[key]
-        return Pod(key, host, AGENT_PORT, node(starting.pod))
 
     async def assign(self, pod: str, request: PodRequest) -> None:
         """Give a generic pod its function's labels and owner; later its function's size.
@@ -167,12 +197,14 @@ class KubernetesCompute:
 
     async def running(self) -> list[str]:
         """Name the pods that are there, but for those that go already or just start."""
+        await self._listed.wait()
         return sorted(self._known - self._stopping - self._starting.keys())
 
-    async def generic(self) -> list[tuple[str, Pod]]:
-        """Return the generic pods that run, but for those that go already or just start."""
-        gone = self._stopping | self._starting.keys()
-        return [found for key, found in self._generic.items() if key not in gone]
+    async def found(self) -> list[Found]:
+        """Return the pods that an earlier leader started, but for those that go already."""
+        await self._listed.wait()
+        others = self._found.keys() - self._stopping - self._started
+        return [self._found[key] for key in sorted(others)]
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Wait for `quiet` before pods are narrowed."""
@@ -199,6 +231,10 @@ class KubernetesCompute:
             async for change in changes:
                 if change.kind != "synced":
                     await self._note(change)
+                    continue
+                self._unlisted.discard(namespace)
+                if not self._unlisted:
+                    self._listed.set()
 
     async def _note(self, change: RawChange) -> None:
         key = pod_key(change.object)
@@ -207,32 +243,33 @@ class KubernetesCompute:
             starting.pod = change.object
             starting.changed.set()
         if change.kind == "gone":
-            await self._gone(key)
+            await self._gone(key, change.object)
         elif has_ended(change.object):
-            await self._ended(key)
+            await self._gone(key, change.object)
+            self._remove(key)  # its container ended by itself
         else:
-            self._known.add(key)
-            self._note_generic(key, change.object)
+            self._there(key, change.object)
 
-    def _note_generic(self, key: str, pod: Json) -> None:
-        runtime, host = generic_runtime(pod), address(pod)
-        if runtime is None or host is None:
-            self._generic.pop(key, None)
-        else:
-            self._generic[key] = runtime, Pod(key, host, AGENT_PORT, node(pod))
+    def _there(self, key: str, pod: Json) -> None:
+        if is_deleted(pod) and key not in self._known:
+            self._stopping.add(key)  # by an earlier leader
+        elif key in self._abandoned and key not in self._stopping:
+            self._remove(key)  # its creation was given up, and came through even so
+        self._known.add(key)
+        self._found[key] = _found(key, pod)
 
-    async def _ended(self, key: str) -> None:
-        """Take a pod away whose container ended by itself."""
-        await self._gone(key)
-        self._remove(key)
-
-    async def _gone(self, key: str) -> None:
+    async def _gone(self, key: str, pod: Json) -> None:
         known, stopped = key in self._known, key in self._stopping
         self._known.discard(key)
-        self._generic.pop(key, None)
+        self._found.pop(key, None)
+        self._started.discard(key)
         self._stopping.discard(key)
+        self._abandoned.pop(key, None)
         if known and not stopped and key not in self._starting:
-            log.warning("pod gone", pod=key)
+            if is_deleted(pod):
+                log.info("pod was deleted", pod=key)
+            else:
+                log.warning("pod gone", pod=key)
             if self._tell is not None:
                 await self._tell(key)
 
@@ -251,6 +288,13 @@ class KubernetesCompute:
         owner = request.revision.function if request.revision else f"generic-{request.runtime}"
         prefix = owner.replace(".", "-")[:LONGEST_PREFIX].rstrip("-")
         return f"{request.namespace}/{prefix}-{secrets.token_hex(5)}"
+
+    def _abandon(self, key: str) -> None:
+        """Delete a pod whose start failed; its creation may still be on its way."""
+        self._abandoned[key] = None
+        if len(self._abandoned) > MOST_ABANDONED:
+            self._started.discard(self._abandoned.popitem(last=False)[0])
+        self._remove(key)
 
     def _remove(self, key: str) -> None:
         """Delete a pod in which nothing runs, without anybody waiting for it."""
@@ -277,6 +321,30 @@ class KubernetesCompute:
                 delay = min(delay * 2, LONGEST_DELAY)
                 continue
             return
+
+
+def _found(key: str, pod: Json) -> Found:
+    metadata, host = pod["metadata"], address(pod)
+    labels = metadata.get("labels", {})
+    function = labels.get(FUNCTION_LABEL)
+    revision = None
+    if function is not None:
+        revision = RevisionKey(metadata["namespace"], function, labels.get(REVISION_LABEL, ""))
+    return Found(
+        key,
+        labels.get(RUNTIME_LABEL, ""),
+        revision,
+        Pod(key, host, AGENT_PORT, node(pod)) if host is not None else None,
+        metadata.get("annotations", {}).get(RECIPE_ANNOTATION, ""),
+    )
+
+
+async def _wait_until_ready(
+    key: str, starting: _Starting, make_space: Callable[[], Awaitable[None]]
+) -> Pod:
+    host = await _wait_for_address(starting, make_space)
+    await wait_until_ready(host, AGENT_PORT)
+    return Pod(key, host, AGENT_PORT, node(starting.pod))
 
 
 async def _wait_for_address(starting: _Starting, make_space: Callable[[], Awaitable[None]]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from pilotlight.errors import ThrottledError
+from pilotlight.claims import Demand
+from pilotlight.errors import ThrottledError, WithdrawnError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.claims import server as claims_server
 from pilotlight_autoscaler.claims.acknowledgements import Acknowledgements
@@ -226,8 +227,10 @@ async def test_a_leader_that_goes_silent_is_left(
     assert (await client.claim(REVISION, seconds=10)).revision == REVISION
 
 
-async def test_a_claim_whose_caller_has_gone_keeps_nothing(stage: Stage, leader: Leader) -> None:
-    """What was started for it is stopped, and counts no more."""
+async def test_what_was_begun_for_a_gateway_that_went_serves_the_next(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """It has run nothing; where nobody comes it is stopped, as what an ended gateway leaves."""
     stage.compute.gate.clear()
     await leader.start(stage.capacity(limit=1))
     gone = ClaimsClient(leader.find, KEY, "gone")
@@ -237,10 +240,84 @@ async def test_a_claim_whose_caller_has_gone_keeps_nothing(stage: Stage, leader:
     for task in (claim, running):
         task.cancel()
     await asyncio.gather(claim, running, return_exceptions=True)
-    await eventually(lambda: not leader.connected)
+    await eventually(lambda: "gone" not in leader.acknowledgements.gateways)
     stage.compute.gate.set()
-    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == 0)
-    await eventually(lambda: not stage.compute.pods)
+    await eventually(lambda: bool(leader.capacity._table.pods()))
+    assert (await client.claim(REVISION, seconds=10)).pod in stage.compute.pods
+    assert stage.compute.started == 1
+
+
+async def crowd(client: ClaimsClient, count: int) -> list[tuple[asyncio.Task[Lease], Demand]]:
+    """Claim so many environments of which nobody gets one yet."""
+    demands = [Demand() for _ in range(count)]
+    return [
+        (asyncio.create_task(client.claim(REVISION, seconds=20, demand=demand)), demand)
+        for demand in demands
+    ]
+
+
+async def test_a_claim_that_is_withdrawn_makes_no_pod(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """Only the pods that were begun come; the rest leave, and nothing counts for them."""
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity())
+    claims = await crowd(client, 30)
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == 30)
+    begun = stage.compute.started
+    for _, demand in claims:
+        await client.withdraw(demand)
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == begun)
+    stage.compute.gate.set()
+    results = await asyncio.gather(*(claim for claim, _ in claims), return_exceptions=True)
+    assert stage.compute.started == begun
+    assert sum(isinstance(one, WithdrawnError) for one in results) == 30 - begun
+
+
+async def test_a_leader_of_the_release_before_is_told_nothing_new(
+    stage: Stage, leader: Leader, client: ClaimsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end the connection over a message that it does not know; the claim comes late."""
+    monkeypatch.setattr(claims_server, "WITHDRAWS", "something.else")
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity())
+    ((claim, demand),) = await crowd(client, 1)
+    await eventually(lambda: stage.compute.started == 1)
+    sent: list[object] = []
+    monkeypatch.setattr(ClaimsClient, "_send", lambda _, message: sent.append(message))
+    await client.withdraw(demand)
+    assert sent == []
+    stage.compute.gate.set()
+    assert (await claim).revision == REVISION
+
+
+async def test_claims_of_a_gateway_that_went_make_no_pods(stage: Stage, leader: Leader) -> None:
+    """Those that wait for their turn leave with its connection."""
+    stage.compute.gate.clear()
+    await leader.start(stage.capacity())
+    gone = ClaimsClient(leader.find, KEY, "gone")
+    running = asyncio.create_task(gone.run())
+    claims = await crowd(gone, 30)
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == 30)
+    begun = stage.compute.started
+    running.cancel()
+    await eventually(lambda: leader.capacity.taken(stage.caps.key_of(REVISION)) == begun)
+    for claim, _ in claims:
+        claim.cancel()
+
+
+async def test_a_claim_withdrawn_while_nobody_leads_is_not_sent(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """It ends at once; the next leader hears of those alone that are waited for."""
+    ((claim, demand),) = await crowd(client, 1)
+    await asyncio.sleep(0)
+    await client.withdraw(demand)
+    with pytest.raises(WithdrawnError):
+        await claim
+    await leader.start(stage.capacity())
+    await client.claim(REVISION, seconds=10)
+    assert stage.compute.started == 1
 
 
 async def test_two_leaders_grant_no_environment_twice(

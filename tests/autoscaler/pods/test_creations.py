@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight.errors import ThrottledError
+from pilotlight.claims import Demand
+from pilotlight.errors import ThrottledError, WithdrawnError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pods.creations import LEAST_SECONDS, PER_NODE, Creations
 from tests.autoscaler.conftest import OTHER, REVISION
@@ -22,8 +24,14 @@ LOUD, QUIET = Key("default", "loud"), Key("default", "quiet")
 POD_SECONDS = 4.0
 
 
-async def make(creations: Creations, function: Key, made: list[Key], seconds: float = 60.0) -> None:
-    async with creations.turn(function, seconds):
+async def make(
+    creations: Creations,
+    function: Key,
+    made: list[Key],
+    seconds: float = 60.0,
+    demand: Demand | None = None,
+) -> None:
+    async with creations.turn(function, seconds, demand or Demand()):
         await asyncio.sleep(POD_SECONDS)
         made.append(function)
 
@@ -62,6 +70,57 @@ async def test_what_would_come_too_late_is_not_begun() -> None:
     assert asyncio.get_running_loop().time() - began == pytest.approx(10 - LEAST_SECONDS, abs=0.1)
     await asyncio.gather(*crowd)
     assert len(made) == 60
+
+
+async def test_a_function_whose_first_pod_would_come_too_late_is_refused_at_once() -> None:
+    """An account that asks for thousands of cold functions hears so in milliseconds."""
+    creations, made = Creations(lambda: 1), list[Key]()
+    functions = [Key("flood", f"f{number}") for number in range(5000)]
+    began = time.process_time()
+    crowd = [asyncio.create_task(make(creations, one, made, seconds=30)) for one in functions]
+    await asyncio.sleep(0)
+    refused = [one for one in crowd if one.done()]
+    assert len(refused) > 4000
+    assert time.process_time() - began < 0.01 * len(refused)
+    assert all(isinstance(one.exception(), ThrottledError) for one in refused)
+    began = time.process_time()
+    with pytest.raises(ThrottledError):
+        await make(creations, Key("flood", "late"), made, seconds=30)
+    assert time.process_time() - began < 0.01
+    # Another account's first pod waits for one turn, whatever waits before it.
+    await make(creations, Key("quiet", "first"), made)
+    assert asyncio.get_running_loop().time() <= 2 * POD_SECONDS + 0.1
+    await asyncio.gather(*crowd, return_exceptions=True)
+
+
+async def test_accounts_take_turns() -> None:
+    """Functions of one are many claims of one account, not many accounts."""
+    creations, made = Creations(lambda: 1), list[Key]()
+    flood = [Key("flood", f"f{number}") for number in range(100)]
+    few = [Key("few", name) for name in "abcd"]
+    everyone = [asyncio.create_task(make(creations, one, made)) for one in (*flood, *few)]
+    await asyncio.gather(*everyone)
+    last = max(made.index(one) for one in few)
+    assert last < PER_NODE + 2 * len(few)
+
+
+async def test_a_demand_that_is_withdrawn_takes_nobodys_turn() -> None:
+    """Whether it waits or the turn comes at that moment; what has begun goes on."""
+    creations, made = Creations(lambda: 1), list[Key]()
+    demands = [Demand() for _ in range(20)]
+    everyone = [
+        asyncio.create_task(make(creations, LOUD, made, demand=demand)) for demand in demands
+    ]
+    await asyncio.sleep(0.1)
+    for demand in demands:
+        demand.withdraw()
+    results = await asyncio.gather(*everyone, return_exceptions=True)
+    assert sum(isinstance(one, WithdrawnError) for one in results) == 20 - len(made)
+    assert PER_NODE - 1 <= len(made) <= PER_NODE
+    withdrawn = Demand()
+    withdrawn.withdraw()
+    with pytest.raises(WithdrawnError):
+        await make(creations, QUIET, made, demand=withdrawn)
 
 
 async def test_claims_beyond_what_a_node_starts_begin_nothing(stage: Stage) -> None:

@@ -199,7 +199,7 @@ async def test_what_was_taken_over_goes_for_what_is_new(stage: Stage) -> None:
     waiting = old.pools.pods()
     stage.capacity(generation=2)
     for pod in waiting:
-        stage.pools.adopt(PYTHON, Pod(pod, "127.0.0.1", 1))
+        stage.pools.adopt(PYTHON, Pod(pod, "127.0.0.1", 1), "as it was")
     stage.pools.interest(PYTHON)
     task = asyncio.create_task(stage.pools.run())
     await settled(2 * TICK_SECONDS)

@@ -141,8 +141,11 @@ class Queues(RuleBasedStateMachine):
     def lease(self, later: float, limit: int, most: int, held: int) -> Any:
         """A dispatcher asks for work, perhaps when leases have ended."""
         self.now += later
-        holding = {FunctionKey("default", "f"): held}
-        found = self.both(lambda queue: queue.lease(limit, self.now, most=most, holding=holding))
+
+        def room(function: FunctionKey) -> int:
+            return most - held * (function == FunctionKey("default", "f"))
+
+        found = self.both(lambda queue: queue.lease(limit, self.now, room=room))
         return multiple(*found)
 
     @rule(lease=leases, settlement=SETTLEMENTS)

@@ -41,7 +41,7 @@ def enqueue(path: Path, *strace: str, count: int = 40, size: int = 100) -> list[
 async def kept(path: Path) -> set[str]:
     """Return the ids that a new process finds."""
     async with sqlite_queue(path) as queue:
-        leases = await queue.lease(10_000, 1e9, most=10_000, holding={})
+        leases = await queue.lease(10_000, 1e9, room=lambda _: 10_000)
     return {lease.event.id for lease in leases}
 
 

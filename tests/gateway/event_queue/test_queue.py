@@ -28,7 +28,7 @@ F = FunctionKey("default", "f")
 
 
 async def lease(queue: EventQueue, now: float = 0.0, limit: int = 10) -> list[EventLease]:
-    return await queue.lease(limit, now, most=100, holding={})
+    return await queue.lease(limit, now, room=lambda _: 100)
 
 
 def ids(leases: list[EventLease]) -> list[str]:
@@ -155,9 +155,9 @@ async def test_functions_take_turns(queue: EventQueue) -> None:
     assert Counter(one.event.function for one in await lease(queue, limit=6)) == {
         "f": 2, "g": 1, "h": 1,
     }  # fmt: skip
-    shared = await queue.lease(6, 0.0, most=4, holding={F: 2})
+    shared = await queue.lease(6, 0.0, room=lambda one: 4 - 2 * (one == F))
     assert ids(shared) == ["f2", "f3"]
-    assert await queue.lease(6, 0.0, most=4, holding={F: 4}) == []
+    assert await queue.lease(6, 0.0, room=lambda one: 4 - 4 * (one == F)) == []
 
 
 async def test_dead_letters_are_kept_shown_redriven_and_purged(queue: EventQueue) -> None:

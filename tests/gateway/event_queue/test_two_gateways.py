@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 async def work(queue: PostgresEventQueue, worked: list[str]) -> None:
     """Work off what is there, each event twice."""
-    while leases := await queue.lease(4, 1.0, most=100, holding={}):
+    while leases := await queue.lease(4, 1.0, room=lambda _: 100):
         for lease in leases:
             again = Again(1.0, lease.event.tries + 1, 0)
             await queue.settle(lease, Done() if lease.event.tries else again)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from pilotlight.errors import UnavailableError
 from pilotlight_gateway.event_queue.interface import FunctionKey, Limits
 from pilotlight_gateway.invocation.lineage import MOST_HOPS, count_hop
 from tests.gateway.events.conftest import Events, until
+from tests.support.events import event
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +52,23 @@ def test_the_old_operation_is_accepted_too(events: Events) -> None:
     answer = events.harness.client().invoke_async(FunctionName="old", InvokeArgs=b"[1]")
     assert answer["Status"] == 202
     events.wait("old", enqueued=1)
+
+
+def test_a_backlog_of_short_events_gets_a_few_environments(events: Events) -> None:
+    """They come all at once; environments follow how long each takes, not how many wait."""
+    events.harness.create("short", FLAKY)
+    backlog = [event(f"short-{number}", "short", at=time.time()) for number in range(200)]
+    events.harness.call(events.harness.events.enqueue(*backlog))
+    most = 0
+
+    def done() -> bool:
+        nonlocal most
+        pods = events.harness.capacity.leases_of("local")
+        most = max(most, sum(lease.revision.function == "short" for lease in pods))
+        return events.counts("short").done == 200
+
+    until(done)
+    assert 1 <= most <= 4
 
 
 def test_a_failing_event_is_tried_three_times_under_one_request_id(events: Events) -> None:

@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from pilotlight_gateway.event_queue.interface import Again, EventLease
+from pilotlight_gateway.events.concurrency import Concurrency, Place
 from pilotlight_gateway.events.delivery import Delivery, Destination, UndeliveredError
 from pilotlight_gateway.events.handler import EventHandler
 from pilotlight_gateway.events.metrics import EventMetrics
@@ -46,7 +47,8 @@ async def test_a_destination_that_fails_is_tried_again_alone(error: Exception) -
     record = InvocationRecord(event("a"), "Success", "", 1, 5.0)
     delivery = Delivery(record, (BAD, GOOD))
     lease = EventLease(event("a", delivery=delivery.dump()), 1, 60.0, redelivered=False)
-    kept, settlement = await handler.handle(lease)
+    place = Place(Concurrency(most=1), lease, 9.0, more=lambda: None)
+    kept, settlement = await handler.handle(lease, place)
     assert kept is lease
     assert destinations.told == [GOOD]
     left = Delivery.of(lease.event).left([BAD])

@@ -99,7 +99,7 @@ class World:
 
     async def leased(self) -> list[EventLease]:
         """Return the events that were kept."""
-        return await self.queue.lease(9, NOW, most=9, holding={})
+        return await self.queue.lease(9, NOW, room=lambda _: 9)
 
 
 @pytest.fixture

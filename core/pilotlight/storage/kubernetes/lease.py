@@ -47,16 +47,20 @@ class KubernetesLease:
             return LeaseRecord()
         return _record(stored)
 
-    async def write(self, before: LeaseRecord, *, holder: str, seconds: int) -> LeaseRecord | None:
-        """Take or renew it if nobody wrote it since `before`; None where somebody did."""
+    async def write(
+        self, before: LeaseRecord, *, holder: str, seconds: int, taken: bool = False
+    ) -> LeaseRecord | None:
+        """Renew it, or take it, if nobody wrote it since `before`; None where somebody did.
+
+        Each taking counts, also that of a process which has the address of the one before it.
+        """
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        taken = holder != before.holder
         spec = {
             "holderIdentity": holder,
             "leaseDurationSeconds": seconds,
             "renewTime": now,
             "acquireTime": now if taken or not before.acquired else before.acquired,
-            "leaseTransitions": before.transitions + (1 if taken and holder else 0),
+            "leaseTransitions": before.transitions + taken,
         }
         try:
             return _record(await self._send(before, spec))

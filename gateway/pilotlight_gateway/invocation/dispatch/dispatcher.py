@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pilotlight.claims import Demand
 from pilotlight.errors import (
     ConnectionLostError,
     NotStartedError,
@@ -19,10 +20,12 @@ from pilotlight.errors import (
     RevisionGoneError,
     ThrottledError,
     UnavailableError,
+    WithdrawnError,
 )
 from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import RULES, KeepAliveSpec
 from pilotlight_gateway.budget import ByteBudget
+from pilotlight_gateway.connections import while_caller_waits
 from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
 
 from .agent_events import EventReader
@@ -44,6 +47,8 @@ __all__ = ["Dispatcher"]
 START_SECONDS = 30.0
 """How long an invocation may wait for an environment; past it, it is throttled."""
 REAP_SECONDS = 5.0
+WITHDRAW_SECONDS = 1.0
+"""For how long a claim must have been one too many."""
 
 log = structlog.get_logger()
 
@@ -87,6 +92,7 @@ class Dispatcher:
         while True:
             queue = self._queue(revision)
             environment = queue.take() or await self._wait(queue, revision, deadline)
+            invocation.began()
             try:
                 answer = await environment.invoke(invocation, start_within=START_SECONDS)
             except NotStartedError as error:
@@ -143,10 +149,10 @@ class Dispatcher:
         return min(count, len(among))
 
     async def run(self) -> None:
-        """Give back what idles too long, for ever."""
-        while True:
-            await asyncio.sleep(REAP_SECONDS)
-            self.reap(asyncio.get_running_loop().time())
+        """Give back what idles too long and withdraw claims that are one too many, for ever."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reap())
+            tasks.create_task(self._withdraw())
 
     def reap(self, now: float) -> None:
         """Give back what idles too long, and fetch what is likely to be needed soon."""
@@ -159,6 +165,12 @@ class Dispatcher:
         for revision in self._idling.due(now):
             self._prewarm(revision)
 
+    async def withdraw_excess(self) -> None:
+        """Withdraw the claims that nobody waited for since this was called last."""
+        for queue in list(self.queues.values()):
+            for demand in queue.excess():
+                await self._claims.withdraw(demand)
+
     async def close(self) -> None:
         """Give everything back, for other gateways to go on with."""
         for task in self._claiming:
@@ -168,6 +180,16 @@ class Dispatcher:
             self.retire(revision, "handover")
         while self._releasing:
             await asyncio.gather(*self._releasing, return_exceptions=True)
+
+    async def _reap(self) -> None:
+        while True:
+            await asyncio.sleep(REAP_SECONDS)
+            self.reap(asyncio.get_running_loop().time())
+
+    async def _withdraw(self) -> None:
+        while True:
+            await asyncio.sleep(WITHDRAW_SECONDS)
+            await self.withdraw_excess()
 
     def _queue(self, revision: RevisionKey) -> RevisionQueue:
         queue = self.queues.get(revision)
@@ -182,7 +204,7 @@ class Dispatcher:
         queue = self._queue(revision)
         if queue.empty:
             queue.claims += 1
-            self._spawn(self._claim(queue, revision), self._claiming)
+            self._spawn(self._claim(queue, revision, Demand()), self._claiming)
 
     async def _wait(
         self, queue: RevisionQueue, revision: RevisionKey, deadline: float
@@ -191,8 +213,9 @@ class Dispatcher:
         waiter = queue.wait()
         self._claim_if_needed(queue, revision)
         try:
-            async with asyncio.timeout_at(deadline):
-                environment = await waiter
+            with while_caller_waits():
+                async with asyncio.timeout_at(deadline):
+                    environment = await waiter
         except BaseException as error:
             came = queue.leave(waiter)
             if came is not None:
@@ -209,19 +232,20 @@ class Dispatcher:
     def _claim_if_needed(self, queue: RevisionQueue, revision: RevisionKey) -> None:
         while queue.needs_claim:
             queue.claims += 1
-            self._spawn(self._claim(queue, revision), self._claiming)
+            queue.demands[demand := Demand()] = None
+            self._spawn(self._claim(queue, revision, demand), self._claiming)
 
-    async def _claim(self, queue: RevisionQueue, revision: RevisionKey) -> None:
+    async def _claim(self, queue: RevisionQueue, revision: RevisionKey, demand: Demand) -> None:
         began = asyncio.get_running_loop().time()
         try:
-            lease = await self._claims.claim(revision, seconds=START_SECONDS)
+            lease = await self._claims.claim(revision, seconds=START_SECONDS, demand=demand)
         except BaseException as error:
-            queue.claims -= 1
+            queue.claimed(demand)
             self._claim_failed(queue, error)
             if not isinstance(error, PilotlightError):
                 raise
         else:
-            queue.claims -= 1
+            queue.claimed(demand)
             took = asyncio.get_running_loop().time() - began
             self._cold_starts.granted(revision, lease.start, took)
             environment = Environment.of(
@@ -233,6 +257,8 @@ class Dispatcher:
         self._claim_if_needed(queue, revision)
 
     def _claim_failed(self, queue: RevisionQueue, error: BaseException) -> None:
+        if isinstance(error, WithdrawnError):
+            return
         if isinstance(error, RevisionGoneError):
             queue.fail_all(error)
         elif isinstance(error, PilotlightError):

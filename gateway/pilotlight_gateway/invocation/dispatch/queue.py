@@ -2,7 +2,8 @@
 
 Decides on its state and does no I/O. Environments pull: one that becomes free goes to the
 invocation that waits longest. There are as many claims under way as invocations wait, up to a
-bound: environments that become free meanwhile make the claims beyond it unnecessary.
+bound: environments that become free meanwhile make the claims beyond it unnecessary. Those that
+were more than waited for a while are withdrawn (`excess`), the newest first.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pilotlight.errors import ThrottledError
 from .idle_history import IdleHistory
 
 if TYPE_CHECKING:
+    from pilotlight.claims import Demand
+
     from .environment import Environment
 
 __all__ = ["LONGEST_QUEUE", "MOST_CLAIMS", "RevisionQueue"]
@@ -42,7 +45,11 @@ class RevisionQueue:
         """Claims under way."""
         self.retired = False
         """Whether the revision is served no more; then nothing becomes free again."""
+        self.demands: dict[Demand, None] = {}
+        """Of the claims that are under way for who waits; a claim ahead of its call has none."""
         self._waiting: deque[asyncio.Future[Environment]] = deque()
+        self._most_waiting = 0
+        """Since `excess` was asked last."""
 
     @property
     def waiting(self) -> int:
@@ -76,7 +83,13 @@ class RevisionQueue:
         self._called()
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        self._most_waiting = max(self._most_waiting, self.waiting)
         return waiter
+
+    def excess(self) -> list[Demand]:
+        """Return the demands of claims that nobody waited for since this was asked last."""
+        needed, self._most_waiting = self._most_waiting, self.waiting
+        return [one for one in list(self.demands)[needed:] if not one.withdrawn]
 
     def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
         """Stop waiting; returns the environment that came at that very moment, to be given back."""
@@ -85,6 +98,11 @@ class RevisionQueue:
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             return waiter.result()
         return None
+
+    def claimed(self, demand: Demand) -> None:
+        """Note that a claim has been answered."""
+        self.claims -= 1
+        self.demands.pop(demand, None)
 
     def add(self, environment: Environment) -> bool:
         """Take in an environment that was just granted; False where it is not wanted any more."""

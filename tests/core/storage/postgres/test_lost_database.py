@@ -106,7 +106,7 @@ async def test_a_backup_is_restored_beside_processes_that_go_on(server: Postgres
     await asyncio.to_thread(server.restore, dump)
     assert await trying_again(artifacts.incarnation) != incarnation
     assert await trying_again(lambda: artifacts.size(SHA256)) == len(PACKAGE)
-    leases = await trying_again(lambda: queue.lease(10, 1.0, most=10, holding={}))
+    leases = await trying_again(lambda: queue.lease(10, 1.0, room=lambda _: 10))
     assert [one.event.id for one in leases] == ["before"]
     await trying_again(lambda: logs.append([LINE]))
     await queue.close()

@@ -222,7 +222,7 @@ def test_an_empty_body_is_an_empty_event(platform: GatewayHarness, echo: str) ->
     [
         ("GET", "/nothing", 404, "UnknownOperationException"),
         ("PATCH", "/2015-03-31/functions/echo", 404, "UnknownOperationException"),
-        ("GET", "/2018-10-31/layers", 501, "NotImplementedException"),
+        ("GET", "/2025-11-30/capacity-providers", 501, "NotImplementedException"),
         ("GET", "/2015-03-31/functions/../functions/echo", 400, "ValidationException"),
         ("GET", "/2015-03-31/functions/%2e%2e/x", 400, "ValidationException"),
         ("GET", "/-/nothing", 404, "UnknownOperationException"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pilotlight.claims import Lease, RevisionKey
+from pilotlight.claims import Demand, Lease, RevisionKey
 from pilotlight.errors import AgentFailedError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch import agent_events
@@ -44,9 +44,14 @@ class Claims:
     async def acknowledge(self, function: Key, revision: str) -> None:
         """Nobody asks."""
 
-    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+    async def withdraw(self, demand: Demand) -> None:
+        """It comes at once anyway."""
+
+    async def claim(
+        self, revision: RevisionKey, *, seconds: float, demand: Demand | None = None
+    ) -> Lease:
         """Grant one more."""
-        del seconds
+        del seconds, demand
         self.granted += 1
         name = f"e{self.granted}"
         return Lease(name, revision, name, "default/p", "127.0.0.1", self.port, 1)

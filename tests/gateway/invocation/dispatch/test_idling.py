@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from prometheus_client import CollectorRegistry
 
-from pilotlight.claims import Lease, RevisionKey
+from pilotlight.claims import Demand, Lease, RevisionKey
 from pilotlight.errors import ThrottledError
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch import dispatcher as module
@@ -42,9 +42,14 @@ class Claims:
     def bind(self, holder: Holder) -> None:
         """Ask nobody for anything."""
 
-    async def claim(self, revision: RevisionKey, *, seconds: float) -> Lease:
+    async def withdraw(self, demand: Demand) -> None:
+        """It comes at once anyway."""
+
+    async def claim(
+        self, revision: RevisionKey, *, seconds: float, demand: Demand | None = None
+    ) -> Lease:
         """Return an environment."""
-        del seconds
+        del seconds, demand
         await asyncio.sleep(self.seconds)
         number = next(self._numbers)
         self.granted += 1

@@ -1,0 +1,378 @@
+"""One seed: fifteen quiet seconds, faults until the sixtieth, then everything must come right.
+
+What must hold: never more run under a cap than may, no environment is let to two, no more pods are
+made at once than a node starts, every event that was accepted is carried out, no call fails before
+faults begin nor thirty seconds after they ended, and in the end nothing is left that nobody holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import random
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import structlog
+
+from pilotlight.agent.invoke import Invocation
+from pilotlight.errors import PilotlightError, ThrottledError
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import (
+    Code,
+    Configuration,
+    Function,
+    FunctionSpec,
+    FunctionStatus,
+    Namespace,
+    ObjectMeta,
+    Runtime,
+    RuntimeSpec,
+)
+from pilotlight_gateway.event_queue.interface import Event
+from pilotlight_gateway.events import dispatcher as events
+from pilotlight_gateway.invocation.dispatch import dispatcher, environment
+from pilotlight_operator.storage import pods
+from tests.support.memory import MemoryResources
+from tests.support.memory_event_queue import MemoryEventQueue
+
+from .cluster import Agent, Cluster, violated
+from .processes import Gateway, Network, Operator, Reader, current, revision
+from .virtual import VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pilotlight.agent.invoke import Answer, Permit
+
+__all__ = ["Outcome", "run"]
+
+QUIET_SECONDS, FAULTY_SECONDS, RECOVERY_SECONDS = 15.0, 60.0, 30.0
+LAST_CALL = FAULTY_SECONDS + RECOVERY_SECONDS + 10
+END_SECONDS = 600.0
+"""By then everything has ended, or never will."""
+SETTLED_SECONDS = 50.0
+"""After the last call nothing is parked any more, nor an orphan."""
+ACCOUNT_LIMIT = 12
+FUNCTIONS = {("a", "short"): 0.02, ("a", "capped"): 0.3, ("a", "rare"): 0.1, ("b", "long"): 1.0}
+"""And how long their calls take, in seconds."""
+RESERVED = {("a", "capped"): 2}
+FULL = "throttled: Rate Exceeded."
+"""What calls hear where as many run as may: those that come while two run."""
+SHA = "a" * 64
+
+
+@dataclass
+class Outcome:
+    """What became of a seed."""
+
+    seed: int
+    violations: list[str]
+    calls: int = 0
+    failed: int = 0
+    events: int = 0
+    trace: list[str] = field(default_factory=list)
+    """What happened when, for comparison."""
+
+
+class Simulation:
+    """The world of one seed."""
+
+    def __init__(self, seed: int, fault: str | None) -> None:
+        self._only = fault
+        self.chance = random.Random(seed)
+        reserved = sum(RESERVED.values())
+        limits = {("a", ""): ACCOUNT_LIMIT - reserved, ("b", ""): ACCOUNT_LIMIT} | RESERVED
+        self.cluster = Cluster(self.chance, limits)
+        self.network = Network(self.cluster)
+        self.queue = MemoryEventQueue()
+        self.outcome = Outcome(seed, self.cluster.violations)
+        self.operators: list[Operator] = []
+        self.gateways: list[Gateway] = []
+        self._numbers = itertools.count(1)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._faulty = False
+
+    async def run(self) -> None:
+        """Live through it."""
+        stored = await _resources()
+        for number in (1, 2):
+            operator = Operator(f"op{number}", self.cluster, self.network, stored, ACCOUNT_LIMIT)
+            self.operators.append(operator)
+            operator.start()
+        self.gateways = [self._gateway(), self._gateway()]
+        await asyncio.sleep(6.0)
+        load = [asyncio.create_task(self._call_often(*function)) for function in FUNCTIONS]
+        load.append(asyncio.create_task(self._send_events()))
+        await self._until(QUIET_SECONDS)
+        await self._have_faults()
+        await asyncio.gather(*load, *self._calls)
+        await self._drain()
+        await self._until(max(_now(), LAST_CALL) + SETTLED_SECONDS)
+        self._look_for_leaks()
+
+    async def _have_faults(self) -> None:
+        faults: list[Callable[[], None]] = [
+            self._kill_the_leader, self._kill_a_gateway, self._kill_both, self._lose_pods,
+            self._change_leaders_slowly, self._storm,
+            self.network.cut, self.cluster.break_watches, self.cluster.expire, self._go_away,
+            self._be_flaky, self._be_slow, self._fail_pods,
+        ]  # fmt: skip
+        times = [self.chance.uniform(QUIET_SECONDS, FAULTY_SECONDS - 1) for _ in range(6)]
+        for at in sorted(times)[: self.chance.randint(1, 6)]:
+            await self._until(at)
+            fault = self.chance.choice(faults)
+            fault = getattr(self, self._only) if self._only else fault
+            self._note(f"fault {fault.__name__}")
+            fault()
+        await self._until(FAULTY_SECONDS)
+        cluster = self.cluster
+        cluster.away, cluster.slow, cluster.flaky = False, 0.01, 0.0
+        cluster.pod_seconds, cluster.failing_pods = 0.5, 0.0
+        self._note("faults end")
+
+    def _kill_the_leader(self) -> None:
+        leading = [one for one in self.operators if one.autoscaler is not None]
+        operator = self.chance.choice(leading or self.operators)
+        operator.kill()
+        asyncio.get_running_loop().call_later(self.chance.uniform(0.1, 5), operator.start)
+
+    def _kill_a_gateway(self) -> None:
+        index = self.chance.randrange(len(self.gateways))
+        self.gateways[index].kill()
+        self.gateways[index] = self._gateway()
+
+    def _kill_both(self) -> None:
+        self._kill_a_gateway()
+        self._kill_the_leader()
+
+    def _change_leaders_slowly(self) -> None:
+        self._be_slow()
+        self._kill_the_leader()
+
+    def _storm(self) -> None:
+        for _ in range(60):
+            self._begin_call(*self.chance.choice([("a", "short"), ("b", "long")]))
+
+    def _lose_pods(self) -> None:
+        there = sorted(self.cluster.pods())
+        for pod in self.chance.sample(there, min(len(there), 3)):
+            self.cluster.lose(pod)
+
+    def _go_away(self) -> None:
+        self.cluster.away = True
+        self.cluster.break_watches()
+        asyncio.get_running_loop().call_later(self.chance.uniform(0.5, 20), self._come_back)
+
+    def _come_back(self) -> None:
+        self.cluster.away = False
+
+    def _be_flaky(self) -> None:
+        self.cluster.flaky = 0.3
+
+    def _be_slow(self) -> None:
+        self.cluster.slow, self.cluster.pod_seconds = 2.0, 4.0
+
+    def _fail_pods(self) -> None:
+        self.cluster.failing_pods = 0.5
+
+    def _gateway(self) -> Gateway:
+        return Gateway(f"g{next(self._numbers)}", self.cluster, self.network, self.queue)
+
+    async def _call_often(self, namespace: str, function: str) -> None:
+        rest = {"rare": 12.0, "long": 2.0}.get(function, 0.7)
+        while _now() < LAST_CALL:
+            self._begin_call(namespace, function)
+            await asyncio.sleep(self.chance.uniform(0.3, 1.7) * rest)
+
+    def _begin_call(self, namespace: str, function: str) -> None:
+        task = asyncio.create_task(self._call(namespace, function))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _call(self, namespace: str, function: str) -> None:
+        seconds, began = FUNCTIONS[namespace, function], _now()
+        gateway = self.chance.choice(self.gateways)
+        event = str(seconds).encode()
+        invocation = Invocation(f"call-{next(self._numbers)}", "arn", "", event)
+        self.outcome.calls += 1
+        work = gateway.dispatcher.invoke(revision(namespace, function), invocation)
+        call = gateway.process.start(work)
+        problem = await _problem(call)
+        self._note(f"{function} {invocation.request_id} {problem}")
+        if problem is None or (function == "capped" and problem == FULL):
+            return
+        self.outcome.failed += 1
+        recovered = began >= FAULTY_SECONDS + RECOVERY_SECONDS
+        if recovered or _now() < QUIET_SECONDS:
+            violated(
+                self.cluster, f"a call of {function}, made at {began:.1f} s, failed: {problem}"
+            )
+
+    async def _send_events(self) -> None:
+        while _now() < FAULTY_SECONDS:
+            (namespace, function), seconds = self.chance.choice(list(FUNCTIONS.items()))
+            for _ in range(self.chance.choice([1, 1, 6])):
+                await self.queue.enqueue(self._event(namespace, function, seconds))
+            await asyncio.sleep(self.chance.uniform(2, 8))
+
+    def _event(self, namespace: str, function: str, seconds: float) -> Event:
+        self.outcome.events += 1
+        return Event(
+            id=f"event-{self.outcome.events}", account="0" * 12, namespace=namespace,
+            function=function, payload=str(seconds).encode(), enqueued_at=_now(), due_at=_now(),
+            expires_at=_now() + 6 * 3600, hold_seconds=40.0,
+        )  # fmt: skip
+
+    async def _drain(self) -> None:
+        while (await self.queue.counts()).done < self.outcome.events:
+            if _now() > END_SECONDS:
+                violated(self.cluster, f"events are left: {await self.queue.counts()}")
+                return
+            await asyncio.sleep(5)
+        for number in range(1, self.outcome.events + 1):
+            if not self.cluster.executed[f"event-{number}"]:
+                violated(self.cluster, f"event-{number} is done and was never carried out")
+
+    def _look_for_leaks(self) -> None:
+        leaders = [one.autoscaler for one in self.operators if one.autoscaler is not None]
+        if len(leaders) != 1:
+            violated(self.cluster, f"{len(leaders)} lead in the end")
+            return
+        capacity, pools = leaders[0].capacity, leaders[0].pools
+        held = {lease.id for one in self.gateways for lease in one.dispatcher.held()}
+        granted = {entry.lease.id for entry in capacity._table.entries()}
+        if held != granted:
+            violated(self.cluster, f"{len(granted)} leases are granted, {len(held)} held")
+        counted = {key: count for key, count in capacity._limits._unheld.items() if count}
+        if counted:
+            violated(self.cluster, f"counted though nobody holds it: {counted}")
+        known = capacity._table.pods() | pools.pods()
+        strays = set(self.cluster.pods()) - known
+        if strays:
+            violated(self.cluster, f"pods that nobody holds: {sorted(strays)}")
+        if gone := known - set(self.cluster.pods()):
+            violated(self.cluster, f"held, and not there: {sorted(gone)}")
+
+    def _note(self, what: str) -> None:
+        self.outcome.trace.append(f"{_now():.3f} {what}")
+
+    async def _until(self, at: float) -> None:
+        await asyncio.sleep(max(0.0, at - _now()))
+
+
+async def _problem(call: asyncio.Task[Answer]) -> str | None:
+    """Return why a call failed; None where it did not."""
+    try:
+        answer = await call
+    except ThrottledError as error:
+        return f"throttled: {error}"
+    except PilotlightError as error:
+        return f"{type(error).__name__}: {error}"
+    except asyncio.CancelledError:
+        return "its gateway was killed"
+    return answer.function_error
+
+
+async def _resources() -> MemoryResources:
+    stored = MemoryResources()
+    await stored.create(
+        Runtime(metadata=ObjectMeta(name="python3.13"), spec=RuntimeSpec(image="python:1"))
+    )
+    for namespace, account in (("a", "0" * 12), ("b", "1" * 12)):
+        labels = {ACCOUNT_LABEL: account}
+        await stored.create(Namespace(metadata=ObjectMeta(name=namespace, labels=labels)))
+    configuration = Configuration(
+        runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=10,
+        ephemeral_storage=512,
+    )  # fmt: skip
+    for namespace, name in FUNCTIONS:
+        spec = FunctionSpec(
+            runtime="python3.13", handler="index.handler", code=Code(zip=SHA),
+            reserved_concurrency=RESERVED.get((namespace, name)),
+        )  # fmt: skip
+        await stored.create(
+            Function(
+                metadata=ObjectMeta(name=name, namespace=namespace),
+                spec=spec,
+                status=FunctionStatus(revision="1" * 16, configuration=configuration),
+            )
+        )
+    return stored
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def run(seed: int, fault: str | None = None) -> Outcome:
+    """Live through a seed's faults, or, where one is named, that one at the seed's times."""
+    with _replaced(seed), asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        loop = runner.get_loop()
+
+        async def live() -> Outcome:
+            simulation = Simulation(seed, fault)
+            current.append(simulation.cluster)
+            loop.set_exception_handler(lambda _, context: _broken(simulation, context))
+            try:
+                work = asyncio.create_task(simulation.run())
+                hopeless = asyncio.create_task(simulation.cluster.hopeless.wait())
+                await asyncio.wait({work, hopeless}, return_when=asyncio.FIRST_COMPLETED)
+                if work.done():
+                    work.result()
+            finally:
+                current.pop()
+                loop.set_exception_handler(lambda *_: None)
+            return simulation.outcome
+
+        try:
+            return runner.run(live())
+        except RuntimeError as error:
+            return Outcome(seed, [str(error)])
+
+
+def _broken(simulation: Simulation, context: dict[str, Any]) -> None:
+    what = context.get("exception") or context.get("task")
+    violated(simulation.cluster, f"{context['message']}: {what!r}")
+
+
+@contextlib.contextmanager
+def _replaced(seed: int) -> Iterator[None]:
+    """Have modules reach the model's agents, and nothing be by chance but by the seed."""
+    random.seed(seed)
+    names = random.Random(seed)
+
+    async def connect(host: str, port: int) -> Agent:
+        del port
+        found = current[-1].agents.get(host)
+        if found is None or not found.alive:
+            raise OSError("nobody is there")
+        return found
+
+    async def invoke(agent: Agent, invocation: Invocation, permit: Permit) -> Answer:
+        return await current[-1].invoke(agent, invocation, permit)
+
+    async def ready(host: str, port: int) -> None:
+        await connect(host, port)
+
+    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        for module, name, stand_in in [
+            (environment, "connect", connect),
+            (environment, "invoke", invoke),
+            (dispatcher, "EventReader", Reader),
+            (events, "Destinations", mock.Mock()),
+            (pods, "wait_until_ready", ready),
+            (secrets, "token_hex", lambda size: f"{names.getrandbits(8 * size):x}"),
+            (uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128))),
+        ]:
+            stack.enter_context(mock.patch.object(module, name, stand_in))
+        before = structlog.get_config()
+        structlog.configure(wrapper_class=quiet, cache_logger_on_first_use=False)
+        stack.callback(structlog.configure, **before)
+        yield
