@@ -140,10 +140,11 @@ def _function(folder: Path, name: str, runtime: str, files: dict[str, str]) -> N
 
 def cpu_seconds(root: int) -> float:
     """Return the CPU time that a process and its descendants have used."""
-    return sum(_cpu(pid) for pid in _tree(root))
+    return sum(_cpu(pid) for pid in process_tree(root))
 
 
-def _tree(root: int) -> list[int]:
+def process_tree(root: int) -> list[int]:
+    """Return a process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

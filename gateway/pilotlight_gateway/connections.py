@@ -1,11 +1,13 @@
-"""A connection that ends what is written to it once its client has gone.
+"""How long clients may take, and a connection that ends what is written once its client has gone.
 
-`responses` writes within `while_connected`; `server` adds how long heads and readers may take.
+`responses` writes within `while_connected`; `guarded_connection` and `invocation_connection` keep
+the time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["Connection", "while_connected"]
+__all__ = ["HEAD_SECONDS", "KEEP_ALIVE_SECONDS", "Connection", "guard_writes", "while_connected"]
+
+HEAD_SECONDS = 15.0
+"""In which the head of a request must have come."""
+KEEP_ALIVE_SECONDS = 75.0
+"""How long a connection may idle between two requests."""
+READ_SECONDS = 60.0
+"""How long a client may read nothing of what waits for it."""
 
 
 class Connection(RequestHandler):
@@ -51,3 +60,13 @@ def while_connected(request: BaseRequest) -> Iterator[None]:
         yield
     finally:
         connection.writer = None
+
+
+def guard_writes(transport: asyncio.BaseTransport) -> None:
+    """Have a connection end whose client reads nothing of what waits for it, or is gone.
+
+    The kernel looks: also once everything has been handed to it, and after a `close`.
+    """
+    connected = transport.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_SECONDS * 1000))
