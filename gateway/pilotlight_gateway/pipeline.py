@@ -7,6 +7,7 @@ begins and ends here.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -25,7 +26,7 @@ from .auth.credentials import parse_authorization
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
-from .plain_invoke import PlainInvoke
+from .plain_invoke import HEADS, PlainHead, PlainInvoke
 from .responses import write
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ class Pipeline:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
         head = service = None
         try:
-            self._check(request)
-            head = _head_of(request)
-            service = self._find_service(head)
+            head, service = self._look_at(
+                request.head if isinstance(request, PlainInvoke) else request
+            )
             return await self._operate(request, head, service.find(head), request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             said = _translated(error, request_id)
@@ -89,7 +90,13 @@ class Pipeline:
                 return error_in("rest-json", said, request_id)
             return service.error(head, said, request_id)
 
-    def _check(self, request: BaseRequest | PlainInvoke) -> None:
+    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+        """Find the service that a head is for; raises ApiError."""
+        self._check(request)
+        head = _head_of(request)
+        return head, self._find_service(head)
+
+    def _check(self, request: BaseRequest | PlainHead) -> None:
         """Refuse what must not even be looked at: nothing, but for clients of some gateways."""
 
     async def _operate(
@@ -101,7 +108,7 @@ class Pipeline:
     ) -> Reply:
         verify: Verify = _believe
         if not endpoint.anonymous:
-            signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
+            signed = RequestHead(head.method, head.path, head.raw_query, head.headers)
             verify = await self._authenticator.check_head(signed)
         if isinstance(request, PlainInvoke):
             caller = verify(hashlib.sha256(request.body).hexdigest())
@@ -155,10 +162,12 @@ class ClientPipeline(Pipeline):
         """How many have come."""
         self._http = http
         self._guard = guard
+        self._known = functools.lru_cache(HEADS)(super()._look_at)
+        """What was found of plain heads, which are the same objects while they are known."""
 
     def takes(self, request: PlainInvoke) -> bool:
         """Whether this is an invocation indeed, and no function's or route's own request."""
-        return not self._is_for_site(request)
+        return not self._http.sites.serves(_host_of(request.head), request.head.raw_path)
 
     async def reply(self, request: PlainInvoke) -> tuple[Reply, str]:
         """Answer an invocation that has arrived whole; returns its request id too."""
@@ -172,10 +181,16 @@ class ClientPipeline(Pipeline):
             reply, handler = await self._reply_of_site(request, request_id), "site"
         else:
             reply = await super()._reply(request, request_id)
-        self._services.metrics.answered_http(handler, request.method, reply.status)
+        method = "POST" if isinstance(request, PlainInvoke) else request.method
+        self._services.metrics.answered_http(handler, method, reply.status)
         return reply
 
-    def _is_for_site(self, request: BaseRequest | PlainInvoke) -> bool:
+    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+        if isinstance(request, PlainHead):
+            return self._known(request)
+        return super()._look_at(request)
+
+    def _is_for_site(self, request: BaseRequest) -> bool:
         host = _host_of(request)
         try:
             path, _ = split_target(request.raw_path, host)
@@ -183,7 +198,7 @@ class ClientPipeline(Pipeline):
             path = ""  # it is refused on either way
         return self._http.sites.serves(host, path)
 
-    def _check(self, request: BaseRequest | PlainInvoke) -> None:
+    def _check(self, request: BaseRequest | PlainHead) -> None:
         if self._guard is not None:
             self._guard.check_host(request.headers)
             self._guard.check_origin(request.headers)
@@ -202,11 +217,11 @@ def _believe(_: str) -> Caller:
     return NOBODY
 
 
-def _host_of(request: BaseRequest | PlainInvoke) -> str:
+def _host_of(request: BaseRequest | PlainHead) -> str:
     return request.headers.get("Host", "")
 
 
-def _head_of(request: BaseRequest | PlainInvoke) -> Request:
+def _head_of(request: BaseRequest | PlainHead) -> Request:
     """Normalise a request's head: what is routed, signed and authorised is one and the same."""
     path, raw_query = normalise(request.raw_path, _host_of(request))
     return Request(request.method, path, raw_query, parse_query(raw_query), request.headers)

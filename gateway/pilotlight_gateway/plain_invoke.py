@@ -9,16 +9,17 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-__all__ = ["LARGEST_BODY", "LARGEST_HEAD", "PlainHead", "PlainInvoke", "read_head"]
+__all__ = ["HEADS", "LARGEST_BODY", "LARGEST_HEAD", "PlainHead", "PlainInvoke", "read_head"]
 
 LARGEST_HEAD = 4096
 """Bytes; below every limit that heads have."""
 LARGEST_BODY = 1 << 16
 """Bytes; larger ones are read with deadlines and a budget (`bodies`)."""
-_HEADS = 512
+HEADS = 512
 """Heads that are remembered: clients that do not sign send the same one over and over."""
 
 _NAME = rb"[A-Za-z0-9_.:$%-]+"
@@ -37,39 +38,29 @@ _UNUSUAL = frozenset({
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PlainHead:
-    """A head in the plain form."""
+    """A head in the plain form; to `pipeline` it is a request's like another."""
 
-    target: str
+    raw_path: str
+    """The request target."""
     headers: CIMultiDictProxy[str]
     """None of them came twice."""
     length: int
     """Bytes of the body."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlainInvoke:
-    """An invocation that has arrived whole; to `pipeline` it is a request like another."""
-
-    head: PlainHead
-    body: bytes
 
     @property
     def method(self) -> str:
         """The method, as in the plain form it always is."""
         return "POST"
 
-    @property
-    def raw_path(self) -> str:
-        """The request target."""
-        return self.head.target
 
-    @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        """Case-insensitive."""
-        return self.head.headers
+class PlainInvoke(NamedTuple):
+    """An invocation that has arrived whole."""
+
+    head: PlainHead
+    body: bytes
 
 
-@functools.lru_cache(maxsize=_HEADS)
+@functools.lru_cache(maxsize=HEADS)
 def read_head(head: bytes) -> PlainHead | None:
     """Read a head up to its empty line; None where it is of another form."""
     match = _HEAD.fullmatch(head)

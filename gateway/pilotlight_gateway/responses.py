@@ -57,15 +57,15 @@ def head_of(reply: Reply, request_id: str) -> bytes:
 
     Raises ValueError where a header would not be one.
     """
-    headers = [*_headers(reply, request_id).items()]
+    lines = [f"{name}: {value}" for name, value in _headers(reply, request_id).items()]
     if reply.status != HTTPStatus.NO_CONTENT:
         length = len(reply.body) if isinstance(reply.body, bytes) else reply.length
-        headers.append(("Content-Length", str(length)))
-    headers.append(("Date", _date(int(time.time()))))
-    text = "".join([f"{name}: {value}\r\n" for name, value in headers])
-    if text.count("\r") + text.count("\n") != 2 * len(headers) or "\0" in text:
+        lines.append(f"Content-Length: {length}")
+    lines.append(_date_line(int(time.time())))
+    text = "\r\n".join(lines)
+    if text.count("\r") + text.count("\n") > 2 * (len(lines) - 1) or "\0" in text:
         raise ValueError("a header holds a control character")
-    return f"{_status_line(reply.status)}{text}\r\n".encode()
+    return f"{_status_line(reply.status)}{text}\r\n\r\n".encode()
 
 
 @functools.cache
@@ -74,8 +74,8 @@ def _status_line(status: int) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
+def _date_line(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}"
 
 
 def _headers(reply: Reply, request_id: str) -> Mapping[str, str]:

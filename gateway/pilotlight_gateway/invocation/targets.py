@@ -18,7 +18,7 @@ from .reference import LATEST
 
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
-    from pilotlight.resources import Function, FunctionAlias, FunctionVersion
+    from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Key
 
     from .catalogue import Catalogue
     from .published import Published
@@ -59,6 +59,9 @@ class Targets:
     def __init__(self, catalogue: Catalogue, published: Published) -> None:
         self._catalogue = catalogue
         self._published = published
+        self._latest: dict[Key, Target] = {}
+        """Of functions as they are now, or were when they were asked for last."""
+        catalogue.on_change(self._function_changed)
 
     async def find(self, reference: Reference) -> Target:
         """Return what a reference means; raises ResourceNotFoundException."""
@@ -79,7 +82,7 @@ class Targets:
                 raise reference.not_found()
             qualifier = _choose(alias) if draw else alias.spec.version
         if qualifier is None or qualifier == LATEST:
-            return Target(function, LATEST, revision_key(function))
+            return self._target(function)
         version = await self._find_version(function, qualifier)
         if version is None:
             raise reference.not_found()
@@ -113,6 +116,17 @@ class Targets:
     async def wait_for_change(self, target: Target, *, seconds: float) -> None:
         """Wait until the function serves another revision, or is gone; at most that long."""
         await self._catalogue.wait_for_change(target.function, seconds=seconds)
+
+    def _target(self, function: Function) -> Target:
+        known = self._latest.get(function.key)
+        if known is None or known.function is not function:
+            known = Target(function, LATEST, revision_key(function))
+            self._latest[function.key] = known
+        return known
+
+    def _function_changed(self, before: Function | None, _after: Function | None) -> None:
+        if before is not None:
+            self._latest.pop(before.key, None)
 
     async def _find_version(self, function: Function, number: str) -> FunctionVersion | None:
         if number == PUBLISHED:
