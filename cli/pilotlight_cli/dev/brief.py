@@ -41,7 +41,8 @@ class Brief:
         said = self._said(line.request_id, line.message)
         if said is None:
             return None
-        return f"{_clock(int(line.time))} {line.function} {line.request_id[:SHORT_ID] or '-' * SHORT_ID} {said}"
+        call = line.request_id[:SHORT_ID] or "-" * SHORT_ID
+        return f"{_clock(int(line.time))} {line.function} {call} {said}"
 
     def _said(self, request_id: str, message: str) -> str | None:
         if message.startswith(_SILENT):
