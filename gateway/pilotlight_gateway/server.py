@@ -7,13 +7,14 @@ requests aiohttp's, guarded (`guarded_connection`).
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from .guarded_connection import GuardedServer
 from .invocation_connection import InvocationConnection
 
 if TYPE_CHECKING:
-    import socket
     from asyncio import AbstractServer
     from collections.abc import Callable
 
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 __all__ = ["Server"]
 
 BACKLOG = 1024
+ACCEPTORS = 16
+"""Of a port: each takes one connection in a turn of uvloop, and under load turns are long."""
 
 
 class Server:
     """The listeners of one process."""
 
     def __init__(self) -> None:
-        self._open: list[tuple[AbstractServer, GuardedServer]] = []
+        self._listeners: list[AbstractServer] = []
+        self._requests: list[GuardedServer] = []
         self._connections: set[InvocationConnection] = set()
 
     async def listen(
@@ -51,8 +55,13 @@ class Server:
         loop = asyncio.get_running_loop()
         address = {"host": host, "port": port} if bound is None else {"sock": bound}
         listener = await loop.create_server(factory, backlog=BACKLOG, **address)
-        self._open.append((listener, requests))
-        return int(listener.sockets[0].getsockname()[1])
+        accepting = listener.sockets[0]
+        self._requests.append(requests)
+        self._listeners.append(listener)
+        for _ in range(ACCEPTORS - 1):
+            again = socket.socket(fileno=os.dup(accepting.fileno()))
+            self._listeners.append(await loop.create_server(factory, sock=again, backlog=BACKLOG))
+        return int(accepting.getsockname()[1])
 
     def _serving(
         self, invocations: Replies, requests: GuardedServer
@@ -61,16 +70,17 @@ class Server:
 
     async def close(self, *, drain_seconds: float) -> None:
         """Accept nothing more, let running requests end for so long, then close connections."""
-        for listener, _ in self._open:
+        for listener in self._listeners:
             listener.close()
         await asyncio.sleep(0)  # what has been read by now begins, and so is waited for
         until = asyncio.get_running_loop().time() + drain_seconds
-        for _, requests in self._open:
+        for requests in self._requests:
             requests.pre_shutdown()
         await self._close_invocations(drain_seconds)
-        for _, requests in self._open:
+        for requests in self._requests:
             await requests.shutdown(max(0.0, until - asyncio.get_running_loop().time()))
-        self._open.clear()
+        self._listeners.clear()
+        self._requests.clear()
 
     async def _close_invocations(self, drain_seconds: float) -> None:
         for connection in list(self._connections):

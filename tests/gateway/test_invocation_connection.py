@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from pilotlight_gateway import connections, invocation_connection
 from pilotlight_gateway.exchange import Reply
-from pilotlight_gateway.server import Server
+from pilotlight_gateway.server import ACCEPTORS, Server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -230,3 +232,22 @@ async def test_an_answer_that_breaks_off_cuts_the_connection(running: Running) -
         await _answer(reader)
     assert running.released.is_set()
     writer.close()
+
+
+def test_who_connects_together_is_taken_together() -> None:
+    """Uvloop takes one a turn of a listener, and under load a turn is long."""
+
+    async def main() -> int:
+        running = Running()
+        port = await running.server.listen(running.handle, "127.0.0.1", 0, invocations=running)
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(ACCEPTORS)]
+        for _ in range(4):
+            await asyncio.sleep(0)
+        taken = len(running.server._connections)
+        await running.server.close(drain_seconds=0.0)
+        for client in clients:
+            client.close()
+        return taken
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(main()) == ACCEPTORS
