@@ -157,7 +157,8 @@ class InvocationConnection(asyncio.Protocol):
             self._wait_for_body(data)
 
     def _begin(self, request: PlainInvoke) -> None:
-        self._forget_partial()
+        if self._partial:
+            self._forget_partial()
         if self._other is not None:
             self._other.keep_alive(True)  # noqa: FBT003  aiohttp's
         self._answering = self._loop.create_task(self._answer(request))

@@ -76,7 +76,10 @@ class Pipeline:
         request_id = new_request_id()
         return await write(request, await self._reply(request, request_id), request_id)
 
-    async def _reply(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
+    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+        return await self._answer(request, request_id)
+
+    async def _answer(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
         head = service = None
         try:
@@ -167,22 +170,25 @@ class ClientPipeline(Pipeline):
 
     def takes(self, request: PlainInvoke) -> bool:
         """Whether this is an invocation indeed, and no function's or route's own request."""
-        return not self._http.sites.serves(_host_of(request.head), request.head.raw_path)
+        head = request.head
+        return not self._http.sites.serves(head.headers["Host"], head.raw_path)
 
     async def reply(self, request: PlainInvoke) -> tuple[Reply, str]:
         """Answer an invocation that has arrived whole; returns its request id too."""
         request_id = new_request_id()
-        return await self._reply(request, request_id), request_id
-
-    async def _reply(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
         self.requests += 1
-        handler: Literal["api", "site"] = "api"
-        if not isinstance(request, PlainInvoke) and self._is_for_site(request):
-            reply, handler = await self._reply_of_site(request, request_id), "site"
+        reply = await self._answer(request, request_id)
+        self._services.metrics.answered_http("api", "POST", reply.status)
+        return reply, request_id
+
+    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+        self.requests += 1
+        if self._is_for_site(request):
+            reply = await self._reply_of_site(request, request_id)
+            handler: Literal["api", "site"] = "site"
         else:
-            reply = await super()._reply(request, request_id)
-        method = "POST" if isinstance(request, PlainInvoke) else request.method
-        self._services.metrics.answered_http(handler, method, reply.status)
+            reply, handler = await self._answer(request, request_id), "api"
+        self._services.metrics.answered_http(handler, request.method, reply.status)
         return reply
 
     def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:

@@ -18,7 +18,7 @@ from .reference import LATEST
 
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
-    from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Key
+    from pilotlight.resources import Function, FunctionAlias, FunctionVersion
 
     from .catalogue import Catalogue
     from .published import Published
@@ -59,16 +59,22 @@ class Targets:
     def __init__(self, catalogue: Catalogue, published: Published) -> None:
         self._catalogue = catalogue
         self._published = published
-        self._latest: dict[Key, Target] = {}
-        """Of functions as they are now, or were when they were asked for last."""
+        self._latest: dict[tuple[str, str], Target] = {}
+        """What names alone mean, as long as their functions have not changed."""
         catalogue.on_change(self._function_changed)
 
     async def find(self, reference: Reference) -> Target:
         """Return what a reference means; raises ResourceNotFoundException."""
-        function = await self._catalogue.find(reference.namespace, reference.name)
+        name = (reference.namespace, reference.name)
+        if reference.qualifier is None and (known := self._latest.get(name)) is not None:
+            return known
+        function = await self._catalogue.find(*name)
         if function is None:
             raise reference.not_found()
-        return await self.of(reference, function)
+        found = await self.of(reference, function)
+        if reference.qualifier is None and self._catalogue.get(*name) is function:
+            self._latest[name] = found
+        return found
 
     async def of(self, reference: Reference, function: Function, *, draw: bool = True) -> Target:
         """Return what a reference to that function means; raises ResourceNotFoundException.
@@ -82,7 +88,7 @@ class Targets:
                 raise reference.not_found()
             qualifier = _choose(alias) if draw else alias.spec.version
         if qualifier is None or qualifier == LATEST:
-            return self._target(function)
+            return Target(function, LATEST, revision_key(function))
         version = await self._find_version(function, qualifier)
         if version is None:
             raise reference.not_found()
@@ -117,16 +123,9 @@ class Targets:
         """Wait until the function serves another revision, or is gone; at most that long."""
         await self._catalogue.wait_for_change(target.function, seconds=seconds)
 
-    def _target(self, function: Function) -> Target:
-        known = self._latest.get(function.key)
-        if known is None or known.function is not function:
-            known = Target(function, LATEST, revision_key(function))
-            self._latest[function.key] = known
-        return known
-
     def _function_changed(self, before: Function | None, _after: Function | None) -> None:
         if before is not None:
-            self._latest.pop(before.key, None)
+            self._latest.pop((before.metadata.namespace, before.function_name), None)
 
     async def _find_version(self, function: Function, number: str) -> FunctionVersion | None:
         if number == PUBLISHED:
