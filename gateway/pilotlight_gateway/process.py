@@ -21,6 +21,7 @@ from pilotlight.resources import (
     Function,
     FunctionAlias,
     FunctionVersion,
+    LogGroup,
     Namespace,
     Route,
     Schedule,
@@ -69,6 +70,7 @@ async def run(settings: GatewaySettings) -> None:
         resources,
         *(Namespace, Secret, Function, FunctionVersion, FunctionAlias, Route, Schedule),
         EventSourceMapping,
+        LogGroup,
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))

@@ -20,6 +20,7 @@ from .event_source_mapping import (
 )
 from .event_source_spec import EventSourceMappingSpec, source_kind
 from .function import (
+    FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
@@ -31,6 +32,13 @@ from .function import (
     Logging,
     S3Object,
     SecretReference,
+)
+from .log_group import (
+    LOG_GROUPS_BY_NAMESPACE,
+    RETENTION_DAYS,
+    LogGroup,
+    LogGroupSpec,
+    SubscriptionFilter,
 )
 from .meta import (
     GROUP,
@@ -75,17 +83,20 @@ from .version import (
 __all__ = [
     "ALIASES_BY_FUNCTION",
     "ALIASES_BY_NAME",
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "LOG_GROUPS_BY_NAMESPACE",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
     "PUBLISHED",
+    "RETENTION_DAYS",
     "ROUTES_BY_FUNCTION",
     "ROUTES_BY_HOST",
     "SECRETS_BY_FUNCTION",
@@ -114,6 +125,8 @@ __all__ = [
     "Index",
     "JwtAuth",
     "Key",
+    "LogGroup",
+    "LogGroupSpec",
     "Logging",
     "Model",
     "Namespace",
@@ -134,6 +147,7 @@ __all__ = [
     "Secret",
     "SecretReference",
     "SnsSource",
+    "SubscriptionFilter",
     "destination_kind",
     "find_condition",
     "find_rival",

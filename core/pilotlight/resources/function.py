@@ -29,6 +29,7 @@ from .meta import (
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
@@ -340,6 +341,11 @@ class Function(Resource):
         """Lambda's name of the function."""
         return self.spec.function_name or self.metadata.name
 
+    @property
+    def log_group(self) -> str:
+        """The group that it logs into."""
+        return self.spec.logging.group or f"/aws/lambda/{self.function_name}"
+
 
 def _secrets(function: Function) -> list[Key]:
     reference = function.spec.environment_from
@@ -350,6 +356,10 @@ FUNCTIONS_BY_NAME = Index(
     Function, lambda function: [(function.metadata.namespace, function.function_name)]
 )
 """By namespace and Lambda's name: of several with one name, one serves."""
+FUNCTIONS_BY_LOG_GROUP = Index(
+    Function, lambda function: [(function.metadata.namespace, function.log_group)]
+)
+"""By namespace and the group that they log into."""
 FUNCTIONS_BY_SECRET = Index(Function, _secrets)
 """By the key of the Secret that holds further variables."""
 FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])

@@ -12,6 +12,7 @@ from .alias import FunctionAlias
 from .builtin import Namespace, Secret
 from .event_source_mapping import EventSourceMapping
 from .function import Function
+from .log_group import LogGroup
 from .meta import GROUP
 from .route import Route
 from .runtime import Runtime
@@ -33,6 +34,7 @@ _ORDERED: tuple[type[Resource], ...] = (
     Route,
     Schedule,
     EventSourceMapping,
+    LogGroup,
 )
 """What others refer to comes before them: manifests are applied in this order."""
 KINDS = {kind.kind_name: kind for kind in _ORDERED}
