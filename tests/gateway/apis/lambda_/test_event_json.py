@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight_gateway.apis.lambda_.invoke import _event, _is_json, _refuse_constant
@@ -43,10 +43,14 @@ def _is_json_to_python(body: bytes) -> bool:
 
 
 @given(_texts())
-@example(b"[" * 400 + b"]" * 400)
-@example(b"[" * 1000 + b"]" * 1000)
-@example(b"[" * 1024 + b"]" * 1024)
 def test_what_is_json_to_the_fast_one_is_to_the_slow_one(body: bytes) -> None:
+    assert not _is_json(body) or _is_json_to_python(body)
+
+
+@pytest.mark.parametrize("depth", [400, 900, 1000, 1024])
+def test_nesting_is_judged_by_the_slow_one(depth: int) -> None:
+    """Its limit is lower. Hypothesis moves it, so these are by themselves."""
+    body = b"[" * depth + b"]" * depth
     assert not _is_json(body) or _is_json_to_python(body)
 
 
