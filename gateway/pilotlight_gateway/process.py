@@ -17,6 +17,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.hosts import Hosts
 from pilotlight.resources import (
+    CodeSigningConfig,
     EventSourceMapping,
     Function,
     FunctionAlias,
@@ -71,6 +72,7 @@ async def run(settings: GatewaySettings) -> None:
         *(Namespace, Secret, Function, FunctionVersion, FunctionAlias, Route, Schedule),
         EventSourceMapping,
         LogGroup,
+        CodeSigningConfig,
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))

@@ -208,6 +208,21 @@ class GatewayHarness:
         )
         return created
 
+    def open_url(self, name: str, **members: Any) -> Any:
+        """Give a function, or its `Qualifier`, a URL that anybody may call, as SAM does."""
+        client = self.client()
+        made = client.create_function_url_config(FunctionName=name, AuthType="NONE", **members)
+        of = {key: members[key] for key in ("Qualifier",) if key in members}
+        client.add_permission(
+            FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl",
+            Principal="*", FunctionUrlAuthType="NONE", **of,
+        )  # fmt: skip
+        client.add_permission(
+            FunctionName=name, StatementId="invoke", Action="lambda:InvokeFunction",
+            Principal="*", InvokedViaFunctionUrl=True, **of,
+        )  # fmt: skip
+        return made
+
     def close(self) -> None:
         """Stop the platform."""
         self._loop.call_soon_threadsafe(self._stopped.set)

@@ -12,6 +12,7 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -54,6 +55,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
     ROUTES_BY_HOST,
@@ -106,6 +108,8 @@ __all__ = [
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
+    "CodeSigningConfig",
+    "CodeSigningConfigSpec",
     "Condition",
     "Configuration",
     "Cors",
@@ -131,6 +135,7 @@ __all__ = [
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PolicyStatement",
     "ProvisionedStatus",
     "Rate",
     "Resource",

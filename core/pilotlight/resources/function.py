@@ -26,6 +26,7 @@ from .meta import (
     cel,
     find_condition,
 )
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
+CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
 class S3Object(Model):
@@ -241,6 +243,20 @@ class FunctionSpec(Model):
     )
     publish: Literal["Never", "OnChange"] = Field(
         default="Never", description="Whether each change becomes a version."
+    )
+    recursive_loop: Literal["Allow", "Terminate"] = Field(
+        default="Terminate",
+        description="What becomes of a chain of requests in which it runs more than 16 times.",
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
+    )
+    code_signing_config: str | None = Field(
+        default=None,
+        pattern=CODE_SIGNING_CONFIG,
+        description="Id of the CodeSigningConfig that the API checks new code by.",
     )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
 from .builtin import Namespace, Secret
+from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
 from .log_group import LogGroup
@@ -28,6 +29,7 @@ _ORDERED: tuple[type[Resource], ...] = (
     Namespace,
     Runtime,
     Secret,
+    CodeSigningConfig,
     Function,
     FunctionVersion,
     FunctionAlias,
