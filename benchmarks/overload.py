@@ -70,7 +70,7 @@ class Client(asyncio.Protocol):
         self._came = b""
         pause = self._load.pause - took
         if status == "429":
-            pause = random.uniform(0.5, 1.5) * RETRY_AFTER  # noqa: S311  no secret
+            pause = random.uniform(0.5, 1.5) * RETRY_AFTER
         asyncio.get_running_loop().call_later(max(0.0, pause), self._send)
 
     def connection_lost(self, exc: Exception | None) -> None:
