@@ -76,7 +76,7 @@ class InvocationConnection(asyncio.Protocol):
         self._partial = b""
         """A head whose small body is still to come."""
         self._partial_timer: asyncio.TimerHandle | None = None
-        self._ahead = b""
+        self._ahead = bytearray()
         """What came before its turn."""
         self._idle: asyncio.TimerHandle | None = None
         """Looks whether the deadline has passed, while nothing is aiohttp's."""
@@ -185,7 +185,7 @@ class InvocationConnection(asyncio.Protocol):
             return
         self._wait(connections.KEEP_ALIVE_SECONDS)
         if self._ahead:
-            ahead, self._ahead = self._ahead, b""
+            ahead, self._ahead = bytes(self._ahead), bytearray()
             if not self._transport.is_reading():
                 self._transport.resume_reading()
             self.data_received(ahead)
