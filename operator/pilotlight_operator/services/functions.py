@@ -17,6 +17,7 @@ from pilotlight.resources import (
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
     Function,
+    LayerVersion,
     Runtime,
     Secret,
     now,
@@ -84,6 +85,8 @@ class FunctionService:
                 return self._cache.by(FUNCTIONS_BY_NAME, name)
             case Secret():
                 return self._cache.by(FUNCTIONS_BY_SECRET, changed.key)
+            case LayerVersion():
+                return [one for one in self._cache.all(Function) if _names_layer(one, changed)]
             case Runtime():
                 return self._cache.by(FUNCTIONS_BY_RUNTIME, changed.metadata.name)
             case _:
@@ -133,6 +136,11 @@ class FunctionService:
             return function
         changed = function.model_copy(update={"status": status})
         return await self._cache.resources.write_status(changed)
+
+
+def _names_layer(function: Function, layer: LayerVersion) -> bool:
+    end = f":layer:{layer.spec.layer}:{layer.spec.version}"
+    return any(arn.endswith(end) for arn in function.spec.layers)
 
 
 def _says(status: FunctionStatus, kind: str) -> bool:
