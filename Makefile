@@ -1,9 +1,11 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak simulate policies docs model patterns clean
+.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate policies docs model
+.PHONY: patterns clean
 
 PYTHON ?= python3
+FUZZ ?= 100000
 KILLS ?= 100
 BACKLOG ?= 100000
 SEEDS ?= 10000
@@ -77,6 +79,9 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python -m benchmarks.run
 	@$(RUN)/python -m benchmarks.asynchronous
 	@$(RUN)/python -m benchmarks.many_functions
+
+fuzz: setup ## Send FUZZ requests to the invocation server and to aiohttp, which must answer the same
+	@PILOTLIGHT_FUZZ=$(FUZZ) $(RUN)/pytest tests/gateway/test_both_servers.py --timeout 3600
 
 soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
 	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/events/test_kills.py

@@ -107,12 +107,15 @@ def aiohttp_proxy(upstream: Target) -> Target:
     return Target("aiohttp proxy → functions-framework", command, port)
 
 
-def pilotlight() -> tuple[Target, Target]:
-    """The local platform with two functions: managed Python, and awslambdaric beside it."""
+def pilotlight(**spec: object) -> tuple[Target, Target]:
+    """The local platform with two functions: managed Python, and awslambdaric beside it.
+
+    `spec` is set of both.
+    """
     folder = Path(tempfile.mkdtemp(prefix="pilotlight-bench-"))
-    _function(folder, "noop", "python3.13", {"index.py": NOOP})
+    _function(folder, "noop", "python3.13", {"index.py": NOOP}, spec)
     bootstrap = RIC_BOOTSTRAP.format(python=sys.executable)
-    _function(folder, "ric", "provided.al2023", {"bootstrap": bootstrap, "index.py": NOOP})
+    _function(folder, "ric", "provided.al2023", {"bootstrap": bootstrap, "index.py": NOOP}, spec)
     port = free_port()
     program = Path(sys.executable).with_name("pilotlight")
     command = [str(program), "dev", str(folder), "--no-watch", "--port", str(port)]
@@ -123,27 +126,31 @@ def pilotlight() -> tuple[Target, Target]:
     return managed, ric
 
 
-def _function(folder: Path, name: str, runtime: str, files: dict[str, str]) -> None:
+def _function(
+    folder: Path, name: str, runtime: str, files: dict[str, str], spec: dict[str, object]
+) -> None:
     source = folder / name / "src"
     source.mkdir(parents=True)
     for file, text in files.items():
         (source / file).write_text(text)
         (source / file).chmod(0o755)
+    common = {"runtime": runtime, "handler": "index.handler", "timeout": 30, "memory": 256}
     manifest = {
         "apiVersion": "pilotlight.dev/v1alpha1",
         "kind": "Function",
         "metadata": {"name": name, "annotations": {"pilotlight.dev/source": "./src"}},
-        "spec": {"runtime": runtime, "handler": "index.handler", "timeout": 30, "memory": 256},
+        "spec": common | spec,
     }
     (folder / name / "function.yaml").write_text(json.dumps(manifest))
 
 
 def cpu_seconds(root: int) -> float:
     """Return the CPU time that a process and its descendants have used."""
-    return sum(_cpu(pid) for pid in _tree(root))
+    return sum(_cpu(pid) for pid in process_tree(root))
 
 
-def _tree(root: int) -> list[int]:
+def process_tree(root: int) -> list[int]:
+    """Return a process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

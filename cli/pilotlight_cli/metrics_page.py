@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.metrics import MetricWrapperBase
 
 from pilotlight_autoscaler.metrics import AutoscalerMetrics
+from pilotlight_gateway.counting import Family
 from pilotlight_gateway.metrics import Metrics
 from pilotlight_operator.health import HealthServer
 
@@ -64,10 +65,11 @@ def _registries() -> dict[str, CollectorRegistry]:
 
 def _described(registry: CollectorRegistry) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     for collector in registry._collector_to_names:  # noqa: SLF001  nothing public has the labels
-        if isinstance(collector, MetricWrapperBase):
-            (metric,) = collector.describe()
-            name = metric.name + ("_total" if metric.type == "counter" else "")
-            yield name, metric.type, collector._labelnames, metric.documentation  # noqa: SLF001
+        match collector:
+            case MetricWrapperBase(_labelnames=labels) | Family(label_names=labels):
+                (metric,) = collector.describe()
+                name = metric.name + ("_total" if metric.type == "counter" else "")
+                yield name, metric.type, labels, metric.documentation
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""A connection that ends what is done for its client alone once the client has gone.
+"""How long clients may take, and what ends once a client has gone.
 
 `responses` writes within `while_connected`, and a call waits for an environment within
-`while_caller_waits`: nothing is begun for callers that are gone. `server` adds how long heads and
-readers may take.
+`while_caller_waits`: nothing is begun for callers that are gone. `guarded_connection` and
+`invocation_connection` keep the time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp.web_protocol import RequestHandler
 
@@ -19,9 +20,37 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-__all__ = ["Connection", "while_caller_waits", "while_connected"]
+__all__ = [
+    "HEAD_SECONDS",
+    "KEEP_ALIVE_SECONDS",
+    "Connection",
+    "guard_writes",
+    "serve",
+    "while_caller_waits",
+    "while_connected",
+]
 
-_serving: ContextVar[Connection | None] = ContextVar("serving", default=None)
+HEAD_SECONDS = 15.0
+"""In which the head of a request must have come."""
+KEEP_ALIVE_SECONDS = 75.0
+"""How long a connection may idle between two requests."""
+READ_SECONDS = 60.0
+"""How long a client may read nothing of what waits for it."""
+
+
+class Client(Protocol):
+    """A connection as who works for its client sees it."""
+
+    doing: asyncio.Task[Any] | None
+    """What is to be cancelled where the client goes away."""
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """None once the client has gone."""
+        ...
+
+
+_serving: ContextVar[Client | None] = ContextVar("serving", default=None)
 """The connection that the running task serves; None in those that serve no client."""
 
 
@@ -36,7 +65,7 @@ class Connection(RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a new connection."""
         self.doing = None
-        _serving.set(self)  # the task that answers is made here, and inherits it
+        serve(self)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -44,6 +73,11 @@ class Connection(RequestHandler):
         if self.doing is not None:
             self.doing.cancel()
         super().connection_lost(exc)
+
+
+def serve(connection: Client) -> None:
+    """Have the tasks that are made from here on know whom they serve."""
+    _serving.set(connection)
 
 
 @contextmanager
@@ -69,7 +103,7 @@ def while_caller_waits() -> Iterator[None]:
 
 
 @contextmanager
-def _while_open(connection: Connection | None) -> Iterator[None]:
+def _while_open(connection: Client | None) -> Iterator[None]:
     if connection is None:
         yield
         return
@@ -78,3 +112,13 @@ def _while_open(connection: Connection | None) -> Iterator[None]:
         yield
     finally:
         connection.doing = None
+
+
+def guard_writes(transport: asyncio.BaseTransport) -> None:
+    """Have a connection end whose client reads nothing of what waits for it, or is gone.
+
+    The kernel looks: also once everything has been handed to it, and after a `close`.
+    """
+    connected = transport.get_extra_info("socket")
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(READ_SECONDS * 1000))

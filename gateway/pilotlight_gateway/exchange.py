@@ -25,7 +25,7 @@ Query = MultiDict[str]
 """Query parameters, decoded, in the order in which they came; a name may come more than once."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """An authenticated request for an operation."""
 

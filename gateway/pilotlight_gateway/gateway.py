@@ -185,7 +185,10 @@ class Gateway:
 
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""
-        return await self._server.listen(self._clients.handle, host, port, bound=bound)
+        clients = self._clients
+        return await self._server.listen(
+            clients.handle, host, port, bound=bound, invocations=clients
+        )
 
     async def listen_internal(self, host: str, port: int) -> int:
         """Serve packages to pods."""

@@ -5,11 +5,11 @@ One registry for all parts; what each part counts is in its own `metrics` module
 
 from __future__ import annotations
 
-import functools
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from .counting import Counts
 from .event_source_metrics import EventSourceMetrics
 from .events.metrics import EventMetrics
 from .invocation.cold_starts import ColdStarts
@@ -17,6 +17,8 @@ from .invocation.metrics import InvocationMetrics
 from .schedules.metrics import ScheduleMetrics
 
 __all__ = ["Metrics"]
+
+_HUNDREDS = tuple(f"{hundreds}xx" for hundreds in range(10))
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -31,9 +33,9 @@ class Metrics:
         self.events = EventMetrics(self.registry)
         self.event_sources = EventSourceMetrics(self.registry)
         self.schedules = ScheduleMetrics(self.registry)
-        self._http_requests = Counter(
+        self._http_requests = Counts(
             "pilotlight_http_requests", "Requests of clients, by what answered and how.",
-            ("handler", "method", "status"), registry=self.registry,
+            ("handler", "method", "status"), self.registry,
         )  # fmt: skip
         self.environments = Gauge(
             "pilotlight_environments", "Environments held, by state.",
@@ -51,11 +53,7 @@ class Metrics:
     def answered_http(self, handler: Literal["api", "site"], method: str, status: int) -> None:
         """Count a request: of the Lambda API and `/-/`, or of a function URL or a route."""
         known = method if method in _METHODS else "other"
-        self._http_requests_of(handler, known, status // 100).inc()
-
-    @functools.lru_cache(maxsize=1_000)  # noqa: B019  lives as long as the gateway
-    def _http_requests_of(self, handler: str, method: str, hundreds: int) -> Counter:
-        return self._http_requests.labels(handler, method, f"{hundreds}xx")
+        self._http_requests.labels(handler, known, _HUNDREDS[status // 100]).value += 1
 
     def render(self) -> bytes:
         """Return the exposition text."""

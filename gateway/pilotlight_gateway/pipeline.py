@@ -8,6 +8,7 @@ begins and ends here.
 from __future__ import annotations
 
 import functools
+import hashlib
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
@@ -25,6 +26,7 @@ from .auth.credentials import parse_authorization
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
+from .plain_invoke import HEADS, PlainHead, PlainInvoke
 from .responses import write
 
 if TYPE_CHECKING:
@@ -75,50 +77,72 @@ class Pipeline:
         return await write(request, await self._reply(request, request_id), request_id)
 
     async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+        return await self._answer(request, request_id)
+
+    async def _answer(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
-        say = functools.partial(error_in, "rest-json")
+        head = service = None
         try:
-            self._check(request)
-            head = _head_of(request)
-            service = self._find_service(head)
-            say = functools.partial(service.error, head)
+            head, service = self._look_at(
+                request.head if isinstance(request, PlainInvoke) else request
+            )
             return await self._operate(request, head, service.find(head), request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
-            return say(_translated(error, request_id), request_id)
+            said = _translated(error, request_id)
+            if head is None or service is None:
+                return error_in("rest-json", said, request_id)
+            return service.error(head, said, request_id)
 
-    def _check(self, request: BaseRequest) -> None:
+    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+        """Find the service that a head is for; raises ApiError."""
+        self._check(request)
+        head = _head_of(request)
+        return head, self._find_service(head)
+
+    def _check(self, request: BaseRequest | PlainHead) -> None:
         """Refuse what must not even be looked at: nothing, but for clients of some gateways."""
 
     async def _operate(
-        self, request: BaseRequest, head: Request, endpoint: Endpoint, request_id: str
+        self,
+        request: BaseRequest | PlainInvoke,
+        head: Request,
+        endpoint: Endpoint,
+        request_id: str,
     ) -> Reply:
         verify: Verify = _believe
         if not endpoint.anonymous:
-            signed = RequestHead(head.method, head.path, head.raw_query, request.headers)
+            signed = RequestHead(head.method, head.path, head.raw_query, head.headers)
             verify = await self._authenticator.check_head(signed)
+        if isinstance(request, PlainInvoke):
+            caller = verify(hashlib.sha256(request.body).hexdigest())
+            return await self._perform(head, endpoint, caller, request.body, request_id)
         bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
-        scheme = self._services.settings.scheme
         encoding = request.headers.get("Content-Encoding", "")
         credentials = parse_authorization(request.headers.get("Authorization", ""))
         owner = credentials.access_key if credentials else ""
         async with bodies.reading(request, limit, too_large, owner=owner) as body:
             caller = verify(body.sha256)
             async with bodies.decompressed(body.content, encoding, limit, too_large) as content:
-                call = Call(
-                    operation=endpoint.operation,
-                    caller=caller,
-                    request_id=request_id,
-                    headers=head.headers,
-                    parameters=endpoint.parameters,
-                    query=head.query,
-                    body=content,
-                    origin=f"{scheme}://{request.headers.get('Host', '')}",
-                    input=endpoint.input(head.query, head.headers, content)
-                    if endpoint.input
-                    else {},
-                )
-                authorise(call)
-                reply = await endpoint.handler(self._services, call)
+                return await self._perform(head, endpoint, caller, content, request_id)
+
+    async def _perform(
+        self, head: Request, endpoint: Endpoint, caller: Caller, body: bytes, request_id: str
+    ) -> Reply:
+        """Have an authenticated caller's operation done, if it may ask for it."""
+        read = endpoint.input
+        call = Call(
+            operation=endpoint.operation,
+            caller=caller,
+            request_id=request_id,
+            headers=head.headers,
+            parameters=endpoint.parameters,
+            query=head.query,
+            body=body,
+            origin=f"{self._services.settings.scheme}://{head.headers.get('Host', '')}",
+            input=read(head.query, head.headers, body) if read else {},
+        )
+        authorise(call)
+        reply = await endpoint.handler(self._services, call)
         if endpoint.logged:
             _log(call, reply)
         return reply
@@ -141,6 +165,21 @@ class ClientPipeline(Pipeline):
         """How many have come."""
         self._http = http
         self._guard = guard
+        self._known = functools.lru_cache(HEADS)(super()._look_at)
+        """What was found of plain heads, which are the same objects while they are known."""
+
+    def takes(self, request: PlainInvoke) -> bool:
+        """Whether this is an invocation indeed, and no function's or route's own request."""
+        head = request.head
+        return not self._http.sites.serves(head.headers["Host"], head.raw_path)
+
+    async def reply(self, request: PlainInvoke) -> tuple[Reply, str]:
+        """Answer an invocation that has arrived whole; returns its request id too."""
+        request_id = new_request_id()
+        self.requests += 1
+        reply = await self._answer(request, request_id)
+        self._services.metrics.answered_http("api", "POST", reply.status)
+        return reply, request_id
 
     async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
         self.requests += 1
@@ -148,9 +187,14 @@ class ClientPipeline(Pipeline):
             reply = await self._reply_of_site(request, request_id)
             handler: Literal["api", "site"] = "site"
         else:
-            reply, handler = await super()._reply(request, request_id), "api"
+            reply, handler = await self._answer(request, request_id), "api"
         self._services.metrics.answered_http(handler, request.method, reply.status)
         return reply
+
+    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+        if isinstance(request, PlainHead):
+            return self._known(request)
+        return super()._look_at(request)
 
     def _is_for_site(self, request: BaseRequest) -> bool:
         host = _host_of(request)
@@ -160,7 +204,7 @@ class ClientPipeline(Pipeline):
             path = ""  # it is refused on either way
         return self._http.sites.serves(host, path)
 
-    def _check(self, request: BaseRequest) -> None:
+    def _check(self, request: BaseRequest | PlainHead) -> None:
         if self._guard is not None:
             self._guard.check_host(request.headers)
             self._guard.check_origin(request.headers)
@@ -179,11 +223,11 @@ def _believe(_: str) -> Caller:
     return NOBODY
 
 
-def _host_of(request: BaseRequest) -> str:
+def _host_of(request: BaseRequest | PlainHead) -> str:
     return request.headers.get("Host", "")
 
 
-def _head_of(request: BaseRequest) -> Request:
+def _head_of(request: BaseRequest | PlainHead) -> Request:
     """Normalise a request's head: what is routed, signed and authorised is one and the same."""
     path, raw_query = normalise(request.raw_path, _host_of(request))
     return Request(request.method, path, raw_query, parse_query(raw_query), request.headers)

@@ -1,5 +1,7 @@
 """Writes replies as HTTP: the last step of the pipeline, and the one place with aiohttp responses.
 
+`head_of` writes the same head without aiohttp, for `invocation_connection`.
+
 A body that breaks off in its middle ends the connection, so that no client takes a truncated answer
 for a whole one. A client that reads nothing loses it too (`server`), and so does one that takes for
 ever.
@@ -8,6 +10,10 @@ ever.
 from __future__ import annotations
 
 import asyncio
+import functools
+import time
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 
     from .exchange import Reply
 
-__all__ = ["whole", "write"]
+__all__ = ["head_of", "whole", "write"]
 
 WHOLE_SECONDS = 300.0
 """In which a client must have read a large answer."""
@@ -44,6 +50,32 @@ async def write(request: BaseRequest, reply: Reply, request_id: str) -> web.Stre
 def whole(reply: Reply, request_id: str) -> web.Response:
     """Return the response of a reply whose body is there."""
     return web.Response(status=reply.status, body=reply.body, headers=_headers(reply, request_id))
+
+
+def head_of(reply: Reply, request_id: str) -> bytes:
+    """Return the head of a reply whose length is known, on a connection that is kept.
+
+    Raises ValueError where a header would not be one.
+    """
+    lines = [f"{name}: {value}" for name, value in _headers(reply, request_id).items()]
+    if reply.status != HTTPStatus.NO_CONTENT:
+        length = len(reply.body) if isinstance(reply.body, bytes) else reply.length
+        lines.append(f"Content-Length: {length}")
+    lines.append(_date_line(int(time.time())))
+    text = "\r\n".join(lines)
+    if text.count("\r") + text.count("\n") > 2 * (len(lines) - 1) or "\0" in text:
+        raise ValueError("a header holds a control character")
+    return f"{_status_line(reply.status)}{text}\r\n\r\n".encode()
+
+
+@functools.cache
+def _status_line(status: int) -> str:
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+
+
+@functools.lru_cache(maxsize=1)
+def _date_line(second: int) -> str:
+    return f"Date: {formatdate(second, usegmt=True)}"
 
 
 def _headers(reply: Reply, request_id: str) -> Mapping[str, str]:

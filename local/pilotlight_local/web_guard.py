@@ -8,6 +8,7 @@ their own and are left to them; a route's host is its own.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ def _foreign(what: str) -> str:
     )
 
 
+@functools.lru_cache(maxsize=64)
 def _is_loopback(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_gateway import bodies, server
+from pilotlight_gateway import bodies, connections, guarded_connection
 from pilotlight_local.subprocesses import SubprocessCompute
 from tests.gateway.events.conftest import until
 
@@ -57,7 +57,7 @@ def test_hostile_framing_is_refused_and_closed(
 def test_a_head_that_does_not_come_is_given_up(
     platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
         client.sendall(sent)
         assert client.recv(1000) == b""
@@ -98,7 +98,7 @@ def test_a_second_head_that_does_not_come_is_given_up(
     """After the first was answered, and where its beginning came while that was."""
     platform.create("answers-late", "import time\ndef handler(e, c):\n    time.sleep(0.5)\n")
     assert platform.post("/2015-03-31/functions/answers-late/invocations", b"{}")[0] == 200
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     whole = (
         b"POST /2015-03-31/functions/answers-late/invocations HTTP/1.1\r\nHost: x\r\n"
         b"Content-Length: 2\r\n\r\n{}"
@@ -129,7 +129,7 @@ def test_a_head_that_began_with_the_request_before_is_given_up(
     platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, whole: bytes
 ) -> None:
     """And a connection without one stays for the next request, however late."""
-    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     for more in (whole[:20], b""):
         with socket.create_connection(("127.0.0.1", platform.port), timeout=1) as client:
             client.sendall(whole + more)
@@ -217,7 +217,7 @@ def test_a_large_body_of_a_refused_request_is_not_read(
     platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, framing: bytes
 ) -> None:
     """Who sends it finds the answer, and spends nobody's time but its own."""
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0.2)
+    monkeypatch.setattr(guarded_connection, "LINGER_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", platform.port), timeout=10) as client:
         client.sendall(b"POST /nowhere HTTP/1.1\r\nHost: x\r\n" + framing)
         sent = 0

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from multidict import CIMultiDict
 
 from pilotlight_gateway.apis.doors import find_service
 from pilotlight_gateway.apis.lambda_.inputs import assemble
@@ -72,7 +73,7 @@ def test_probes_need_no_credentials_and_nothing_else_does_without(
 
 def test_a_clusters_clients_get_no_metrics() -> None:
     """What they tell of all accounts is for the health port; one machine has one port."""
-    request = Request("GET", "/-/metrics", "", Query(), {})
+    request = Request("GET", "/-/metrics", "", Query(), CIMultiDict())
     with pytest.raises(UnknownOperationError):
         find_service(request).find(request)
     for door in (HEALTH, PLATFORM):

@@ -12,7 +12,6 @@ import io
 import sys
 import threading
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,7 +75,7 @@ class MemoryLogs:
     async def append(self, lines: Sequence[LogLine]) -> None:
         """Keep lines."""
         first = len(self.lines) + 1
-        self.lines += [replace(line, id=first + number) for number, line in enumerate(lines)]
+        self.lines += [line._replace(id=first + number) for number, line in enumerate(lines)]
 
     async def query(self, query: LogQuery) -> list[LogLine]:
         """Return a function's lines."""

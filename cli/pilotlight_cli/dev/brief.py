@@ -5,6 +5,7 @@ Both of Lambda's log formats are understood (AWS Lambda Developer Guide, "Lambda
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from datetime import datetime
@@ -40,9 +41,8 @@ class Brief:
         said = self._said(line.request_id, line.message)
         if said is None:
             return None
-        # The person's own clock, as in the rest of the terminal.
-        moment = datetime.fromtimestamp(line.time).astimezone().strftime("%H:%M:%S")
-        return f"{moment} {line.function} {line.request_id[:SHORT_ID] or '-' * SHORT_ID} {said}"
+        call = line.request_id[:SHORT_ID] or "-" * SHORT_ID
+        return f"{_clock(int(line.time))} {line.function} {call} {said}"
 
     def _said(self, request_id: str, message: str) -> str | None:
         if message.startswith(_SILENT):
@@ -74,6 +74,12 @@ class Brief:
             status = "error"
         self._raised.discard(request_id)
         return f"{_mark(status)}{milliseconds} ms ({start})"
+
+
+@functools.lru_cache(maxsize=4)
+def _clock(second: int) -> str:
+    """Return the person's own time, as in the rest of the terminal."""
+    return datetime.fromtimestamp(second).astimezone().strftime("%H:%M:%S")
 
 
 def _platform_event(message: str) -> dict[str, Any] | None:

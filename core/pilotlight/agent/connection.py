@@ -66,7 +66,7 @@ class AgentConnection(asyncio.Protocol):
         """Speak with `host`, HOST:PORT."""
         self._host = host
         self._transport: asyncio.Transport | None = None
-        self._head = bytearray()
+        self._head = b""
         self._chunks: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._missing = 0
@@ -132,13 +132,14 @@ class AgentConnection(asyncio.Protocol):
         if self._missing:
             self._feed(data)
             return
-        self._head += data
-        end = self._head.find(b"\r\n\r\n")
+        if self._head:
+            data = self._head + data
+        end = data.find(b"\r\n\r\n")
         if end < 0:
+            self._head = data
             return
-        head, rest = bytes(self._head[:end]), bytes(self._head[end + 4 :])
-        self._head.clear()
-        self._begin(_parse_head(head), rest)
+        self._head = b""
+        self._begin(_parse_head(data[:end]), data[end + 4 :])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         """Fail what is waiting (asyncio.Protocol)."""
@@ -178,9 +179,10 @@ def _parse_head(head: bytes) -> AgentAnswer:
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    chunked = headers.get("transfer-encoding") == "chunked"
-    length = ENDLESS if chunked else int(headers.get("content-length", "0"))
+        headers[name.lower()] = value.strip(" ")
+    length = int(headers.get("content-length", "0"))
+    if "transfer-encoding" in headers:
+        length = ENDLESS
     return AgentAnswer(int(status_line[9:12]), headers, length)
 
 

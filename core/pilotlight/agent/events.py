@@ -6,6 +6,8 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+import orjson
+
 from pilotlight.errors import ConnectionLostError
 from pilotlight_wire.events import AFTER
 from pilotlight_wire.protocol import Path
@@ -41,9 +43,17 @@ async def read_events(host: str, port: int, token: str) -> AsyncGenerator[list[E
         async for chunk in _chunks(connection.stream()):
             text, _, pending = (pending + chunk).rpartition(b"\n")
             # One document of many is parsed faster than many documents.
-            yield json.loads(b"[%b]" % text.replace(b"\n", b","))
+            yield _parse(b"[%b]" % text.replace(b"\n", b","))
     finally:
         connection.close()
+
+
+def _parse(text: bytes) -> list[Event]:
+    try:
+        events: list[Event] = orjson.loads(text)
+    except ValueError:  # half a character, which a function may print
+        events = json.loads(text)
+    return events
 
 
 async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -15,6 +15,8 @@ from pilotlight_gateway.errors import ApiError, RequestEntityTooLargeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from multidict import MultiMapping
+
     from pilotlight_gateway.exchange import Call, Query, Reply
     from pilotlight_gateway.services import Services
 
@@ -34,7 +36,7 @@ class Request:
     """Raw: names in it may hold %2F."""
     raw_query: str
     query: Query
-    headers: Mapping[str, str]
+    headers: MultiMapping[str]
     """Case-insensitive."""
 
 

@@ -51,8 +51,10 @@ class RequestHead:
     @property
     def repeated(self) -> set[str]:
         """Lower-cased names of headers that came more than once."""
-        counts = Counter(name.lower() for name, _ in self.headers.items())
-        return {name for name, count in counts.items() if count > 1}
+        names = [name.lower() for name, _ in self.headers.items()]
+        if len(set(names)) == len(names):
+            return set()
+        return {name for name, count in Counter(names).items() if count > 1}
 
 
 Verify = Callable[[str], Caller]

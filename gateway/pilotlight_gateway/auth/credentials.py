@@ -6,6 +6,7 @@ signature"). The scope's service also tells which AWS service a request is for.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from pilotlight_gateway.errors import IncompleteSignatureError
@@ -34,6 +35,7 @@ class Credentials:
         return f"{self.date}/{self.region}/{self.service}/aws4_request"
 
 
+@functools.lru_cache(maxsize=64)
 def parse_authorization(header: str) -> Credentials | None:
     """Parse the header; None where it is of another scheme, IncompleteSignatureError if broken."""
     scheme, _, rest = header.partition(" ")

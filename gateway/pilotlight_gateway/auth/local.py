@@ -5,6 +5,7 @@ An access key of 12 digits is an account of its own; everything else is the defa
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,8 +34,13 @@ class LocalAuthenticator:
 
     def caller(self, head: RequestHead) -> Caller:
         """Return the account that the access key names, or the default one."""
-        credentials = parse_authorization(head.headers.get("Authorization", ""))
-        key = credentials.access_key if credentials else ""
-        if re.fullmatch(r"\d{12}", key) and key != self.account:
-            return Caller(key, f"account-{key}", key)
-        return Caller(self.account, DEFAULT_NAMESPACE, key or "anonymous")
+        return _caller(head.headers.get("Authorization", ""), self.account)
+
+
+@functools.lru_cache(maxsize=128)
+def _caller(authorization: str, account: str) -> Caller:
+    credentials = parse_authorization(authorization)
+    key = credentials.access_key if credentials else ""
+    if re.fullmatch(r"\d{12}", key) and key != account:
+        return Caller(key, f"account-{key}", key)
+    return Caller(account, DEFAULT_NAMESPACE, key or "anonymous")

@@ -1,16 +1,15 @@
 """Metrics of invocations, after AWS Lambda Developer Guide, "Types of metrics".
 
 Functions are created by admins, so namespace and function are bounded; request ids never are.
-Children are kept per function: looking a label set up costs more than counting.
+Series are kept per function: looking a label set up costs more than counting.
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Histogram
+from pilotlight_gateway.counting import Counted, Counts, Distribution, Distributions
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -27,19 +26,19 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class FunctionMetrics:
     """The metrics of one version of a function."""
 
-    invocations: Counter
-    errors: Counter
-    duration: Histogram
-    overhead: Histogram
-    init: Histogram
-    billed_milliseconds: Counter
-    billed_gigabyte_seconds: Counter
+    invocations: Counted
+    errors: Counted
+    duration: Distribution
+    overhead: Distribution
+    init: Distribution
+    billed_milliseconds: Counted
+    billed_gigabyte_seconds: Counted
 
     def answered(self, answer: Answer, *, elapsed: float) -> None:
         """Count an invocation that was answered after `elapsed` seconds here."""
-        self.invocations.inc()
+        self.invocations.value += 1
         if answer.function_error is not None:
-            self.errors.inc()
+            self.errors.value += 1
         report = answer.report
         if report is None:
             return
@@ -49,22 +48,22 @@ class FunctionMetrics:
         self.overhead.observe(max(0.0, elapsed - seconds - init))
         if report.init_duration_ms is not None:
             self.init.observe(init)
-        self.billed_milliseconds.inc(report.billed_ms)
+        self.billed_milliseconds.value += report.billed_ms
         gigabytes = report.memory_size_mb / 1024
-        self.billed_gigabyte_seconds.inc(report.billed_ms / 1000 * gigabytes)
+        self.billed_gigabyte_seconds.value += report.billed_ms / 1000 * gigabytes
 
 
 class InvocationMetrics:
     """What happened to invocations, by function and version."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, text: str, labels: tuple[str, ...] = _LABELS) -> Counter:
-            return Counter(f"pilotlight_{name}", text, labels, registry=registry)
+        def counter(name: str, text: str, labels: tuple[str, ...] = _LABELS) -> Counts:
+            return Counts(f"pilotlight_{name}", text, labels, registry)
 
-        def histogram(name: str, text: str) -> Histogram:
-            return Histogram(
-                f"pilotlight_{name}_seconds", text, _LABELS, registry=registry, buckets=_SECONDS
-            )
+        def histogram(name: str, text: str) -> Distributions:
+            return Distributions(f"pilotlight_{name}_seconds", text, _LABELS, registry, _SECONDS)
+
+        self._of: dict[tuple[str, ...], FunctionMetrics] = {}
 
         self._invocations = counter("invocations", "Invocations that were answered.")
         self._errors = counter("errors", "Invocations that ended in a function error.")
@@ -82,10 +81,14 @@ class InvocationMetrics:
         self._overhead = histogram("platform_overhead", "Time beside the function.")
         self._init = histogram("init_duration", "Init phases of cold starts.")
 
-    @functools.lru_cache(maxsize=10_000)  # noqa: B019  lives as long as the gateway
-    def of(self, namespace: str, function: str, version: str) -> FunctionMetrics:
-        """Return the metrics of one version of a function."""
-        labels = (namespace, function, version)
+    def of(self, *labels: str) -> FunctionMetrics:
+        """Return the metrics of a version: of its function's namespace, name and its number."""
+        found = self._of.get(labels)
+        if found is None:
+            found = self._of[labels] = self._new(labels)
+        return found
+
+    def _new(self, labels: tuple[str, ...]) -> FunctionMetrics:
         return FunctionMetrics(
             self._invocations.labels(*labels),
             self._errors.labels(*labels),
@@ -98,8 +101,8 @@ class InvocationMetrics:
 
     def throttled(self, namespace: str, function: str, version: str, reason: str) -> None:
         """Count an invocation that a limit refused."""
-        self._throttles.labels(namespace, function, version, reason).inc()
+        self._throttles.labels(namespace, function, version, reason).value += 1
 
     def enqueued(self, namespace: str, function: str) -> None:
         """Count an event that was accepted."""
-        self._enqueued.labels(namespace, function).inc()
+        self._enqueued.labels(namespace, function).value += 1

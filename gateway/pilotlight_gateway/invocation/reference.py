@@ -5,7 +5,8 @@ Texts are Lambda's (lambda.md 1.1).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn, parse_function_reference
@@ -34,11 +35,12 @@ class Reference:
     region: str
     name: str
     qualifier: str | None
+    arn: str = field(init=False)
+    """The function's ARN with the qualifier that it was named by."""
 
-    @property
-    def arn(self) -> str:
-        """The function's ARN with the qualifier that it was named by."""
-        return function_arn(self.region, self.account, self.name, self.qualifier)
+    def __post_init__(self) -> None:
+        arn = function_arn(self.region, self.account, self.name, self.qualifier)
+        object.__setattr__(self, "arn", arn)
 
     @property
     def unqualified_arn(self) -> str:
@@ -50,6 +52,7 @@ class Reference:
         return FunctionNotFoundError(f"Function not found: {self.arn}")
 
 
+@functools.lru_cache(maxsize=4096)
 def resolve(
     text: str, caller: Caller, region: str, operation: str, qualifier: str | None = None
 ) -> Reference:

@@ -59,13 +59,22 @@ class Targets:
     def __init__(self, catalogue: Catalogue, published: Published) -> None:
         self._catalogue = catalogue
         self._published = published
+        self._latest: dict[tuple[str, str], Target] = {}
+        """What names alone mean, as long as their functions have not changed."""
+        catalogue.on_change(self._function_changed)
 
     async def find(self, reference: Reference) -> Target:
         """Return what a reference means; raises ResourceNotFoundException."""
-        function = await self._catalogue.find(reference.namespace, reference.name)
+        name = (reference.namespace, reference.name)
+        if reference.qualifier is None and (known := self._latest.get(name)) is not None:
+            return known
+        function = await self._catalogue.find(*name)
         if function is None:
             raise reference.not_found()
-        return await self.of(reference, function)
+        found = await self.of(reference, function)
+        if reference.qualifier is None and self._catalogue.get(*name) is function:
+            self._latest[name] = found
+        return found
 
     async def of(self, reference: Reference, function: Function, *, draw: bool = True) -> Target:
         """Return what a reference to that function means; raises ResourceNotFoundException.
@@ -113,6 +122,10 @@ class Targets:
     async def wait_for_change(self, target: Target, *, seconds: float) -> None:
         """Wait until the function serves another revision, or is gone; at most that long."""
         await self._catalogue.wait_for_change(target.function, seconds=seconds)
+
+    def _function_changed(self, before: Function | None, _after: Function | None) -> None:
+        if before is not None:
+            self._latest.pop((before.metadata.namespace, before.function_name), None)
 
     async def _find_version(self, function: Function, number: str) -> FunctionVersion | None:
         if number == PUBLISHED:

@@ -10,7 +10,11 @@ import pytest
 from pilotlight.cache import Cache
 from pilotlight.conditions import condition
 from pilotlight.resources import Code, Function, FunctionSpec, Key, ObjectMeta
+from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.invocation.catalogue import Catalogue
+from pilotlight_gateway.invocation.published import Published
+from pilotlight_gateway.invocation.reference import Reference
+from pilotlight_gateway.invocation.targets import Targets
 from tests.support.following import following
 from tests.support.memory import MemoryResources
 
@@ -128,3 +132,21 @@ async def test_a_wait_ends_when_its_time_is_over(world: World) -> None:
     await world.held()
     found = await world.catalogue.wait_until(function, lambda now: now is None, seconds=0.01)
     assert found is not None
+
+
+async def test_what_a_name_means_is_known_until_its_function_changes(world: World) -> None:
+    """Each call finds the same target, and the first after a change another, or none."""
+    targets = Targets(world.catalogue, Published(world.cache))
+    reference = Reference("default", "0" * 12, "us-east-1", "shared", None)
+    await world.create("first")
+    for revision in ("r1", "r2"):
+        await world.say("first", revision=revision)
+        await world.held()
+        found = await targets.find(reference)
+        assert found.revision is not None
+        assert found.revision.revision == revision
+        assert await targets.find(reference) is found
+    await world.resources.delete(Function, Key("default", "first"))
+    await world.held()
+    with pytest.raises(FunctionNotFoundError):
+        await targets.find(reference)

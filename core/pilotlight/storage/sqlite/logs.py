@@ -13,6 +13,8 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from pilotlight.storage.interfaces import LogLine, LogQuery, LogStream
 from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
@@ -49,6 +51,7 @@ INSERT INTO lines (time, namespace, function, stream, request_id, message)
 SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
 FROM json_each(?)
 """
+_COLUMNS = 6
 _FIRST = f"{_WANTED} ORDER BY id LIMIT :limit"
 _LAST = f"{_WANTED} ORDER BY id DESC LIMIT :limit"
 _MINE = "FROM lines WHERE namespace = :namespace AND function = :function"
@@ -133,11 +136,15 @@ class SqliteLogs:
 def _insert(lines: Sequence[LogLine], connection: sqlite3.Connection) -> None:
     # One statement for all: each step of a statement takes the interpreter's lock anew, and the
     # event loop that would have to give it up is the one that serves invocations.
-    rows = [
-        (line.time, line.namespace, line.function, line.stream, line.request_id, line.message)
-        for line in lines
-    ]
-    connection.execute(_INSERT, (json.dumps(rows),))
+    connection.execute(_INSERT, (_rows(lines),))
+
+
+def _rows(lines: Sequence[LogLine]) -> str:
+    rows = [line[:_COLUMNS] for line in lines]
+    try:
+        return orjson.dumps(rows).decode()
+    except TypeError:  # half a character, which a function may print
+        return json.dumps(rows)
 
 
 def _select(query: LogQuery, connection: sqlite3.Connection) -> list[LogLine]:

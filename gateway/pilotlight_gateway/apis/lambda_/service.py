@@ -74,17 +74,20 @@ class Lambda:
 
 def _invocation(request: Request) -> Endpoint | None:
     path = request.path
+    endpoint = None
     if path.startswith(_INVOKE_PREFIX) and path.endswith(_INVOKE_SUFFIX):
         name = path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)]
         if name and "/" not in name:
-            return _invoking("Invoke", name, request.query, LARGEST_EVENT)
-    if old := _INVOKE_ASYNC.fullmatch(path):
-        return _invoking("InvokeAsync", old["name"], request.query, LARGEST_OLD_EVENT)
-    return None
+            endpoint = _invoking("Invoke", name, LARGEST_EVENT)
+    elif old := _INVOKE_ASYNC.fullmatch(path):
+        endpoint = _invoking("InvokeAsync", old["name"], LARGEST_OLD_EVENT)
+    if endpoint is not None:
+        refuse_repeated(request.query)
+    return endpoint
 
 
-def _invoking(operation: str, name: str, query: Query, limit: int) -> Endpoint:
-    refuse_repeated(query)
+@functools.lru_cache(maxsize=1024)
+def _invoking(operation: str, name: str, limit: int) -> Endpoint:
     parameters = {"FunctionName": unquote(name)}
     handler = LAMBDA[operation]
     return Endpoint(operation, handler, parameters, limit, RequestTooLargeError, logged=False)

@@ -46,6 +46,8 @@ __all__ = ["Dispatcher"]
 
 START_SECONDS = 30.0
 """How long an invocation may wait for an environment; past it, it is throttled."""
+AT_ONCE_SECONDS = 1.0
+"""A claim that is refused within that time has met a limit, and has not waited for room."""
 REAP_SECONDS = 5.0
 WITHDRAW_SECONDS = 1.0
 """For how long a claim must have been one too many."""
@@ -241,7 +243,7 @@ class Dispatcher:
             lease = await self._claims.claim(revision, seconds=START_SECONDS, demand=demand)
         except BaseException as error:
             queue.claimed(demand)
-            self._claim_failed(queue, error)
+            self._claim_failed(queue, error, asyncio.get_running_loop().time() - began)
             if not isinstance(error, PilotlightError):
                 raise
         else:
@@ -256,11 +258,13 @@ class Dispatcher:
                 self._release(environment, "superseded")
         self._claim_if_needed(queue, revision)
 
-    def _claim_failed(self, queue: RevisionQueue, error: BaseException) -> None:
+    def _claim_failed(self, queue: RevisionQueue, error: BaseException, took: float) -> None:
         if isinstance(error, WithdrawnError):
             return
         if isinstance(error, RevisionGoneError):
             queue.fail_all(error)
+        elif isinstance(error, ThrottledError) and took < AT_ONCE_SECONDS:
+            queue.refuse(error)
         elif isinstance(error, PilotlightError):
             queue.fail(error)
         else:  # cancelled, as the gateway stops, or broken: nobody may wait for it

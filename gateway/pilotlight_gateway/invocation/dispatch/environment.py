@@ -13,12 +13,11 @@ from pilotlight.agent.connection import AgentConnection, connect
 from pilotlight.agent.invoke import Permit, invoke
 from pilotlight.agent.token import pod_token
 from pilotlight.errors import AgentFailedError, ConnectionLostError, NotStartedError
-from pilotlight.greedy_dual import Candidate
+from pilotlight.greedy_dual import Candidate, GreedyDual
 
 if TYPE_CHECKING:
     from pilotlight.agent.invoke import Answer, Invocation
     from pilotlight.claims import Lease
-    from pilotlight.greedy_dual import GreedyDual
     from pilotlight_wire.report import Report
 
 __all__ = ["Environment"]
@@ -42,8 +41,9 @@ class Environment:
     """How long it took to be there: what missing it would cost the next call."""
     uses: int = 0
     """Calls that it answered."""
-    priority: float = 0.0
-    """Of several that idle, the one with the lowest goes first where memory is short."""
+    megabytes: int = LEAST_MEGABYTES
+    clock: float = 0.0
+    """Of the ranking, when it was used last."""
     _connection: AgentConnection | None = None
 
     @classmethod
@@ -55,10 +55,17 @@ class Environment:
         return cls(lease, token, gateway, cold_seconds=cold_seconds)
 
     def used(self, report: Report | None, ranking: GreedyDual) -> None:
-        """Rank it after a call that it answered."""
+        """Note a call that it answered."""
         self.uses += 1
-        megabytes = report.memory_size_mb if report else LEAST_MEGABYTES
-        self.priority = ranking.priority(Candidate(self.uses, self.cold_seconds, megabytes))
+        self.clock = ranking.clock
+        if report:
+            self.megabytes = report.memory_size_mb
+
+    @property
+    def priority(self) -> float:
+        """Of several that idle, the one with the lowest goes first where memory is short."""
+        candidate = Candidate(self.uses, self.cold_seconds, self.megabytes)
+        return GreedyDual(self.clock).priority(candidate)
 
     async def invoke(self, invocation: Invocation, *, start_within: float) -> Answer:
         """Run an invocation (`pilotlight.agent.invoke`), which may wait so many seconds."""

@@ -134,6 +134,11 @@ class RevisionQueue:
         if len(self._waiting) > self.claims:
             _fail(self._waiting.pop(), error)
 
+    def refuse(self, error: Exception) -> None:
+        """Tell a limit's refusal to all who have no claim under way: it is theirs as well."""
+        while len(self._waiting) > self.claims:
+            _fail(self._waiting.pop(), error)
+
     def fail_all(self, error: Exception) -> None:
         """Tell a failure to everybody who waits."""
         while self._waiting:

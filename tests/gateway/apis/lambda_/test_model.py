@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from pilotlight_gateway.apis import unsupported
 from pilotlight_gateway.apis.lambda_.model import load_model
@@ -36,7 +37,7 @@ def test_every_operation_is_found_by_its_own_path(name: str) -> None:
         path = path.replace(shape, "some-name")
     path = path.replace("{", "").replace("}", "")
     try:
-        request = Request(operation.method, path, "", Query(operation.query), {})
+        request = Request(operation.method, path, "", Query(operation.query), CIMultiDict())
         found = Lambda().find(request).operation
     except NotSupportedError as error:
         said = error.message

@@ -52,6 +52,18 @@ async def test_a_failed_claim_tells_the_newest_that_has_none() -> None:
     assert not old.done()
 
 
+async def test_a_limit_refuses_all_that_have_no_claim() -> None:
+    """Of 468 over a limit, with a few claims at a time, most would wait long to be told."""
+    queue = RevisionQueue()
+    old, *others = [queue.wait() for _ in range(5)]
+    queue.claims = 1
+    queue.refuse(ThrottledError("no", reason="R"))
+    assert [waiter.done() for waiter in (old, *others)] == [False, True, True, True, True]
+    for waiter in others:
+        with pytest.raises(ThrottledError):
+            await waiter
+
+
 async def test_a_full_queue_throttles_at_once() -> None:
     queue = RevisionQueue()
     for _ in range(LONGEST_QUEUE):
