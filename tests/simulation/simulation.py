@@ -152,8 +152,12 @@ class Simulation:
         self._kill_the_leader()
 
     def _change_leaders_slowly(self) -> None:
+        """While gateways come back at different times, more is asked for than may run."""
         self._be_slow()
         self._kill_the_leader()
+        for _ in range(30):
+            later = self.chance.uniform(2, 15)
+            asyncio.get_running_loop().call_later(later, self._begin_call, "a", "capped")
 
     def _storm(self) -> None:
         for _ in range(60):

@@ -8,7 +8,7 @@ from .mutants import FAULTS, MUTANTS, mutated
 from .simulation import run
 
 SEEDS = range(100)
-MOST_SEEDS = 30
+MOST_SEEDS = 90
 """Within which each defect must be found."""
 
 
