@@ -29,6 +29,7 @@ from .function import (
     FunctionSpec,
     FunctionStatus,
     Logging,
+    PinnedPackage,
     S3Object,
     SecretReference,
 )
@@ -118,6 +119,7 @@ __all__ = [
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PinnedPackage",
     "ProvisionedStatus",
     "Rate",
     "Resource",

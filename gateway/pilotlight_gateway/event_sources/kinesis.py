@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotlight_gateway.aws_client import AwsService
+from pilotlight.aws.client import AwsService
 
 from .stream import AwsStream, Page, Position, StreamRecord, StreamShard
 

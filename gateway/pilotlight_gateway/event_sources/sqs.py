@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight_gateway.aws_client import AwsError, AwsService
+from pilotlight.aws.client import AwsError, AwsService
 
 from .queue_poller import RECORDS, Message, QueuePoller
 from .source import SourceError
@@ -15,7 +15,7 @@ from .source import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pilotlight_gateway.aws_client import AwsClient
+    from pilotlight.aws.client import AwsClient
 
     from .source import HeldShard, PolledMapping
 

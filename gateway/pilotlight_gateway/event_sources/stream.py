@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from pilotlight_gateway.aws_client import AwsError, AwsService
+from pilotlight.aws.client import AwsError, AwsService
 
 from .source import SourceError
 

@@ -37,4 +37,5 @@ class ArtifactService:
 def _packages(function: Function) -> set[str]:
     configuration = function.status.configuration
     served = configuration.code_sha256 if configuration else None
-    return {sha256 for sha256 in (function.spec.code.zip, served) if sha256}
+    pinned = function.status.pinned.sha256 if function.status.pinned else None
+    return {sha256 for sha256 in (function.spec.code.zip, served, pinned) if sha256}
