@@ -188,7 +188,10 @@ class BatchRunner:
         info = self._info(records, last)
         uid = self._polled.mapping.metadata.uid
         batch = FailedBatch(uid, self._shard.name, self._stream.batch_info, info)
-        event = failure_event(self._polled, given_up, last, batch, self._clock())
+        event = failure_event(
+            self._polled, given_up.condition, given_up.batch.invocations, last,
+            batch=batch, now=self._clock(),
+        )  # fmt: skip
         log.warning("batch is given up", mapping=uid, condition=given_up.condition, **info)
         pause = Pause()
         while event is not None:

@@ -25,6 +25,7 @@ from .batching import Batcher, Gathered
 from .failed_batch import timestamp
 from .source import Pause, Turn
 from .stream import StreamRecord
+from .stream_batches import DEFAULT_RETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,9 +41,6 @@ __all__ = ["Brokers", "PartitionReader"]
 
 POLL_SECONDS = 0.5
 READ_AT_ONCE = 1_000
-DEFAULT_RETRIES = 10
-"""Where a destination is named and retries are without end (AWS Lambda Developer Guide,
-"Configuring error handling controls for Kafka event sources")."""
 _TIMESTAMP_TYPES = {0: "CREATE_TIME", 1: "LOG_APPEND_TIME"}
 
 _NO_DOCUMENT: dict[str, Any] = {}

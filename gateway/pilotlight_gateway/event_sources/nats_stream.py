@@ -173,7 +173,10 @@ class NatsStream:
             "eventSource": "pilotlight:nats",
             "eventSourceARN": self._url,
         }
-        return Message(name, "", record, source=given)
+        arrived_at, deliveries = metadata.timestamp.timestamp(), metadata.num_delivered
+        return Message(
+            name, "", record, arrived_at=arrived_at, deliveries=deliveries, source=given
+        )  # fmt: skip
 
     def _trouble(self, error: BaseException) -> SourceError:
         said = str(error) or type(error).__name__

@@ -21,6 +21,7 @@ from pilotlight_gateway.events.attempt import Ran
 
 from .batching import Batcher, Gathered
 from .concurrency import Concurrency
+from .giving_up import GivingUp
 from .responses import MalformedResponseError, failed_items
 from .source import Pause, SourceError, Turn, result_of
 
@@ -57,6 +58,10 @@ class Message:
     """As the function sees it."""
     group: str | None = None
     """Of those that must stay in order."""
+    arrived_at: float = 0.0
+    """When its queue took it, in seconds since the epoch; 0 where no rule asks for it."""
+    deliveries: int = 1
+    """How often its queue has delivered it, this time included."""
     source: Any = None
     """What its queue's client settles it by, if the handle is not enough."""
     encoded: bytes = b""
@@ -119,10 +124,12 @@ class QueuePoller:
         # What an idle mapping costs is a request in that time.
         self._wait_seconds = polled.services.settings.longest_poll
         self._partial = bool(spec.function_response_types)
+        self._bisect = bool(spec.bisect_batch_on_function_error)
         self._batcher: Batcher[Message] = Batcher(polled.batch_size, polled.window)
         scaling = spec.scaling_config
         self._concurrency = Concurrency(scaling.maximum_concurrency if scaling else None)
         self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
+        self._giving_up = GivingUp(polled, queue.frame)
         self._held: set[Message] = set()
         self._running: dict[asyncio.Task[None], frozenset[str]] = {}
         """By batch the groups that it has messages of."""
@@ -283,15 +290,24 @@ class QueuePoller:
         asyncio.get_running_loop().create_task(self._tell())
 
     async def _work_on(self, batch: list[Message], shard: HeldShard) -> None:
-        """Invoke the function with a batch and settle it."""
+        """Invoke the function with a batch and settle it; in halves, perhaps, where it failed."""
         metrics = self._polled.metrics
         try:
+            if old := await self._giving_up.expired(batch):
+                await self._settle(old, [])
+            if not (batch := [one for one in batch if one not in old]):
+                return
             with metrics.in_flight.track_inprogress():
                 outcome = await self._invoke(batch)
             failed = self._failed(batch, outcome)
             shard.report(result_of(outcome, len(failed)))
             metrics.failed.inc(len(failed))
-            await self._settle(batch, failed)
+            if self._bisect and isinstance(outcome, Ran) and 1 < len(failed) == len(batch):
+                for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                    await self._work_on(half, shard)
+                return
+            gone = await self._giving_up.exhausted(failed, outcome)
+            await self._settle(batch, [one for one in failed if one not in gone])
         finally:
             self._let_go(batch)
 

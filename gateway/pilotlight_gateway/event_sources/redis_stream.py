@@ -118,7 +118,22 @@ class RedisStream:
         )
         if self._inherited is not None:
             self._inherited = None if cursor == b"0-0" else cursor
-        return [self._message(*entry, claimed=True) for entry in entries if entry[1]]
+        found = [entry for entry in entries if entry[1]]
+        counts = await self._deliveries([name for name, _ in found])
+        return [
+            self._message(name, values, count)
+            for (name, values), count in zip(found, counts, strict=True)
+        ]
+
+    async def _deliveries(self, names: Sequence[bytes]) -> list[int]:
+        """Ask how often entries were delivered."""
+        if not names:
+            return []
+        asking = self._client.pipeline(transaction=False)
+        for name in names:
+            asking.xpending_range(self._stream, self._group, name, name, 1)
+        found = await self._ask(asking.execute())
+        return [one[0]["times_delivered"] if one else 1 for one in found]
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge entries; the stream keeps them."""
@@ -138,11 +153,10 @@ class RedisStream:
         """Let entries be claimed soon."""
         await self.hide(messages, min(seconds, AGAIN_SECONDS))
 
-    def _message(
-        self, entry: bytes, values: dict[bytes, bytes], *, claimed: bool = False
-    ) -> Message:
+    def _message(self, entry: bytes, values: dict[bytes, bytes], deliveries: int = 1) -> Message:
         """Make of an entry what a function sees: texts, and in Base64 what is none."""
         name = entry.decode()
+        arrived_ms = int(name.partition("-")[0])
         fields, binary = {}, {}
         for key, value in values.items():
             try:
@@ -153,12 +167,12 @@ class RedisStream:
             "messageId": name,
             "fields": fields,
             "binaryFields": binary,
-            "redelivered": claimed,
-            "timestamp": int(name.partition("-")[0]),
+            "redelivered": deliveries > 1,
+            "timestamp": arrived_ms,
             "eventSource": "pilotlight:redis",
             "eventSourceARN": self._url,
         }
-        return Message(name, name, record)
+        return Message(name, name, record, arrived_at=arrived_ms / 1000, deliveries=deliveries)
 
     async def _connect(self) -> None:
         parts = urlsplit(self._url)
