@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from .kafka_cluster import KafkaCluster, source_error
 from .kafka_partition import Brokers, PartitionReader
-from .source import Pause, SourceError
+from .source import Backlog, Pause, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -56,6 +56,27 @@ class KafkaSource:
     async def check(self) -> None:
         """Find the topic with the mapping's credentials."""
         await (await KafkaCluster.of(self._polled)).partitions(self._topic)
+
+    async def backlog(self) -> Backlog:
+        """Ask how far the group is behind, over all partitions, without being a member of it."""
+        cluster = await KafkaCluster.of(self._polled)
+        partitions = [
+            TopicPartition(self._topic, one) for one in range(await cluster.partitions(self._topic))
+        ]
+        consumer = AIOKafkaConsumer(**cluster.options, group_id=_group(self._polled))
+        cluster.guard(consumer._client)  # noqa: SLF001  aiokafka has no hook
+        try:
+            await consumer.start()
+            ends = await consumer.end_offsets(partitions)
+            begun = await consumer.beginning_offsets(partitions)
+            done = {one: await consumer.committed(one) for one in partitions}
+        except KafkaError as error:
+            raise source_error(error, "Kafka", self._topic) from error
+        finally:
+            await consumer.stop()
+        if None in done.values():
+            return Backlog(None)  # nobody has polled yet
+        return Backlog(sum(ends[one] - max(done[one], begun[one]) for one in partitions))
 
     async def run(self, shard: HeldShard) -> None:
         """Be a member of the group, whatever happens to its brokers."""

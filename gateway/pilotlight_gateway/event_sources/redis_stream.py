@@ -26,7 +26,7 @@ from redis.exceptions import (
 
 from .queue_poller import RECORDS, Message
 from .queue_source import QueueSource
-from .source import SourceError
+from .source import Backlog, SourceError
 from .source_access import judge, read_access, values_of
 
 if TYPE_CHECKING:
@@ -83,6 +83,13 @@ class RedisStream:
         except SourceError as error:
             if "BUSYGROUP" not in str(error):
                 raise
+
+    async def backlog(self) -> Backlog:
+        """Ask for what the group has not seen, and has not acknowledged; raises SourceError."""
+        for group in await self._ask(self._client.xinfo_groups(self._stream)):
+            if group["name"].decode() == self._group:
+                return Backlog(group.get("lag"), group["pending"])
+        return Backlog(None)  # nobody has polled yet
 
     def _first_id(self) -> str:
         spec = self._polled.mapping.spec

@@ -53,3 +53,16 @@ def test_a_record_that_no_event_may_hold_is_given_up(polling: Polling, kafka: Ka
     assert record["requestContext"]["condition"] == "MaximumPayloadSizeExceeded"
     assert record.get("responseContext") is None
     assert record["KafkaBatchInfo"]["recordsInfo"][f"{topic}-0"]["firstRecordOffset"] == "1"
+
+
+def test_what_waits_is_asked_of_all_partitions(polling: Polling, kafka: Kafka) -> None:
+    """Whoever polls, and without being one of the group."""
+    topic = polling.name()
+    kafka.topic(topic, partitions=3)
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, function, **source(kafka, topic))
+    until(lambda: polling.backlog(uuid)["waiting"] == 0)
+    polling.pause(uuid)
+    for partition in range(3):
+        kafka.put(topic, list("ab"), partition=partition)
+    assert polling.backlog(uuid) == {"waiting": 6, "inFlight": None}

@@ -248,3 +248,15 @@ def test_poison_goes_to_the_destination_alone(polling: Polling, server: Server) 
     assert len(alone) == 2
     assert server.pending(stream, uuid) == 0
     assert polling.metric("dropped_events_total", function) == 1
+
+
+def test_what_waits_is_asked_of_the_consumer(polling: Polling, server: Server) -> None:
+    """What it has not seen, and what it has not acknowledged."""
+    stream = polling.name()
+    server.put(stream, ["a"])
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, server, stream, function)
+    until(lambda: polling.metric("deleted_events_total", function) == 1)
+    polling.pause(uuid)
+    server.put(stream, ["b", "c"])
+    assert polling.backlog(uuid) == {"waiting": 2, "inFlight": 0}

@@ -276,3 +276,16 @@ def test_what_is_too_old_is_not_tried(polling: Polling, server: Server) -> None:
     assert "responseContext" not in record
     until(lambda: polling.metric("deleted_events_total", function) == 2)
     assert numbers(ledger) == ["0"]
+
+
+def test_what_waits_is_asked_of_the_group(polling: Polling, server: Server) -> None:
+    """What it has not seen, and what it has not acknowledged; nothing is known before it is."""
+    stream = polling.name()
+    server.put(stream, range(3))
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, server, stream, function, enabled=False)
+    assert polling.backlog(uuid) == {"waiting": None, "inFlight": None}
+    with server.client as client:
+        client.xgroup_create(stream, uuid, "0")
+        client.xreadgroup(uuid, redis_stream.CONSUMER, {stream: ">"}, 1)
+    assert polling.backlog(uuid) == {"waiting": 2, "inFlight": 1}
