@@ -169,6 +169,10 @@ class HeldShard:
         """From the root: forget shards that the source has no more; raises LostShardError."""
         await self.leases.remove(self.lease, shards)
 
+    async def unlist(self, shards: Collection[str]) -> None:
+        """From the root: take shards for those of another stream; raises LostShardError."""
+        await self.leases.unlist(self.lease, shards)
+
     async def rest(self, seconds: float) -> bool:
         """Wait; returns False at once when nothing more should be begun."""
         # Not `wait_for`: until Python 3.12 it may swallow that it is cancelled.

@@ -68,6 +68,8 @@ class StreamShard:
     """The shards that it was split or merged from."""
     closed: bool = False
     """Whether it gets no more records."""
+    start: str = ""
+    """The sequence number that it begins with, where a stream of the same ARN may be made anew."""
 
 
 @dataclass(frozen=True, slots=True)
