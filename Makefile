@@ -85,7 +85,7 @@ simulate: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive
 
 docs: setup ## Write the generated pages anew
-	@$(RUN)/python -m pilotlight_gateway.apis.lambda_.unsupported > docs/unsupported.md
+	@$(RUN)/python -m pilotlight_gateway.apis.unsupported > docs/unsupported.md
 	@$(RUN)/python -m pilotlight_cli.metrics_page > docs/metrics.md
 
 model: setup ## Condense the models of AWS's APIs from botocore anew

@@ -26,6 +26,11 @@ class ByteBudget:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._shares: WeakValueDictionary[str, ByteShare] = WeakValueDictionary()
 
+    @property
+    def used(self) -> float:
+        """How much of it is lent, from 0 to 1."""
+        return 1 - self.left / self._total
+
     async def take(self, size: int) -> int:
         """Borrow bytes, all at most; waits while too few are left.
 

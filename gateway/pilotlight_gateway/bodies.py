@@ -67,7 +67,7 @@ class Bodies:
     """Reads the bodies of one gateway's requests."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._budget = ByteBudget(most_bytes)
+        self.budget = ByteBudget(most_bytes)
 
     @asynccontextmanager
     async def reading(
@@ -104,7 +104,7 @@ class Bodies:
     @asynccontextmanager
     async def room(self, size: int, *, owner: str = "") -> AsyncIterator[None]:
         """Lend so many bytes of memory; raises ServiceUnavailableError where none become free."""
-        budget = self._budget.share(owner, _SHARES) if owner else self._budget
+        budget = self.budget.share(owner, _SHARES) if owner else self.budget
         lent = await _take(budget, size)
         try:
             yield

@@ -13,6 +13,8 @@ from pilotlight import errors as core
 __all__ = [
     "AccessDeniedError",
     "ApiError",
+    "CodeSigningConfigNotFoundError",
+    "CodeVerificationFailedError",
     "ExpiredTokenError",
     "FunctionNotFoundError",
     "HeadersTooLargeError",
@@ -22,6 +24,7 @@ __all__ = [
     "InvalidSignatureError",
     "MissingTokenError",
     "NotSupportedError",
+    "PolicyLengthExceededError",
     "PreconditionFailedError",
     "ProvisionedConcurrencyNotFoundError",
     "RecursiveInvocationError",
@@ -105,6 +108,20 @@ class ProvisionedConcurrencyNotFoundError(ApiError):
     type, status = "ProvisionedConcurrencyConfigNotFoundException", 404
 
 
+class CodeSigningConfigNotFoundError(ApiError):
+    """No code signing configuration has this ARN."""
+
+    type, status = "CodeSigningConfigNotFoundException", 404
+    message_key = "Message"
+
+
+class CodeVerificationFailedError(ApiError):
+    """The code carries no signature that its function's configuration trusts."""
+
+    type, status = "CodeVerificationFailedException", 400
+    message_key = "Message"
+
+
 class ResourceConflictError(ApiError):
     """The resource is there already, or is being changed."""
 
@@ -115,6 +132,12 @@ class PreconditionFailedError(ApiError):
     """The RevisionId is not the latest."""
 
     type, status = "PreconditionFailedException", 412
+
+
+class PolicyLengthExceededError(ApiError):
+    """The policy is larger than one may be."""
+
+    type, status = "PolicyLengthExceededException", 400
 
 
 class RecursiveInvocationError(ApiError):

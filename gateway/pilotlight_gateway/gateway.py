@@ -20,6 +20,7 @@ from .apis.platform.service import HEALTH, INTERNAL
 from .bodies import Bodies
 from .event_sources import make_source
 from .event_sources.keeper import Keeper
+from .events.backlog import Backlog
 from .events.dispatcher import EventDispatcher
 from .events.pace import Pace
 from .http.endpoint import HttpEndpoint
@@ -31,6 +32,9 @@ from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
 from .invocation.targets import Targets
+from .logs.groups import LogGroups
+from .logs.retention import Retention
+from .logs.subscriptions import Subscriptions
 from .metrics import Metrics
 from .pipeline import ClientPipeline, Guard, Pipeline
 from .schedules.scheduler import Scheduler
@@ -89,6 +93,7 @@ class Gateway:
         self._draining = False
         metrics = Metrics(registry)
         self._measure_others = measure
+        self._backlog = Backlog(events, metrics.events)
         catalogue, published = Catalogue(cache), Published(cache)
         targets = Targets(catalogue, published)
         dispatcher = Dispatcher(
@@ -103,10 +108,21 @@ class Gateway:
         invoker = Invoker(
             targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
         )
+        groups = LogGroups(cache, catalogue)
+        self._sink.subscriptions = Subscriptions(groups, invoker, accounts, settings.region)
+        self._retention = Retention(groups, logs)
         credentials = AwsCredentials(settings, cache)
+        bodies, clients = Bodies(), AwsClients(settings, credentials)
+        polled_bytes = ByteBudget(MOST_POLLED_BYTES)
+        self._budgets = {
+            "bodies": bodies.budget,
+            "answers": dispatcher.answers,
+            "polled": polled_bytes,
+            "aws_answers": clients.answers,
+        }
         self.services = Services(
             settings=settings,
-            bodies=(bodies := Bodies()),
+            bodies=bodies,
             cache=cache,
             resources=cache.resources,
             artifacts=artifacts,
@@ -116,11 +132,12 @@ class Gateway:
             targets=targets,
             dispatcher=dispatcher,
             invoker=invoker,
+            log_groups=groups,
             events=events,
             aws_credentials=credentials,
-            aws_clients=(clients := AwsClients(settings, credentials)),
+            aws_clients=clients,
             buckets=Buckets(settings.region, credentials, clients),
-            polled_bytes=ByteBudget(MOST_POLLED_BYTES),
+            polled_bytes=polled_bytes,
             metrics=metrics,
             is_ready=lambda: self.ready,
             measure=self._measure,
@@ -164,6 +181,7 @@ class Gateway:
         yield self._asynchronous.run()
         yield self._scheduler.run()
         yield self._sink.run()
+        yield self._retention.run()
         yield self._event_sources.run()
 
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
@@ -205,9 +223,12 @@ class Gateway:
         """Make the pipeline of a port that serves nothing else."""
         return Pipeline(self.services, lambda _: service, self._authenticator)
 
-    def _measure(self) -> None:
+    async def _measure(self) -> None:
         self._measure_others()
+        await self._backlog.measure()
         metrics, dispatcher = self.services.metrics, self.services.dispatcher
+        for name, budget in self._budgets.items():
+            metrics.budget_used.labels(name).set(budget.used)
         metrics.log_lines_dropped.set(self._sink.dropped)
         metrics.environments.clear()
         for revision in dispatcher.queues:

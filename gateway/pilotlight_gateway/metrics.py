@@ -39,6 +39,10 @@ class Metrics:
             "pilotlight_environments", "Environments held, by state.",
             ("namespace", "function", "state"), registry=self.registry,
         )  # fmt: skip
+        self.budget_used = Gauge(
+            "pilotlight_budget_used_ratio", "How much of a budget of bytes in memory is in use.",
+            ("budget",), registry=self.registry,
+        )  # fmt: skip
         self.log_lines_dropped = Gauge(
             "pilotlight_log_lines_dropped", "Log lines the store did not take in time.",
             registry=self.registry,

@@ -17,10 +17,12 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.hosts import Hosts
 from pilotlight.resources import (
+    CodeSigningConfig,
     EventSourceMapping,
     Function,
     FunctionAlias,
     FunctionVersion,
+    LogGroup,
     Namespace,
     Route,
     Schedule,
@@ -69,6 +71,8 @@ async def run(settings: GatewaySettings) -> None:
         resources,
         *(Namespace, Secret, Function, FunctionVersion, FunctionAlias, Route, Schedule),
         EventSourceMapping,
+        LogGroup,
+        CodeSigningConfig,
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from pilotlight.aws.buckets import Buckets
     from pilotlight.aws.client import AwsClients
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .invocation.invoker import Invoker
     from .invocation.published import Published
     from .invocation.targets import Targets
+    from .logs.groups import LogGroups
     from .metrics import Metrics
     from .settings import Settings
 
@@ -45,6 +46,7 @@ class Services:
     targets: Targets
     dispatcher: Dispatcher
     invoker: Invoker
+    log_groups: LogGroups
     events: EventQueue
     aws_credentials: AwsCredentials
     aws_clients: AwsClients
@@ -54,5 +56,5 @@ class Services:
     metrics: Metrics
     is_ready: Callable[[], bool]
     """Whether invocations are served."""
-    measure: Callable[[], None]
+    measure: Callable[[], Awaitable[None]]
     """Brings gauges up to date, for who reads them now."""

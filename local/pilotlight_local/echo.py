@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pilotlight.storage import LogLine, LogQuery, LogStore
+    from pilotlight.storage import LogLine, LogQuery, LogStore, LogStream
 
 __all__ = ["EchoingLogs"]
 
@@ -27,3 +27,11 @@ class EchoingLogs:
     async def query(self, query: LogQuery) -> list[LogLine]:
         """Ask the store."""
         return await self._store.query(query)
+
+    async def streams(self, namespace: str, function: str) -> list[LogStream]:
+        """Ask the store."""
+        return await self._store.streams(namespace, function)
+
+    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+        """Have the store delete lines."""
+        return await self._store.delete(namespace, function, until=until)

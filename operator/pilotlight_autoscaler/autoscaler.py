@@ -149,6 +149,7 @@ class Autoscaler:
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield self.pools.run()
         yield self.revisions.packages.run()
+        yield self.revisions.packages.follow_store()
         yield self.provisioned.run()
 
     def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:

@@ -31,7 +31,9 @@ from pilotlight.resources import (
     Runtime,
     Secret,
 )
+from pilotlight.storage.replacements import replacements
 
+from .events import ConditionEvents
 from .feeds import kopf
 from .reconciler import Reconciler
 from .services import make_services
@@ -48,10 +50,11 @@ if TYPE_CHECKING:
     from pilotlight.resources import Key, ProvisionedStatus, Resource, RuntimeSpec
     from pilotlight.storage import ArtifactStore, ResourceStore
 
+    from .events import KubernetesEvents
     from .services.functions import Acknowledgements
     from .services.provisioning import Provisioning
 
-    Stores = AbstractAsyncContextManager[tuple[ResourceStore, ArtifactStore]]
+    Stores = AbstractAsyncContextManager[tuple[ResourceStore, ArtifactStore, KubernetesEvents]]
 
 __all__ = ["WATCHED", "Controller", "ControllerSettings", "ForeignAutoscaler"]
 
@@ -59,6 +62,8 @@ WATCHED: tuple[type[Resource], ...] = (
     Runtime, Secret, Function, FunctionVersion, FunctionAlias, Route,
 )  # fmt: skip
 """What kopf watches. It would watch all namespaces or none; those of accounts the store does."""
+TOLD: tuple[type[Resource], ...] = (Function, FunctionVersion, FunctionAlias, Route)
+"""What has a condition that people ask `kubectl describe` about."""
 ENSURE_SECONDS = 30.0
 """Between two looks at what must be there whatever users do."""
 REFRESH_SECONDS = 600.0
@@ -149,13 +154,14 @@ class Controller:
             log.exception("controller failed")
 
     async def _main(self) -> None:
-        async with self._open_stores() as (resources, artifacts):
+        async with self._open_stores() as (resources, artifacts, events):
             cache = Cache(resources, Namespace, *WATCHED)
             credentials = AwsCredentials(self._settings.aws, cache)
             clients = AwsClients(self._settings.aws, credentials)
             buckets = Buckets(self._settings.region, credentials, clients)
             reconciler = self._reconciler(cache, artifacts, buckets)
-            work = self._background(cache, artifacts, reconciler)
+            ConditionEvents(cache, events).follow(TOLD)
+            work = [events.run(), *self._background(cache, artifacts, reconciler)]
             tasks = [asyncio.create_task(one) for one in work]
             try:
                 await kopf.feed(
@@ -200,8 +206,14 @@ class Controller:
             await asyncio.sleep(REFRESH_SECONDS)
             await cache.refresh(*WATCHED)
 
+        async def follow_store() -> None:
+            async for _ in replacements(artifacts):
+                log.warning("the artifact store is another one: everything is looked at again")
+                reconciler.look_again()
+
         return [
             cache.run(Namespace),
+            _repeat(follow_store),
             _repeat(ensure, ENSURE_SECONDS),
             _repeat(refresh),
             _repeat(collect),

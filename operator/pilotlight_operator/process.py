@@ -38,6 +38,7 @@ from pilotlight_operator.controller import (
     ControllerSettings,
     ForeignAutoscaler,
 )
+from pilotlight_operator.events import KubernetesEvents
 from pilotlight_operator.leadership import Leadership
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import KubernetesCompute
@@ -142,11 +143,12 @@ async def _lead(
 @asynccontextmanager
 async def _controller_stores(
     settings: OperatorSettings,
-) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts]]:
+) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts, KubernetesEvents]]:
     api = await KubernetesApi.connect()
     database = PostgresDatabase(settings.postgresql_url)
     try:
-        yield KubernetesResources(api, settings.namespaces), PostgresArtifacts(database)
+        resources = KubernetesResources(api, settings.namespaces)
+        yield resources, PostgresArtifacts(database), KubernetesEvents(api)
     finally:
         await database.close()
         await api.close()

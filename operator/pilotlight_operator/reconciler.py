@@ -84,6 +84,12 @@ class Reconciler:
             worker.add_done_callback(self._workers.discard)
         self._due[due].set()
 
+    def look_again(self) -> None:
+        """Have everything reconciled soon, as at the start."""
+        for service in self._services:
+            for resource in self._cache.all(service.kind):
+                self.touch(service, resource.key)
+
     def longest_call(self) -> float:
         """Return for how many seconds the slowest call now runs; a stuck one shows here."""
         now = asyncio.get_running_loop().time()

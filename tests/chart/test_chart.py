@@ -45,6 +45,7 @@ EVERY_OPTION: Json = {
     "operator": {"replicas": 2, "priorityClassName": "high", "nodeSelector": {"a": "b"}},
     "gateway": {
         "replicas": 3,
+        "autoscaling": {"enabled": True, "most": 9},
         "tolerations": [{"operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
         "podAnnotations": {"example.com/own": "yes"},
@@ -280,6 +281,19 @@ def test_pods_are_as_their_admin_wants_them(rendered: list[Json]) -> None:
     assert gateway["spec"]["topologySpreadConstraints"]
 
 
+def test_an_autoscaler_of_gateways_is_the_only_one_that_counts_them(
+    program: str, rendered: list[Json]
+) -> None:
+    """A Deployment that said how many would undo its work at each upgrade."""
+    (scaler,) = _of_kind(rendered, "HorizontalPodAutoscaler")
+    target = scaler["spec"]["scaleTargetRef"]["name"]
+    deployments = {one["metadata"]["name"]: one["spec"] for one in _of_kind(rendered, "Deployment")}
+    assert "replicas" not in deployments[target]
+    assert (scaler["spec"]["minReplicas"], scaler["spec"]["maxReplicas"]) == (3, 9)
+    without = render(program, {"postgresql": {"bundled": True}, "gateway": {"replicas": 2}})
+    assert {one["spec"].get("replicas") for one in _of_kind(without, "Deployment")} == {1, 2}
+
+
 def test_no_secret_stands_in_a_pod(rendered: list[Json]) -> None:
     for _, spec in _pod_specs(rendered):
         for container in spec["containers"]:
@@ -308,6 +322,13 @@ def test_runtimes_of_the_values_are_valid(rendered: list[Json]) -> None:
         ({"postgresql": {"bundled": True}, "accounts": []}, "accounts"),
         ({"postgresql": {"bundled": True}, "region": "nowhere"}, "region"),
         ({"postgresql": {"bundled": True}, "gateway": {"replicas": 0}}, "replicas"),
+        (
+            {
+                "postgresql": {"bundled": True},
+                "gateway": {"replicas": 4, "autoscaling": {"enabled": True, "most": 3}},
+            },
+            "gateway.autoscaling.most is 3",
+        ),
     ],
 )
 def test_wrong_values_are_refused(program: str, values: Json, says: str) -> None:

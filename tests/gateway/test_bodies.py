@@ -66,20 +66,20 @@ async def test_a_body_whose_connection_is_lost_already_was_cut_off() -> None:
     with pytest.raises(ValidationError, match="cut off"):
         async with bodies.reading(request, 10, RequestTooLargeError):
             pass
-    assert bodies._budget.left == 10
+    assert bodies.budget.left == 10
 
 
 async def test_one_who_sends_slowly_holds_up_nobody_else() -> None:
     """It has half of the memory, and waits for itself."""
     bodies = Bodies(100)
     async with bodies.room(80, owner="slow"):
-        assert bodies._budget.left == 50
+        assert bodies.budget.left == 50
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0), bodies.room(1, owner="slow"):
                 pass
         async with bodies.room(50, owner="other"):
-            assert bodies._budget.left == 0
-    assert bodies._budget.left == 100
+            assert bodies.budget.left == 0
+    assert bodies.budget.left == 100
 
 
 def test_an_event_may_be_compressed(platform: GatewayHarness) -> None:

@@ -206,7 +206,7 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     harness = GatewayHarness(tmp_path, authenticator=signed)
     if signed is None:
         harness.create(NAME, "def handler(event, context):\n    return event\n")
-        harness.client().create_function_url_config(FunctionName=NAME, AuthType="NONE")
+        harness.open_url(NAME)
     yield harness, REQUESTS[request.param]
     harness.close()
 

@@ -13,6 +13,7 @@ from kubernetes.aio import client
 
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import GROUP, VERSION, ProvisionedStatus, RuntimeSpec
+from pilotlight.storage import replacements
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.resources import KubernetesResources
 from pilotlight_operator import controller as controller_module
@@ -22,6 +23,7 @@ from pilotlight_operator.controller import (
     ControllerSettings,
     ForeignAutoscaler,
 )
+from pilotlight_operator.events import KubernetesEvents
 from tests.support.http_api_server import HttpApiServer
 from tests.support.memory import MemoryArtifacts
 
@@ -55,7 +57,7 @@ class Cluster:
 
     def __init__(self, server: HttpApiServer) -> None:
         self.server = server
-        self._artifacts = MemoryArtifacts()
+        self.artifacts = MemoryArtifacts()
         labels = {ACCOUNT_LABEL: "111122223333"}
         self.put("/api/v1/namespaces/team", metadata={"labels": labels})
 
@@ -97,10 +99,13 @@ class Cluster:
             await controller.stop()
 
     @asynccontextmanager
-    async def _stores(self) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts]]:
+    async def _stores(
+        self,
+    ) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts, KubernetesEvents]]:
         api = KubernetesApi(client.Configuration(host=self.server.url))
         try:
-            yield KubernetesResources(api, [NAMESPACE]), self._artifacts
+            resources = KubernetesResources(api, [NAMESPACE])
+            yield resources, self.artifacts, KubernetesEvents(api)
         finally:
             await api.close()
 
@@ -163,6 +168,48 @@ async def test_namespaces_that_are_listed_last_are_waited_for(cluster: Cluster) 
         await until(lambda: cluster.ready("waiting") == ("True", "Serving"), seconds=25)
 
 
+async def test_why_a_function_serves_or_does_not_is_told_as_events(cluster: Cluster) -> None:
+    """For `kubectl describe`; what was so before the controller came is no news."""
+    cluster.put_function("told")
+
+    def told() -> list[tuple[str, str]]:
+        return [
+            (one["type"], one["reason"])
+            for path, one in cluster.server.memory.objects.items()
+            if path.startswith("/api/v1/namespaces/team/events/")
+            and one["involvedObject"]["name"] == "told"
+        ]
+
+    async with cluster.controller():
+        await until(lambda: told() == [("Normal", "Serving")])
+        cluster.put_function("told", generation=2, runtime="ruby9")
+        await until(lambda: ("Warning", "RuntimeUnknown") in told())
+    async with cluster.controller():
+        cluster.put_function("other")
+        await until(lambda: cluster.ready("other") == ("True", "Serving"))
+    assert told() == [("Normal", "Serving"), ("Warning", "RuntimeUnknown")]
+
+
+async def test_inline_code_that_a_store_has_lost_is_stored_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nothing knows any more is said of the function that needs it, which serves no less."""
+    monkeypatch.setattr(replacements, "LOOK_SECONDS", 0.05)
+    (sha256, content) = ("c" * 64, b"zip")
+    cluster.artifacts.held[sha256] = content
+    cluster.artifacts.owners.add((sha256, NAMESPACE))
+    cluster.put_function("inline")
+    cluster.put_function("zipped", code={"zip": sha256})
+    async with cluster.controller():
+        for name in ("inline", "zipped"):
+            await until(lambda name=name: cluster.ready(name) == ("True", "Serving"))  # type: ignore[misc]  # mypy knows no default of a lambda
+        stored = cluster.artifacts.held.keys() - {sha256}
+        cluster.artifacts.lose()
+        await until(lambda: cluster.artifacts.held.keys() == stored)
+        await until(lambda: cluster.ready("zipped") == ("False", "CodeMissing"))
+    assert cluster.ready("inline") == ("True", "Serving")
+
+
 async def test_a_restart_lists_once_and_writes_nothing(cluster: Cluster) -> None:
     for number in range(MANY):
         cluster.put_function(f"function-{number}")
@@ -178,6 +225,8 @@ async def test_a_restart_lists_once_and_writes_nothing(cluster: Cluster) -> None
         await until(lambda: cluster.ready("last") == ("True", "Serving"))
         await asyncio.sleep(1)
     assert time.process_time() - began < 5.0
-    assert server.writes == [("PATCH", f"{FUNCTIONS}/last/status")] * len(server.writes)
+    writes = [one for one in server.writes if not one[1].endswith("/events")]
+    assert writes == [("PATCH", f"{FUNCTIONS}/last/status")] * len(writes)
+    assert len(server.writes) - len(writes) <= 1  # that the last one serves
     assert set(Counter(server.lists).values()) == {1}
     assert len(server.lists) == len(WATCHED) + 1

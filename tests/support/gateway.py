@@ -12,6 +12,7 @@ import io
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,6 +27,7 @@ from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
 from pilotlight.runtimes import OWN_PYTHON, RUNTIMES
+from pilotlight.storage import LogStream
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
@@ -73,11 +75,43 @@ class MemoryLogs:
 
     async def append(self, lines: Sequence[LogLine]) -> None:
         """Keep lines."""
-        self.lines.extend(lines)
+        first = len(self.lines) + 1
+        self.lines += [replace(line, id=first + number) for number, line in enumerate(lines)]
 
     async def query(self, query: LogQuery) -> list[LogLine]:
         """Return a function's lines."""
-        return [line for line in self.lines if line.function == query.function][: query.limit]
+        wanted = [line for line in self.lines if _is_wanted(query, line)]
+        first = query.first or query.after_id
+        return wanted[: query.limit] if first else wanted[-query.limit :]
+
+    async def streams(self, namespace: str, function: str) -> list[LogStream]:
+        """Return the streams of a function."""
+        mine = [
+            line for line in self.lines if (line.namespace, line.function) == (namespace, function)
+        ]
+        names = sorted({line.stream for line in mine})
+        times = {name: [line.time for line in mine if line.stream == name] for name in names}
+        return [LogStream(name, min(times[name]), max(times[name])) for name in names]
+
+    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+        """Delete old lines."""
+        before = len(self.lines)
+        self.lines = [
+            line
+            for line in self.lines
+            if (line.namespace, line.function) != (namespace, function) or line.time >= until
+        ]
+        return before - len(self.lines)
+
+
+def _is_wanted(query: LogQuery, line: LogLine) -> bool:
+    return (
+        (line.namespace, line.function) == (query.namespace, query.function)
+        and query.after_id < line.id < query.before_id
+        and query.since <= line.time < query.until
+        and query.request_id in {None, line.request_id}
+        and query.stream in {None, line.stream}
+    )
 
 
 class GatewayHarness:
@@ -174,6 +208,21 @@ class GatewayHarness:
             FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
         )
         return created
+
+    def open_url(self, name: str, **members: Any) -> Any:
+        """Give a function, or its `Qualifier`, a URL that anybody may call, as SAM does."""
+        client = self.client()
+        made = client.create_function_url_config(FunctionName=name, AuthType="NONE", **members)
+        of = {key: members[key] for key in ("Qualifier",) if key in members}
+        client.add_permission(
+            FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl",
+            Principal="*", FunctionUrlAuthType="NONE", **of,
+        )  # fmt: skip
+        client.add_permission(
+            FunctionName=name, StatementId="invoke", Action="lambda:InvokeFunction",
+            Principal="*", InvokedViaFunctionUrl=True, **of,
+        )  # fmt: skip
+        return made
 
     def close(self) -> None:
         """Stop the platform."""

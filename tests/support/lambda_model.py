@@ -1,7 +1,7 @@
-"""Condenses botocore's model of the Lambda API to the facts that the gateway drives itself by.
+"""Condenses botocore's models to the facts that the gateway drives itself by.
 
-`python -m tests.support.lambda_model` writes them; tests/gateway/apis/lambda_/test_model.py holds
-the file to what the installed botocore says.
+`python -m tests.support.lambda_model` writes them; tests/gateway/apis/lambda_/test_model.py and
+tests/gateway/apis/logs/test_service.py hold the files to what the installed botocore says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from typing import Any
 
 import botocore.loaders
 
-MODEL = Path(__file__).parents[2] / "gateway/pilotlight_gateway/apis/lambda_/model.json"
+from pilotlight_gateway.apis.logs.table import LOGS
+
+APIS = Path(__file__).parents[2] / "gateway/pilotlight_gateway/apis"
+MODEL = APIS / "lambda_/model.json"
+LOGS_MODEL = APIS / "logs/model.json"
 _CONSTRAINTS = ("type", "enum", "min", "max", "pattern", "required")
 _PLACES = ("location", "locationName")
 
@@ -52,10 +56,24 @@ def _collect(source: dict[str, Any], name: str, shapes: dict[str, Any]) -> None:
         _collect(source, target["shape"], shapes)
 
 
-def render() -> str:
-    """Return the file's text."""
-    return json.dumps(condense(), indent=1, sort_keys=True) + "\n"
+def condense_logs() -> dict[str, Any]:
+    """Return CloudWatch Logs' operations with their inputs, and the shapes of those served."""
+    service = botocore.loaders.Loader().load_service_model("logs", "service-2")
+    shapes: dict[str, Any] = {}
+    operations = {
+        name: operation.get("input", {}).get("shape", "")
+        for name, operation in sorted(service["operations"].items())
+    }
+    for name in LOGS:
+        _collect(service["shapes"], operations[name], shapes)
+    return {"operations": operations, "shapes": dict(sorted(shapes.items()))}
+
+
+def render(facts: dict[str, Any] | None = None) -> str:
+    """Return a file's text; Lambda's if nothing is said."""
+    return json.dumps(facts or condense(), indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":
     MODEL.write_text(render())
+    LOGS_MODEL.write_text(render(condense_logs()))

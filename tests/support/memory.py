@@ -143,6 +143,7 @@ class MemoryArtifacts:
         self.held: dict[str, bytes] = {}
         self.noted: dict[tuple[str, str], str] = {}
         self.owners: set[tuple[str, str]] = set()
+        self.losses = 0
 
     async def put(self, sha256: str, content: AsyncIterator[bytes]) -> int:
         """Keep an artifact."""
@@ -185,6 +186,16 @@ class MemoryArtifacts:
         if not {sha256, compiled} <= self.held.keys():
             raise NotFoundError(f"no artifact {sha256}, or none {compiled}")
         self.noted[sha256, tag] = compiled
+
+    async def incarnation(self) -> str:
+        """Say how often all was lost."""
+        return str(self.losses)
+
+    def lose(self) -> None:
+        """Forget everything, as a database whose disk is gone."""
+        self.losses += 1
+        for kept in (self.held, self.noted, self.owners):
+            kept.clear()
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to, whatever its age."""

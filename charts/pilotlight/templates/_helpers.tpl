@@ -107,6 +107,27 @@ topologySpreadConstraints:
 {{- end }}
 {{- end -}}
 
+{{- /*
+Kubernetes changes no StatefulSet's storage. An upgrade that asks for it is refused here, before
+anything of it is applied. `helm template` sees no cluster and refuses nothing.
+*/ -}}
+{{- define "pilotlight.checkStorage" -}}
+{{- $name := printf "%s-postgresql" (include "pilotlight.fullname" .) -}}
+{{- with lookup "apps/v1" "StatefulSet" .Release.Namespace $name -}}
+{{- $there := "none" -}}
+{{- range .spec.volumeClaimTemplates -}}
+{{- $there = printf "%s of class %q" .spec.resources.requests.storage (.spec.storageClassName | default "") -}}
+{{- end -}}
+{{- $wanted := "none" -}}
+{{- if $.Values.postgresql.persistent -}}
+{{- $wanted = printf "%s of class %q" $.Values.postgresql.storage $.Values.postgresql.storageClassName -}}
+{{- end -}}
+{{- if ne $there $wanted -}}
+{{- fail (printf "postgresql: the database has a persistent volume (%s), the values ask for another (%s), and Kubernetes changes no StatefulSet's storage. Keep postgresql.persistent, storage and storageClassName as they were; or back up, delete the StatefulSet %s, upgrade and restore (docs/backup.md)" $there $wanted $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Secrets and settings that are read once: their change restarts the pod. */ -}}
 {{- define "pilotlight.checksums" -}}
 checksum/settings: {{ toJson (list .Values.postgresql .Values.platformKey .Values.runtimes .Values.accounts .Values.hosts) | sha256sum }}

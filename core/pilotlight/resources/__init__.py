@@ -12,6 +12,7 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -20,6 +21,7 @@ from .event_source_mapping import (
 )
 from .event_source_spec import EventSourceMappingSpec, source_kind
 from .function import (
+    FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
@@ -32,6 +34,13 @@ from .function import (
     PinnedPackage,
     S3Object,
     SecretReference,
+)
+from .log_group import (
+    LOG_GROUPS_BY_NAMESPACE,
+    RETENTION_DAYS,
+    LogGroup,
+    LogGroupSpec,
+    SubscriptionFilter,
 )
 from .meta import (
     GROUP,
@@ -47,6 +56,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
     ROUTES_BY_HOST,
@@ -76,17 +86,20 @@ from .version import (
 __all__ = [
     "ALIASES_BY_FUNCTION",
     "ALIASES_BY_NAME",
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "LOG_GROUPS_BY_NAMESPACE",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
     "PUBLISHED",
+    "RETENTION_DAYS",
     "ROUTES_BY_FUNCTION",
     "ROUTES_BY_HOST",
     "SECRETS_BY_FUNCTION",
@@ -96,6 +109,8 @@ __all__ = [
     "AsyncConfig",
     "AuthorizerAuth",
     "Code",
+    "CodeSigningConfig",
+    "CodeSigningConfigSpec",
     "Condition",
     "Configuration",
     "Cors",
@@ -115,11 +130,14 @@ __all__ = [
     "Index",
     "JwtAuth",
     "Key",
+    "LogGroup",
+    "LogGroupSpec",
     "Logging",
     "Model",
     "Namespace",
     "ObjectMeta",
     "PinnedPackage",
+    "PolicyStatement",
     "ProvisionedStatus",
     "Rate",
     "Resource",
@@ -136,6 +154,7 @@ __all__ = [
     "Secret",
     "SecretReference",
     "SnsSource",
+    "SubscriptionFilter",
     "destination_kind",
     "find_condition",
     "find_rival",

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from ..names import object_name
 from .asynchronous import AsyncConfig, check_not_itself, own_destination
 from .meta import AGE, READY, Column, Condition, Index, Key, Model, Resource, cel, find_condition
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 from .version import ProvisionedStatus  # noqa: TC001  pydantic reads it at run time
 
@@ -104,6 +105,11 @@ class FunctionAliasSpec(Model):
     )
     async_: AsyncConfig | None = Field(
         default=None, alias="async", description="How events sent to the alias are handled."
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
     )
     url: FunctionUrl | None = Field(
         default=None, description="Makes the alias reachable at an HTTP address of its own."

@@ -26,9 +26,11 @@ from .meta import (
     cel,
     find_condition,
 )
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
@@ -46,6 +48,7 @@ __all__ = [
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
+CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
 class S3Object(Model):
@@ -253,6 +256,20 @@ class FunctionSpec(Model):
     publish: Literal["Never", "OnChange"] = Field(
         default="Never", description="Whether each change becomes a version."
     )
+    recursive_loop: Literal["Allow", "Terminate"] = Field(
+        default="Terminate",
+        description="What becomes of a chain of requests in which it runs more than 16 times.",
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
+    )
+    code_signing_config: str | None = Field(
+        default=None,
+        pattern=CODE_SIGNING_CONFIG,
+        description="Id of the CodeSigningConfig that the API checks new code by.",
+    )
     architecture: Literal["x86_64", "arm64"] = Field(
         default="x86_64", description="Instruction set of the code."
     )
@@ -355,6 +372,11 @@ class Function(Resource):
         """Lambda's name of the function."""
         return self.spec.function_name or self.metadata.name
 
+    @property
+    def log_group(self) -> str:
+        """The group that it logs into."""
+        return self.spec.logging.group or f"/aws/lambda/{self.function_name}"
+
 
 def _secrets(function: Function) -> list[Key]:
     reference = function.spec.environment_from
@@ -365,6 +387,10 @@ FUNCTIONS_BY_NAME = Index(
     Function, lambda function: [(function.metadata.namespace, function.function_name)]
 )
 """By namespace and Lambda's name: of several with one name, one serves."""
+FUNCTIONS_BY_LOG_GROUP = Index(
+    Function, lambda function: [(function.metadata.namespace, function.log_group)]
+)
+"""By namespace and the group that they log into."""
 FUNCTIONS_BY_SECRET = Index(Function, _secrets)
 """By the key of the Secret that holds further variables."""
 FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
 from .builtin import Namespace, Secret
+from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
+from .log_group import LogGroup
 from .meta import GROUP
 from .route import Route
 from .runtime import Runtime
@@ -27,12 +29,14 @@ _ORDERED: tuple[type[Resource], ...] = (
     Namespace,
     Runtime,
     Secret,
+    CodeSigningConfig,
     Function,
     FunctionVersion,
     FunctionAlias,
     Route,
     Schedule,
     EventSourceMapping,
+    LogGroup,
 )
 """What others refer to comes before them: manifests are applied in this order."""
 KINDS = {kind.kind_name: kind for kind in _ORDERED}

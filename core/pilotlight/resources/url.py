@@ -79,6 +79,11 @@ class FunctionUrl(Model):
     invoke_mode: Literal["BUFFERED"] = Field(
         default="BUFFERED", description="Answers are sent when they are whole."
     )
+    needs_policy: bool = Field(
+        default=False,
+        description="Whether a caller without credentials needs a statement of the policy, too, as "
+        "for addresses that the API makes; what a manifest opens to all is open.",
+    )
     cors: Cors | None = Field(
         default=None, description="Absent: the function answers preflight requests itself."
     )

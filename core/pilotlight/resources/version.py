@@ -33,6 +33,7 @@ from .meta import (
     cel,
     find_condition,
 )
+from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
     "PROVISIONED_VERSIONS",
@@ -59,7 +60,7 @@ class ProvisionedStatus(Model):
 
 
 class FunctionVersionSpec(Model):
-    """A published version; only `provisionedConcurrency` and `async` may change."""
+    """A published version; only `provisionedConcurrency`, `async` and `policy` may change."""
 
     model_config = ConfigDict(
         json_schema_extra=cel(
@@ -90,6 +91,11 @@ class FunctionVersionSpec(Model):
     )
     async_: AsyncConfig | None = Field(
         default=None, alias="async", description="How events sent to the version are handled."
+    )
+    policy: list[PolicyStatement] = Field(
+        default_factory=list,
+        max_length=100,
+        description="Who else may use it, and who may not (Lambda's resource-based policy).",
     )
 
 

@@ -1,6 +1,15 @@
 """State: interfaces, and an implementation a module."""
 
-from .interfaces import Artifact, ArtifactStore, Change, LogLine, LogQuery, LogStore, ResourceStore
+from .interfaces import (
+    Artifact,
+    ArtifactStore,
+    Change,
+    LogLine,
+    LogQuery,
+    LogStore,
+    LogStream,
+    ResourceStore,
+)
 
 __all__ = [
     "Artifact",
@@ -9,5 +18,6 @@ __all__ = [
     "LogLine",
     "LogQuery",
     "LogStore",
+    "LogStream",
     "ResourceStore",
 ]

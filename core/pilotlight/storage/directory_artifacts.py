@@ -130,6 +130,10 @@ class DirectoryArtifacts:
     def _note(self, sha256: str, tag: str) -> Path:
         return self.path(sha256).with_suffix(f".{tag}")
 
+    async def incarnation(self) -> str:
+        """Say nothing: a folder that is lost takes the process's other files with it."""
+        return ""
+
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many."""
         before = time.time() - unused_seconds

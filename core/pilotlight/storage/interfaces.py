@@ -125,6 +125,10 @@ class ArtifactStore(Protocol):
         """Keep that name, and the artifact as long as the package; raises NotFoundError."""
         ...
 
+    async def incarnation(self) -> str:
+        """Say something else whenever artifacts may have been lost since (`replacements`)."""
+        ...
+
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many.
 
@@ -148,6 +152,12 @@ class LogLine:
     """Ascending within a store; 0 until stored."""
 
 
+LATEST = 1e12
+"""Seconds since the epoch that no line has."""
+LAST_ID = (1 << 63) - 1
+"""The stores' integers end here."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogQuery:
     """Which lines are wanted, oldest first."""
@@ -155,9 +165,24 @@ class LogQuery:
     namespace: str
     function: str
     since: float = 0.0
+    until: float = LATEST
+    """Lines of this time come no more."""
     request_id: str | None = None
+    stream: str | None = None
     after_id: int = 0
+    before_id: int = LAST_ID
+    first: bool = False
+    """Whether the first lines are wanted, not the last; so it is where `after_id` is given."""
     limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """What is kept of one environment's lines."""
+
+    name: str
+    first_time: float
+    last_time: float
 
 
 class LogStore(Protocol):
@@ -168,5 +193,13 @@ class LogStore(Protocol):
         ...
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
+        """Return the last `limit` lines of a query, or the first ones, by id."""
+        ...
+
+    async def streams(self, namespace: str, function: str) -> list[LogStream]:
+        """Return the streams of a function, by name."""
+        ...
+
+    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+        """Delete a function's lines from before a time; returns how many."""
         ...

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from pilotlight_gateway.auth.credentials import parse_authorization
 
 from .lambda_.service import Lambda
+from .logs.service import Logs
 from .platform.service import CLIENTS, PREFIX
+from .sts.service import Sts
 from .unserved import Unserved
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SERVICES", "find_service"]
 
-SERVICES: dict[str, Service] = {Lambda.name: Lambda()}
+SERVICES: dict[str, Service] = {one.name: one for one in (Lambda(), Logs(), Sts())}
 """The AWS services that are served, by the name in signatures' scopes."""
 _SCOPE_SERVICE = 3
 """Where a presigned query's X-Amz-Credential has the service: key/date/region/service/term."""

@@ -42,8 +42,8 @@ class Unserved:
         """Raise NotSupportedError, which names the service."""
         del request  # none of its requests is served
         raise NotSupportedError(
-            f"The service '{self.name[:80]}' is not served by Pilotlight, Lambda is. "
-            "Give its clients an endpoint of their own (AWS_ENDPOINT_URL_<SERVICE>)."
+            f"The service '{self.name[:80]}' is not served by Pilotlight, Lambda, CloudWatch Logs "
+            "and STS are. Give its clients an endpoint of their own (AWS_ENDPOINT_URL_<SERVICE>)."
         )
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["authorise"]
 
-OF_FUNCTIONS = frozenset({"Invoke", "InvokeAsync"})
+OF_FUNCTIONS = frozenset({"Invoke", "InvokeAsync", "GetCallerIdentity"})
 """Operations that a function may ask for."""
 
 

@@ -48,7 +48,8 @@ class PostgresEventQueue:
     def __init__(self, database: PostgresDatabase, *, limits: Limits | None = None) -> None:
         self._database = database
         self._limits = limits or Limits()
-        self._prepared = False
+        self._prepared: int | None = None
+        """What the database had lost when the tables were made."""
         self._turns = Turns()
         self._arrived = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
@@ -153,10 +154,11 @@ class PostgresEventQueue:
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection inside a transaction, on tables that are there."""
-        if not self._prepared:
+        if self._prepared != self._database.losses:
+            losses = self._database.losses
             async with self._database.transaction() as connection:
                 await statements.migrate(connection, migrations.NEWEST)
-            self._prepared = True
+            self._prepared = losses
         async with self._database.transaction() as connection:
             yield connection
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.events.attempt import Outcome
 
-    from .queue_poller import Message
+    from .queue import Message
     from .source import PolledMapping
 
 __all__ = ["GivingUp"]

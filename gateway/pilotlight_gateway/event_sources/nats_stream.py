@@ -23,7 +23,7 @@ from nats.errors import TimeoutError as NothingCameError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from .queue_poller import RECORDS, Message
+from .queue import RECORDS, Message
 from .queue_source import QueueSource
 from .source import Backlog, SourceError
 from .source_access import judge, read_access, tls_context, values_of

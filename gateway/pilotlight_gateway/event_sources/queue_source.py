@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .queue_poller import Queue, QueuePoller
+from .queue import Queue
+from .queue_poller import QueuePoller
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,7 +26,7 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from .queue_poller import Message
+from .queue import Message
 from .queue_source import QueueSource
 from .source import Backlog, SourceError
 from .source_access import judge, read_access, tls_context, values_of

@@ -24,7 +24,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from .queue_poller import RECORDS, Message
+from .queue import RECORDS, Message
 from .queue_source import QueueSource
 from .source import Backlog, SourceError
 from .source_access import judge, read_access, values_of

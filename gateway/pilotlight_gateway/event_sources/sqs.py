@@ -9,7 +9,8 @@ import structlog
 
 from pilotlight.aws.client import AwsError, AwsService
 
-from .queue_poller import RECORDS, Message, QueuePoller
+from .queue import RECORDS, Message
+from .queue_poller import QueuePoller
 from .source import Backlog, SourceError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -36,6 +36,19 @@ class EventMetrics:
             "pilotlight_async_event_age_seconds", "From acceptance to the start of a try.",
             _LABELS, registry=registry, buckets=_AGES,
         )  # fmt: skip
+        self._queued = Gauge(
+            "pilotlight_async_queued_events", "Events in the queue of all gateways, by state.",
+            ("state",), registry=registry,
+        )  # fmt: skip
+        self._overdue = Gauge(
+            "pilotlight_async_longest_overdue_seconds",
+            "How long the event that has been due longest has waited for a gateway.",
+            registry=registry,
+        )  # fmt: skip
+        self._database_up = Gauge(
+            "pilotlight_database_up", "1 where the queue's database answered when last asked.",
+            registry=registry,
+        )  # fmt: skip
 
     def started(self, namespace: str, function: str, age: float) -> None:
         """Note how old an event is when it is tried."""
@@ -52,6 +65,18 @@ class EventMetrics:
     def died(self, namespace: str, function: str, reason: str) -> None:
         """Count an event that is kept as a dead letter."""
         self._dead.labels(namespace, function, reason).inc()
+
+    def queue_has(self, *, waiting: int, in_flight: int, dead: int, overdue: float) -> None:
+        """Take note of what stands in the queue."""
+        for state, count in (("waiting", waiting), ("in_flight", in_flight), ("dead", dead)):
+            self._queued.labels(state).set(count)
+        self._overdue.set(overdue)
+        self._database_up.set(1)
+
+    def queue_did_not_answer(self) -> None:
+        """Take note that nobody knows what stands in the queue."""
+        self._queued.clear()
+        self._database_up.set(0)
 
     def undelivered(self, namespace: str, function: str, kind: str) -> None:
         """Count a record that a destination did not take."""

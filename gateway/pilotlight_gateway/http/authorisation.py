@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight_gateway.auth.caller import RequestHead
+from pilotlight_gateway.auth.caller import NOBODY, RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
 from pilotlight_gateway.errors import ApiError
 from pilotlight_gateway.paths import split_target
 
 from .errors import HttpError
 from .tokens import check_token
+from .url_policy import check_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +52,8 @@ class Authorisation:
             return await check_token(self.issuers, auth.jwt, header)
         if auth.authorizer is not None:
             return await self.authorizer.check(auth.authorizer, match)
+        if auth.type == "none" and match.site.style == "url":
+            check_policy(match, NOBODY)
         return {}
 
     async def check_signed_head(self, request: BaseRequest, match: Match) -> Verify | None:
@@ -67,12 +70,17 @@ class Authorisation:
             return await self.authenticator.check_head(head)
 
     def check_signature(self, match: Match, verify: Verify | None, body_sha256: str) -> Findings:
-        """Check the body's part; who signs must be of the function's account; raises HttpError."""
+        """Check the body's part, and what the policy says of who signs; raises HttpError.
+
+        A route is for its function's own account.
+        """
         if verify is None:
             return {}
         with _refused(match):
             caller = verify(body_sha256)
-        if caller.account != match.account:
+        if match.site.style == "url":
+            check_policy(match, caller)
+        elif caller.account != match.account:
             raise HttpError(403)
         return {
             "iam": {

@@ -6,12 +6,12 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from pilotlight.resources import RouteAuth
+from pilotlight.resources import FunctionAlias, RouteAuth
 from pilotlight.resources.route import PayloadFormat
 from pilotlight.resources.url import url_id
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Cors, FunctionUrl, Rate, Route, SnsSource
+    from pilotlight.resources import Cors, Function, PolicyStatement, Rate, Route, SnsSource
 
     from .message import HttpRequest
 
@@ -39,6 +39,10 @@ class Site:
     rate: Rate | None = None
     sns: SnsSource | None = None
     """Of the style sns."""
+    needs_policy: bool = False
+    """Whether callers without credentials need a statement of the policy that allows them."""
+    policy: tuple[PolicyStatement, ...] = ()
+    """Of a function URL's function or alias."""
     account: str = ""
     """12 digits, of a function URL; a route's is its function's, which may come later."""
     resource: str = "/{proxy+}"
@@ -81,9 +85,13 @@ class Match:
 
 
 def site_of_url(
-    namespace: str, account: str, function: str, qualifier: str | None, url: FunctionUrl
-) -> Site:
-    """Return the site of a function URL."""
+    namespace: str, account: str, function: str, holder: Function | FunctionAlias
+) -> Site | None:
+    """Return the site of the function URL of a function or an alias; None where it has none."""
+    url = holder.spec.url
+    if url is None:
+        return None
+    qualifier = holder.spec.alias if isinstance(holder, FunctionAlias) else None
     return Site(
         account=account,
         id=url_id(account, function, qualifier),
@@ -92,6 +100,8 @@ def site_of_url(
         qualifier=qualifier,
         style="url",
         auth=_URL_AUTH[url.auth_type],
+        needs_policy=url.needs_policy,
+        policy=tuple(holder.spec.policy),
         cors=url.cors,
     )
 

@@ -63,12 +63,12 @@ class Urls:
             self.by_id[site.id] = self.by_reference[account, site.reference] = site
 
     def _sites_of(self, where: Key, function: Function, account: str) -> Iterator[Site]:
-        place = (where.namespace, account, function.function_name)
-        if function.spec.url is not None:
-            yield site_of_url(*place, None, function.spec.url)
-        for alias in self._cache.by(ALIASES_BY_FUNCTION, where):
-            if alias.spec.url is not None:
-                yield site_of_url(*place, alias.spec.alias, alias.spec.url)
+        aliases = self._cache.by(ALIASES_BY_FUNCTION, where)
+        holders: tuple[Function | FunctionAlias, ...] = (function, *aliases)
+        for holder in holders:
+            site = site_of_url(where.namespace, account, function.function_name, holder)
+            if site is not None:
+                yield site
 
 
 def account_of(function: Function | None) -> str | None:

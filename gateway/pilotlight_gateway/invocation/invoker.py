@@ -75,7 +75,8 @@ class Invoker:
         """
         started = time.monotonic()
         target = target or await self._targets.find(reference)
-        refuse_loop(invocation.trace_id, reference)
+        if target.function.spec.recursive_loop == "Terminate":
+            refuse_loop(invocation.trace_id, reference)
         while True:
             if target.revision is None:
                 _refuse_not_ready(target.function, reference)

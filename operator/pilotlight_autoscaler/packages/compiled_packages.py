@@ -21,6 +21,7 @@ import structlog
 
 from pilotlight.errors import NotFoundError, PilotlightError
 from pilotlight.runtimes.python import OWN_PYTHON
+from pilotlight.storage.replacements import replacements
 from pilotlight_wire import archive
 
 from . import compile_package
@@ -83,6 +84,14 @@ class CompiledPackages:
             self._known[package] = package
             self._wanted.put_nowait(package)
 
+    async def follow_store(self) -> None:
+        """Look again for all that was compiled, for ever, whenever the store is another one."""
+        async for _ in replacements(self._artifacts):
+            log.warning("packages are looked for again", packages=len(self._known))
+            for package in self._known:
+                self._known[package] = package
+                self._wanted.put_nowait(package)
+
     async def run(self) -> None:
         """Compile one package after the other, for ever."""
         while True:
@@ -90,7 +99,7 @@ class CompiledPackages:
             try:
                 self._known[package] = await self._find_or_make(package)
             except NotFoundError:
-                del self._known[package]  # collected meanwhile
+                self._known.pop(package, None)  # collected meanwhile
             except (PilotlightError, OSError) as error:
                 log.warning("package not compiled", package=package, error=str(error))
                 self._wanted.put_nowait(package)

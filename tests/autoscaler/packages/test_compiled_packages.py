@@ -15,6 +15,7 @@ import pytest
 
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import Configuration
+from pilotlight.storage import replacements
 from pilotlight_autoscaler.packages import compile_package, compiled_packages
 from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages, runs_own_python
 from pilotlight_autoscaler.quiet import Quiet
@@ -135,6 +136,25 @@ async def test_a_package_that_is_gone_is_nobodys_trouble() -> None:
         packages.want(served(sha256))
         await until(lambda: packages.of(served(sha256)) != sha256)
     assert packages.of(served("0" * 64)) == "0" * 64
+
+
+async def test_what_a_store_has_lost_serves_uncompiled_until_it_is_made_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else every new environment would ask for bytecode that is nowhere."""
+    monkeypatch.setattr(replacements, "LOOK_SECONDS", 0.05)
+    artifacts = MemoryArtifacts()
+    sha256 = await stored(artifacts, zipped(SOURCE))
+    async with running(compiling(artifacts)) as packages:
+        following = asyncio.create_task(packages.follow_store())
+        packages.want(served(sha256))
+        await until(lambda: packages.of(served(sha256)) != sha256)
+        artifacts.lose()
+        await until(lambda: packages.of(served(sha256)) == sha256)
+        await stored(artifacts, zipped(SOURCE))
+        packages.want(served(sha256))
+        await until(lambda: packages.of(served(sha256)) != sha256)
+        following.cancel()
 
 
 class Away(MemoryArtifacts):

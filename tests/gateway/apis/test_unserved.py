@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
 
 SERVICES: dict[str, tuple[str, dict[str, Any]]] = {
-    "sts": ("get_caller_identity", {}),  # query
+    "iam": ("list_roles", {}),  # query
     "cloudformation": ("describe_stacks", {}),  # query
     "ec2": ("describe_vpcs", {}),  # ec2
     "s3": ("list_buckets", {}),  # rest-xml, not wrapped
@@ -49,7 +49,7 @@ def test_a_service_that_is_not_served_is_named(platform: GatewayHarness, service
         getattr(client, operation)(**members)
     answer = caught.value.response
     assert answer["Error"]["Code"] == "NotImplementedException"
-    assert "is not served by Pilotlight, Lambda is" in answer["Error"]["Message"]
+    assert "is not served by Pilotlight, Lambda, " in answer["Error"]["Message"]
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert answer["ResponseMetadata"]["RetryAttempts"] == 0
 

@@ -10,7 +10,7 @@ import pytest
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
 from pilotlight_gateway.event_sources.giving_up import GivingUp
-from pilotlight_gateway.event_sources.queue_poller import RECORDS, Message
+from pilotlight_gateway.event_sources.queue import RECORDS, Message
 from pilotlight_gateway.events.attempt import NotRun, Ran
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.metrics import Metrics

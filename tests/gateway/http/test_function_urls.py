@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from pilotlight.resources import Function, FunctionUrl, Key
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import Response, fetch
 
@@ -52,7 +53,7 @@ def handler(event, context):
 def host(platform: GatewayHarness) -> str:
     """The host of a function URL that anybody may call."""
     platform.create("weburl", SOURCE, Timeout=10)
-    config = platform.client().create_function_url_config(FunctionName="weburl", AuthType="NONE")
+    config = platform.open_url("weburl")
     name = urlsplit(config["FunctionUrl"]).hostname
     assert name is not None
     _served(platform, name)
@@ -239,7 +240,7 @@ def test_the_address_says_https_where_tls_ends_before_the_gateway(
 
 def test_a_throttle_is_429(platform: GatewayHarness, named: str) -> None:
     client = platform.client()
-    config = client.create_function_url_config(FunctionName=named, AuthType="NONE")
+    config = platform.open_url(named)
     host = urlsplit(config["FunctionUrl"]).hostname or ""
     _served(platform, host)
     client.put_function_concurrency(FunctionName=named, ReservedConcurrentExecutions=0)
@@ -275,13 +276,79 @@ def _signed(url: str, key: str, service: str = "lambda") -> dict[str, str]:
     return dict(request.headers.items())
 
 
+def test_without_credentials_only_who_the_policy_allows_may_call(
+    platform: GatewayHarness, named: str
+) -> None:
+    """Both actions are needed, and a statement that denies goes before all that allow."""
+    client = platform.client()
+    config = client.create_function_url_config(FunctionName=named, AuthType="NONE")
+    host = urlsplit(config["FunctionUrl"]).hostname or ""
+    _served(platform, host)
+    refused = fetch(platform.port, "/", host=host)
+    assert refused.status == 403
+    assert "urls-auth.html" in refused.json()["Message"]
+    of = {"FunctionName": named, "Principal": "*"}
+    client.add_permission(
+        **of, StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
+    )
+    assert fetch(platform.port, "/", host=host).status == 403
+    client.add_permission(
+        **of, StatementId="invoke", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True
+    )
+    _until(platform, host, 200)
+    arn = client.get_function(FunctionName=named)["Configuration"]["FunctionArn"]
+    policy = json.loads(client.get_policy(FunctionName=named)["Policy"])
+    policy["Statement"].append(
+        {
+            "Sid": "nobody-from-here",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "lambda:*",
+            "Resource": arn,
+            "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+        }
+    )
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
+    _until(platform, host, 403)
+
+
+def test_an_address_that_a_manifest_opens_is_open(platform: GatewayHarness, named: str) -> None:
+    """Who applies it decides, without a statement that says so again."""
+    key = Key("default", named)
+    found = platform.call(platform.resources.get(Function, key))
+    spec = found.spec.model_copy(update={"url": FunctionUrl(auth_type="NONE")})
+    platform.call(platform.cache.resources.replace(found.model_copy(update={"spec": spec})))
+    url = platform.client().get_function_url_config(FunctionName=named)["FunctionUrl"]
+    _until(platform, urlsplit(url).hostname or "", 200)
+
+
+def test_another_account_calls_with_iam_where_the_policy_allows(
+    platform: GatewayHarness, named: str
+) -> None:
+    client = platform.client()
+    config = client.create_function_url_config(FunctionName=named, AuthType="AWS_IAM")
+    host = urlsplit(config["FunctionUrl"]).netloc
+    _served(platform, host)
+    signed = _signed(config["FunctionUrl"], "111122223333")
+    assert fetch(platform.port, "/", host=host, headers=signed).status == 403
+    for action in ("InvokeFunctionUrl", "InvokeFunction"):
+        client.add_permission(
+            FunctionName=named,
+            StatementId=action,
+            Action=f"lambda:{action}",
+            Principal="111122223333",
+        )
+    deadline = time.monotonic() + 10
+    while fetch(platform.port, "/", host=host, headers=signed).status != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_an_alias_has_an_address_of_its_own(platform: GatewayHarness, named: str) -> None:
     client = platform.client()
     version = client.publish_version(FunctionName=named)["Version"]
     client.create_alias(FunctionName=named, Name="prod", FunctionVersion=version)
-    config = client.create_function_url_config(
-        FunctionName=named, Qualifier="prod", AuthType="NONE"
-    )
+    config = platform.open_url(named, Qualifier="prod")
     assert config["FunctionArn"].endswith(f":{named}:prod")
     host = urlsplit(config["FunctionUrl"]).hostname or ""
     _served(platform, host)

@@ -50,6 +50,7 @@ ON CONFLICT (sha256, tag) DO UPDATE SET compiled = excluded.compiled
 """
 _NOTE_OWNER = "INSERT INTO artifact_owners VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _BELONGS = "SELECT 1 FROM artifact_owners WHERE sha256 = $1 AND namespace IN ($2, '*')"
+_INCARNATION = "SELECT pg_postmaster_start_time()::text || ' ' || 'artifacts'::regclass::oid"
 _COLLECT = """
 DELETE FROM artifacts
 WHERE sha256 <> ALL ($1::text[]) AND used_at < now() - make_interval(secs => $2)
@@ -136,6 +137,12 @@ class PostgresArtifacts:
                 await connection.execute(_NOTE_COMPILED, sha256, tag, compiled)
             except asyncpg.ForeignKeyViolationError as error:
                 raise NotFoundError(f"no artifact {sha256}, or none {compiled}") from error
+
+    async def incarnation(self) -> str:
+        """Say which server, and which of its tables, this is."""
+        async with self._database.connection() as connection:
+            incarnation: str = await connection.fetchval(_INCARNATION)
+        return incarnation
 
     async def collect(self, referenced: Collection[str], *, unused_seconds: float) -> int:
         """Delete what nobody refers to and nobody wrote or read for that long; give how many."""

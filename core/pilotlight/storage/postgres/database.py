@@ -1,7 +1,8 @@
 """The connection to PostgreSQL that the stores of a cluster share, and the version of their schema.
 
 Nothing connects before it is needed and a lost connection is replaced, so that operator and
-gateway start, and stay up, while the database is away. `artifacts` and `logs`
+gateway start, and stay up, while the database is away. One that comes back without its tables gets
+them again; where it has become a standby, the one that leads is looked for. `artifacts` and `logs`
 hold the statements.
 """
 
@@ -92,15 +93,25 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self._url = url
         self._pool: asyncpg.Pool | None = None
+        self._prepared = False
         self._opening = asyncio.Lock()
+        self.losses = 0
+        """How often tables were missing; who made some makes them again where this has changed."""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Lend a connection; raises UnavailableError where the database is away or fails."""
         try:
-            pool = self._pool or await self._open()
+            pool = self._pool if self._pool and self._prepared else await self._open()
             async with pool.acquire(timeout=CONNECT_SECONDS) as connection:
                 yield connection
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError) as error:
+            self._prepared, self.losses = False, self.losses + 1
+            raise UnavailableError(f"PostgreSQL has lost its tables: {error}") from error
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            if self._pool is not None:
+                await self._pool.expire_connections()
+            raise UnavailableError(f"PostgreSQL is a standby: {error}") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             said = str(error) or type(error).__name__
             raise UnavailableError(f"PostgreSQL does not answer: {said}") from error
@@ -119,7 +130,7 @@ class PostgresDatabase:
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
-                pool = await asyncpg.create_pool(
+                self._pool = await asyncpg.create_pool(
                     self._url,
                     min_size=0,
                     max_size=CONNECTIONS,
@@ -127,12 +138,9 @@ class PostgresDatabase:
                     command_timeout=COMMAND_SECONDS,
                     connection_class=_Connection,
                 )
-                try:
-                    await _prepare_schema(pool)
-                except BaseException:
-                    await pool.close()
-                    raise
-                self._pool = pool
+            if not self._prepared:
+                await _prepare_schema(self._pool)
+                self._prepared = True
             return self._pool
 
 

@@ -12,15 +12,15 @@ import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pilotlight.storage.interfaces import LogLine
+import asyncpg
+
+from pilotlight.storage.interfaces import LogLine, LogStream
 from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
 from .database import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import asyncpg
 
     from pilotlight.storage.interfaces import LogQuery
 
@@ -42,11 +42,16 @@ SELECT $1, * FROM unnest($2::float8[], $3::text[], $4::text[], $5::text[], $6::t
 """
 _WANTED = """
 SELECT id, time, namespace, function, stream, request_id, message FROM log_lines
-WHERE namespace = $1 AND function = $2 AND time >= $3 AND id > $4
-AND ($5::text IS NULL OR request_id = $5)
+WHERE namespace = $1 AND function = $2 AND time >= $3 AND time < $4 AND id > $5 AND id < $6
+AND ($7::text IS NULL OR request_id = $7) AND ($8::text IS NULL OR stream = $8)
 """
-_FIRST = f"{_WANTED} ORDER BY id LIMIT $6"
-_LAST = f"{_WANTED} ORDER BY id DESC LIMIT $6"
+_FIRST = f"{_WANTED} ORDER BY id LIMIT $9"
+_LAST = f"{_WANTED} ORDER BY id DESC LIMIT $9"
+_STREAMS = """
+SELECT stream AS name, min(time) AS first_time, max(time) AS last_time
+FROM log_lines WHERE namespace = $1 AND function = $2 GROUP BY stream ORDER BY stream
+"""
+_DELETE_OLD = "DELETE FROM log_lines WHERE namespace = $1 AND function = $2 AND time < $3"
 _DAYS = """
 SELECT child.relname AS name, pg_total_relation_size(child.oid) AS size
 FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
@@ -99,25 +104,45 @@ class PostgresLogs:
             if self._made != today or self._is_due:
                 await self._trim(connection, today)
                 self._made, self._untrimmed, self._untrimmed_bytes = today, 0, 0
-            await connection.execute(_APPEND, today, *_columns(lines))
+            try:
+                await connection.execute(_APPEND, today, *_columns(lines))
+            except asyncpg.CheckViolationError:  # the day's partition went with its database
+                self._made = None
+                raise
         self._untrimmed += len(lines)
         self._untrimmed_bytes += sum(len(line.message) + LINE_BYTES for line in lines)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
-        statement = _FIRST if query.after_id else _LAST
+        """Return the last `limit` lines of a query, or the first ones, by id."""
+        first = query.first or bool(query.after_id)
+        statement = _FIRST if first else _LAST
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 statement,
                 query.namespace,
                 query.function,
                 query.since,
+                query.until,
                 query.after_id,
+                query.before_id,
                 query.request_id,
+                query.stream,
                 query.limit,
             )
         lines = [LogLine(**row) for row in rows]
-        return lines if query.after_id else lines[::-1]
+        return lines if first else lines[::-1]
+
+    async def streams(self, namespace: str, function: str) -> list[LogStream]:
+        """Return the streams of a function, by name."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_STREAMS, namespace, function)
+        return [LogStream(**row) for row in rows]
+
+    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+        """Delete a function's lines from before a time; returns how many."""
+        async with self._database.connection() as connection:
+            done = await connection.execute(_DELETE_OLD, namespace, function, until)
+        return int(done.removeprefix("DELETE "))
 
     async def _trim(self, connection: asyncpg.Connection, today: date) -> None:
         """Make today's partition and keep to the bounds."""

@@ -7,12 +7,13 @@ everything that waits, so that a flood costs few transactions.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pilotlight.storage.interfaces import LogLine, LogQuery
+from pilotlight.storage.interfaces import LogLine, LogQuery, LogStream
 from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
 
 from .database import SqliteDatabase
@@ -39,8 +40,9 @@ CREATE INDEX IF NOT EXISTS lines_by_time ON lines (time);
 """
 _WANTED = """
 SELECT time, namespace, function, stream, request_id, message, id FROM lines
-WHERE namespace = :namespace AND function = :function AND id > :after_id AND time >= :since
-AND (:request_id IS NULL OR request_id = :request_id)
+WHERE namespace = :namespace AND function = :function AND id > :after_id AND id < :before_id
+AND time >= :since AND time < :until
+AND (:request_id IS NULL OR request_id = :request_id) AND (:stream IS NULL OR stream = :stream)
 """
 _INSERT = """
 INSERT INTO lines (time, namespace, function, stream, request_id, message)
@@ -58,6 +60,11 @@ SELECT max(id), count(*), sum(bytes - {LINE_BYTES}) FROM (
 ) WHERE kept > :share
 """  # noqa: S608  own text
 _DELETE = f"DELETE {_MINE} AND id <= :last"
+_DELETE_OLD = "DELETE FROM lines WHERE namespace = ? AND function = ? AND time < ? RETURNING id"
+_STREAMS = """
+SELECT stream, min(time), max(time) FROM lines
+WHERE namespace = ? AND function = ? GROUP BY stream ORDER BY stream
+"""
 _TRIM_EVERY = 1000
 """Lines between two looks at the bounds."""
 _LOOKS = 16
@@ -96,8 +103,18 @@ class SqliteLogs:
                 await self._trim(batch)
 
     async def query(self, query: LogQuery) -> list[LogLine]:
-        """Return the last `limit` lines of a query, or the first ones after `after_id`."""
+        """Return the last `limit` lines of a query, or the first ones, by id."""
         return await self._database.run(partial(_select, query))
+
+    async def streams(self, namespace: str, function: str) -> list[LogStream]:
+        """Return the streams of a function, by name."""
+        rows = await self._database.run(partial(_fetch, _STREAMS, (namespace, function)))
+        return [LogStream(*row) for row in rows]
+
+    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+        """Delete a function's lines from before a time; returns how many."""
+        of = (namespace, function, until)
+        return len(await self._database.run(partial(_fetch, _DELETE_OLD, of)))
 
     def close(self) -> None:
         """Finish what has begun and close the file."""
@@ -124,17 +141,14 @@ def _insert(lines: Sequence[LogLine], connection: sqlite3.Connection) -> None:
 
 
 def _select(query: LogQuery, connection: sqlite3.Connection) -> list[LogLine]:
-    parameters = {
-        "namespace": query.namespace,
-        "function": query.function,
-        "after_id": query.after_id,
-        "since": query.since,
-        "request_id": query.request_id,
-        "limit": query.limit,
-    }
-    if query.after_id:
+    parameters = dataclasses.asdict(query)
+    if query.first or query.after_id:
         return [LogLine(*row) for row in connection.execute(_FIRST, parameters)]
     return [LogLine(*row) for row in connection.execute(_LAST, parameters)][::-1]
+
+
+def _fetch(statement: str, values: tuple[object, ...], connection: sqlite3.Connection) -> list[Any]:
+    return connection.execute(statement, values).fetchall()
 
 
 def _make_room(now: float, max_age: float, max_bytes: int, connection: sqlite3.Connection) -> None:

@@ -42,7 +42,7 @@ _LOGGING = {
     "LogGroup": "group",
 }
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
-    "CapacityProviderConfig": None, "CodeSigningConfigArn": None,
+    "CapacityProviderConfig": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "Layers": None, "PublishTo": None, "TenancyConfig": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,

@@ -14,6 +14,7 @@ from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
+from .code_signing import check_signature
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -33,6 +34,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     """Give a function other code; `DryRun` only checks."""
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
+    check_signature(services, function.metadata.namespace, function.spec.code_signing_config)
     sha256, size = await keep_code(services, call.input, call.caller, dry_run=dry_run)
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)

@@ -63,7 +63,7 @@ async def create_function_url_config(services: Services, call: Call) -> Reply:
             f"Failed to create function url config for [functionArn = {arn}]. Error message:  "
             "FunctionUrlConfig exists for this Lambda function"
         )
-    url, at = parse_as(FunctionUrl, _given(call.input)), _now()
+    url, at = parse_as(FunctionUrl, _given(call.input) | {"needsPolicy": True}), _now()
     noted = {CREATED: at, MODIFIED: at}
     holder = await write_field(services.resources, holder, "url", url, annotations=noted)
     return json_reply(_document(services, call, function, holder), 201)

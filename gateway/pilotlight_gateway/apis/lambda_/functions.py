@@ -20,6 +20,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
 
 from . import environment_secret
+from .code_signing import check_signature, config_id
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -57,8 +58,11 @@ async def create_function(services: Services, call: Call) -> Reply:
     # The spec is checked before anything is kept, with an address that every spec could have.
     parse_spec(_spec(reference, given, "0" * 64))
     environment_secret.check(given)
+    signing = config_id(services, call, given.get("CodeSigningConfigArn"))
+    check_signature(services, reference.namespace, signing)
     sha256, size = await keep_code(services, given["Code"], call.caller)
-    function = with_code_size(await _write(services, reference, given, sha256), size)
+    function = await _write(services, reference, given, sha256, signing)
+    function = with_code_size(function, size)
     if given.get("Publish"):
         return json_reply(await publish_when_settled(services, call, function), 201)
     return json_reply(await configuration(services, call, function), 201)
@@ -118,10 +122,14 @@ async def delete_function(services: Services, call: Call) -> Reply:
 
 
 async def _write(
-    services: Services, reference: Reference, given: dict[str, Any], sha256: str
+    services: Services,
+    reference: Reference,
+    given: dict[str, Any],
+    sha256: str,
+    signing: str | None,
 ) -> Function:
     key = Key(reference.namespace, object_name(reference.name))
-    spec = _spec(reference, given, sha256)
+    spec = _spec(reference, given, sha256) | ({"codeSigningConfig": signing} if signing else {})
     # A Secret without its function is found by its label and dropped; the reverse would not start.
     spec |= await environment_secret.keep(services.resources, key, given)
     function = Function(

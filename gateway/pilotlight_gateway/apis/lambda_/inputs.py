@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pilotlight import resources
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_model
+from pilotlight_gateway.apis.validation import validate
 from pilotlight_gateway.errors import (
     InvalidParameterValueError,
     SerializationError,
     ValidationError,
 )
 from pilotlight_gateway.exchange import parse_json, refuse_repeated
-
-from .validation import validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +59,7 @@ def assemble(
         elif (value := place.get(sent_as)) is not None:
             typed = place is not document
             given[name] = _typed(model, target["shape"], name, value) if typed else value
-    validate(model, shape, given)
+    validate(model.shapes, shape, given)
     return given
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
-__all__ = ["find", "find_target_of", "find_unqualified", "reference_of"]
+__all__ = ["find", "find_named", "find_target_of", "find_unqualified", "reference_of"]
 
 
 async def find(services: Services, call: Call) -> Function:
@@ -31,7 +31,11 @@ async def find(services: Services, call: Call) -> Function:
 
 async def find_unqualified(services: Services, call: Call) -> Function:
     """Read the function that a request names, whatever its qualifier names of it."""
-    reference = reference_of(services, call)
+    return await find_named(services, reference_of(services, call))
+
+
+async def find_named(services: Services, reference: Reference) -> Function:
+    """Read the function of a reference from the store; raises ResourceNotFoundException."""
     key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
         return await services.resources.get(Function, key)

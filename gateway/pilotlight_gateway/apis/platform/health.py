@@ -29,5 +29,5 @@ async def get_ready(services: Services, call: Call) -> Reply:
 async def get_metrics(services: Services, call: Call) -> Reply:
     """Return the metrics as Prometheus reads them."""
     del call  # anybody may ask
-    services.measure()
+    await services.measure()
     return Reply(200, services.metrics.render(), content_type="text/plain; version=0.0.4")

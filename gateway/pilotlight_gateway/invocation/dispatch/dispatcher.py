@@ -69,7 +69,7 @@ class Dispatcher:
         self._ranking = GreedyDual()
         self._idling = Idling(KeepAliveSpec(), RULES[keep_alive])
         self._most_claims = most_claims
-        self._answers = ByteBudget(MOST_BYTES)
+        self.answers = ByteBudget(MOST_BYTES)
         self._sink = sink
         self._cold_starts = cold_starts
         self._readers: dict[Environment, EventReader] = {}
@@ -246,7 +246,7 @@ class Dispatcher:
             self._give_back(queue, environment)
         else:
             ended = partial(self._answered, queue, environment)
-            buffer = AnswerBuffer(answer.body, answer.length, self._answers, ended)
+            buffer = AnswerBuffer(answer.body, answer.length, self.answers, ended)
             answer.body, answer.release = buffer, buffer.close
         return answer
 

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -18,7 +18,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight.storage import LogLine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from pilotlight.storage import LogStore
 
@@ -33,6 +33,15 @@ _LINE_BYTES = 256
 """What a line takes beside its text."""
 
 log = structlog.get_logger()
+
+
+class Subscriptions(Protocol):
+    """Delivers lines to functions (`pilotlight_gateway.logs.subscriptions`)."""
+
+    async def deliver(self, lines: Sequence[LogLine]) -> None:
+        """Have subscribers get what they want of these lines."""
+        ...
+
 
 _Function = tuple[str, str]
 """Namespace and name."""
@@ -54,6 +63,8 @@ class LogSink:
     def __init__(self, store: LogStore, clock: Callable[[], float] = time.time) -> None:
         self.dropped = 0
         """Lines, of all functions."""
+        self.subscriptions: Subscriptions | None = None
+        """Who gets lines once they are stored."""
         self._store = store
         self._clock = clock
         self._lines: list[LogLine] = []
@@ -101,6 +112,9 @@ class LogSink:
         except PilotlightError as error:
             log.warning("log lines dropped", count=len(lines), error=str(error))
             self._lose(lines[: len(lines) - len(missing)], missing)  # told with what comes next
+            return
+        if self.subscriptions is not None:
+            await self.subscriptions.deliver(lines)
 
     def _told(self, missing: dict[_Function, _Missing]) -> Iterable[LogLine]:
         for (namespace, function), one in missing.items():

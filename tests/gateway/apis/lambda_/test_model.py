@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_gateway.apis.lambda_ import unsupported
+from pilotlight_gateway.apis import unsupported
 from pilotlight_gateway.apis.lambda_.model import load_model
 from pilotlight_gateway.apis.lambda_.service import Lambda
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
-from pilotlight_gateway.apis.lambda_.validation import validate
 from pilotlight_gateway.apis.service import Request
+from pilotlight_gateway.apis.validation import validate
 from pilotlight_gateway.errors import (
     NotSupportedError,
     SerializationError,
@@ -50,7 +50,7 @@ def test_every_operation_is_found_by_its_own_path(name: str) -> None:
 def test_several_failures_are_counted() -> None:
     with pytest.raises(ValidationError, match=r"^2 validation errors detected: Value 'null' at"):
         validate(
-            load_model(),
+            load_model().shapes,
             "CreateFunctionRequest",
             {"FunctionName": "a", "Timeout": 0, "Role": "arn:aws:iam::123456789012:role/x"},
         )
@@ -59,7 +59,7 @@ def test_several_failures_are_counted() -> None:
 @pytest.mark.parametrize("weight", [-0.5, 1.5])
 def test_a_share_outside_its_bounds_is_a_failure(weight: float) -> None:
     with pytest.raises(ValidationError, match="Member must have value"):
-        validate(load_model(), "AliasRoutingConfiguration", {
+        validate(load_model().shapes, "AliasRoutingConfiguration", {
             "AdditionalVersionWeights": {"2": weight}
         })  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_a_share_outside_its_bounds_is_a_failure(weight: float) -> None:
 def test_a_wrong_json_type_is_a_serialization_error() -> None:
     with pytest.raises(SerializationError, match="timeout: integer expected, str '3' came"):
         validate(
-            load_model(),
+            load_model().shapes,
             "UpdateFunctionConfigurationRequest",
             {
                 "FunctionName": "a",
@@ -85,7 +85,7 @@ JSON = st.recursive(
 @given(st.sampled_from(sorted(load_model().shapes["CreateFunctionRequest"]["members"])), JSON)
 def test_no_input_breaks_the_validator(member: str, value: object) -> None:
     with contextlib.suppress(ValidationError, SerializationError):
-        validate(load_model(), "CreateFunctionRequest", {member: value})
+        validate(load_model().shapes, "CreateFunctionRequest", {member: value})
 
 
 def test_the_unsupported_page_is_current() -> None:

@@ -1,23 +1,22 @@
-"""Checks an input against the API's model and says what is wrong in Lambda's words.
+"""Checks an input against an API's model and says what is wrong in AWS's words.
 
 Constraint failures are `ValidationException`s that count themselves; a body of the wrong JSON type
-is a `SerializationException`. Rules of the service itself are in the operations.
+is a `SerializationException`. Rules of a service itself are in its operations.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pilotlight_gateway.errors import SerializationError, ValidationError
-
-if TYPE_CHECKING:
-    from .model import Model
 
 __all__ = ["validate"]
 
 Shape = Mapping[str, Any]
+Shapes = Mapping[str, Shape]
+"""An API's shapes by name, condensed from botocore's model."""
 
 ON_DEMAND_LIMITS = {"MemorySize": 10_240, "Timeout": 900}
 """The model's limits are those of managed instances; functions on demand have lower ones."""
@@ -27,38 +26,38 @@ SERVICE_CHECKED = frozenset({"Runtime"})
 """Shapes whose enum the service checks itself, with an error of its own."""
 
 
-def validate(model: Model, shape: str, value: Mapping[str, Any]) -> None:
+def validate(shapes: Shapes, shape: str, value: Mapping[str, Any]) -> None:
     """Raise ValidationError or SerializationError unless the value fits the shape."""
-    failures = list(_check(model, shape, value, ""))
+    failures = list(_check(shapes, shape, value, ""))
     if failures:
         count = len(failures)
         noun = "error" if count == 1 else "errors"
         raise ValidationError(f"{count} validation {noun} detected: {'; '.join(failures)}")
 
 
-def _check(model: Model, name: str, value: object, path: str) -> Iterator[str]:
-    shape = model.shapes[name]
+def _check(shapes: Shapes, name: str, value: object, path: str) -> Iterator[str]:
+    shape = shapes[name]
     _check_type(shape, value, path)
     yield from _constraints(name, shape, value, path)
     match shape["type"]:
         case "structure":
-            yield from _members(model, shape, value, path)
+            yield from _members(shapes, shape, value, path)
         case "list":
             for number, item in enumerate(value, 1):  # type: ignore[arg-type, var-annotated]  # _check_type
-                yield from _check(model, shape["member"], item, f"{path}.{number}.member")
+                yield from _check(shapes, shape["member"], item, f"{path}.{number}.member")
         case "map":
             for key, item in value.items():  # type: ignore[attr-defined]  # _check_type
-                yield from _check(model, shape["key"], key, f"{path}.key")
-                yield from _check(model, shape["value"], item, f"{path}.{key}")
+                yield from _check(shapes, shape["key"], key, f"{path}.key")
+                yield from _check(shapes, shape["value"], item, f"{path}.{key}")
 
 
-def _members(model: Model, shape: Shape, value: Any, path: str) -> Iterator[str]:
+def _members(shapes: Shapes, shape: Shape, value: Any, path: str) -> Iterator[str]:
     for required in shape.get("required", ()):
         if value.get(required) is None:
             yield _failure(None, _join(path, required), "Member must not be null")
     for name, target in shape.get("members", {}).items():
         if value.get(name) is not None:
-            yield from _check(model, target["shape"], value[name], _join(path, name))
+            yield from _check(shapes, target["shape"], value[name], _join(path, name))
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
