@@ -68,3 +68,11 @@ async def test_its_test_is_no_event() -> None:
 )  # fmt: skip
 async def test_a_record_without_bucket_or_key_is_refused(stored: Any) -> None:
     assert (await refused("s3", {"Records": [{"s3": stored}]})).status == 400
+
+
+async def test_half_of_a_surrogate_pair_is_no_crash() -> None:
+    """JSON can say one, UTF-8 cannot."""
+    document = deepcopy(CREATED)
+    document["Records"][0]["s3"]["object"]["key"] = "\ud800"
+    (one,) = await pushed("s3", document)
+    assert one.event["Records"][0]["s3"]["object"]["key"] == "%3F"

@@ -64,7 +64,7 @@ def _bucket(stored: dict[str, Any]) -> dict[str, Any]:
 def _object(stored: dict[str, Any]) -> dict[str, Any]:
     told = {name: one for name, one in _member(stored, "object", "key").items() if one is not None}
     if stored.get("configurationId") == _VERSITYGW:
-        told["key"] = quote_plus(told["key"], safe="/")
+        told["key"] = quote_plus(told["key"], safe="/", errors="replace")
     if isinstance(told.get("eTag"), str):
         told["eTag"] = told["eTag"].strip('"')
     return told
