@@ -139,7 +139,7 @@ async def ready_after(
     link = FrameLink(heard)
     output = os.open(os.devnull, os.O_WRONLY)
     fd = link.runtime_socket.fileno()
-    command = (*managed_python.command(places.python), str(fd), str(places.layers_root))
+    command = (*managed_python.command(places.interpreter), str(fd), str(places.layers_root))
     begun = time.perf_counter()
     pid = spawner.spawn(command, variables, places.task_root, (output, fd))
     await heard.future
@@ -162,7 +162,7 @@ def is_forked(pid: int) -> bool:
 class Agent:
     """A generic agent with a zygote, and requests to it."""
 
-    def __init__(self, folder: Path, python: Path) -> None:
+    def __init__(self, folder: Path, python: Path, checkout: Path) -> None:
         self.folder = folder
         digest = hashlib.sha256(TOKEN.encode()).hexdigest()
         self.process = subprocess.Popen(
@@ -179,6 +179,7 @@ class Agent:
                 *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
                 *("--layers-root", str(folder / "opt"), "--runtime", "python3.13"),
             ],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, packages(checkout)))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -206,6 +207,16 @@ class Agent:
         identity: str = json.loads(body)["environments"][0]["id"]
         return identity
 
+    def start_environments(self, count: int) -> list[str]:
+        """Start so many more; gives the ids of those that are new."""
+        known = {
+            each["id"] for each in json.loads(self.request("GET", "/v1/status")[1])["environments"]
+        }
+        status, body = self.request("POST", "/v1/environments", {"count": count})
+        assert status == 200, body  # noqa: PLR2004 -- a status of HTTP
+        found: list[str] = [each["id"] for each in json.loads(body)["environments"]]
+        return [identity for identity in found if identity not in known]
+
     def invoke(self, environment: str) -> None:
         """Invoke the function once."""
         headers = {
@@ -218,13 +229,19 @@ class Agent:
         assert (status, json.loads(body)) == (200, {"key": "value"})
 
 
+def packages(checkout: Path) -> tuple[Path, ...]:
+    """Return where a checkout has what runs in a pod."""
+    images = checkout / "runtime-images"
+    return images / "agent", images / "python", checkout / "wire"
+
+
 @contextmanager
-def agent(python: Path) -> Iterator[Agent]:
+def agent(python: Path, checkout: Path = ROOT) -> Iterator[Agent]:
     """Run an agent that is ready, with a package beside it."""
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(Path(folder, "package.zip"), "w") as package:
             package.writestr("function.py", NOOP)
-        started = Agent(Path(folder), python)
+        started = Agent(Path(folder), python, checkout)
         try:
             yield started
         finally:

@@ -9,7 +9,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["FunctionReference", "function_arn", "parse_function_reference"]
+__all__ = [
+    "FunctionReference",
+    "LayerReference",
+    "function_arn",
+    "layer_version_arn",
+    "parse_function_reference",
+    "parse_layer_version_arn",
+]
 
 _REFERENCE = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:)?"
@@ -51,3 +58,32 @@ def function_arn(region: str, account: str, name: str, qualifier: str | None = N
     """Build the ARN of a function, qualified if a qualifier is given."""
     arn = f"arn:aws:lambda:{region}:{account}:function:{name}"
     return f"{arn}:{qualifier}" if qualifier else arn
+
+
+_LAYER_VERSION = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:(?P<region>[a-z0-9-]+):(?P<account>\d{12}):layer:"
+    r"(?P<name>[a-zA-Z0-9-_]{1,140}):(?P<version>[1-9]\d{0,8})"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerReference:
+    """What the ARN of a layer's version said."""
+
+    region: str
+    account: str
+    name: str
+    version: int
+
+
+def parse_layer_version_arn(arn: str) -> LayerReference | None:
+    """Parse the ARN of a layer's version; None where it is none."""
+    match = _LAYER_VERSION.fullmatch(arn)
+    if match is None:
+        return None
+    return LayerReference(match["region"], match["account"], match["name"], int(match["version"]))
+
+
+def layer_version_arn(region: str, account: str, name: str, version: int) -> str:
+    """Build the ARN of a layer's version."""
+    return f"arn:aws:lambda:{region}:{account}:layer:{name}:{version}"

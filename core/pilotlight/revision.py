@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,12 +19,18 @@ __all__ = ["digest_environment", "revision_of", "revision_of_version"]
 
 def revision_of(configuration: Configuration) -> str:
     """Return the revision of a configuration: 16 hex digits, the same on every machine."""
-    return _digest(configuration.to_json())[:16]
+    return _digest(_said(configuration))[:16]
 
 
 def revision_of_version(configuration: Configuration, number: int) -> str:
     """Return the revision of a version: an environment is told its version, so none is shared."""
-    return _digest({"version": number, "configuration": configuration.to_json()})[:16]
+    return _digest({"version": number, "configuration": _said(configuration)})[:16]
+
+
+def _said(configuration: Configuration) -> dict[str, Any]:
+    """Return what is hashed: nothing of fields that came later, where they say nothing."""
+    said = configuration.to_json()
+    return said if said.get("layers") else {key: said[key] for key in said if key != "layers"}
 
 
 def digest_environment(variables: Mapping[str, str]) -> str:

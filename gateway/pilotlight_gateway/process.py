@@ -22,6 +22,7 @@ from pilotlight.resources import (
     Function,
     FunctionAlias,
     FunctionVersion,
+    LayerVersion,
     LogGroup,
     Namespace,
     Route,
@@ -73,6 +74,7 @@ async def run(settings: GatewaySettings) -> None:
         EventSourceMapping,
         LogGroup,
         CodeSigningConfig,
+        LayerVersion,
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))

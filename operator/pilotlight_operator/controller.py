@@ -26,6 +26,7 @@ from pilotlight.resources import (
     Function,
     FunctionAlias,
     FunctionVersion,
+    LayerVersion,
     Namespace,
     Route,
     Runtime,
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["WATCHED", "Controller", "ControllerSettings", "ForeignAutoscaler"]
 
 WATCHED: tuple[type[Resource], ...] = (
-    Runtime, Secret, Function, FunctionVersion, FunctionAlias, Route,
+    Runtime, Secret, LayerVersion, Function, FunctionVersion, FunctionAlias, Route,
 )  # fmt: skip
 """What kopf watches. It would watch all namespaces or none; those of accounts the store does."""
 TOLD: tuple[type[Resource], ...] = (Function, FunctionVersion, FunctionAlias, Route)

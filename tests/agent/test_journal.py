@@ -1,5 +1,6 @@
 """The journal: in order, bounded, and honest about what is missing."""
 
+import asyncio
 import json
 
 import pytest
@@ -127,3 +128,32 @@ async def test_a_closed_cursor_hears_nothing() -> None:
     Source(journal, "e", "s").tell_state("idle")
     journal.flush()
     assert reader.data == b""
+
+
+@pytest.mark.looptime
+async def test_lines_wait_a_little_and_states_do_not() -> None:
+    """Many agents wake up less often for lines; what a gateway acts on goes out at once."""
+    journal = Journal()
+    reader = Reader(journal)
+    source = Source(journal, "e", "s")
+    source.tell_line("log", "", "first")
+    await asyncio.sleep(0.049)
+    assert reader.data == b""
+    await asyncio.sleep(0.002)
+    assert [event["line"] for event in reader.events] == ["first"]
+    source.tell_line("log", "", "second")
+    source.tell_state("idle")
+    await asyncio.sleep(0.006)
+    assert [event["type"] for event in reader.events] == ["log", "log", "state"]
+
+
+@pytest.mark.looptime
+async def test_a_flood_of_lines_does_not_wait() -> None:
+    """Lines that wait are in memory, so few may."""
+    journal = Journal()
+    reader = Reader(journal)
+    source = Source(journal, "e", "s")
+    for number in range(100):
+        source.tell_line("log", "", str(number))
+    await asyncio.sleep(0.001)
+    assert len(reader.events) == 100

@@ -9,6 +9,7 @@ Of entries for one place the last one counts. Symbolic links are kept, wherever 
 nothing is ever written through one: they are made last, and no entry is below one.
 """
 
+import io
 import os
 import shutil
 import stat
@@ -30,6 +31,7 @@ __all__ = [
     "check_entries",
     "is_link",
     "unpack",
+    "unpacked_size",
 ]
 
 PACKED_LIMIT = 52_428_800
@@ -60,6 +62,12 @@ def check_entries(archive: Path | IO[bytes]) -> None:
     """Check all that can be told without unpacking; ArchiveError if the package is refused."""
     with _open(archive) as package:
         _check_entries(package)
+
+
+def unpacked_size(archive: bytes) -> int:
+    """Return the bytes of a checked package's files."""
+    with _open(io.BytesIO(archive)) as package:
+        return sum(entry.file_size for entry in package.infolist())
 
 
 def is_link(entry: zipfile.ZipInfo) -> bool:

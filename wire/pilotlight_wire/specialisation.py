@@ -66,6 +66,8 @@ class Specialisation(Message):
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
     code: CodeSource
+    layers: list[CodeSource] = field(default_factory=list)
+    """In the order in which they are laid over each other."""
     environments: int = 1
 
     def __post_init__(self) -> None:

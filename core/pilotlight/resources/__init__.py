@@ -13,6 +13,7 @@ from .alias import (
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
+from .configuration import Configuration, Layer, Logging
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -26,15 +27,14 @@ from .function import (
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
     Code,
-    Configuration,
     Function,
     FunctionSpec,
     FunctionStatus,
-    Logging,
     PinnedPackage,
     S3Object,
     SecretReference,
 )
+from .layer_version import LAYER_VERSIONS_BY_LAYER, LayerVersion, LayerVersionSpec
 from .log_group import (
     LOG_GROUPS_BY_NAMESPACE,
     RETENTION_DAYS,
@@ -92,6 +92,7 @@ __all__ = [
     "FUNCTIONS_BY_SECRET",
     "GROUP",
     "LATEST",
+    "LAYER_VERSIONS_BY_LAYER",
     "LOG_GROUPS_BY_NAMESPACE",
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
@@ -130,6 +131,9 @@ __all__ = [
     "Index",
     "JwtAuth",
     "Key",
+    "Layer",
+    "LayerVersion",
+    "LayerVersionSpec",
     "LogGroup",
     "LogGroupSpec",
     "Logging",

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
+from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
     AGE,
@@ -35,18 +36,15 @@ __all__ = [
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "Code",
-    "Configuration",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
-    "Logging",
     "PinnedPackage",
     "S3Object",
     "SecretReference",
 ]
 
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 MOST_TAGS = 50
 CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
@@ -115,63 +113,6 @@ class SecretReference(Model):
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
 
 
-class Logging(Model):
-    """How the function logs (AWS Lambda Developer Guide, "Configuring log formats")."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "self.format == 'JSON' || (!has(self.applicationLevel) && !has(self.systemLevel))",
-                "log levels are only supported with format JSON",
-            ),
-        )
-    )
-
-    format: Literal["Text", "JSON"] = Field(default="Text", description="Shape of log lines.")
-    application_level: Literal["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"] | None = Field(
-        default=None, description="Least level of the function's own lines; JSON only."
-    )
-    system_level: Literal["DEBUG", "INFO", "WARN"] | None = Field(
-        default=None, description="Least level of the platform's lines; JSON only."
-    )
-    group: str | None = Field(
-        default=None,
-        pattern=r"^[.\-_/#A-Za-z0-9]{1,512}$",
-        description="Log group; /aws/lambda/<functionName> if absent.",
-    )
-
-    @model_validator(mode="after")
-    def _levels_need_json(self) -> Self:
-        if self.format == "Text" and (self.application_level or self.system_level):
-            raise ValueError("log levels are only supported with format JSON")
-        return self
-
-
-class Configuration(Model):
-    """What one revision runs: everything that its environments are started from."""
-
-    runtime: str = Field(description="The Lambda runtime id.")
-    handler: str = Field(description="What answers, in the runtime's own notation.")
-    code_sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
-    memory: int = Field(description="Megabytes an environment may use.")
-    timeout: int = Field(description="Seconds an invocation may take.")
-    ephemeral_storage: int = Field(description="Megabytes of /tmp.")
-    environment: dict[str, str] = Field(
-        default_factory=dict,
-        description="Environment variables of the spec.",
-        json_schema_extra=ENVIRONMENT_BOUNDS,
-    )
-    environment_secret: str | None = Field(
-        default=None, description="The Secret that holds further variables."
-    )
-    environment_digest: str | None = Field(
-        default=None, description="Digest of that Secret's variables."
-    )
-    environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
-    role: str | None = Field(default=None, description="ARN of the execution role.")
-    logging: Logging = Field(default_factory=Logging, description="How the function logs.")
-
-
 class FunctionSpec(Model):
     """What the function is wanted to be."""
 
@@ -230,6 +171,11 @@ class FunctionSpec(Model):
         default=None,
         pattern=r"^arn:aws[a-zA-Z-]*:iam::\d{12}:role/[a-zA-Z_0-9+=,.@\-_/]+$",
         description="ARN of the execution role.",
+    )
+    layers: Layers = Field(
+        default_factory=list,
+        max_length=MOST_LAYERS,
+        description="ARNs of layers' versions, whose files lie in /opt; later ones go first.",
     )
     reserved_concurrency: int | None = Field(
         default=None,

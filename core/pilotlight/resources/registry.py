@@ -13,6 +13,7 @@ from .builtin import Namespace, Secret
 from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
+from .layer_version import LayerVersion
 from .log_group import LogGroup
 from .meta import GROUP
 from .route import Route
@@ -30,6 +31,7 @@ _ORDERED: tuple[type[Resource], ...] = (
     Runtime,
     Secret,
     CodeSigningConfig,
+    LayerVersion,
     Function,
     FunctionVersion,
     FunctionAlias,

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .configuration import Configuration  # noqa: TC001  pydantic reads it at run time
 from .function import (
     FUNCTION_NAME,
     Code,
-    Configuration,
     Function,
     FunctionSpec,
     FunctionStatus,
@@ -188,6 +188,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         role=configuration.role,
         architecture=version.architecture,
         logging=configuration.logging,
+        layers=[one.arn for one in configuration.layers],
     )
 
 

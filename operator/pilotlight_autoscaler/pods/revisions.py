@@ -97,11 +97,15 @@ class Revisions:
             function=self._facts(runnable, account, provisioned=provisioned),
             environment=self.environment | await self._variables(revision, runnable.configuration),
             credentials=self.credentials(revision.namespace, account, runnable.function_name),
-            code=CodeSource(
-                sha256=sha256,
-                url=self.artifact_url.format(sha256=sha256),
-                ticket=ticket_for(self.platform_key, sha256),
-            ),
+            code=self._source(sha256),
+            layers=[self._source(layer.sha256) for layer in runnable.configuration.layers],
+        )
+
+    def _source(self, sha256: str) -> CodeSource:
+        return CodeSource(
+            sha256=sha256,
+            url=self.artifact_url.format(sha256=sha256),
+            ticket=ticket_for(self.platform_key, sha256),
         )
 
     async def _account(self, namespace: str) -> str:

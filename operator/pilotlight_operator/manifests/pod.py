@@ -78,6 +78,7 @@ def manifest(
             "containers": [_container(token_sha256, request, runtime.spec, settings)],
             "volumes": [
                 _volume("code", CODE_MEGABYTES),
+                _volume("layers", CODE_MEGABYTES),
                 _volume("temporary", request.ephemeral_storage),
             ],
             **(
@@ -203,6 +204,7 @@ def _container(
         },
         "volumeMounts": [
             {"name": "code", "mountPath": "/var/task"},
+            {"name": "layers", "mountPath": "/opt"},
             {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
         ],
     }

@@ -15,7 +15,8 @@ from pilotlight.errors import (
     NotFoundError,
     PilotlightError,
 )
-from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Runtime, Secret
+from pilotlight.layers import find_layer_version
+from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Layer, Runtime, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -43,6 +44,7 @@ class Facts:
     package: Package | PilotlightError | None
     secret: Secret | None
     """What `environmentFrom` names."""
+    layers: tuple[Layer, ...] | PilotlightError = ()
 
 
 class FactsReader:
@@ -74,6 +76,7 @@ class FactsReader:
             runnable=self._runtimes() if self._runnable is None else self._runnable,
             package=await self._package(function, account),
             secret=self._secret(function),
+            layers=await self._layers(function),
         )
 
     async def _package(
@@ -82,6 +85,24 @@ class FactsReader:
         if not isinstance(account, str):
             return None  # there is nobody whose package it could be
         return await self._packages.find(function, account)
+
+    async def _layers(self, function: Function) -> tuple[Layer, ...] | PilotlightError:
+        """Return what a spec names; a version that was deleted only where it is served already."""
+        if not function.spec.layers:
+            return ()
+        served = function.status.configuration
+        had = {one.arn for one in served.layers} if served else set()
+        try:
+            account = await self._accounts.account(function.metadata.namespace)
+            return tuple(self._layer(arn, account, had) for arn in function.spec.layers)
+        except (AlreadyExistsError, InvalidResourceError, NotFoundError) as error:
+            return error
+
+    def _layer(self, arn: str, account: str, had: set[str]) -> Layer:
+        found = find_layer_version(self._cache, arn, region=self._region, account=account)
+        if found.spec.deleted and arn not in had:
+            raise NotFoundError(f"Layer version {arn} does not exist.")
+        return Layer(arn=arn, sha256=found.spec.code_sha256, size=found.spec.code_size)
 
     async def _account(self, function: Function) -> str | PilotlightError:
         try:

@@ -41,6 +41,7 @@ def find_problem(facts: Facts) -> Problem | None:
         _check_source,
         _check_runtime,
         _check_package,
+        _check_layers,
         _check_environment,
     )
     return next((problem for check in checks if (problem := check(facts))), None)
@@ -98,6 +99,12 @@ def _check_package(facts: Facts) -> Problem | None:
             "upload the package with PUT /-/artifacts/<sha256>"
         )
         return Problem("CodeMissing", message, "InvalidZipFileException", about_code=True)
+    return None
+
+
+def _check_layers(facts: Facts) -> Problem | None:
+    if isinstance(facts.layers, PilotlightError):
+        return Problem("LayerMissing", str(facts.layers), "InvalidConfiguration")
     return None
 
 

@@ -19,7 +19,7 @@ from pilotlight.revision import digest_environment, revision_of
 from .function_problems import find_problem
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, Layer
 
     from .function_facts import Facts
     from .function_problems import Problem
@@ -118,7 +118,14 @@ def _configuration(facts: Facts) -> Configuration:
         environments_per_pod=spec.environments_per_pod,
         role=spec.role,
         logging=spec.logging,
+        layers=list(_layers(facts)),
     )
+
+
+def _layers(facts: Facts) -> tuple[Layer, ...]:
+    if isinstance(facts.layers, PilotlightError):
+        raise AssertionError("decided without layers")  # noqa: TRY004  `_check_layers` looked before
+    return facts.layers
 
 
 def _package(facts: Facts) -> Package:

@@ -18,6 +18,7 @@ from pilotlight.resources import (
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
     Function,
+    LayerVersion,
     Runtime,
     Secret,
     now,
@@ -86,6 +87,8 @@ class FunctionService:
                 return self._cache.by(FUNCTIONS_BY_NAME, name)
             case Secret():
                 return self._cache.by(FUNCTIONS_BY_SECRET, changed.key)
+            case LayerVersion():
+                return [one for one in self._cache.all(Function) if _names_layer(one, changed)]
             case Runtime():
                 return self._cache.by(FUNCTIONS_BY_RUNTIME, changed.metadata.name)
             case _:
@@ -144,6 +147,11 @@ def _repair_seconds(function: Function) -> float:
         return REPAIR_SECONDS
     waited = datetime.now(UTC) - datetime.fromisoformat(code.last_transition_time)
     return min(max(REPAIR_SECONDS, waited.total_seconds()), LONGEST_REPAIR_SECONDS)
+
+
+def _names_layer(function: Function, layer: LayerVersion) -> bool:
+    end = f":layer:{layer.spec.layer}:{layer.spec.version}"
+    return any(arn.endswith(end) for arn in function.spec.layers)
 
 
 def _says(status: FunctionStatus, kind: str) -> bool:

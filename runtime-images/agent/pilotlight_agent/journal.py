@@ -9,7 +9,7 @@ and a reader that is too slow loses events, and is told how many.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from json.encoder import encode_basestring as _quote
 
@@ -18,6 +18,8 @@ from pilotlight_wire.events import EventType
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 33_554_432
 _BATCH_SECONDS = 0.005
+_LINE_SECONDS = 0.05  # who reads does not see it, and many agents wake up less often
+_MOST_PENDING = 64
 _WRITE_BYTES = 65_536
 _DROPPED = f'{{"type":"{EventType.DROPPED}","count":%d,"bytes":%d}}\n'.encode()
 
@@ -29,14 +31,13 @@ class Clock:
         self._second = 0
         self._prefix = ""
 
-    def stamp(self) -> str:
-        """Return the present moment, such as `2026-11-21T03:12:00.123Z`."""
-        now = time.time()
-        second = int(now)
+    def stamp(self, moment: float) -> str:
+        """Word a moment of `time.time`, such as `2026-11-21T03:12:00.123Z`."""
+        second = int(moment)
         if second != self._second:
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second
-        return f"{self._prefix}.{int((now - second) * 1000):03d}Z"
+        return f"{self._prefix}.{int((moment - second) * 1000):03d}Z"
 
 
 class Journal:
@@ -45,32 +46,35 @@ class Journal:
     def __init__(self) -> None:
         self._clock = Clock()
         self._sequence = 0
-        self._pending: list[str] = []
+        self._pending: list[tuple[float, Sequence[str]]] = []
         self._lines: deque[bytes] = deque()
         self._bytes = 0
         self.forgotten_bytes = 0
         """Of all events that had to make room."""
         self._readers: list[Callable[[], None]] = []
-        self._scheduled = False
+        self._flushing: asyncio.TimerHandle | None = None
 
     @property
     def last(self) -> int:
         """Sequence number of the newest event that readers can have; 0 before the first."""
-        return self._sequence - len(self._pending)
+        return self._sequence
 
     def stamp(self) -> str:
         """Return the present moment in the format of the journal."""
-        return self._clock.stamp()
+        return self._clock.stamp(time.time())
 
     def append(self, kind: str, fields: str) -> None:
         """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
-        self._sequence += 1
-        self._pending.append(
-            f'{{"seq":{self._sequence},"time":"{self._clock.stamp()}","type":"{kind}",{fields}}}\n'
-        )
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_later(_BATCH_SECONDS, self.flush)
+        self._pending.append((time.time(), (f'"type":"{kind}",{fields}',)))
+        self._flush_within(_BATCH_SECONDS)
+
+    def append_lines(self, fields: Sequence[str]) -> None:
+        """Append events that may wait a while; each is all of its JSON but number and time."""
+        self._pending.append((time.time(), fields))
+        if self._flushing is None:
+            self._flush_within(_LINE_SECONDS)
+        elif len(self._pending) > _MOST_PENDING:
+            self._flush_within(0)
 
     def add_reader(self, reader: Callable[[], None]) -> None:
         """Call `reader` after each batch; it takes what it wants with `since`."""
@@ -82,9 +86,14 @@ class Journal:
 
     def flush(self) -> None:
         """Let the readers have what is pending."""
-        self._scheduled = False
-        for line in self._pending:
-            self._keep(line.encode())
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        for moment, events in self._pending:
+            stamp = self._clock.stamp(moment)
+            for fields in events:
+                self._sequence += 1
+                self._keep(f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode())
         self._pending.clear()
         for reader in tuple(self._readers):
             reader()
@@ -94,6 +103,15 @@ class Journal:
         missed = max(0, self.last - sequence)
         newest_first = list(islice(reversed(self._lines), missed))
         return newest_first[::-1], missed - len(newest_first)
+
+    def _flush_within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        moment = loop.time() + seconds
+        if self._flushing is not None:
+            if self._flushing.when() <= moment:
+                return
+            self._flushing.cancel()
+        self._flushing = loop.call_at(moment, self.flush)
 
     def _keep(self, line: bytes) -> None:
         self._lines.append(line)
@@ -118,8 +136,15 @@ class Source:
 
     def tell_line(self, kind: str, request_id: str, line: str) -> None:
         """Append a line of the function's (`log`) or about it (`platform`)."""
-        marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
-        self._journal.append(kind, f'{marks},"line":{_quote(line)}')
+        self.tell_lines(kind, request_id, (line,))
+
+    def tell_lines(self, kind: str, request_id: str, lines: Sequence[str]) -> None:
+        """Append lines of one moment."""
+        marks = (
+            f'"type":"{kind}",{self._environment},"requestId":{_quote(request_id)},'
+            f"{self._log_stream}"
+        )
+        self._journal.append_lines([f'{marks},"line":{_quote(line)}' for line in lines])
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""

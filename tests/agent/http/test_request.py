@@ -1,13 +1,14 @@
 """The request parser: what it reads, and everything ambiguous that it must not."""
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pilotlight_agent.errors import BadRequestError
-from pilotlight_agent.http.request import HEAD_LIMIT, Request, RequestReader
+from pilotlight_agent.http.request import HEAD_LIMIT, HeadReader, Request, RequestReader
 
 LIMIT = 1_000
 GET = b"GET /live HTTP/1.1\r\nHost: pod\r\n\r\n"
@@ -83,6 +84,40 @@ def test_the_limit_is_exact_for_both_framings(length: int) -> None:
     for request in read(fixed + GET, 100)[:1] + read(chunked + GET, 100)[:1]:
         assert request.overflow is (length > LIMIT)
         assert len(request.body) == (0 if request.overflow else length)
+
+
+def test_what_is_remembered_of_a_connection_is_little() -> None:
+    """Anybody may open a thousand and send heads as large as they may be."""
+    reader = HeadReader()
+    tracemalloc.start()
+    try:
+        for _ in range(3):
+            reader.read(GET[:-2] + b"X: " + b"y" * (HEAD_LIMIT - 100) + b"\r\n\r\n")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < HEAD_LIMIT / 4
+
+
+FIRST_LINES = [b"GET / HTTP/1.1", b"GET / HTTP/1.1", b"GET / HTTP/1.0", b"GET /"]
+LINES = [b"Host: b", b"X: 1", b"X: 2", b"Y: \xff", b"Y:", b"X : 1", b" folded", b"Z\n: 1"]
+HEADS = st.tuples(st.sampled_from(FIRST_LINES), st.lists(st.sampled_from(LINES), max_size=3))
+
+
+@settings(max_examples=1_000)
+@given(st.lists(HEADS, min_size=3, max_size=8))
+def test_what_came_before_changes_nothing(heads: list[tuple[bytes, list[bytes]]]) -> None:
+    """A head on a connection that knows its beginning means what it means on a new one."""
+    known = HeadReader()
+    for first, lines in heads:
+        head = b"\r\n".join((first, b"Host: a", *lines, b"", b""))
+        outcomes: list[object] = []
+        for reader in (known, HeadReader()):
+            try:
+                outcomes.append(reader.read(head))
+            except BadRequestError as error:
+                outcomes.append(str(error))
+        assert outcomes[0] == outcomes[1]
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: a\r\n"

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.auth.caller import Caller
     from pilotlight_gateway.services import Services
 
-__all__ = ["check_package", "keep_code", "one_piece", "with_code_size"]
+__all__ = ["check_package", "keep_code", "lend_package", "one_piece", "with_code_size"]
 
 _CHECKS = ThreadPoolExecutor(1, "package-check")
 """One at a time: what a package costs to check is bounded, how many come at once is not."""
@@ -46,8 +46,7 @@ async def keep_code(
     services: Services, code: Mapping[str, Any], caller: Caller, *, dry_run: bool = False
 ) -> tuple[str, int]:
     """Check and keep an account's package; returns its sha256 (hex) and its size."""
-    async with _package(services, code, caller) as package:
-        await check_package(package)
+    async with lend_package(services, code, caller) as package:
         sha256 = hashlib.sha256(package).hexdigest()
         if not dry_run:
             await services.artifacts.put(sha256, one_piece(package))
@@ -56,10 +55,10 @@ async def keep_code(
 
 
 @asynccontextmanager
-async def _package(
+async def lend_package(
     services: Services, code: Mapping[str, Any], caller: Caller
 ) -> AsyncIterator[bytes]:
-    """Lend the package itself, wherever it comes from."""
+    """Lend a package itself, wherever it comes from, once it has been checked."""
     given = [name for name in _SOURCES if code.get(name)]
     if len(given) != 1:
         raise InvalidParameterValueError(
@@ -68,10 +67,14 @@ async def _package(
         )
     refuse_unsupported_code(code)
     if given == ["ZipFile"]:
-        yield _decode(code["ZipFile"])
+        package = _decode(code["ZipFile"])
+        await check_package(package)
+        yield package
         return
     async with services.bodies.room(PACKED_LIMIT, owner=caller.account):
-        yield await _of_bucket(services, code, caller)
+        package = await _of_bucket(services, code, caller)
+        await check_package(package)
+        yield package
 
 
 async def _of_bucket(services: Services, code: Mapping[str, Any], caller: Caller) -> bytes:

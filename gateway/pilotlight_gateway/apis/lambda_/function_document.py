@@ -65,6 +65,8 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(function),
     }
+    if spec.layers:
+        document["Layers"] = _layers(function)
     if spec.dead_letter_target:
         document["DeadLetterConfig"] = {"TargetArn": spec.dead_letter_target}
     if spec.runtime and spec.handler:
@@ -162,6 +164,13 @@ def _logging(function: Function) -> dict[str, str]:
     group = logging.group or f"/aws/lambda/{function.function_name}"
     document = {"LogFormat": logging.format, "LogGroup": group}
     return document | {name: level for name, level in levels.items() if level}
+
+
+def _layers(function: Function) -> list[dict[str, Any]]:
+    """Return each layer; its size is known once the operator has seen it."""
+    served = function.status.configuration
+    sizes = {one.arn: one.size for one in served.layers} if served else {}
+    return [{"Arn": arn, "CodeSize": sizes.get(arn, 0)} for arn in function.spec.layers]
 
 
 async def _variables(services: Services, function: Function) -> dict[str, str]:

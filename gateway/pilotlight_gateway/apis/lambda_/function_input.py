@@ -44,7 +44,7 @@ _LOGGING = {
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
-    "Layers": None, "PublishTo": None, "TenancyConfig": None,
+    "PublishTo": None, "TenancyConfig": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
     "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
@@ -86,6 +86,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         merged["logging"] = {_LOGGING[key]: value for key, value in asked.items() if value}
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
+    if given.get("Layers") is not None:
+        merged["layers"] = given["Layers"]
     if given.get("Architectures"):
         merged["architecture"] = given["Architectures"][0]
     return merged

@@ -18,6 +18,7 @@ from .code_signing import check_signature
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress
 from .function_input import merge, parse_spec, refuse_unsupported
+from .layers import check_layers
 from .lookup import find
 from .preconditions import check_revision_id, conflict
 from .versions import publish_when_settled
@@ -48,6 +49,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
 async def update_function_configuration(services: Services, call: Call) -> Reply:
     """Change some of a function's configuration; what is not named stays."""
     function = await _changeable(services, call)
+    check_layers(services, call, function.spec.layers)
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
     environment_secret.check(call.input)

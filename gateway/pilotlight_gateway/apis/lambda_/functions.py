@@ -24,6 +24,7 @@ from .code_signing import check_signature, config_id
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
+from .layers import check_layers
 from .lookup import find, find_target_of, reference_of
 from .paging import paged
 from .versions import delete_version, publish_when_settled
@@ -58,6 +59,7 @@ async def create_function(services: Services, call: Call) -> Reply:
     # The spec is checked before anything is kept, with an address that every spec could have.
     parse_spec(_spec(reference, given, "0" * 64))
     environment_secret.check(given)
+    check_layers(services, call, ())
     signing = config_id(services, call, given.get("CodeSigningConfigArn"))
     check_signature(services, reference.namespace, signing)
     sha256, size = await keep_code(services, given["Code"], call.caller)

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pilotlight.policies import parse_document, render_document, render_statement
-from pilotlight.resources import Function, FunctionAlias, FunctionVersion, PolicyStatement
+from pilotlight.resources import (
+    Function,
+    FunctionAlias,
+    FunctionVersion,
+    LayerVersion,
+    PolicyStatement,
+)
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
     InvalidParameterValueError,
@@ -38,14 +44,16 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.reference import Reference
     from pilotlight_gateway.services import Services
 
-    Holder = Function | FunctionVersion | FunctionAlias
+    Holder = Function | FunctionVersion | FunctionAlias | LayerVersion
     Statements = list[PolicyStatement]
 
 __all__ = [
     "add_permission",
+    "changed_policy",
     "delete_resource_policy",
     "get_policy",
     "get_resource_policy",
+    "policy_revision_id",
     "put_resource_policy",
     "remove_permission",
 ]
@@ -75,7 +83,7 @@ async def add_permission(services: Services, call: Call) -> Reply:
             )
         return [*statements, statement]
 
-    await _write(services, call, reference, holder, added)
+    await changed_policy(services, call, reference.arn, holder, added)
     rendered = json.dumps(render_statement(statement, reference.arn), separators=(",", ":"))
     return json_reply({"Statement": rendered}, 201)
 
@@ -91,7 +99,7 @@ async def remove_permission(services: Services, call: Call) -> Reply:
             raise FunctionNotFoundError(f"Statement {sid} is not found in resource policy.")
         return others
 
-    await _write(services, call, reference, holder, removed)
+    await changed_policy(services, call, reference.arn, holder, removed)
     return Reply(204)
 
 
@@ -105,7 +113,7 @@ async def put_resource_policy(services: Services, call: Call) -> Reply:
     """Put a whole policy in the place of what there is."""
     reference, holder = await _of_arn(services, call)
     statements = parse_document(call.input["Policy"], reference.arn)
-    changed = await _write(services, call, reference, holder, lambda _: statements)
+    changed = await changed_policy(services, call, reference.arn, holder, lambda _: statements)
     return json_reply(_document(reference, changed))
 
 
@@ -119,7 +127,7 @@ async def delete_resource_policy(services: Services, call: Call) -> Reply:
     """Take the whole policy away."""
     reference, holder = await _of_arn(services, call)
     _there(holder)
-    await _write(services, call, reference, holder, lambda _: [])
+    await changed_policy(services, call, reference.arn, holder, lambda _: [])
     return Reply(204)
 
 
@@ -186,26 +194,31 @@ def _there(holder: Holder) -> Statements:
 
 def _document(reference: Reference, statements: Statements) -> dict[str, str]:
     policy = render_document(statements, reference.arn)
-    return {"Policy": policy, "RevisionId": _revision_id(reference, statements)}
+    return {"Policy": policy, "RevisionId": policy_revision_id(reference.arn, statements)}
 
 
-def _revision_id(reference: Reference, statements: Statements) -> str:
+def policy_revision_id(arn: str, statements: Statements) -> str:
     """Return another id after each change, and the same for both views."""
     said = json.dumps([one.to_json() for one in statements], sort_keys=True)
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{reference.arn} {said}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{arn} {said}"))
 
 
-async def _write(
+async def changed_policy(
     services: Services,
     call: Call,
-    reference: Reference,
+    arn: str,
     holder: Holder,
     change: Callable[[Statements], Statements],
 ) -> Statements:
+    """Write a change of a policy and return what it is then.
+
+    Raises PreconditionFailedException and PolicyLengthExceededException.
+    """
+
     def changed(now: Any) -> Any:
-        _check_revision_id(call, reference, now.spec.policy)
+        _check_revision_id(call, arn, now.spec.policy)
         statements = change(now.spec.policy)
-        size = len(render_document(statements, reference.arn))
+        size = len(render_document(statements, arn))
         if size > LARGEST:
             raise PolicyLengthExceededError(
                 f"The final policy size ({size}) is bigger than the limit ({LARGEST})."
@@ -217,9 +230,9 @@ async def _write(
     return statements
 
 
-def _check_revision_id(call: Call, reference: Reference, statements: Statements) -> None:
+def _check_revision_id(call: Call, arn: str, statements: Statements) -> None:
     wanted = call.input.get("RevisionId")
-    if wanted and wanted != _revision_id(reference, statements):
+    if wanted and wanted != policy_revision_id(arn, statements):
         raise PreconditionFailedError(
             "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy "
             "API to retrieve the latest Revision Id"

@@ -7,16 +7,19 @@ it from a socket.
 """
 
 import re
+from itertools import takewhile
 from typing import Protocol
 
 from pilotlight_agent.errors import BadRequestError
 
 HEAD_LIMIT = 65_536
+_REMEMBERED = 4_096  # bytes of a head, on each connection and for as long as it stays
 _CHUNK_LINE_LIMIT = 256
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _FIELDS = rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*"
 _HEAD = re.compile(rb"(" + _TOKEN + rb") (/[\x21-\x7e]*) HTTP/1\.([01])\r\n(" + _FIELDS + rb")\r\n")
 _TRAILERS = re.compile(rb"(" + _FIELDS + rb")\r\n")
+_FIELD = re.compile(rb"([^:\r]+):[\t ]*([^\r]*)\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e]*)?\r\n")
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
 
@@ -122,7 +125,7 @@ class ChunkedBody:
         match = _TRAILERS.fullmatch(buffer, 0, end + 2)
         if match is None:
             raise BadRequestError("malformed trailers")
-        self.trailers = _parse_fields(match[1])
+        self.trailers = _parse_fields(bytes(match[1]), {})
         del buffer[: end + 2]
         return True
 
@@ -133,37 +136,64 @@ class Request:
     `overflow` says that the body was over the limit and is not there.
     """
 
-    __slots__ = ("_body", "headers", "keep_alive", "method", "target")
+    __slots__ = ("body", "headers", "keep_alive", "method", "overflow", "target", "trailers")
 
-    def __init__(self, method: bytes, target: bytes, headers: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, method: bytes, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool
+    ) -> None:
         self.method = method
         self.target = target
         self.headers = headers
-        self.keep_alive = True
-        self._body: Body
+        self.keep_alive = keep_alive
+        self.body = b""
+        self.overflow = False
+        self.trailers: dict[bytes, bytes] = {}
 
-    @property
-    def body(self) -> bytes:
-        """The bytes of the body."""
-        return bytes(self._body.content)
 
-    @property
-    def overflow(self) -> bool:
-        """Whether the body exceeded the reader's limit."""
-        return self._body.overflow
+Start = tuple[bytes, bytes, bytes, dict[bytes, bytes]]
+"""What lines of a head say: method, target, minor digit of the version, headers as in Request."""
 
-    @property
-    def trailers(self) -> dict[bytes, bytes]:
-        """Fields that came after a chunked body."""
-        return self._body.trailers
 
-    def expect_body(self, body: Body) -> None:
-        """Set where the body is collected."""
-        self._body = body
+class HeadReader:
+    """Reads the heads of one connection; lines with which all of them begin are read once.
 
-    def read_body(self, buffer: bytearray) -> bool:
-        """Take what has come of the body; True once it is whole."""
-        return self._body.consume(buffer)
+    A gateway's heads differ in their last lines only: each is compared with the beginning that the
+    two before it shared, and what that says is known.
+    """
+
+    __slots__ = ("_known", "_lines", "_start")
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []  # of the last head that had to be read whole
+        self._known = b""  # whole lines, beginning with the request line
+        self._start: Start
+
+    def read(self, head: bytes) -> Start:
+        """Return what a whole head says; raises BadRequestError."""
+        known = self._known
+        if not known or not head.startswith(known):
+            return self._read_whole(head)
+        method, target, minor, headers = self._start
+        rest = _TRAILERS.fullmatch(head, len(known))
+        if rest is None:
+            raise BadRequestError("malformed request head")
+        return method, target, minor, _parse_fields(rest[1], headers.copy())
+
+    def _read_whole(self, head: bytes) -> Start:
+        """Read all lines, and know from now on those with which the last such head began, too."""
+        self._known = b""
+        match = _HEAD.fullmatch(head)
+        if match is None:
+            raise BadRequestError("malformed request head")
+        method, target, minor, fields = match.groups()
+        last, self._lines = self._lines, []
+        if len(head) <= _REMEMBERED:
+            self._lines = head[:-4].split(b"\r\n")
+        both = takewhile(lambda two: two[0] == two[1], zip(self._lines, last, strict=False))
+        if alike := [line + b"\r\n" for line, _ in both]:
+            headers = _parse_fields(b"".join(alike[1:]), {})
+            self._start, self._known = (method, target, minor, headers), b"".join(alike)
+        return method, target, minor, _parse_fields(fields, {})
 
 
 class RequestReader:
@@ -172,11 +202,13 @@ class RequestReader:
     `feed` takes bytes, `take` gives the next whole request or None, and raises BadRequestError.
     """
 
-    __slots__ = ("_buffer", "_limit", "incomplete")
+    __slots__ = ("_body", "_buffer", "_heads", "_limit", "incomplete")
 
     def __init__(self, limit: int) -> None:
         self._buffer = bytearray()
+        self._heads = HeadReader()
         self._limit = limit
+        self._body: Body
         self.incomplete: Request | None = None
         """The request whose head has come and whose body has not."""
 
@@ -185,17 +217,42 @@ class RequestReader:
         """Bytes that wait to be read as a request."""
         return len(self._buffer)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Append what the connection gave."""
         self._buffer += data
 
     def take(self) -> Request | None:
         """Return the next whole request, or None when more bytes are needed."""
-        request = self.incomplete or self._read_head()
-        if request is None or not request.read_body(self._buffer):
+        request, buffer = self.incomplete, self._buffer
+        if request is None:
+            request = self._read_head() if buffer else None
+            if request is None:
+                return None
+            if (length := self._whole(request.headers)) is not None:
+                request.body = bytes(buffer[:length])
+                del buffer[:length]
+                return request
+        return self._collect(request)
+
+    def _whole(self, headers: dict[bytes, bytes]) -> int | None:
+        """Return the length of a body that is there already, which most are; else expect one."""
+        length = _fixed_length(headers)
+        if length is not None and length <= min(self._limit, len(self._buffer)):
+            return length
+        limit = self._limit
+        self._body = ChunkedBody(limit) if length is None else FixedBody(length, limit)
+        return None
+
+    def _collect(self, request: Request) -> Request | None:
+        """Take what has come of the body; returns the request once it is whole."""
+        body = self._body
+        if not body.consume(self._buffer):
             self.incomplete = request
             return None
         self.incomplete = None
+        request.body = bytes(body.content)
+        request.overflow = body.overflow
+        request.trailers = body.trailers
         return request
 
     def _read_head(self) -> Request | None:
@@ -204,14 +261,17 @@ class RequestReader:
         if end == 3 or end > HEAD_LIMIT:  # noqa: PLR2004 -- not found, and the four bytes of the end
             self._check_partial_head()
             return None
-        match = _HEAD.fullmatch(buffer, 0, end)
-        if match is None:
-            raise BadRequestError("malformed request head")
-        method, target, minor, fields = match.groups()
+        head = bytes(buffer[:end])
         del buffer[:end]
-        request = Request(bytes(method), bytes(target), _parse_fields(fields))
-        _frame(request, http_1_0=minor == b"0", limit=self._limit)
-        return request
+        method, target, minor, headers = self._heads.read(head)
+        if minor == b"0":
+            if b"transfer-encoding" in headers:
+                raise BadRequestError("ambiguous body framing")
+            return Request(method, target, headers, keep_alive=False)
+        if b"host" not in headers:
+            raise BadRequestError("no Host header")
+        keep_alive = b"connection" not in headers or headers[b"connection"].lower() != b"close"
+        return Request(method, target, headers, keep_alive=keep_alive)
 
     def _check_partial_head(self) -> None:
         if len(self._buffer) > HEAD_LIMIT:
@@ -220,12 +280,10 @@ class RequestReader:
             raise BadRequestError("bare line feed in the request head")
 
 
-def _parse_fields(block: bytes) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
-    for line in bytes(block).split(b"\r\n")[:-1]:
-        name, _, value = line.partition(b":")
-        key = name.lower()
-        value = value.strip(b" \t")
+def _parse_fields(block: bytes, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Add well-formed lines to `fields`."""
+    for name, given in _FIELD.findall(block):
+        key, value = name.lower(), given.rstrip(b" \t")
         if key in fields:
             if key in _ONCE:
                 raise BadRequestError(f"repeated header {name.decode()}")
@@ -234,18 +292,13 @@ def _parse_fields(block: bytes) -> dict[bytes, bytes]:
     return fields
 
 
-def _frame(request: Request, *, http_1_0: bool, limit: int) -> None:
-    """Decide how the body ends and whether the connection stays, RFC 9112 sections 6 and 9."""
-    headers = request.headers
-    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
-    if coding is not None:
-        if length is not None or http_1_0 or coding.lower() != b"chunked":
+def _fixed_length(headers: dict[bytes, bytes]) -> int | None:
+    """Decide how the body ends, RFC 9112 section 6: by its length, or None by its chunks."""
+    length = headers.get(b"content-length", b"0")
+    if (coding := headers.get(b"transfer-encoding")) is not None:
+        if b"content-length" in headers or coding.lower() != b"chunked":
             raise BadRequestError("ambiguous body framing")
-        request.expect_body(ChunkedBody(limit))
-    elif length is not None and not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
+        return None
+    if not (length.isdigit() and len(length) <= 18):  # noqa: PLR2004 -- below 2**63
         raise BadRequestError("malformed Content-Length")
-    else:
-        request.expect_body(FixedBody(int(length or 0), limit))
-    if b"host" not in headers and not http_1_0:
-        raise BadRequestError("no Host header")
-    request.keep_alive = not http_1_0 and headers.get(b"connection", b"").lower() != b"close"
+    return int(length)

@@ -19,11 +19,14 @@ from .request import Request, RequestReader
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _PIPELINE_LIMIT = 1_048_576
 _INCOMPLETE_SECONDS = 30.0
+# Asking the system for as much memory at every read would cost more than the read.
+_INPUT = bytearray(65_536)
+_INPUT_VIEW = memoryview(_INPUT)
 
 Serve = Callable[[Request, "Connection"], None]
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Reads requests, gives each to `serve`, which answers once with `respond` or `stream`.
 
     `limit` is the largest request body in bytes. `on_truncated` hears of a request whose body
@@ -59,9 +62,13 @@ class Connection(asyncio.Protocol):
         if self.on_lost is not None:
             self.on_lost()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 -- asyncio's signature
+        """Offer the place where all connections are read, one after the other."""
+        return _INPUT
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Parse, and serve what is whole."""
-        self._reader.feed(data)
+        self._reader.feed(_INPUT_VIEW[:nbytes])
         if not self._busy:
             self._advance()
         elif self._reader.buffered > _PIPELINE_LIMIT:
@@ -114,7 +121,8 @@ class Connection(asyncio.Protocol):
         """Serve requests until one stays open or no whole one is left."""
         try:
             while not self._busy and (request := self._reader.take()) is not None:
-                self._stop_patience()
+                if self._patience is not None:
+                    self._stop_patience()
                 self._busy = True
                 self._keep_alive = self._keep_alive and request.keep_alive
                 self._serve(request, self)

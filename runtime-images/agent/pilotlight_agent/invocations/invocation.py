@@ -1,7 +1,7 @@
 """One invocation on its way through the agent: what comes in, and what goes back."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,9 +32,7 @@ class Result(NamedTuple):
 class Answer(NamedTuple):
     """What goes back to the gateway."""
 
-    body: bytes
-    content_type: str
-    failed: bool
+    result: Result
     report: Report
     tail: bytes | None
     state: str
@@ -64,10 +62,11 @@ class Invocation:
     deadline: int = 0
     """Epoch milliseconds at which the function times out."""
 
-    def log(self, line: str) -> None:
-        """Keep the line for the log tail, if the caller wants it."""
+    def log(self, lines: Sequence[str]) -> None:
+        """Keep lines for the log tail, if the caller wants it."""
         if self.tail is not None:
-            self.tail += line.encode() + b"\n"
+            for line in lines:
+                self.tail += line.encode() + b"\n"
             del self.tail[:-_TAIL_BYTES]
 
     def encoded_tail(self) -> bytes | None:

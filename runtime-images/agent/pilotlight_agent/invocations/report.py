@@ -7,8 +7,8 @@ Source: AWS Lambda Developer Guide, "Using CloudWatch logs with Lambda" for the 
 import json
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
 
 from pilotlight_wire import report as wire
 
@@ -26,7 +26,8 @@ class Level(IntEnum):
     WARN = 2
 
 
-class Report(NamedTuple):
+@dataclass(slots=True)
+class Report:
     """The account of one invocation; durations in milliseconds, memory in MB."""
 
     request_id: str
@@ -36,11 +37,12 @@ class Report(NamedTuple):
     init_duration: float | None
     status: Status
     error_type: str = ""
+    billed: int = field(init=False)
+    """The duration rounded up to whole milliseconds."""
 
-    @property
-    def billed(self) -> int:
-        """The duration rounded up to whole milliseconds."""
-        return max(1, math.ceil(round(self.duration, 2)))
+    def __post_init__(self) -> None:
+        """Bill it."""
+        self.billed = max(1, math.ceil(round(self.duration, 2)))
 
     def header(self) -> str:
         """Return the value of the answer's header."""
@@ -64,7 +66,8 @@ class Report(NamedTuple):
         return (
             f"REPORT RequestId: {self.request_id}\tDuration: {self.duration:.2f} ms"
             f"\tBilled Duration: {self.billed} ms\tMemory Size: {self.memory_size} MB"
-            f"\tMax Memory Used: {self.memory_used} MB{init}{self._ending()}"
+            f"\tMax Memory Used: {self.memory_used} MB{init}"
+            f"{'' if self.status is Status.SUCCESS else self._ending()}"
         )
 
     def record(self) -> dict[str, object]:

@@ -10,7 +10,7 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
@@ -30,8 +30,6 @@ from pilotlight_wire.specialisation import FunctionFacts
 from .runtime_process import Phase, RuntimeProcess
 
 _INIT_SECONDS = 10.0
-
-
 _TRANSITIONS = {
     State.STARTING: {State.IDLE, State.BUSY, State.ENDED},
     State.IDLE: {State.BUSY, State.STARTING, State.ENDED},
@@ -62,6 +60,7 @@ class Environment:
         self.state = State.STARTING
         self.epoch = 0
         self.holder = ""
+        self.lease = b""  # as its holder words it; empty before the first
         self.settled = asyncio.Event()
         """Set when the first init phase is over, whatever came of it."""
         self._function = function
@@ -111,7 +110,7 @@ class Environment:
             self._start_clock(invocation)
             self._launch(Phase.INVOKE)
         elif self._process.ready:
-            self._deliver(self._process, invocation)
+            self._give(self._process, invocation)
         elif self._phase is Phase.AGAIN:
             self._start_clock(invocation)
 
@@ -142,7 +141,7 @@ class Environment:
 
     def on_line(self, line: str) -> None:
         """Log a line of the function's."""
-        self._log(EventType.LOG, line)
+        self._log(EventType.LOG, (line,))
 
     def on_ready(self) -> None:
         """Go from initialising to serving."""
@@ -263,8 +262,8 @@ class Environment:
         phase = "init" if self._phase is Phase.FIRST else "invoke"
         spent = self._since(self._launched)
         if problem.status is not Status.TIMEOUT:
-            self._log_platform(Level.WARN, *self._words.failure(self._request_id(), problem))
-        self._log_platform(Level.WARN, self._words.init_failure(spent, phase, problem))
+            self._log_platform(Level.WARN, self._words.failure(self._request_id(), problem))
+        self._log_platform(Level.WARN, [self._words.init_failure(spent, phase, problem)])
 
     # The life of an invocation.
 
@@ -278,12 +277,16 @@ class Environment:
             self._timer.set(invocation.began + timeout)
 
     def _deliver(self, process: RuntimeProcess, invocation: Invocation) -> None:
+        """Give an event to a process that it had to wait for, unless it waited for too long."""
         if invocation.began is None and 0 < invocation.start_by < time.time() * 1000:
             self._refuse(invocation)
-            return
+        else:
+            self._give(process, invocation)
+
+    def _give(self, process: RuntimeProcess, invocation: Invocation) -> None:
         self._start_clock(invocation)
-        self._announce(invocation)
         process.deliver(invocation)
+        self._announce(invocation)  # while the function runs already
 
     def _refuse(self, invocation: Invocation) -> None:
         self._invocation = None
@@ -294,7 +297,7 @@ class Environment:
     def _announce(self, invocation: Invocation) -> None:
         if not invocation.announced:
             invocation.announced = True
-            self._log_platform(Level.INFO, self._words.start(invocation.request_id))
+            self._log_platform(Level.INFO, [self._words.start(invocation.request_id)])
 
     def _timed_out(self) -> None:
         invocation, process = self._invocation, self._process
@@ -323,7 +326,7 @@ class Environment:
         self._kill()
         self._announce(invocation)
         if starts:
-            self._log_platform(Level.WARN, *self._words.failure(invocation.request_id, problem))
+            self._log_platform(Level.WARN, self._words.failure(invocation.request_id, problem))
         result = Result(problem.body, "application/json", problem)
         self._finish(invocation, result, then, used)
         if starts:
@@ -334,18 +337,20 @@ class Environment:
     def _finish(
         self, invocation: Invocation, result: Result, then: State, used: int | None = None
     ) -> None:
-        """Close the account and answer."""
+        """Close the account and answer; what is only written down comes after the answer."""
         self._timer.clear()
         if used is None:
             used = 0 if self._process is None else self._process.memory.peak_megabytes
         report = self._account(invocation, result.failure, used)
-        self._log_platform(report.level, *self._words.finish(report))
+        lines = self._words.finish(report)
+        invocation.log(lines)
         self._invocation = None
         self._become(then)
-        self._wake_quiet()
-        body, failed = result.body, result.failure is not None
-        tail = invocation.encoded_tail()
-        invocation.reply(Answer(body, result.content_type, failed, report, tail, then))
+        invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
+        if self._words.writes(report.level):
+            self._journal.tell_lines(EventType.PLATFORM, invocation.request_id, lines)
+        if self._on_quiet:
+            self._wake_quiet()
 
     def _account(self, invocation: Invocation, problem: Failure | None, used: int) -> Report:
         init_duration, self._init_duration = self._init_duration, None
@@ -370,17 +375,15 @@ class Environment:
     def _tell_state(self) -> None:
         self._journal.tell_state(self.state)
 
-    def _log(self, kind: EventType, line: str, *, written: bool = True) -> None:
+    def _log(self, kind: EventType, lines: Sequence[str], *, written: bool = True) -> None:
         if self._invocation is not None:
-            self._invocation.log(line)
+            self._invocation.log(lines)
         if written:
-            self._journal.tell_line(kind, self._request_id(), line)
+            self._journal.tell_lines(kind, self._request_id(), lines)
 
-    def _log_platform(self, level: Level, *lines: str) -> None:
+    def _log_platform(self, level: Level, lines: Sequence[str]) -> None:
         """Log lines of ours; those below the function's level are in the log tail only."""
-        written = self._words.writes(level)
-        for line in lines:
-            self._log(EventType.PLATFORM, line, written=written)
+        self._log(EventType.PLATFORM, lines, written=self._words.writes(level))
 
     def _request_id(self) -> str:
         return "" if self._invocation is None else self._invocation.request_id

@@ -25,7 +25,18 @@ from pilotlight_wire.specialisation import Specialisation
 
 from . import package
 from .environment import Environment
+from .layers import check_size, install_layers
 from .package import Installation
+
+
+def _install(specialisation: Specialisation, places: Places) -> Installation:
+    """Bring code and layers to their places."""
+    code = package.install(specialisation.code, places.task_root)
+    if not specialisation.layers:
+        return code
+    layers = install_layers(specialisation.layers, places.layers_root)
+    check_size(places.task_root, places.layers_root)
+    return Installation(code.fetch + layers.fetch, code.unpack + layers.unpack)
 
 
 class Pod:
@@ -65,9 +76,7 @@ class Pod:
             raise DrainingError("the pod takes nothing new")
         self._burnt = True
         self._specialisation = specialisation
-        installation = await asyncio.to_thread(
-            package.install, specialisation.code, self._places.task_root
-        )
+        installation = await asyncio.to_thread(_install, specialisation, self._places)
         self.specialised = True
         await self.start_environments(specialisation.environments)
         return installation

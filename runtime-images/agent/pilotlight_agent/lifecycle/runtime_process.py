@@ -74,7 +74,7 @@ class RuntimeProcess:
 
     def deliver(self, invocation: Invocation) -> None:
         """Give it an event."""
-        self.memory.start()
+        self.memory.start(invocation.began)
         self._link.deliver(invocation)
 
     def settle(self, result: Result | None = None) -> None:

@@ -32,9 +32,9 @@ class MemoryWatch:
         """The most that was seen, in MB rounded up, never above the limit."""
         return -(-min(self._peak, self._limit) // _KILOBYTES_PER_MEGABYTE)
 
-    def start(self) -> None:
-        """Look from now on, until `stop`."""
-        self._timer.set(self._loop.time() + _TICK_SECONDS)
+    def start(self, now: float | None = None) -> None:
+        """Look from `now` on, which is the loop's time, until `stop`."""
+        self._timer.set((self._loop.time() if now is None else now) + _TICK_SECONDS)
 
     def stop(self) -> None:
         """Look no more."""

@@ -8,10 +8,12 @@ reads waits, as it would at a full disk, and the agent never takes more than one
 import asyncio
 import fcntl
 import os
+import termios
 from collections.abc import Callable
 
 _LONGEST_LINE = 262_144
 _READ_SIZE = 65_536
+_INT_SIZE = 4
 _CUT_MARK = " [line cut by Pilotlight after 262144 bytes]"
 
 
@@ -21,6 +23,11 @@ class LineSplitter:
     def __init__(self) -> None:
         self._rest = b""
         self._cutting = False
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a line has begun."""
+        return bool(self._rest) or self._cutting
 
     def feed(self, data: bytes) -> list[str]:
         """Return the lines that `data` completes."""
@@ -34,8 +41,8 @@ class LineSplitter:
 
     def flush(self) -> list[str]:
         """Return the line that nothing will complete any more."""
-        rest, self._rest = self._rest, b""
-        line = self._finish(rest) if rest or self._cutting else None
+        line = self._finish(self._rest) if self.unfinished else None
+        self._rest = b""
         return [] if line is None else [line]
 
     def _finish(self, line: bytes) -> str | None:
@@ -62,6 +69,7 @@ class Output:
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
         self._capacity = fcntl.fcntl(self._reader, fcntl.F_GETPIPE_SZ)
+        self._size = bytearray(_INT_SIZE)
         self._splitter = LineSplitter()
         self._on_line = on_line
         asyncio.get_running_loop().add_reader(self._reader, self._read)
@@ -77,15 +85,21 @@ class Output:
         thread goes on writing.
         """
         left = self._capacity
-        while left > 0 and (size := self._read()):
+        while left > 0 and self._holds_bytes() and (size := self._read()):
             left -= size
-        self._tell(self._splitter.flush())
+        if self._splitter.unfinished:
+            self._tell(self._splitter.flush())
 
     def close(self) -> None:
         """Read the rest and let go of the pipe."""
         self.drain()
         asyncio.get_running_loop().remove_reader(self._reader)
         os.close(self._reader)
+
+    def _holds_bytes(self) -> bool:
+        """Look first: after most invocations there is nothing, which `read` says by an error."""
+        fcntl.ioctl(self._reader, termios.FIONREAD, self._size)
+        return any(self._size)
 
     def _read(self) -> int:
         try:

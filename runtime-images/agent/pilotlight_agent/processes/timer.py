@@ -7,6 +7,7 @@ deadline has moved.
 
 import asyncio
 from collections.abc import Callable
+from math import inf
 
 
 class Timer:
@@ -17,6 +18,8 @@ class Timer:
         self._loop = asyncio.get_running_loop()
         self._moment: float | None = None
         self._handle: asyncio.TimerHandle | None = None
+        self._armed = inf
+        """When the handle looks; never without one."""
 
     @property
     def is_set(self) -> bool:
@@ -26,7 +29,7 @@ class Timer:
     def set(self, moment: float) -> None:
         """Wait for `moment` instead of any other."""
         self._moment = moment
-        if self._handle is None or self._handle.when() > moment:
+        if self._armed > moment:
             self._arm(moment)
 
     def clear(self) -> None:
@@ -36,10 +39,10 @@ class Timer:
     def _arm(self, moment: float) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        self._handle = self._loop.call_at(moment, self._fire)
+        self._handle, self._armed = self._loop.call_at(moment, self._fire), moment
 
     def _fire(self) -> None:
-        moment, self._handle = self._moment, None
+        moment, self._handle, self._armed = self._moment, None, inf
         if moment is None:
             return
         if moment > self._loop.time():

@@ -19,6 +19,7 @@ _PROC = Path("/proc")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _INIT = 1
 _CROWD = 256
+_SMALL = 65_536
 _MOST_ROUNDS = 1_000  # a fork bomb of 1,024 processes cannot keep ahead for that long
 
 
@@ -55,26 +56,35 @@ def is_alive(pid: int) -> bool:
 def resident_kilobytes(pid: int) -> int:
     """Return the memory of the process that is in RAM; 0 when it is gone."""
     with suppress(OSError, IndexError):
-        return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE // 1024
+        return int(_read(f"{_PROC}/{pid}/statm").split()[1]) * _PAGE // 1024
     return 0
 
 
 def proportional_kilobytes(pid: int) -> int:
     """Return the memory in RAM with shared pages counted in parts; slower than resident."""
-    return _field_kilobytes(_PROC / str(pid) / "smaps_rollup", b"Pss:")
+    return _field_kilobytes(f"{_PROC}/{pid}/smaps_rollup", b"\nPss:")
 
 
 def peak_kilobytes(pid: int) -> int:
     """Return the most memory that the process ever had in RAM; 0 when it is gone."""
-    return _field_kilobytes(_PROC / str(pid) / "status", b"VmHWM:")
+    return _field_kilobytes(f"{_PROC}/{pid}/status", b"\nVmHWM:")
 
 
-def _field_kilobytes(path: Path, name: bytes) -> int:
+def _field_kilobytes(path: str, name: bytes) -> int:
     with suppress(OSError):
-        for line in path.read_bytes().splitlines():
-            if line.startswith(name):
-                return int(line.split()[1])
+        content = _read(path)
+        if (found := content.find(name)) >= 0:
+            return int(content[found + len(name) :].split(None, 1)[0])
     return 0
+
+
+def _read(path: str) -> bytes:
+    """Read a small file of /proc in one piece, as an invocation may wait for it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _SMALL)
+    finally:
+        os.close(descriptor)
 
 
 def kill(root: int, mark: bytes, others: Mapping[int, bytes]) -> None:

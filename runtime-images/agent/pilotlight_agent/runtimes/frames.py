@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 import socket
+from json.encoder import encode_basestring_ascii as _quote
 
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
@@ -18,8 +19,16 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 from .link import Listener
 
 _HEADER_LIMIT = 65_536
-_READ_SIZE = 262_144
+_INPUT = bytearray(65_536)
+_INPUT_VIEW = memoryview(_INPUT)
 _CONTENT_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
+_JSON = "application/json"
+_EVENT = (
+    f'{{"{Field.REQUEST_ID}":%s,"{Field.CONTENT_TYPE}":%s,"{Field.FUNCTION_ARN}":%s,'
+    f'"{Field.DEADLINE}":%d,"{Field.TRACE_ID}":%s,"{Field.CLIENT_CONTEXT}":%s,'
+    f'"{Field.COGNITO_IDENTITY}":%s}}'
+)
+_decode = json.JSONDecoder().raw_decode
 
 Header = dict[str, object]
 
@@ -30,11 +39,11 @@ class FrameReader:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[tuple[Header, bytes]]:
+    def feed(self, data: bytes | memoryview) -> list[tuple[Header, bytes]]:
         """Return the frames that `data` completes."""
         self._buffer += data
         frames = []
-        while (frame := self._take()) is not None:
+        while self._buffer and (frame := self._take()) is not None:
             frames.append(frame)
         return frames
 
@@ -47,7 +56,7 @@ class FrameReader:
         start, end = LENGTHS.size + head, LENGTHS.size + head + body
         if len(self._buffer) < end:
             return None
-        header = json.loads(self._buffer[LENGTHS.size : start])
+        header, _ = _decode(self._buffer[LENGTHS.size : start].decode())
         if not isinstance(header, dict):
             raise ValueError("frame header is not an object")  # noqa: TRY004 -- one error for all
         content = bytes(self._buffer[start:end])
@@ -74,19 +83,17 @@ class FrameLink:
 
     def deliver(self, invocation: Invocation) -> None:
         """Write the event; what the socket does not take at once follows as it can."""
-        header = json.dumps(
-            {
-                Field.REQUEST_ID: invocation.request_id,
-                Field.CONTENT_TYPE: invocation.content_type,
-                Field.FUNCTION_ARN: invocation.function_arn,
-                Field.DEADLINE: invocation.deadline,
-                Field.TRACE_ID: invocation.trace_id,
-                Field.CLIENT_CONTEXT: invocation.client_context,
-                Field.COGNITO_IDENTITY: invocation.cognito_identity,
-            }
-        ).encode()
+        header = _EVENT % (
+            _quote(invocation.request_id),
+            _quote(invocation.content_type),
+            _quote(invocation.function_arn),
+            invocation.deadline,
+            _quote(invocation.trace_id),
+            _quote(invocation.client_context),
+            _quote(invocation.cognito_identity),
+        )
         lengths = LENGTHS.pack(len(header), len(invocation.event))
-        self._unsent = memoryview(b"".join((lengths, header, invocation.event)))
+        self._unsent = memoryview(b"".join((lengths, header.encode(), invocation.event)))
         self._write()
 
     def catch_up(self) -> None:
@@ -120,17 +127,17 @@ class FrameLink:
     def _read(self) -> bool:
         """Read once; False when there is nothing more."""
         try:
-            data = self._socket.recv(_READ_SIZE)
-            frames = self._reader.feed(data)
+            size = self._socket.recv_into(_INPUT)
+            frames = self._reader.feed(_INPUT_VIEW[:size])
         except BlockingIOError:
             return False
         except (OSError, ValueError, RecursionError):
-            data, frames = b"", []
+            size, frames = 0, []
         for header, body in frames:
             self._tell(header, body)
-        if not data and self._listener is not None:
+        if not size and self._listener is not None:
             self._loop.remove_reader(self._socket)  # its exit follows, or the timeout
-        return bool(data)
+        return size > 0
 
     def _tell(self, header: Header, body: bytes) -> None:
         listener, kind = self._listener, header.get(Field.TYPE)
@@ -141,20 +148,26 @@ class FrameLink:
         elif kind == Type.INIT_ERROR:
             listener.on_init_error(_text(header, Field.ERROR_TYPE), body)
         else:
-            listener.on_result(_text(header, Field.REQUEST_ID), _result(header, body))
+            listener.on_result(_text(header, Field.REQUEST_ID), _result(kind, header, body))
 
 
-def _result(header: Header, body: bytes) -> Result:
-    content_type = _text(header, Field.CONTENT_TYPE)
-    if _CONTENT_TYPE.fullmatch(content_type) is None:
-        content_type = "application/json"
+def _result(kind: object, header: Header, body: bytes) -> Result:
     peak = header.get(Field.PEAK_KILOBYTES)
-    problem = {
-        Type.ERROR: lambda: failure.by_function(_text(header, Field.ERROR_TYPE), body),
-        Type.TOO_LARGE: failure.too_large,
-    }.get(_text(header, Field.TYPE), lambda: None)()
-    answer = body if problem is None else problem.body
-    return Result(answer, content_type, problem, peak if isinstance(peak, int) else None)
+    peak_kilobytes = peak if isinstance(peak, int) else None
+    if kind == Type.ERROR:
+        problem = failure.by_function(_text(header, Field.ERROR_TYPE), body)
+    elif kind == Type.TOO_LARGE:
+        problem = failure.too_large()
+    else:
+        return Result(body, _content_type(header), None, peak_kilobytes)
+    return Result(problem.body, _JSON, problem, peak_kilobytes)
+
+
+def _content_type(header: Header) -> str:
+    content_type = _text(header, Field.CONTENT_TYPE)
+    if content_type == _JSON or _CONTENT_TYPE.fullmatch(content_type) is None:
+        return _JSON
+    return content_type
 
 
 def _text(header: Header, name: str) -> str:

@@ -22,7 +22,7 @@ from .link import Listener
 
 _PREFIX = b"/2018-06-01"
 _INVOCATION = re.compile(rb"/runtime/invocation/([^/]+)/(response|error)")
-_OK = {"status": "OK"}
+_OK = b'{"status": "OK"}'
 
 
 class Phase(StrEnum):
@@ -59,6 +59,11 @@ class RuntimeApi:
         self._waiting: Invocation | None = None
         self._current = ""
         self._greeted = False
+        self._routes: dict[tuple[bytes, bytes], Serve] = {
+            (b"GET", b"/runtime/invocation/next"): self._next,
+            (b"POST", b"/runtime/init/error"): self._init_error,
+            (b"GET", b"/ping"): _pong,
+        }
 
     async def listen(self) -> None:
         """Open the listener on a free port of the loopback."""
@@ -103,7 +108,7 @@ class RuntimeApi:
             _not_found(connection)
             return
         path = request.target[len(_PREFIX) :]
-        route = self._routes().get((request.method, path))
+        route = self._routes.get((request.method, path))
         if route is not None:
             route(request, connection)
         elif request.method == b"POST" and (match := _INVOCATION.fullmatch(path)):
@@ -111,15 +116,6 @@ class RuntimeApi:
             self._serve_outcome(match[1].decode(), take, request, connection)
         else:
             _not_found(connection)
-
-    def _routes(self) -> dict[tuple[bytes, bytes], Serve]:
-        return {
-            (b"GET", b"/runtime/invocation/next"): self._next,
-            (b"POST", b"/runtime/init/error"): self._init_error,
-            (b"GET", b"/ping"): lambda _, c: c.respond(
-                200, b"pong", b"Content-Type: text/plain\r\n"
-            ),
-        }
 
     def _next(self, _request: Request, connection: Connection) -> None:
         if not self._advance(Phase.READY, connection):
@@ -157,18 +153,18 @@ class RuntimeApi:
                 text = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
                 _refuse(connection, 413, "RequestEntityTooLarge", text)
             else:
-                connection.respond_json(202, _OK)
+                connection.respond(202, _OK)
             self._tell(_outcome(request))
 
     def _error(self, request: Request, connection: Connection) -> None:
         if self._advance(Phase.FAILED, connection):
-            connection.respond_json(202, _OK)
+            connection.respond(202, _OK)
             problem = failure.by_function(_error_type(request), request.body)
             self._tell(Result(problem.body, "application/json", problem))
 
     def _init_error(self, request: Request, connection: Connection) -> None:
         if self._advance(Phase.INIT_ERROR, connection):
-            connection.respond_json(202, _OK)
+            connection.respond(202, _OK)
             if self._listener is not None:
                 self._listener.on_init_error(_error_type(request), request.body)
 
@@ -248,6 +244,10 @@ def _refuse(connection: Connection, status: int, error_type: str, message: str) 
 
 def _error_body(error_type: str, message: str) -> bytes:
     return json.dumps({"errorMessage": message, "errorType": error_type}).encode()
+
+
+def _pong(_request: Request, connection: Connection) -> None:
+    connection.respond(200, b"pong", b"Content-Type: text/plain\r\n")
 
 
 def _not_found(connection: Connection) -> None:
