@@ -51,7 +51,10 @@ def main() -> None:
     parser.add_argument("--mappings", type=int, default=100, help="that idle")
     options = parser.parse_args()
     print("| what | measured |\n| --- | --- |")
-    with running_elasticmq() as mq, _platform(mq) as (platform, client):
+    with (
+        running_elasticmq() as mq,
+        running_sink(HANDLER, "--aws-endpoint-url", mq.url) as (platform, client),
+    ):
         plain = asyncio.run(_consume(mq, _backlog(mq, "plain", options.messages), options.messages))
         print(f"| plain consumer, messages a second | {plain:,.0f} |", flush=True)
         mapped = _drain(mq, client, options.messages)
@@ -70,13 +73,12 @@ def main() -> None:
 
 
 @contextmanager
-def _platform(mq: ElasticMq) -> Iterator[tuple[DevProcess, Any]]:
-    """Run local mode with the function."""
+def running_sink(handler: str, *arguments: str) -> Iterator[tuple[DevProcess, Any]]:
+    """Run local mode with the function `sink`."""
     with tempfile.TemporaryDirectory() as folder:
         empty = Path(folder) / "functions"
         empty.mkdir()
-        arguments = (empty, "--aws-endpoint-url", mq.url)
-        with DevProcess(*arguments, state=Path(folder) / "state") as process:
+        with DevProcess(empty, *arguments, state=Path(folder) / "state") as process:
             client = boto3.client(
                 "lambda", endpoint_url=process.endpoint, region_name=REGION,
                 aws_access_key_id=ACCOUNT, aws_secret_access_key="test",
@@ -84,7 +86,7 @@ def _platform(mq: ElasticMq) -> Iterator[tuple[DevProcess, Any]]:
             client.create_function(
                 FunctionName="sink", Runtime="python3.13", Handler="main.handler",
                 Role="arn:aws:iam::000000000000:role/any", Timeout=10,
-                Code={"ZipFile": package({"main.py": HANDLER})},
+                Code={"ZipFile": package({"main.py": handler})},
             )  # fmt: skip
             client.get_waiter("function_active_v2").wait(FunctionName="sink")
             yield process, client

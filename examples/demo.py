@@ -93,6 +93,7 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("jobs", queued({"id": 7, "items": [{"price": 39, "count": 2}]}))
     yield Example("payments", published({"account": "ada", "amount": 40}))
     yield Example("fanout", {"Records": []})
+    yield Example("sales", {"Records": []})
     yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
     yield Example("notify", _record({"order": 6}, {"total": 43}))
     yield Example("intake", {"weight": "12 kg"})

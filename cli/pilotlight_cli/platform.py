@@ -131,6 +131,12 @@ class Platform:
         shards: list[dict[str, Any]] = answer["shards"]
         return shards
 
+    def backlog(self, name: str) -> dict[str, Any]:
+        """Read how much waits in a mapping's source: `waiting`, `inFlight`, or its `problem`."""
+        path = f"/-/eventsourcemappings/{name}/backlog"
+        answer: dict[str, Any] = self._client.request_json("GET", path)
+        return answer
+
     def reset_mapping(self, name: str, position: str) -> dict[str, Any]:
         """Have a mapping's stream read anew; raises ApiError."""
         path = f"/-/eventsourcemappings/{name}/reset"

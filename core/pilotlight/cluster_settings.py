@@ -32,6 +32,14 @@ class ClusterSettings:
         "Hosts that an account's routes may have, as JSON: lists by namespace.",
         parse=hosts_by_account,
     )
+    aws_endpoint_url: str = setting(
+        "Where AWS's services are, for functions too, if not at AWS.", default=""
+    )
+    private_sources: tuple[str, ...] = setting(
+        "host:port, by commas, of event sources and buckets in private networks.",
+        default=(),
+        parse=names,
+    )
     lease_name: str = setting("The Lease that elects the leader.")
     platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field
     postgresql_url: str = setting("The database of packages, events and log lines.", secret=True)

@@ -23,7 +23,8 @@ from aiohttp import ClientPayloadError
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestPayloadError
 
-from .budget import ByteBudget, ByteShare
+from pilotlight.budget import ByteBudget, ByteShare
+
 from .errors import (
     ApiError,
     RequestTimeoutError,

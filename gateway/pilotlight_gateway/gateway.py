@@ -10,13 +10,14 @@ import asyncio
 import gc
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.aws.buckets import Buckets
+from pilotlight.aws.client import AwsClients
+from pilotlight.aws.credentials import AwsCredentials
+from pilotlight.budget import ByteBudget
+
 from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
-from .aws_client import AwsClients
-from .aws_credentials import AwsCredentials
 from .bodies import Bodies
-from .buckets import Buckets
-from .budget import ByteBudget
 from .event_sources import make_source
 from .event_sources.keeper import Keeper
 from .events.backlog import Backlog
@@ -200,7 +201,7 @@ class Gateway:
 
     def drain(self) -> None:
         """Say that requests should go elsewhere; those that still come are served."""
-        self._draining = True
+        self._draining = self._clients.draining = True
 
     async def stop(self, *, drain_seconds: float = DRAIN_SECONDS) -> None:
         """Refuse new requests, let running ones end, give every environment back."""

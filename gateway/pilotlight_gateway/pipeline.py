@@ -163,6 +163,8 @@ class ClientPipeline(Pipeline):
         super().__init__(services, lambda request: find_service(request, platform), authenticator)
         self.requests = 0
         """How many have come."""
+        self.draining = False
+        """Whether clients are to send their next request on another connection, elsewhere."""
         self._http = http
         self._guard = guard
         self._known = functools.lru_cache(HEADS)(super()._look_at)
@@ -179,7 +181,7 @@ class ClientPipeline(Pipeline):
         self.requests += 1
         reply = await self._answer(request, request_id)
         self._services.metrics.answered_http("api", "POST", reply.status)
-        return reply, request_id
+        return self._parting(reply), request_id
 
     async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
         self.requests += 1
@@ -189,6 +191,12 @@ class ClientPipeline(Pipeline):
         else:
             reply, handler = await self._answer(request, request_id), "api"
         self._services.metrics.answered_http(handler, request.method, reply.status)
+        return self._parting(reply)
+
+    def _parting(self, reply: Reply) -> Reply:
+        """Tell a client that is to go elsewhere: a close of ours could cross its next request."""
+        if self.draining:
+            reply.headers = {**reply.headers, "Connection": "close"}
         return reply
 
     def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pilotlight.aws.buckets import Buckets
+    from pilotlight.aws.client import AwsClients
+    from pilotlight.aws.credentials import AwsCredentials
+    from pilotlight.budget import ByteBudget
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
 
-    from .aws_client import AwsClients
-    from .aws_credentials import AwsCredentials
     from .bodies import Bodies
-    from .buckets import Buckets
-    from .budget import ByteBudget
     from .event_queue.interface import EventQueue
     from .invocation.catalogue import Catalogue
     from .invocation.dispatch.dispatcher import Dispatcher

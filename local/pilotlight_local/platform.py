@@ -84,8 +84,8 @@ class LocalPlatform:
         """Variables that every function gets."""
         self._listener: socket.socket | None = None
         self._autoscaler = self._make_autoscaler()
-        self._reconciler = self._make_reconciler()
         self._gateway = self._make_gateway()
+        self._reconciler = self._make_reconciler()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -158,6 +158,7 @@ class LocalPlatform:
         services = make_services(
             self._cache,
             self._artifacts,
+            self._gateway.services.buckets,
             acknowledgements=self._autoscaler.acknowledgements,
             provisioning=self._autoscaler.provisioned,
             accounts=self._accounts,

@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from pilotlight.accounts import Accounts
+from pilotlight.aws.buckets import Buckets
+from pilotlight.aws.client import AwsClients
+from pilotlight.aws.credentials import AwsCredentials, AwsSettings
 from pilotlight.cache import Cache
 from pilotlight.errors import PilotlightError
 from pilotlight.hosts import Hosts
@@ -83,6 +86,7 @@ class ControllerSettings:
     region: str
     runtimes: dict[str, RuntimeSpec]
     hosts: Hosts = field(default_factory=Hosts)
+    aws: AwsSettings = field(default_factory=AwsSettings)
 
 
 class ForeignAutoscaler:
@@ -153,7 +157,10 @@ class Controller:
     async def _main(self) -> None:
         async with self._open_stores() as (resources, artifacts, events):
             cache = Cache(resources, Namespace, *WATCHED)
-            reconciler = self._reconciler(cache, artifacts)
+            credentials = AwsCredentials(self._settings.aws, cache)
+            clients = AwsClients(self._settings.aws, credentials)
+            buckets = Buckets(self._settings.region, credentials, clients)
+            reconciler = self._reconciler(cache, artifacts, buckets)
             ConditionEvents(cache, events).follow(TOLD)
             work = [events.run(), *self._background(cache, artifacts, reconciler)]
             tasks = [asyncio.create_task(one) for one in work]
@@ -166,11 +173,13 @@ class Controller:
                 for task in tasks:
                     task.cancel()
                 await reconciler.close()
+                await clients.close()
 
-    def _reconciler(self, cache: Cache, artifacts: ArtifactStore) -> Reconciler:
+    def _reconciler(self, cache: Cache, artifacts: ArtifactStore, buckets: Buckets) -> Reconciler:
         services = make_services(
             cache,
             artifacts,
+            buckets,
             acknowledgements=self._autoscaler,
             provisioning=self._autoscaler,
             accounts=Accounts(cache),

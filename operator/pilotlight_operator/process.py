@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from pilotlight.accounts import Accounts
+from pilotlight.aws.credentials import AwsSettings
 from pilotlight.cache import Cache
 from pilotlight.hosts import Hosts
 from pilotlight.resources import (
@@ -169,6 +170,9 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
         region=settings.region,
         runtimes={name: RuntimeSpec.model_validate(spec) for name, spec in runtimes.items()},
         hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
+        aws=AwsSettings(
+            aws_endpoint_url=settings.aws_endpoint_url, private_sources=settings.private_sources
+        ),
     )
 
 

@@ -21,7 +21,6 @@ class OperatorSettings(ClusterSettings):
     address: str = setting("This pod's own, at which gateways find the leader.")
     artifact_url: str = setting("Where pods fetch packages, {sha256} standing for the address.")
     runtimes_file: Path | None = setting("Runtimes by name, as JSON.", default=None)  # noqa: RUF009  a field
-    aws_endpoint_url: str = setting("What functions get as AWS_ENDPOINT_URL.", default="")
     least_cpu: float = setting(
         "CPUs a pod may use even where its memory stands for less: starting is all CPU.",
         default=0.5,

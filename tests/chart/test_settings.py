@@ -72,6 +72,13 @@ def test_a_value_of_the_chart_arrives(program: str, process: str) -> None:
 
 
 @pytest.mark.parametrize("process", PROCESSES)
+def test_private_places_arrive(program: str, process: str) -> None:
+    """Gateways poll sources there, the operator fetches packages from buckets."""
+    came = given(program, process)["PILOTLIGHT_PRIVATE_SOURCES"]
+    assert came == ",".join(EVERY_OPTION["eventSources"]["private"])
+
+
+@pytest.mark.parametrize("process", PROCESSES)
 def test_hosts_arrive_and_the_releases_own_are_reserved(program: str, process: str) -> None:
     """Operator and gateway judge routes by the same hosts, whatever the values leave out."""
     came = given(program, process)

@@ -75,13 +75,22 @@ def test_a_mapping_of_a_folder_is_polled_paused_and_resumed(
     until(lambda: "OK" in mapping(platform, "list"))
     assert ARN in mapping(platform, "list")
     shown = mapping(platform, "show", "jobs")
-    assert "Polled by    local" in shown
-    assert "State        Enabled" in shown
+    assert "Polled by      local" in shown
+    assert "State          Enabled" in shown
+    assert "Waiting        0, and 0 in flight" in shown
+    assert "Next poll      now" in shown
+    assert "Nothing comes  nothing waits in the source" in shown
 
     assert "pauses" in mapping(platform, "pause", "jobs")
-    until(lambda: "State        Disabled" in mapping(platform, "show", "jobs"))
+    until(lambda: "State          Disabled" in mapping(platform, "show", "jobs"))
     mq.put(url, ["second"])
-    assert "Polled by    nobody" in mapping(platform, "show", "jobs")
+    shown = mapping(platform, "show", "jobs")
+    assert "Polled by      nobody" in shown
+    assert "Waiting        1, and 0 in flight" in shown
+    assert "Next poll      none, until `pilotlight mapping resume jobs`" in shown
+    assert "Nothing comes  the mapping is paused" in shown
+    backlog = json.loads(mapping(platform, "show", "jobs", "-o", "json"))["backlog"]
+    assert backlog == {"waiting": 1, "inFlight": 0}
     assert mq.counts(url) == (1, 0)
 
     document = json.loads(mapping(platform, "resume", "jobs", "-o", "json"))
@@ -105,6 +114,10 @@ def test_a_source_that_is_not_there_is_said(platform: DevProcess, tmp_path: Path
     file.write_text(yaml.safe_dump(manifest))
     assert run_cli("apply", "-f", file, endpoint=platform.endpoint).returncode == 0
     until(lambda: "PROBLEM: Unreachable" in mapping(platform, "list"))
-    assert "http://127.0.0.1:1 cannot be reached" in mapping(platform, "show", "lost")
+    shown = mapping(platform, "show", "lost")
+    assert "http://127.0.0.1:1 cannot be reached" in shown
+    assert "Waiting        not known: http://127.0.0.1:1 cannot be reached" in shown
+    assert "Next poll      within 30 s" in shown
+    assert "Nothing comes  the source cannot be polled: Unreachable" in shown
     missing = run_cli("mapping", "show", "nobody", endpoint=platform.endpoint)
     assert missing.returncode == 3

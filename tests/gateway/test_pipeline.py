@@ -87,3 +87,15 @@ def test_no_number_is_no_number(platform: GatewayHarness) -> None:
         status, _, body = platform.get(f"/-/logs?function=numbers&{query}")
         assert status == 400, query
         assert "a number is expected" in json.loads(body)["message"]
+
+
+@pytest.mark.parametrize("path", ["/2015-03-31/functions/none/invocations", "/-/fn/1/none/", "/"])
+def test_a_gateway_that_drains_tells_clients_to_go_elsewhere(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Whatever answers: a connection that the gateway closed could lose the request after."""
+    _, headers, _ = platform.post(path)
+    assert headers.get("Connection") != "close"
+    monkeypatch.setattr(platform.gateway._clients, "draining", True)
+    _, headers, _ = platform.post(path)
+    assert headers["Connection"] == "close"

@@ -12,6 +12,8 @@ from pilotlight.errors import NotFoundError
 from pilotlight.resources import Function, Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
 from pilotlight.resources.registry import KINDS
 from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.packages import Packages
+from tests.support.buckets import MemoryBuckets
 from tests.support.memory import MemoryArtifacts, MemoryResources, Writes
 
 SOURCE = "def handler(event, context):\n    return event\n"
@@ -38,6 +40,7 @@ class Platform:
         self.writes = Writes()
         self.resources = MemoryResources(self.writes)
         self.artifacts = MemoryArtifacts(self.writes)
+        self.buckets = MemoryBuckets()
         self.gateways = Gateways()
         self.restart()
 
@@ -46,7 +49,7 @@ class Platform:
         self.cache = Cache(self.resources, *KINDS.values())
         self.service = FunctionService(
             self.cache,
-            self.artifacts,
+            Packages(self.artifacts, self.buckets),
             self.gateways,
             region="us-east-1",
             accounts=Accounts(self.cache),

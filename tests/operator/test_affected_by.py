@@ -23,6 +23,7 @@ from pilotlight.resources import (
 )
 from pilotlight.resources.registry import KINDS
 from pilotlight_operator.services import make_services
+from tests.support.buckets import MemoryBuckets
 from tests.support.memory import MemoryArtifacts, MemoryResources
 
 from .conftest import Gateways
@@ -96,8 +97,8 @@ def test_a_change_concerns(changed: Resource, names: set[str]) -> None:
     for resource in THERE:
         cache.note(resource)
     services = make_services(
-        cache, MemoryArtifacts(), acknowledgements=Gateways(), provisioning=Nothing(),
-        accounts=Accounts(cache), region="us-east-1",
+        cache, MemoryArtifacts(), MemoryBuckets(), acknowledgements=Gateways(),
+        provisioning=Nothing(), accounts=Accounts(cache), region="us-east-1",
     )  # fmt: skip
     affected = [one for service in services for one in service.affected_by(changed)]
     assert {one.metadata.name for one in affected} == names

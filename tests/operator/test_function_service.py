@@ -109,11 +109,11 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "InvalidConfiguration",
         "/etc/index.handler",
     ),
-    "s3": (
+    "no such object": (
         {"code": {"s3": {"bucket": "bucket", "key": "a.zip"}}},
-        "CodeSourceUnsupported",
+        "CodeUnreadable",
         "InvalidConfiguration",
-        "code.s3",
+        "S3 Error Code: NoSuchKey",
     ),
     "image": (
         {"code": {"image": "registry/image"}, "runtime": None, "handler": None},

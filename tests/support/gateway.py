@@ -279,7 +279,8 @@ class GatewayHarness:
             authenticator=self._authenticator,
         )
         services = make_services(
-            self.cache, self.artifacts, acknowledgements=self.autoscaler.acknowledgements,
+            self.cache, self.artifacts, self.gateway.services.buckets,
+            acknowledgements=self.autoscaler.acknowledgements,
             provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
             runnable=RUNTIMES,
             private_addresses=True,

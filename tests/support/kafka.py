@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["PASSWORD", "USER", "Kafka", "running_kafka"]
 
 USER, PASSWORD = "tester", "test-password"
+LARGEST = 8 << 20
 HEAP = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
@@ -98,12 +99,13 @@ class Kafka:
             self._process.wait()
 
     def topic(self, name: str, partitions: int = 1) -> None:
-        """Make a topic."""
+        """Make a topic, for messages of up to 8 MiB."""
 
         async def make() -> None:
             admin = AIOKafkaAdminClient(bootstrap_servers=self.servers)
             await admin.start()
-            await admin.create_topics([NewTopic(name, partitions, 1)])
+            configs = {"max.message.bytes": str(LARGEST)}
+            await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=configs)])
             await admin.close()
 
         asyncio.run(make())
@@ -120,7 +122,9 @@ class Kafka:
         """Put records into a topic, in their order."""
 
         async def send() -> None:
-            async with AIOKafkaProducer(bootstrap_servers=self.servers) as producer:
+            async with AIOKafkaProducer(
+                bootstrap_servers=self.servers, max_request_size=LARGEST
+            ) as producer:
                 sent = [
                     await producer.send(
                         topic, value.encode(), key, partition=partition, headers=headers

@@ -102,6 +102,9 @@ topologySpreadConstraints:
 {{- with .Values.aws.endpointUrl }}
 - {name: PILOTLIGHT_AWS_ENDPOINT_URL, value: {{ . | quote }}}
 {{- end }}
+{{- with .Values.eventSources.private }}
+- {name: PILOTLIGHT_PRIVATE_SOURCES, value: {{ join "," . | quote }}}
+{{- end }}
 {{- end -}}
 
 {{- /*

@@ -19,12 +19,12 @@ import click
 import structlog
 import uvloop
 
+from pilotlight.aws.credentials import SERVICE_IDS
 from pilotlight.resources import Function
 from pilotlight.runtimes import family_of
 from pilotlight.signing import Credentials
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
-from pilotlight_gateway.aws_credentials import SERVICE_IDS
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings

@@ -22,6 +22,8 @@ __all__ = ["command"]
 
 HEADS = ("NAME", "SOURCE", "FUNCTION", "STATE", "LAST RESULT")
 SHARD_HEADS = ("SHARD", "READ BY", "LAST RECORD", "ITERATOR AGE", "LAST RESULT")
+LONGEST_PAUSE = 30
+"""Seconds before a gateway tries again what could not be polled."""
 API = "/2015-03-31/event-source-mappings/"
 
 
@@ -48,11 +50,13 @@ def list_(client: Client, output: Format) -> None:
 @with_client
 def show(client: Client, name: str, output: Format) -> None:
     """Say what a mapping polls, who does, and how that goes."""
-    mapping, shards = Platform(client).mapping(name), Platform(client).shards(name)
+    platform = Platform(client)
+    mapping, shards = platform.mapping(name), platform.shards(name)
+    backlog = platform.backlog(name)
     if output == "json":
-        emit_json(mapping.to_json() | {"shards": shards})
+        emit_json(mapping.to_json() | {"shards": shards, "backlog": backlog})
         return
-    click.echo(columns(_facts(mapping)))
+    click.echo(columns(_facts(mapping, backlog)))
     if shards:
         click.echo()
         click.echo(columns([SHARD_HEADS, *map(_shard_row, shards)]))
@@ -124,7 +128,7 @@ def _shard_row(shard: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:
+def _facts(mapping: EventSourceMapping, backlog: dict[str, Any]) -> Iterator[tuple[str, str]]:
     spec, status, ready = mapping.spec, mapping.status, mapping.condition("Ready")
     yield "Name", mapping.metadata.name
     yield "UUID", mapping.metadata.uid
@@ -133,8 +137,46 @@ def _facts(mapping: EventSourceMapping) -> Iterator[tuple[str, str]]:
     yield "State", _state(mapping)
     if ready is not None and ready.status != "True":
         yield "Why", f"{ready.reason}: {ready.message}"
+    if backlog:
+        yield "Waiting", _waiting(backlog)
     yield "Last result", status.last_processing_result or "none yet"
     yield "Polled by", status.holder or "nobody"
+    yield "Next poll", _next_poll(mapping)
+    if (reason := _nothing_comes(mapping, backlog)) is not None:
+        yield "Nothing comes", reason
+
+
+def _waiting(backlog: dict[str, Any]) -> str:
+    if "problem" in backlog:
+        return f"not known: {backlog['problem']}"
+    waiting, held = backlog["waiting"], backlog["inFlight"]
+    counted = "not known yet" if waiting is None else str(waiting)
+    return counted if held is None else f"{counted}, and {held} in flight"
+
+
+def _next_poll(mapping: EventSourceMapping) -> str:
+    ready = mapping.condition("Ready")
+    if not mapping.spec.enabled:
+        return f"none, until `pilotlight mapping resume {mapping.metadata.name}`"
+    if not mapping.status.holder:
+        return "once a gateway takes it, within seconds"
+    if ready is not None and ready.status != "True":
+        return f"within {LONGEST_PAUSE} s, and so on until it can be polled"
+    return "now: there is always one that waits for records"
+
+
+def _nothing_comes(mapping: EventSourceMapping, backlog: dict[str, Any]) -> str | None:
+    """Say why the function gets nothing, where that is to be seen."""
+    ready, result = mapping.condition("Ready"), mapping.status.last_processing_result
+    if not mapping.spec.enabled:
+        return "the mapping is paused"
+    if ready is not None and ready.status != "True":
+        return f"the source cannot be polled: {ready.reason}"
+    if result.startswith("PROBLEM: "):
+        return f"what came last did not succeed: {result.removeprefix('PROBLEM: ')}"
+    if backlog.get("waiting") == 0 and not backlog.get("inFlight"):
+        return "nothing waits in the source"
+    return None
 
 
 def _state(mapping: EventSourceMapping) -> str:

@@ -65,6 +65,10 @@ class FilterCriteria:
         self._patterns = [_Filter(pattern, content) for pattern in patterns]
         self._content = content
 
+    def __bool__(self) -> bool:
+        """Whether there are filters."""
+        return bool(self._patterns)
+
     def accepts(self, record: Mapping[str, Any]) -> bool:
         """Say whether the function gets a record, in Lambda's form; no filters accept all.
 

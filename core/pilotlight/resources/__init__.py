@@ -30,6 +30,7 @@ from .function import (
     Function,
     FunctionSpec,
     FunctionStatus,
+    PinnedPackage,
     S3Object,
     SecretReference,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PinnedPackage",
     "PolicyStatement",
     "ProvisionedStatus",
     "Rate",

@@ -28,7 +28,8 @@ _KAFKA = _STREAM | {
 
 _OWN = frozenset({
     "source", "starting_position", "starting_position_timestamp", "source_access_configurations",
-    "function_response_types",
+    "function_response_types", "maximum_retry_attempts", "maximum_record_age_in_seconds",
+    "bisect_batch_on_function_error", "destination_config",
 })  # fmt: skip
 """Of sources that Lambda does not have."""
 

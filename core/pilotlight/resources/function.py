@@ -39,6 +39,7 @@ __all__ = [
     "Function",
     "FunctionSpec",
     "FunctionStatus",
+    "PinnedPackage",
     "S3Object",
     "SecretReference",
 ]
@@ -54,6 +55,13 @@ class S3Object(Model):
     bucket: str = Field(min_length=3, description="The bucket's name.")
     key: str = Field(min_length=1, description="The object's key.")
     version: str | None = Field(default=None, description="The object's version.")
+
+
+class PinnedPackage(Model):
+    """What an object of a bucket was when it was fetched."""
+
+    s3: S3Object = Field(description="What was fetched.")
+    sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
 
 
 class Code(Model):
@@ -81,7 +89,11 @@ class Code(Model):
         pattern=SHA256,
         description="sha256 (hex) of a deployment package uploaded to /-/artifacts/<sha256>.",
     )
-    s3: S3Object | None = Field(default=None, description="A deployment package in a bucket.")
+    s3: S3Object | None = Field(
+        default=None,
+        description="A deployment package in a bucket, fetched once: name a version, or another "
+        "key, to have it fetched anew.",
+    )
     image: str | None = Field(default=None, min_length=1, description="A container image.")
 
     @model_validator(mode="after")
@@ -239,6 +251,9 @@ class FunctionStatus(Model):
         default=None, description="What that revision runs."
     )
     code_size: int | None = Field(default=None, description="Bytes of the deployment package.")
+    pinned: PinnedPackage | None = Field(
+        default=None, description="The package that code.s3 was when it was fetched."
+    )
     last_modified: str | None = Field(default=None, description="When spec last changed.")
     arn: str | None = Field(default=None, description="The function's ARN.")
     state: State = Field(default="Pending", description="Lambda's State.")

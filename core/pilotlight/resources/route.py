@@ -52,7 +52,9 @@ _TOPIC = r"^arn:aws(-[a-z]{1,16}){0,2}:sns:[a-z0-9-]{1,32}:[0-9]{12}:[A-Za-z0-9_
 _SEGMENT = re.compile(r"[A-Za-z0-9._~%!$&()*+,;=:@-]*|\{[A-Za-z_][A-Za-z0-9_]*\}")
 _GREEDY = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\+\}")
 
-PayloadFormat = Literal["1.0", "2.0", "alb", "sns", "s3", "cloudevents", "alertmanager"]
+PayloadFormat = Literal[
+    "1.0", "2.0", "alb", "sns", "s3", "cloudevents", "alertmanager", "cloudwatch-logs"
+]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 

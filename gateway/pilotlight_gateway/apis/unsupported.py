@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from .lambda_.event_source_mappings import UNSUPPORTED_OF_MAPPINGS
+from .lambda_.event_source_mappings import UNSUPPORTED_OF_KAFKA, UNSUPPORTED_OF_MAPPINGS
 from .lambda_.function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS
 from .lambda_.model import load_model
 from .lambda_.table import LAMBDA
@@ -37,6 +37,7 @@ def render() -> str:
         ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
         ("Members of code", sorted(UNSUPPORTED_CODE)),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
+        ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
         ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
         (f"CloudWatch Logs, operations: {len(missing_logs)} of {len(logs)}", missing_logs),

@@ -134,6 +134,14 @@ class SourceLeases:
         if not await self._run(_remove(root, shards)):
             raise LostShardError(root)
 
+    async def unlist(self, root: ShardLease, shards: Collection[str]) -> None:
+        """Take shards for those of another stream: whoever holds one loses it.
+
+        They may be added again. Raises LostShardError.
+        """
+        if not await self._run(_unlist(root, shards)):
+            raise LostShardError(root)
+
     async def reset(self, mapping: str, checkpoint: str) -> None:
         """Have a mapping begin anew: its root gets a checkpoint, and lists its shards again.
 
@@ -171,6 +179,11 @@ _ROWS = """
 SELECT mapping, shard, holder, epoch, until FROM source_leases WHERE finished = 0
 ORDER BY mapping, shard
 """
+_UNLIST = (
+    "UPDATE source_leases SET holder = '', until = 0, epoch = epoch + 1, checkpoint = '', "
+    "finished = $1 WHERE mapping = $2"
+)
+"""Shards stay, unlisted, for their epochs: who holds one must not find it his again."""
 _UNLISTED = 2
 """Of `finished`: the root has not listed the shard since it was reset."""
 _ADD = f"""
@@ -245,6 +258,13 @@ def _remove(root: ShardLease, shards: Collection[str]) -> Statements[bool]:
     return held
 
 
+def _unlist(root: ShardLease, shards: Collection[str]) -> Statements[bool]:
+    held = yield from _is_held(root)
+    for name in shards if held else ():
+        yield f"{_UNLIST} AND shard = $3 AND shard <> ''", _UNLISTED, root.shard.mapping, name
+    return held
+
+
 def _is_held(lease: ShardLease) -> Statements[bool]:
     rows = yield (
         ("SELECT shard FROM source_leases "
@@ -255,15 +275,7 @@ def _is_held(lease: ShardLease) -> Statements[bool]:
 
 
 def _reset(mapping: str, checkpoint: str) -> Statements[None]:
-    # Shards stay, unlisted, for their epochs: who holds one must not find it his again.
-    yield (
-        (
-            "UPDATE source_leases SET holder = '', until = 0, epoch = epoch + 1, "
-            "checkpoint = '', finished = $1 WHERE mapping = $2"
-        ),
-        _UNLISTED,
-        mapping,
-    )
+    yield _UNLIST, _UNLISTED, mapping
     yield _ROOT, mapping
     yield (
         "UPDATE source_leases SET checkpoint = $1, finished = 0 WHERE mapping = $2 AND shard = ''",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
 
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchRunner"]
 
-TOO_LARGE = "RequestPayloadTooLarge"
-"""Of a record that makes an event which no invocation may have; ours, Lambda's is not told."""
-
 log = structlog.get_logger()
 
 
@@ -50,6 +47,9 @@ class _Last:
 
 class BatchRunner:
     """Runs the batches of one lane, one after another."""
+
+    too_large: ClassVar[str] = "RequestPayloadTooLarge"
+    """Of a record that makes an event which no invocation may have; ours, Lambda's is not told."""
 
     def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
@@ -124,7 +124,7 @@ class BatchRunner:
         if len(event) > LARGEST_EVENT:
             if len(batch.records) > 1:  # a window's state has grown
                 return Step(left=batch.halves())
-            return Step(given_up=GivenUp(batch, TOO_LARGE))
+            return Step(given_up=GivenUp(batch, self.too_large))
         request_id = new_request_id()
         self._note_age(batch)
         with self._polled.metrics.in_flight.track_inprogress():
@@ -145,10 +145,12 @@ class BatchRunner:
             return 0
         if last is not None:
             return None
-        places = {one.sequence: place for place, one in enumerate(batch.records)}
+        places, named = {}, set[str]()
         try:
             window = self.window.after(outcome.payload) if self.window else None
-            named = failed_items(outcome.payload, places) if self._partial else set()
+            if self._partial:
+                places = {one.sequence: place for place, one in enumerate(batch.records)}
+                named = failed_items(outcome.payload, places)
         except MalformedResponseError as error:
             log.warning("answer of a batch not understood", error=str(error))
             return 0
@@ -186,7 +188,10 @@ class BatchRunner:
         info = self._info(records, last)
         uid = self._polled.mapping.metadata.uid
         batch = FailedBatch(uid, self._shard.name, self._stream.batch_info, info)
-        event = failure_event(self._polled, given_up, last, batch, self._clock())
+        event = failure_event(
+            self._polled, given_up.condition, given_up.batch.invocations, last,
+            batch=batch, now=self._clock(),
+        )  # fmt: skip
         log.warning("batch is given up", mapping=uid, condition=given_up.condition, **info)
         pause = Pause()
         while event is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pilotlight_gateway.aws_client import AwsService
+from pilotlight.aws.client import AwsService
 
 from .stream import AwsStream, Page, Position, StreamRecord, StreamShard
 

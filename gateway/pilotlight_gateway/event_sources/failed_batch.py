@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .source import PolledMapping
     from .stream import StreamRecord
-    from .stream_batches import GivenUp
 
 __all__ = ["LastRun", "batch_info", "failure_event", "timestamp"]
 
@@ -39,17 +38,24 @@ class LastRun:
     """None where the function did not run."""
 
 
-def failure_event(
-    polled: PolledMapping, given_up: GivenUp, last: LastRun, batch: FailedBatch, now: float
+def failure_event(  # noqa: PLR0913  what a record says
+    polled: PolledMapping,
+    condition: str,
+    tries: int,
+    last: LastRun,
+    *,
+    batch: FailedBatch | None = None,
+    now: float,
 ) -> Event | None:
-    """Return what is to be delivered; None where nobody is to be told."""
+    """Return what is to be delivered; None where nobody is to be told.
+
+    Without a `batch` that names records the destination gets them themselves.
+    """
     config = polled.mapping.spec.destination_config
     if config is None or config.on_failure is None:
         return None
     event = _event(polled, last, now)
-    record = InvocationRecord(
-        event, given_up.condition, "", given_up.batch.invocations, now, last.ran, batch
-    )
+    record = InvocationRecord(event, condition, "", tries, now, last.ran, batch)
     delivery = Delivery(record, (Destination(config.on_failure.destination),))
     return replace(event, delivery=delivery.dump())
 

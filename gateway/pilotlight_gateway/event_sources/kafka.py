@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -21,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from .kafka_cluster import KafkaCluster, source_error
 from .kafka_partition import Brokers, PartitionReader
-from .source import Pause, SourceError
+from .source import Backlog, Pause, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -32,8 +33,11 @@ __all__ = ["KafkaSource"]
 
 SESSION_SECONDS = 10.0
 """After which a member that is silent is dead to its group."""
-FETCH_MS = 5_000
-"""An idle broker is asked once in that time."""
+IDLE_FETCH_MS = 5_000
+"""A broker that has nothing new is asked once in that time."""
+BUSY_FETCH_MS = 100
+"""While records come. One request asks a broker for all partitions but those whose last records
+wait here still: these are asked for only once it is answered."""
 WATCH_SECONDS = 5.0
 """Between two looks at how far behind the mapping is, and whether brokers answer."""
 GRACE_SECONDS = 10.0
@@ -52,6 +56,27 @@ class KafkaSource:
     async def check(self) -> None:
         """Find the topic with the mapping's credentials."""
         await (await KafkaCluster.of(self._polled)).partitions(self._topic)
+
+    async def backlog(self) -> Backlog:
+        """Ask how far the group is behind, over all partitions, without being a member of it."""
+        cluster = await KafkaCluster.of(self._polled)
+        partitions = [
+            TopicPartition(self._topic, one) for one in range(await cluster.partitions(self._topic))
+        ]
+        consumer = AIOKafkaConsumer(**cluster.options, group_id=_group(self._polled))
+        cluster.guard(consumer._client)  # noqa: SLF001  aiokafka has no hook
+        try:
+            await consumer.start()
+            ends = await consumer.end_offsets(partitions)
+            begun = await consumer.beginning_offsets(partitions)
+            done = {one: await consumer.committed(one) for one in partitions}
+        except KafkaError as error:
+            raise source_error(error, "Kafka", self._topic) from error
+        finally:
+            await consumer.stop()
+        if None in done.values():
+            return Backlog(None)  # nobody has polled yet
+        return Backlog(sum(ends[one] - max(done[one], begun[one]) for one in partitions))
 
     async def run(self, shard: HeldShard) -> None:
         """Be a member of the group, whatever happens to its brokers."""
@@ -103,7 +128,7 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
             heartbeat_interval_ms=int(SESSION_SECONDS * 300),
             rebalance_timeout_ms=int(seconds * 1000),
             max_poll_interval_ms=int(max(seconds, 300) * 1000),
-            fetch_max_wait_ms=FETCH_MS,
+            fetch_max_wait_ms=BUSY_FETCH_MS,
         )
         self._cluster.guard(consumer._client)  # noqa: SLF001  aiokafka has no hook
         consumer.subscribe([self._topic], listener=self)
@@ -149,8 +174,9 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
                 self._fail(error)
                 return
             reader = PartitionReader(
-                self._polled, self._shard, self._brokers, self._consumer, partition
-            )
+                self._polled, self._shard, self._brokers, self._consumer, partition,
+                fetched=partial(self._wait_for_records, BUSY_FETCH_MS),
+            )  # fmt: skip
             self._readers[partition] = reader
             task = asyncio.create_task(reader.run())
             self._tasks[partition] = task
@@ -210,12 +236,17 @@ class _Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is n
                 await self._explain(error)
 
     def _note_lag(self, ends: Mapping[TopicPartition, int]) -> None:
-        behind = (
+        behind = sum(
             ends[partition] - reader.position
             for partition, reader in self._readers.items()
             if partition in ends
         )
-        self._polled.metrics.lag.set(sum(behind))
+        self._polled.metrics.lag.set(behind)
+        self._wait_for_records(BUSY_FETCH_MS if behind else IDLE_FETCH_MS)
+
+    def _wait_for_records(self, milliseconds: int) -> None:
+        """Have brokers wait for so long before they say that there is nothing."""
+        self._consumer._fetcher._fetch_max_wait_ms = milliseconds  # noqa: SLF001  aiokafka's is fixed
 
     async def _explain(self, error: BaseException) -> None:
         """Find out what it is; what only other credentials help against ends this member."""

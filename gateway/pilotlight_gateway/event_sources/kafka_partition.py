@@ -13,7 +13,7 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import structlog
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -23,11 +23,12 @@ from pilotlight_gateway.event_queue.source_leases import Shard
 from .batch_runner import BatchRunner
 from .batching import Batcher, Gathered
 from .failed_batch import timestamp
-from .source import Pause
+from .source import Pause, Turn
 from .stream import StreamRecord
+from .stream_batches import DEFAULT_RETRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from aiokafka import ConsumerRecord, TopicPartition
 
@@ -40,10 +41,10 @@ __all__ = ["Brokers", "PartitionReader"]
 
 POLL_SECONDS = 0.5
 READ_AT_ONCE = 1_000
-DEFAULT_RETRIES = 10
-"""Where a destination is named and retries are without end (AWS Lambda Developer Guide,
-"Configuring error handling controls for Kafka event sources")."""
 _TIMESTAMP_TYPES = {0: "CREATE_TIME", 1: "LOG_APPEND_TIME"}
+
+_NO_DOCUMENT: dict[str, Any] = {}
+"""Nobody reads it: what a function sees is written at once."""
 
 log = structlog.get_logger()
 
@@ -64,42 +65,42 @@ class Brokers:
         return {"eventSource": source, **named, "bootstrapServers": self.servers}
 
 
-class _Read(NamedTuple):
-    offset: int
-    record: StreamRecord | None
-    """None where no filter let it through."""
-
-
 class PartitionReader:
     """Reads one partition that this member was assigned."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators
         self,
         polled: PolledMapping,
         shard: HeldShard,
         brokers: Brokers,
         consumer: Any,
         partition: TopicPartition,
+        *,
+        fetched: Callable[[], None],
     ) -> None:
+        """`fetched` is told that records came."""
         self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
         self.partition = partition
+        self._name = f"{partition.topic}-{partition.partition}"
         self.stopping = asyncio.Event()
         self.position = 0
         """The offset of the first record that is not done with."""
         self._polled = polled
         self._shard = shard
         self._consumer = consumer
+        self._fetched = fetched
         self._committed = 0
         self._batcher: Batcher[StreamRecord] = Batcher(polled.batch_size, polled.window)
-        self._read: deque[_Read] = deque()
+        self._read: deque[tuple[int, StreamRecord | None]] = deque()
+        """Offsets and records; None where no filter let it through."""
         self._runner = _Runner(
             polled, brokers, self._part(), window=None, done=self._done, report=self._report
         )
 
     def _part(self) -> HeldShard:
         """Return the shard under the partition's name, and with an end of its own."""
-        lease, partition = self._shard.lease, self.partition
-        named = Shard(lease.shard.mapping, f"{partition.topic}-{partition.partition}")
+        lease = self._shard.lease
+        named = Shard(lease.shard.mapping, self._name)
         return replace(self._shard, lease=replace(lease, shard=named), stopping=self.stopping)
 
     async def run(self) -> None:
@@ -115,8 +116,7 @@ class PartitionReader:
         except (CommitFailedError, IllegalStateError):
             self.stopping.set()  # another member has the partition now
         finally:
-            for read in self._read:
-                self._give_back(read)
+            self._budget.give(sum(record.lent for _, record in self._read if record))
 
     async def _read_on(self) -> None:
         due = self._batcher.due_at()
@@ -124,23 +124,32 @@ class PartitionReader:
         found = await self._consumer.getmany(
             self.partition, timeout_ms=max(0, math.ceil(seconds * 1000)), max_records=READ_AT_ONCE
         )
-        for record in found.get(self.partition, ()):
-            await self._take_in(record)
+        if records := found.get(self.partition):
+            self._fetched()
+            await self._take_in(records)
         await self._commit()
 
-    async def _take_in(self, given: ConsumerRecord) -> None:
-        document = event_record(given)
-        self._polled.metrics.polled.inc()
-        if not self._polled.filters.accepts(document):
-            self._polled.metrics.filtered.inc()
-            self._read.append(_Read(given.offset, None))
-            return
-        name = f"{given.topic}-{given.partition}-{given.offset}"
-        encoded = json.dumps(document, separators=(",", ":")).encode()
-        lent = await self._budget.take(len(encoded))
-        record = StreamRecord(name, "", given.timestamp / 1000, document, encoded, lent)
-        self._read.append(_Read(given.offset, record))
-        self._batcher.add(Gathered(record, len(encoded) + 1, time.monotonic()))
+    async def _take_in(self, given: Sequence[ConsumerRecord]) -> None:
+        """Take what a fetch gave: bounded as that is, it is held before memory is lent for it."""
+        metrics, filters, turn = self._polled.metrics, self._polled.filters, Turn()
+        accepted: list[StreamRecord] = []
+        for one in given:  # a backlog has hundreds of thousands: each step counts here
+            encoded, record = event_record(one).encode(), None
+            if not filters or filters.accepts(json.loads(encoded)):
+                name = f"{self._name}-{one.offset}"
+                record = StreamRecord(name, "", one.timestamp / 1000, _NO_DOCUMENT, encoded)
+                accepted.append(record)
+            self._read.append((one.offset, record))
+            if filters:
+                await turn.end()
+        metrics.polled.inc(len(given))
+        metrics.filtered.inc(len(given) - len(accepted))
+        if accepted:
+            # The last to be done with gives back what all of them have.
+            accepted[-1].lent = await self._budget.take(sum(len(one.encoded) for one in accepted))
+        now = time.monotonic()
+        for record in accepted:
+            self._batcher.add(Gathered(record, len(record.encoded) + 1, now))
 
     async def _report(self, result: str) -> None:
         self._shard.report(result)
@@ -148,22 +157,18 @@ class PartitionReader:
     async def _done(self, records: Sequence[StreamRecord], window: Window | None) -> None:
         """Commit what is done with: always the records that were read first."""
         del window
-        left: set[StreamRecord | None] = set(records)
+        left = len(records)
         while left:
-            read = self._read.popleft()
-            left.discard(read.record)
-            self._give_back(read)
-            self.position = read.offset + 1
+            offset, record = self._read.popleft()
+            left -= record is not None
+            self.position = offset + 1
+        self._budget.give(sum(one.lent for one in records))
         await self._commit()
-
-    def _give_back(self, read: _Read) -> None:
-        if read.record is not None:
-            self._budget.give(read.record.lent)
 
     async def _commit(self) -> None:
         """Keep how far all is done with, as often as it takes; raises CommitFailedError."""
-        while self._read and self._read[0].record is None:
-            self.position = self._read.popleft().offset + 1
+        while self._read and self._read[0][1] is None:
+            self.position = self._read.popleft()[0] + 1
         pause = Pause()
         while self.position != self._committed:
             try:
@@ -179,6 +184,8 @@ class PartitionReader:
 
 class _Runner(BatchRunner):
     """Runs batches of a partition: events and failures are told as Lambda tells those of Kafka."""
+
+    too_large: ClassVar[str] = "MaximumPayloadSizeExceeded"
 
     def __init__(
         self, polled: PolledMapping, brokers: Brokers, shard: HeldShard, **options: Any
@@ -211,17 +218,21 @@ class _Runner(BatchRunner):
         }  # fmt: skip
 
 
-def event_record(given: ConsumerRecord) -> dict[str, Any]:
-    """Make of a record what a function sees (Developer Guide, "Using Lambda with Apache Kafka")."""
-    document: dict[str, Any] = {
-        "topic": given.topic,
-        "partition": given.partition,
-        "offset": given.offset,
-        "timestamp": given.timestamp,
-        "timestampType": _TIMESTAMP_TYPES[given.timestamp_type],
-    }
-    for name, value in (("key", given.key), ("value", given.value)):
-        if value is not None:
-            document[name] = base64.b64encode(value).decode()
-    headers = [{name: list(value or b"")} for name, value in given.headers]
-    return document | {"headers": headers}
+def event_record(given: ConsumerRecord) -> str:
+    """Write a record as a function sees it (Developer Guide, "Using Lambda with Apache Kafka").
+
+    Written by hand, in a third of the time that json takes: a topic's name and Base64 need no
+    escapes.
+    """
+    key = "" if given.key is None else f',"key":"{_base64(given.key)}"'
+    value = "" if given.value is None else f',"value":"{_base64(given.value)}"'
+    headers = [{name: list(content or b"")} for name, content in given.headers]
+    return (
+        f'{{"topic":"{given.topic}","partition":{given.partition},"offset":{given.offset},'
+        f'"timestamp":{given.timestamp},"timestampType":"{_TIMESTAMP_TYPES[given.timestamp_type]}"'
+        f'{key}{value},"headers":{json.dumps(headers) if headers else "[]"}}}'
+    )
+
+
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()

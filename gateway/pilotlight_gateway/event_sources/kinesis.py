@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pilotlight_gateway.aws_client import AwsService
+from pilotlight.aws.client import AwsService
 
 from .stream import AwsStream, Page, Position, StreamRecord, StreamShard
 
@@ -78,8 +78,10 @@ class KinesisStream(AwsStream):
 
 def _shard(given: dict[str, Any]) -> StreamShard:
     parents = (given.get("ParentShardId"), given.get("AdjacentParentShardId"))
-    closed = bool(given["SequenceNumberRange"].get("EndingSequenceNumber"))
-    return StreamShard(given["ShardId"], tuple(one for one in parents if one), closed)
+    numbers = given["SequenceNumberRange"]
+    closed = bool(numbers.get("EndingSequenceNumber"))
+    start = str(numbers.get("StartingSequenceNumber") or "")
+    return StreamShard(given["ShardId"], tuple(one for one in parents if one), closed, start)
 
 
 def _iterator_type(position: Position) -> dict[str, Any]:

@@ -23,9 +23,9 @@ from nats.errors import TimeoutError as NothingCameError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from .queue_poller import RECORDS, Message
+from .queue import RECORDS, Message
 from .queue_source import QueueSource
-from .source import SourceError
+from .source import Backlog, SourceError
 from .source_access import judge, read_access, tls_context, values_of
 
 if TYPE_CHECKING:
@@ -76,6 +76,18 @@ class NatsStream:
             await self._find()
         except (Error, OSError, TimeoutError) as error:
             raise self._trouble(error) from error
+
+    async def backlog(self) -> Backlog:
+        """Ask for what the consumer has not seen, and has not acknowledged; raises SourceError."""
+        if self._client is None:
+            raise SourceError(f"{self._place} cannot be reached: the connection ended")
+        try:
+            found = await self._client.jetstream().consumer_info(self._stream, self._durable)
+        except NotFoundError:
+            return Backlog(None)  # nobody has polled yet
+        except (Error, OSError, TimeoutError) as error:
+            raise self._trouble(error) from error
+        return Backlog(found.num_pending, found.num_ack_pending)
 
     async def begin(self) -> JetStreamContext.PullSubscription:
         """Connect and make the mapping's consumer, unless that is so; raises SourceError."""
@@ -173,7 +185,10 @@ class NatsStream:
             "eventSource": "pilotlight:nats",
             "eventSourceARN": self._url,
         }
-        return Message(name, "", record, source=given)
+        arrived_at, deliveries = metadata.timestamp.timestamp(), metadata.num_delivered
+        return Message(
+            name, "", record, arrived_at=arrived_at, deliveries=deliveries, source=given
+        )  # fmt: skip
 
     def _trouble(self, error: BaseException) -> SourceError:
         said = str(error) or type(error).__name__

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -21,6 +21,7 @@ from pilotlight_gateway.events.attempt import Ran
 
 from .batching import Batcher, Gathered
 from .concurrency import Concurrency
+from .giving_up import GivingUp
 from .responses import MalformedResponseError, failed_items
 from .source import Pause, SourceError, Turn, result_of
 
@@ -29,12 +30,11 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.events.attempt import Outcome
 
+    from .queue import Message, Queue
     from .source import HeldShard, PolledMapping
 
-__all__ = ["RECORDS", "Message", "Queue", "QueuePoller"]
+__all__ = ["QueuePoller"]
 
-RECORDS = (b'{"Records":[', b"]}")
-"""The frame of most events."""
 MOST_RECEIVERS = 10
 EMPTY_SECONDS = 1.0
 """Between two receives of an empty queue, whose service may not know what a long poll is."""
@@ -43,54 +43,6 @@ IDLE_SECONDS = 60.0
 SETTLE_TRIES = 5
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """What a queue gave: it is hidden from others for a while."""
-
-    id: str
-    """What a function names it by."""
-    handle: str
-    """What the queue knows this receipt by."""
-    record: dict[str, Any]
-    """As the function sees it."""
-    group: str | None = None
-    """Of those that must stay in order."""
-    source: Any = None
-    """What its queue's client settles it by, if the handle is not enough."""
-    encoded: bytes = b""
-    received_at: float = 0.0
-    hidden_until: float = 0.0
-    lent: int = 0
-    """Bytes of the gateway's memory that it has."""
-
-
-class Queue(Protocol):
-    """A queue's client; every method raises SourceError."""
-
-    visibility: float
-    """Seconds for which a received message is hidden."""
-    largest_receive: int
-    """Messages that are received at once, at most."""
-    frame: tuple[bytes, bytes]
-    """What stands before the records of an event, and what behind them."""
-
-    async def receive(self, most: int, wait_seconds: float) -> list[Message]:
-        """Return messages, waiting for the first."""
-        ...
-
-    async def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages."""
-        ...
-
-    async def hide(self, messages: Sequence[Message], seconds: float) -> None:
-        """Hide messages from others for so long from now."""
-        ...
-
-    async def give_back(self, messages: Sequence[Message], seconds: float) -> None:
-        """Let messages that failed appear again after so long from now."""
-        ...
 
 
 @dataclass(slots=True)
@@ -119,10 +71,12 @@ class QueuePoller:
         # What an idle mapping costs is a request in that time.
         self._wait_seconds = polled.services.settings.longest_poll
         self._partial = bool(spec.function_response_types)
+        self._bisect = bool(spec.bisect_batch_on_function_error)
         self._batcher: Batcher[Message] = Batcher(polled.batch_size, polled.window)
         scaling = spec.scaling_config
         self._concurrency = Concurrency(scaling.maximum_concurrency if scaling else None)
         self._budget = polled.services.polled_bytes.share(polled.mapping.metadata.namespace)
+        self._giving_up = GivingUp(polled, queue.frame)
         self._held: set[Message] = set()
         self._running: dict[asyncio.Task[None], frozenset[str]] = {}
         """By batch the groups that it has messages of."""
@@ -283,15 +237,24 @@ class QueuePoller:
         asyncio.get_running_loop().create_task(self._tell())
 
     async def _work_on(self, batch: list[Message], shard: HeldShard) -> None:
-        """Invoke the function with a batch and settle it."""
+        """Invoke the function with a batch and settle it; in halves, perhaps, where it failed."""
         metrics = self._polled.metrics
         try:
+            if old := await self._giving_up.expired(batch):
+                await self._settle(old, [])
+            if not (batch := [one for one in batch if one not in old]):
+                return
             with metrics.in_flight.track_inprogress():
                 outcome = await self._invoke(batch)
             failed = self._failed(batch, outcome)
             shard.report(result_of(outcome, len(failed)))
             metrics.failed.inc(len(failed))
-            await self._settle(batch, failed)
+            if self._bisect and isinstance(outcome, Ran) and 1 < len(failed) == len(batch):
+                for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                    await self._work_on(half, shard)
+                return
+            gone = await self._giving_up.exhausted(failed, outcome)
+            await self._settle(batch, [one for one in failed if one not in gone])
         finally:
             self._let_go(batch)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from .queue_poller import Queue, QueuePoller
+from .queue import Queue
+from .queue_poller import QueuePoller
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .source import HeldShard, PolledMapping
+    from .source import Backlog, HeldShard, PolledMapping
 
 __all__ = ["OpenedQueue", "QueueSource"]
 
@@ -23,6 +24,10 @@ class OpenedQueue(Queue, Protocol):
 
     async def begin(self) -> object:
         """Connect and have messages delivered, unless that is so."""
+        ...
+
+    async def backlog(self) -> Backlog:
+        """Ask how much waits, of a queue that was found."""
         ...
 
     async def close(self) -> None:
@@ -44,6 +49,15 @@ class QueueSource:
         queue = self._make(self._polled)
         try:
             await queue.find()
+        finally:
+            await queue.close()
+
+    async def backlog(self) -> Backlog:
+        """Ask how much waits, over a connection of its own."""
+        queue = self._make(self._polled)
+        try:
+            await queue.find()
+            return await queue.backlog()
         finally:
             await queue.close()
 

@@ -26,9 +26,9 @@ from aio_pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from .queue_poller import Message
+from .queue import Message
 from .queue_source import QueueSource
-from .source import SourceError
+from .source import Backlog, SourceError
 from .source_access import judge, read_access, tls_context, values_of
 
 if TYPE_CHECKING:
@@ -74,13 +74,18 @@ class RabbitQueue:
         self._delivered: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
         """None where the connection ended."""
         self._opening = asyncio.Lock()
+        self._ready = 0
+        """Messages that nobody had when the queue was found."""
 
     async def find(self) -> None:
         """Connect and find the queue; raises SourceError."""
-        await self.begin()
+        await self._open(consuming=False)
 
     async def begin(self) -> None:
         """Connect and have messages delivered, unless that is so; raises SourceError."""
+        await self._open(consuming=True)
+
+    async def _open(self, *, consuming: bool) -> None:
         async with self._opening:
             if self._connected:
                 return
@@ -90,7 +95,7 @@ class RabbitQueue:
                 self._connection = await self._make_connection(place)
                 async with asyncio.timeout(CONNECT_SECONDS):
                     await self._connection.connect()
-                    self._delivered = await self._consume(self._connection)
+                    self._delivered = await self._consume(self._connection, consuming=consuming)
                 self._connection.close_callbacks.add(self._ended)
                 self._connected = True
             except ProbableAuthenticationError as error:
@@ -100,6 +105,10 @@ class RabbitQueue:
             except (AMQPError, OSError, TimeoutError) as error:
                 said = str(error) or type(error).__name__
                 raise SourceError(f"{place} cannot be reached: {said}") from error
+
+    async def backlog(self) -> Backlog:
+        """Say what waited when the queue was found; what consumers have RabbitMQ does not tell."""
+        return Backlog(self._ready)
 
     async def close(self) -> None:
         """Let go of the connection, and so of all messages that are not settled."""
@@ -139,7 +148,7 @@ class RabbitQueue:
         self._delivered.put_nowait(None)
 
     async def _consume(
-        self, connection: aio_pika.Connection
+        self, connection: aio_pika.Connection, *, consuming: bool
     ) -> asyncio.Queue[AbstractIncomingMessage | None]:
         """Return where messages are delivered to."""
         delivered: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
@@ -151,7 +160,9 @@ class RabbitQueue:
         prefetched = max(self.largest_receive, min(MOST_PREFETCHED, 5 * self.largest_receive))
         await channel.set_qos(prefetch_count=prefetched)
         queue: AbstractQueue = await channel.declare_queue(self._name, passive=True)
-        await queue.consume(deliver)
+        self._ready = queue.declaration_result.message_count or 0
+        if consuming:
+            await queue.consume(deliver)
         return delivered
 
     async def receive(self, most: int, wait_seconds: float) -> list[Message]:

@@ -24,9 +24,9 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from .queue_poller import RECORDS, Message
+from .queue import RECORDS, Message
 from .queue_source import QueueSource
-from .source import SourceError
+from .source import Backlog, SourceError
 from .source_access import judge, read_access, values_of
 
 if TYPE_CHECKING:
@@ -84,6 +84,13 @@ class RedisStream:
             if "BUSYGROUP" not in str(error):
                 raise
 
+    async def backlog(self) -> Backlog:
+        """Ask for what the group has not seen, and has not acknowledged; raises SourceError."""
+        for group in await self._ask(self._client.xinfo_groups(self._stream)):
+            if group["name"].decode() == self._group:
+                return Backlog(group.get("lag"), group["pending"])
+        return Backlog(None)  # nobody has polled yet
+
     def _first_id(self) -> str:
         spec = self._polled.mapping.spec
         if spec.starting_position_timestamp is not None:
@@ -118,7 +125,22 @@ class RedisStream:
         )
         if self._inherited is not None:
             self._inherited = None if cursor == b"0-0" else cursor
-        return [self._message(*entry, claimed=True) for entry in entries if entry[1]]
+        found = [entry for entry in entries if entry[1]]
+        counts = await self._deliveries([name for name, _ in found])
+        return [
+            self._message(name, values, count)
+            for (name, values), count in zip(found, counts, strict=True)
+        ]
+
+    async def _deliveries(self, names: Sequence[bytes]) -> list[int]:
+        """Ask how often entries were delivered."""
+        if not names:
+            return []
+        asking = self._client.pipeline(transaction=False)
+        for name in names:
+            asking.xpending_range(self._stream, self._group, name, name, 1)
+        found = await self._ask(asking.execute())
+        return [one[0]["times_delivered"] if one else 1 for one in found]
 
     async def delete(self, messages: Sequence[Message]) -> None:
         """Acknowledge entries; the stream keeps them."""
@@ -138,11 +160,10 @@ class RedisStream:
         """Let entries be claimed soon."""
         await self.hide(messages, min(seconds, AGAIN_SECONDS))
 
-    def _message(
-        self, entry: bytes, values: dict[bytes, bytes], *, claimed: bool = False
-    ) -> Message:
+    def _message(self, entry: bytes, values: dict[bytes, bytes], deliveries: int = 1) -> Message:
         """Make of an entry what a function sees: texts, and in Base64 what is none."""
         name = entry.decode()
+        arrived_ms = int(name.partition("-")[0])
         fields, binary = {}, {}
         for key, value in values.items():
             try:
@@ -153,12 +174,12 @@ class RedisStream:
             "messageId": name,
             "fields": fields,
             "binaryFields": binary,
-            "redelivered": claimed,
-            "timestamp": int(name.partition("-")[0]),
+            "redelivered": deliveries > 1,
+            "timestamp": arrived_ms,
             "eventSource": "pilotlight:redis",
             "eventSourceARN": self._url,
         }
-        return Message(name, name, record)
+        return Message(name, name, record, arrived_at=arrived_ms / 1000, deliveries=deliveries)
 
     async def _connect(self) -> None:
         parts = urlsplit(self._url)

@@ -38,7 +38,16 @@ if TYPE_CHECKING:
     from pilotlight_gateway.services import Services
 
 
-__all__ = ["HeldShard", "Pause", "PolledMapping", "Source", "SourceError", "Turn", "result_of"]
+__all__ = [
+    "Backlog",
+    "HeldShard",
+    "Pause",
+    "PolledMapping",
+    "Source",
+    "SourceError",
+    "Turn",
+    "result_of",
+]
 
 
 class SourceError(PilotlightError):
@@ -84,11 +93,28 @@ class Pause:
         return seconds
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many records a source has for a mapping."""
+
+    waiting: int | None
+    """That nobody has yet; None where the source does not say."""
+    in_flight: int | None = None
+    """That were given out, and are not done with."""
+
+
 class Source(Protocol):
     """The source of one mapping."""
 
     async def check(self) -> None:
         """Ask the source whether the mapping can be polled; raises SourceError."""
+        ...
+
+    async def backlog(self) -> Backlog | None:
+        """Ask how much waits; None of a stream, which says how old it is by shard instead.
+
+        Raises SourceError.
+        """
         ...
 
     async def run(self, shard: HeldShard) -> None:
@@ -142,6 +168,10 @@ class HeldShard:
     async def remove(self, shards: Collection[str]) -> None:
         """From the root: forget shards that the source has no more; raises LostShardError."""
         await self.leases.remove(self.lease, shards)
+
+    async def unlist(self, shards: Collection[str]) -> None:
+        """From the root: take shards for those of another stream; raises LostShardError."""
+        await self.leases.unlist(self.lease, shards)
 
     async def rest(self, seconds: float) -> bool:
         """Wait; returns False at once when nothing more should be begun."""

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight_gateway.aws_client import AwsError, AwsService
+from pilotlight.aws.client import AwsError, AwsService
 
-from .queue_poller import RECORDS, Message, QueuePoller
-from .source import SourceError
+from .queue import RECORDS, Message
+from .queue_poller import QueuePoller
+from .source import Backlog, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pilotlight_gateway.aws_client import AwsClient
+    from pilotlight.aws.client import AwsClient
 
     from .source import HeldShard, PolledMapping
 
@@ -62,13 +63,27 @@ class SqsSource:
         """Find the queue, and that it hides messages for as long as the function may run."""
         await self._open()
 
+    async def backlog(self) -> Backlog:
+        """Ask the queue, which counts about."""
+        names = [f"ApproximateNumberOfMessages{one}" for one in ("", "Delayed", "NotVisible")]
+        asked = {"QueueUrl": await self._url(), "AttributeNames": names}
+        found = (await _call(self._client, "GetQueueAttributes", asked)).get("Attributes")
+        try:
+            waiting, delayed, hidden = (int((found or {}).get(name, 0)) for name in names)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise SourceError(f"GetQueueAttributes: numbers are expected, {found} came") from error
+        return Backlog(waiting + delayed, hidden)
+
     async def run(self, shard: HeldShard) -> None:
         """Poll."""
         await QueuePoller(self._polled, await self._open()).run(shard)
 
-    async def _open(self) -> SqsQueue:
+    async def _url(self) -> str:
         asked = {"QueueName": self._name, "QueueOwnerAWSAccountId": self._owner}
-        url = str((await _call(self._client, "GetQueueUrl", asked)).get("QueueUrl"))
+        return str((await _call(self._client, "GetQueueUrl", asked)).get("QueueUrl"))
+
+    async def _open(self) -> SqsQueue:
+        url = await self._url()
         names = ["VisibilityTimeout"]
         found = await _call(
             self._client, "GetQueueAttributes", {"QueueUrl": url, "AttributeNames": names}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from pilotlight_gateway.aws_client import AwsError, AwsService
+from pilotlight.aws.client import AwsError, AwsService
 
 from .source import SourceError
 
@@ -68,6 +68,8 @@ class StreamShard:
     """The shards that it was split or merged from."""
     closed: bool = False
     """Whether it gets no more records."""
+    start: str = ""
+    """The sequence number that it begins with, where a stream of the same ARN may be made anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
     from .stream import StreamRecord
 
-__all__ = ["Batch", "GivenUp", "Rules", "Step"]
+__all__ = ["DEFAULT_RETRIES", "Batch", "GivenUp", "Rules", "Step"]
+
+
+DEFAULT_RETRIES = 10
+"""Of Kafka, where a destination is named and retries are without end (AWS Lambda Developer Guide,
+"Configuring error handling controls for Kafka event sources")."""
 
 
 @dataclass(frozen=True, slots=True)

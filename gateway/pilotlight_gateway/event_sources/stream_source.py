@@ -11,6 +11,8 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import structlog
+
 from .checkpoint import Checkpoint
 from .shard_reader import ShardReader
 from .source import Pause
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
     from .source import HeldShard, PolledMapping
     from .stream import Stream, StreamShard
 
-__all__ = ["StreamSource", "first_shards", "next_shards"]
+__all__ = ["StreamSource", "first_shards", "is_anew", "next_shards"]
 
 LIST_SECONDS = 10.0
 """Between two listings of a stream's shards, unless one of them has ended."""
 LOOK_SECONDS = 1.0
+
+log = structlog.get_logger()
 
 
 class StreamSource:
@@ -41,6 +45,9 @@ class StreamSource:
     async def check(self) -> None:
         """Find the stream."""
         await self._stream.shards()
+
+    async def backlog(self) -> None:
+        """Say nothing: a shard's last record tells how far behind it is."""
 
     async def run(self, shard: HeldShard) -> None:
         """Read a shard, or, of the root, list them."""
@@ -85,18 +92,30 @@ class _ShardLister:
     async def _list(self, known: Mapping[str, ShardState]) -> None:
         """Have polled whatever may be, and forget what the stream has forgotten."""
         listed = await self._stream.shards()
-        if not known:
+        names = {one.name for one in listed}
+        if anew := any(is_anew(one, known[one.name]) for one in listed if one.name in known):
+            log.warning("stream was made anew", stream=self._stream.arn)
+            await self._root.unlist(known)
+            known = {}
+        if not known and not anew:
             wanted = first_shards(listed, *self._start)
             finished = {one.name for one in listed if one.closed and self._start[0] == "LATEST"}
         else:
             wanted, finished = next_shards(listed, known, *self._start), set()
-        names = {one.name for one in listed}
         gone = [name for name, one in known.items() if one.finished and name not in names]
         if wanted:
             checkpoints = {name: Checkpoint(at).dump() for name, at in wanted.items()}
             await self._root.add(checkpoints, finished)
         if gone:
             await self._root.remove(gone)
+
+
+def is_anew(shard: StreamShard, state: ShardState) -> bool:
+    """Whether a shard is another one than it was: of a stream that was deleted and made again."""
+    after = Checkpoint.load(state.checkpoint).position.after
+    if after.isdecimal() and shard.start.isdecimal():
+        return int(after) < int(shard.start)
+    return bool(shard.start) and state.finished and not shard.closed
 
 
 def first_shards(

@@ -24,7 +24,7 @@ from .pace import LEAST, REST_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight_gateway.aws_credentials import AwsCredentials
+    from pilotlight.aws.credentials import AwsCredentials
     from pilotlight_gateway.event_queue.interface import EventLease, EventQueue, Settlement
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.invocation.targets import Targets

@@ -14,6 +14,7 @@ from pilotlight.openid import read_keys
 
 from .aliases import AliasService
 from .functions import FunctionService
+from .packages import Packages
 from .routes import RouteService
 from .versions import VersionService
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pilotlight.accounts import Accounts
+    from pilotlight.aws.buckets import Buckets
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore
     from pilotlight_operator.reconciler import Service
@@ -38,6 +40,7 @@ ANYBODYS = Hosts()
 def make_services(  # noqa: PLR0913  their collaborators, each by name
     cache: Cache,
     artifacts: ArtifactStore,
+    buckets: Buckets,
     *,
     acknowledgements: Acknowledgements,
     provisioning: Provisioning,
@@ -54,7 +57,7 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     """
     return [
         FunctionService(
-            cache, artifacts, acknowledgements,
+            cache, Packages(artifacts, buckets), acknowledgements,
             region=region, accounts=accounts, runnable=runnable,
         ),
         VersionService(cache, artifacts, provisioning),

@@ -41,7 +41,8 @@ class ArtifactService:
 def _packages(function: Function) -> set[str]:
     configuration = function.status.configuration
     served = _of_configuration(configuration) if configuration else set()
-    return served | ({function.spec.code.zip} if function.spec.code.zip else set())
+    pinned = function.status.pinned.sha256 if function.status.pinned else None
+    return served | {sha256 for sha256 in (function.spec.code.zip, pinned) if sha256}
 
 
 def _of_configuration(configuration: Configuration) -> set[str]:

@@ -1,12 +1,11 @@
 """What must be known of a function before its status can be decided, read in one place.
 
-Reading also makes an inline function's package, since only then its sha256 and size are facts;
-the write repeats without harm. `function_status.decide` goes on from here.
+Where code is not stored as a package yet, that is done first (`packages`). `function_status.decide`
+goes on from here.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,27 +16,18 @@ from pilotlight.errors import (
     PilotlightError,
 )
 from pilotlight.layers import find_layer_version
-from pilotlight.packages import inline_package
 from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Layer, Runtime, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import Collection
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.resources import Function
-    from pilotlight.storage import ArtifactStore
 
-__all__ = ["Facts", "FactsReader", "Package"]
+    from .packages import Package, Packages
 
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A deployment package that is in the artifact store."""
-
-    sha256: str
-    size: int
-    """Bytes."""
+__all__ = ["Facts", "FactsReader"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,35 +48,43 @@ class Facts:
 
 
 class FactsReader:
-    """Reads facts from the cache and the artifact store."""
+    """Reads facts from the cache and the packages."""
 
     def __init__(
         self,
         cache: Cache,
-        artifacts: ArtifactStore,
+        packages: Packages,
         *,
         accounts: Accounts,
         region: str,
         runnable: Collection[str] | None = None,
     ) -> None:
         self._cache = cache
-        self._artifacts = artifacts
+        self._packages = packages
         self._accounts = accounts
         self._region = region
         self._runnable = runnable
 
     async def read(self, function: Function) -> Facts:
         """Read all facts about a function; raises UnavailableError where a store is away."""
+        account = await self._account(function)
         return Facts(
             function=function,
-            account=await self._account(function),
+            account=account,
             region=self._region,
             holder=self._holder(function),
             runnable=self._runtimes() if self._runnable is None else self._runnable,
-            package=await self._package(function),
+            package=await self._package(function, account),
             secret=self._secret(function),
             layers=await self._layers(function),
         )
+
+    async def _package(
+        self, function: Function, account: str | PilotlightError
+    ) -> Package | PilotlightError | None:
+        if not isinstance(account, str):
+            return None  # there is nobody whose package it could be
+        return await self._packages.find(function, account)
 
     async def _layers(self, function: Function) -> tuple[Layer, ...] | PilotlightError:
         """Return what a spec names; a version that was deleted only where it is served already."""
@@ -120,31 +118,6 @@ class FactsReader:
     def _runtimes(self) -> set[str]:
         return {runtime.metadata.name for runtime in self._cache.all(Runtime)}
 
-    async def _package(self, function: Function) -> Package | PilotlightError | None:
-        code = function.spec.code
-        if code.inline is not None:
-            return await self._inline_package(function, code.inline)
-        if code.zip is None:
-            return None
-        # A name is no ticket: another account's package is as good as none.
-        if not await self._artifacts.belongs(code.zip, function.metadata.namespace):
-            return None
-        size = await self._artifacts.size(code.zip)
-        return None if size is None else Package(code.zip, size)
-
-    async def _inline_package(self, function: Function, source: str) -> Package | PilotlightError:
-        spec = function.spec
-        try:
-            content = inline_package(spec.handler or "", source, spec.runtime or "")
-        except InvalidResourceError as error:
-            return error
-        sha256 = hashlib.sha256(content).hexdigest()
-        # Asked first: a reconcile of a settled function writes nothing.
-        if not await self._artifacts.belongs(sha256, function.metadata.namespace):
-            await self._artifacts.put(sha256, _once(content))
-            await self._artifacts.note_owner(sha256, function.metadata.namespace)
-        return Package(sha256, len(content))
-
     def _secret(self, function: Function) -> Secret | None:
         reference = function.spec.environment_from
         if reference is None:
@@ -160,7 +133,3 @@ def _precedence(function: Function) -> tuple[str, bool, str]:
         function.status.revision is None,
         metadata.name,
     )
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pilotlight.aws.buckets import BucketError
 from pilotlight.errors import PilotlightError
 from pilotlight.resources.environment import check_environment
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
@@ -65,10 +66,9 @@ def _check_name(facts: Facts) -> Problem | None:
 
 def _check_source(facts: Facts) -> Problem | None:
     code = facts.function.spec.code
-    if not code.s3 and not code.image:
+    if not code.image:
         return None
-    source = "code.s3" if code.s3 else "code.image"
-    message = f"{source} is not supported yet: code.inline or code.zip is expected"
+    message = "code.image is not supported yet: code.inline, code.zip or code.s3 is expected"
     return Problem("CodeSourceUnsupported", message, "InvalidConfiguration", about_code=True)
 
 
@@ -89,6 +89,8 @@ def _check_runtime(facts: Facts) -> Problem | None:
 
 def _check_package(facts: Facts) -> Problem | None:
     package = facts.package
+    if isinstance(package, BucketError):
+        return Problem("CodeUnreadable", str(package), "InvalidConfiguration", about_code=True)
     if isinstance(package, PilotlightError):
         return Problem("CodeInvalid", str(package), "InvalidConfiguration", about_code=True)
     if package is None:

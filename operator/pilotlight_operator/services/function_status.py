@@ -13,7 +13,7 @@ from pilotlight.arn import function_arn
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import PilotlightError
 from pilotlight.names import MODIFIED_ANNOTATION
-from pilotlight.resources import Configuration, FunctionStatus
+from pilotlight.resources import Configuration, FunctionStatus, PinnedPackage
 from pilotlight.revision import digest_environment, revision_of
 
 from .function_problems import find_problem
@@ -21,8 +21,9 @@ from .function_problems import find_problem
 if TYPE_CHECKING:
     from pilotlight.resources import Function, Layer
 
-    from .function_facts import Facts, Package
+    from .function_facts import Facts
     from .function_problems import Problem
+    from .packages import Package
 
 __all__ = ["decide"]
 
@@ -147,8 +148,17 @@ def _observed(facts: Facts, at: str) -> FunctionStatus:
             "observed_generation": generation,
             "last_modified": _modified(function, at) if changed else previous.last_modified,
             "arn": arn,
+            "pinned": _pinned(facts),
         }
     )
+
+
+def _pinned(facts: Facts) -> PinnedPackage | None:
+    """Note what a bucket's object was; what was noted of another stays until this one is read."""
+    source, package = facts.function.spec.code.s3, facts.package
+    if source is None or package is None or isinstance(package, PilotlightError):
+        return facts.function.status.pinned if source else None
+    return PinnedPackage(s3=source, sha256=package.sha256)
 
 
 def _modified(function: Function, at: str) -> str:

@@ -8,6 +8,7 @@ the written status and route to its revision.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pilotlight.errors import NotFoundError
@@ -33,9 +34,9 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.resources import FunctionStatus, Key, Resource
-    from pilotlight.storage import ArtifactStore
 
     from .function_facts import Facts
+    from .packages import Packages
 
 __all__ = ["Acknowledgements", "FunctionService"]
 
@@ -44,6 +45,7 @@ ACKNOWLEDGE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
 REPAIR_SECONDS = 15.0
 """What a spec lacks (a package, a Secret, a Runtime) may come without an event of the function."""
+LONGEST_REPAIR_SECONDS = 600.0
 
 
 class Acknowledgements(Protocol):
@@ -62,7 +64,7 @@ class FunctionService:
     def __init__(  # noqa: PLR0913  its collaborators, each by name where they could be confused
         self,
         cache: Cache,
-        artifacts: ArtifactStore,
+        packages: Packages,
         acknowledgements: Acknowledgements,
         *,
         region: str,
@@ -73,7 +75,7 @@ class FunctionService:
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
-            cache, artifacts, accounts=accounts, region=region, runnable=runnable
+            cache, packages, accounts=accounts, region=region, runnable=runnable
         )
 
     def affected_by(self, changed: Resource) -> list[Function]:
@@ -117,7 +119,7 @@ class FunctionService:
         if _says(function.status, "Progressing"):
             return AGAIN_SECONDS
         if not _says(function.status, "Ready"):
-            return REPAIR_SECONDS
+            return _repair_seconds(function)
         if function.spec.publish == "OnChange":
             await publish(self._cache, function)
         return await self._secrets.drop_superseded(function)
@@ -136,6 +138,15 @@ class FunctionService:
             return function
         changed = function.model_copy(update={"status": status})
         return await self._cache.resources.write_status(changed)
+
+
+def _repair_seconds(function: Function) -> float:
+    """Ask a bucket that has no package less and less often: each time may cost a whole one."""
+    code = function.status.condition("CodeAvailable")
+    if function.spec.code.s3 is None or code is None or code.status != "False":
+        return REPAIR_SECONDS
+    waited = datetime.now(UTC) - datetime.fromisoformat(code.last_transition_time)
+    return min(max(REPAIR_SECONDS, waited.total_seconds()), LONGEST_REPAIR_SECONDS)
 
 
 def _names_layer(function: Function, layer: LayerVersion) -> bool:

@@ -136,3 +136,21 @@ async def test_a_reset_takes_all_from_who_holds_it(leases: SourceLeases) -> None
     new = next(one for one in (await leases.hold("a", ["m"], MINUTE)).leases if one.shard.name)
     assert new.checkpoint == "from there"
     assert new.epoch > old.epoch
+
+
+async def test_shards_of_another_stream_are_lost_by_who_holds_them(leases: SourceLeases) -> None:
+    """And are others once they are added again; the root and other mappings stay."""
+    [root] = (await leases.hold("a", ["m"], MINUTE)).leases
+    await leases.add(root, {"s": ""})
+    old = next(one for one in (await leases.hold("a", ["m"], MINUTE)).leases if one.shard.name)
+    await leases.save(old, "5", finished=True)
+    await leases.unlist(root, ["s", ROOT])
+    assert [(one.name, one.holder) for one in await leases.shards("m")] == [(ROOT, "a")]
+    with pytest.raises(LostShardError):
+        await leases.save(old, "6")
+    with pytest.raises(LostShardError):
+        await leases.unlist(ShardLease(root.shard, "b", root.epoch, ""), ["s"])
+    await leases.add(root, {"s": "anew"})
+    new = next(one for one in (await leases.hold("a", ["m"], MINUTE)).leases if one.shard.name)
+    assert new.checkpoint == "anew"
+    assert new.epoch > old.epoch

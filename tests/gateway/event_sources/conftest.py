@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from pilotlight.resources import EventSourceMapping
 from tests.support.elasticmq import ACCOUNT, REGION
 from tests.support.gateway import GatewayHarness
 from tests.support.moto import Moto, running_moto
@@ -69,6 +70,23 @@ class Mapped:
     def mapping(self, uuid: str) -> dict[str, Any]:
         """Read a mapping."""
         found: dict[str, Any] = self.client.get_event_source_mapping(UUID=uuid)
+        return found
+
+    def pause(self, uuid: str) -> None:
+        """Have a mapping polled no more."""
+        self.client.update_event_source_mapping(UUID=uuid, Enabled=False)
+        until(lambda: self.mapping(uuid)["State"] == "Disabled")
+
+    def backlog(self, uuid: str) -> dict[str, Any]:
+        """Ask how much waits in a mapping's source, as the command line does."""
+        [name] = [
+            one.metadata.name
+            for one in self.harness.cache.all(EventSourceMapping)
+            if one.metadata.uid == uuid
+        ]
+        found: dict[str, Any] = json.loads(
+            self.harness.get(f"/-/eventsourcemappings/{name}/backlog")[2]
+        )
         return found
 
     def metric(self, name: str, function: str) -> float:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import pytest
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
+from pilotlight.budget import ByteBudget
 from pilotlight.cache import Cache
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
-from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources import kafka as kafka_source
 from pilotlight_gateway.event_sources import make_source
 from pilotlight_gateway.event_sources.kafka_cluster import KafkaCluster

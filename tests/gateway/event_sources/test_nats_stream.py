@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -220,3 +221,42 @@ def test_what_is_wrong_is_said(
     condition = stored.condition("Ready")
     assert condition is not None
     assert condition.reason == reason
+
+
+def test_poison_goes_to_the_destination_alone(polling: Polling, server: Server) -> None:
+    """Tried as often as the mapping says, found by halves; the destination gets it itself."""
+    stream, dead = polling.name(), polling.name()
+    dead_url = polling.mq.queue(dead)
+    server.put(stream, [str(number) for number in range(10)])
+    function, ledger = polling.function(
+        NOTE + "    if '3' in found:\n        raise ValueError('poison')\n"
+    )
+    uuid = mapped(
+        polling, server, stream, function, batchSize=10,
+        bisectBatchOnFunctionError=True, maximumRetryAttempts=1,
+        destinationConfig={"onFailure": {"destination": polling.arn(dead)}},
+    )  # fmt: skip
+    until(lambda: polling.metric("deleted_events_total", function) == 10)
+    until(lambda: polling.mq.counts(dead_url)[0] == 1)
+    [record] = map(json.loads, polling.mq.bodies(dead_url))
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert record["responsePayload"]["errorMessage"] == "poison"
+    [told] = record["requestPayload"]["Records"]
+    assert base64.b64decode(told["data"]).decode() == "3"
+    alone = [note for note in seen(ledger) if note["bodies"] == ["3"]]
+    assert len(alone) == 2
+    assert server.pending(stream, uuid) == 0
+    assert polling.metric("dropped_events_total", function) == 1
+
+
+def test_what_waits_is_asked_of_the_consumer(polling: Polling, server: Server) -> None:
+    """What it has not seen, and what it has not acknowledged."""
+    stream = polling.name()
+    server.put(stream, ["a"])
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, server, stream, function)
+    until(lambda: polling.metric("deleted_events_total", function) == 1)
+    polling.pause(uuid)
+    server.put(stream, ["b", "c"])
+    assert polling.backlog(uuid) == {"waiting": 2, "inFlight": 0}

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pilotlight.budget import ByteBudget
 from pilotlight.patterns import SQS, compile_filters
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
-from pilotlight_gateway.budget import ByteBudget
-from pilotlight_gateway.event_sources.queue_poller import RECORDS, Message, QueuePoller
+from pilotlight_gateway.event_sources.queue import RECORDS, Message
+from pilotlight_gateway.event_sources.queue_poller import QueuePoller
 from pilotlight_gateway.event_sources.source import HeldShard
 from pilotlight_gateway.events.attempt import Ran
 from pilotlight_gateway.metrics import Metrics

@@ -177,3 +177,15 @@ def test_what_is_wrong_is_said(
     condition = stored.condition("Ready")
     assert condition is not None
     assert condition.reason == reason
+
+
+def test_what_waits_is_asked_of_the_queue(polling: Polling, rabbitmq: RabbitMq) -> None:
+    """And is not taken from it."""
+    queue = polling.name()
+    rabbitmq.queue(queue)
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, rabbitmq, queue, function, enabled=False)
+    for text in "abc":
+        rabbitmq.put(queue, [text])
+    for _ in range(2):
+        until(lambda: polling.backlog(uuid) == {"waiting": 3, "inFlight": None})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -227,3 +228,64 @@ def test_what_is_wrong_is_said(
     condition = stored.condition("Ready")
     assert condition is not None
     assert condition.reason == reason
+
+
+def test_poison_goes_to_the_destination_alone(polling: Polling, server: Server) -> None:
+    """Tried as often as the mapping says, found by halves; the destination gets it itself."""
+    stream, dead = polling.name(), polling.name()
+    dead_url = polling.mq.queue(dead)
+    server.put(stream, range(10))
+    function, ledger = polling.function(
+        NOTE + "    if '3' in found:\n        raise ValueError('poison')\n"
+    )
+    uuid = mapped(
+        polling, server, stream, function, batchSize=10,
+        bisectBatchOnFunctionError=True, maximumRetryAttempts=1,
+        destinationConfig={"onFailure": {"destination": polling.arn(dead)}},
+    )  # fmt: skip
+    until(lambda: polling.metric("deleted_events_total", function) == 10)
+    until(lambda: polling.mq.counts(dead_url)[0] == 1)
+    [record] = map(json.loads, polling.mq.bodies(dead_url))
+    assert record["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert record["responsePayload"]["errorMessage"] == "poison"
+    [told] = record["requestPayload"]["Records"]
+    assert told["fields"]["n"] == "3"
+    alone = [note for note in seen(ledger) if note["numbers"] == ["3"]]
+    assert len(alone) == 2
+    assert server.pending(stream, uuid) == 0
+    assert polling.metric("dropped_events_total", function) == 1
+
+
+def test_what_is_too_old_is_not_tried(polling: Polling, server: Server) -> None:
+    """It goes to the destination without a run; what is younger runs."""
+    stream, dead = polling.name(), polling.name()
+    dead_url = polling.mq.queue(dead)
+    with server.client as client:
+        client.xadd(stream, {"n": "old"}, id="1000-0")
+    server.put(stream, range(1))
+    function, ledger = polling.function(NOTE)
+    mapped(
+        polling, server, stream, function, maximumRecordAgeInSeconds=3600,
+        destinationConfig={"onFailure": {"destination": polling.arn(dead)}},
+    )  # fmt: skip
+    until(lambda: polling.mq.counts(dead_url)[0] == 1)
+    [record] = map(json.loads, polling.mq.bodies(dead_url))
+    assert record["requestContext"]["condition"] == "RecordAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert "responseContext" not in record
+    until(lambda: polling.metric("deleted_events_total", function) == 2)
+    assert numbers(ledger) == ["0"]
+
+
+def test_what_waits_is_asked_of_the_group(polling: Polling, server: Server) -> None:
+    """What it has not seen, and what it has not acknowledged; nothing is known before it is."""
+    stream = polling.name()
+    server.put(stream, range(3))
+    function, _ = polling.function(NOTE)
+    uuid = mapped(polling, server, stream, function, enabled=False)
+    assert polling.backlog(uuid) == {"waiting": None, "inFlight": None}
+    with server.client as client:
+        client.xgroup_create(stream, uuid, "0")
+        client.xreadgroup(uuid, redis_stream.CONSUMER, {stream: ">"}, 1)
+    assert polling.backlog(uuid) == {"waiting": 2, "inFlight": 1}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pilotlight.budget import ByteBudget
 from pilotlight.errors import UnavailableError
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
-from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources.checkpoint import Checkpoint
 from pilotlight_gateway.event_sources.shard_reader import ShardReader
 from pilotlight_gateway.event_sources.source import HeldShard, SourceError

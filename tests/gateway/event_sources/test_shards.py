@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight_gateway.event_queue.source_leases import ShardState
+from pilotlight_gateway.event_sources.checkpoint import Checkpoint
 from pilotlight_gateway.event_sources.stream import Position, StreamShard
-from pilotlight_gateway.event_sources.stream_source import first_shards, next_shards
+from pilotlight_gateway.event_sources.stream_source import first_shards, is_anew, next_shards
 
 LISTED = [
     StreamShard("parent", closed=True),
@@ -78,3 +80,25 @@ def test_every_shard_is_read_once_after_its_parents(
         read += wanted
         known |= {name: state(name, finished=True) for name in wanted}
     assert sorted(read) == sorted(one.name for one in shards)
+
+
+@pytest.mark.parametrize(
+    ("shard", "after", "finished", "anew"),
+    [
+        (StreamShard("s", start="200"), "199", False, True),
+        (StreamShard("s", start="200"), "200", False, False),
+        (StreamShard("s", start="1000"), "999", True, True),
+        (StreamShard("s", start="200"), "", False, False),
+        (StreamShard("s", start="200"), "", True, True),
+        (StreamShard("s", start="200", closed=True), "", True, False),
+        (StreamShard("s"), "5", True, False),
+        (StreamShard("s", start="rubbish"), "5", False, False),
+    ],
+    ids=["before", "first", "as numbers", "unread", "ended, open", "ended", "unsaid", "rubbish"],
+)  # fmt: skip
+def test_a_shard_of_a_stream_made_anew_is_another(
+    shard: StreamShard, after: str, *, finished: bool, anew: bool
+) -> None:
+    """It begins behind what was read of it, or is open although it was read to its end."""
+    checkpoint = Checkpoint(Position(after=after)).dump()
+    assert is_anew(shard, ShardState("s", "", checkpoint, finished)) is anew

@@ -336,3 +336,17 @@ async def test_a_visibility_that_no_queue_has_is_refused(seconds: Any) -> None:
     )  # fmt: skip
     with pytest.raises(SourceError, match="a VisibilityTimeout of 0 to 43200 seconds is expected"):
         await SqsSource(polled).check()
+
+
+def test_what_waits_is_asked_of_the_queue(polling: Polling) -> None:
+    """Whoever polls; and why it cannot be asked."""
+    queue = polling.name()
+    url = polling.mq.queue(queue)
+    function, _ = polling.function()
+    uuid = polling.map(queue, function)
+    assert polling.backlog(uuid) == {"waiting": 0, "inFlight": 0}
+    polling.pause(uuid)
+    polling.mq.put(url, list("abc"))
+    assert polling.backlog(uuid) == {"waiting": 3, "inFlight": 0}
+    polling.mq.client.delete_queue(QueueUrl=url)
+    assert "queue does not exist" in polling.backlog(uuid)["problem"]

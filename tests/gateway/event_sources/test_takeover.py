@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pilotlight.aws.client import AwsClients
+from pilotlight.aws.credentials import AwsCredentials
+from pilotlight.budget import ByteBudget
 from pilotlight.cache import Cache
 from pilotlight.resources import EventSourceMapping, EventSourceMappingSpec, ObjectMeta
-from pilotlight_gateway.aws_client import AwsClients
-from pilotlight_gateway.aws_credentials import AwsCredentials
-from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.event_sources import make_source
 from pilotlight_gateway.event_sources.keeper import Keeper
 from pilotlight_gateway.invocation.invocation import Answer

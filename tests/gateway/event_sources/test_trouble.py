@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import ClientSession, web
 
+from pilotlight.aws.client import AwsClients, AwsError
+from pilotlight.aws.credentials import SECRET, AwsCredentials
 from pilotlight.cache import Cache
 from pilotlight.resources import ObjectMeta, Secret
-from pilotlight_gateway.aws_client import AwsClients, AwsError
-from pilotlight_gateway.aws_credentials import SECRET, AwsCredentials
 from pilotlight_gateway.event_sources.sqs import SERVICE
 from pilotlight_gateway.settings import Settings
 from tests.support.elasticmq import ACCOUNT, REGION
@@ -27,7 +27,7 @@ from .conftest import bodies, until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from pilotlight_gateway.aws_client import AwsClient
+    from pilotlight.aws.client import AwsClient
 
     from .conftest import Polling
 

@@ -198,8 +198,11 @@ async def test_a_notification_is_not_thousands_of_events() -> None:
 
 NAMES = ["Records", "s3", "Event", "alerts", "status", "labels", "alertname", "generatorURL",
          "Type", "annotations", "specversion", "id", "source", "type", "subject",
-         "data_base64"]  # fmt: skip
-TEXTS = st.sampled_from(["firing", "1.0", "http://[", "é", "\ud800", ""])
+         "data_base64", "bucket", "object", "name", "key", "configurationId", "awslogs", "data",
+         "messageType", "logGroup", "logStream", "logEvents", "message", "timestamp"]  # fmt: skip
+TEXTS = st.sampled_from(
+    ["firing", "1.0", "http://[", "é", "\ud800", "", "webhook-global", "DATA_MESSAGE"]
+)
 DOCUMENTS = st.recursive(
     st.none() | st.booleans() | st.floats() | TEXTS,
     lambda inner: (
@@ -212,7 +215,7 @@ DOCUMENTS = st.recursive(
 @settings(deadline=None, max_examples=300)
 @given(
     document=DOCUMENTS,
-    style=st.sampled_from(["sns", "s3", "cloudevents", "alertmanager"]),
+    style=st.sampled_from(["sns", "s3", "cloudevents", "alertmanager", "cloudwatch-logs"]),
     kind=st.sampled_from(["application/json", "application/cloudevents+json", "text/plain"]),
 )
 def test_rubbish_is_the_senders_mistake(document: Any, style: Style, kind: str) -> None:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.services import Services
 
 __all__ = [
+    "UNSUPPORTED_OF_KAFKA",
     "UNSUPPORTED_OF_MAPPINGS",
     "create_event_source_mapping",
     "delete_event_source_mapping",
@@ -70,6 +71,9 @@ UNSUPPORTED_OF_MAPPINGS = (
     "ProvisionedPollerConfig",
 )
 """Members of requests that are refused."""
+UNSUPPORTED_OF_KAFKA = ("ConsumptionMode Queue", "SchemaRegistryConfig")
+"""Of its configuration; a word behind a member is the value that is refused."""
+_KAFKA_CONFIGS = ("SelfManagedKafkaEventSourceConfig", "AmazonManagedKafkaEventSourceConfig")
 _NOT_SPEC = {"FunctionName", "UUID", "StartingPositionTimestamp", *UNSUPPORTED_OF_MAPPINGS}
 _CLEARED_BY_EMPTY = ("scalingConfig", "filterCriteria", "destinationConfig", "metricsConfig")
 
@@ -187,6 +191,7 @@ def _given(given: dict[str, Any]) -> dict[str, Any]:
     for name in UNSUPPORTED_OF_MAPPINGS:
         if given.get(name) not in (None, "", {}):
             raise NotSupportedError(f"{name} is not supported yet.")
+    given = given | {name: _kafka(name, given[name]) for name in _KAFKA_CONFIGS if given.get(name)}
     spec = {
         _member(name): value if name == "Tags" else _camel(value)
         for name, value in given.items()
@@ -198,6 +203,15 @@ def _given(given: dict[str, Any]) -> dict[str, Any]:
         name: None for name in _CLEARED_BY_EMPTY if name in spec and not any(spec[name].values())
     }
     return spec | emptied
+
+
+def _kafka(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Return Kafka's configuration without what is as it is where nothing is said."""
+    for text in UNSUPPORTED_OF_KAFKA:
+        member, _, value = text.partition(" ")
+        if config.get(member) and (not value or value == config[member]):
+            raise NotSupportedError(f"{name}.{text} is not supported yet.")
+    return {member: one for member, one in config.items() if member != "ConsumptionMode"}
 
 
 def _camel(value: Any) -> Any:

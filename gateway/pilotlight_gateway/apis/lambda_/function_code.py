@@ -15,9 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from pilotlight.aws.buckets import BucketError
 from pilotlight.manifest import parse_model
 from pilotlight.resources import S3Object
-from pilotlight_gateway.aws_client import AwsError
 from pilotlight_gateway.errors import (
     AccessDeniedError,
     InvalidParameterValueError,
@@ -89,14 +89,9 @@ async def _of_bucket(services: Services, code: Mapping[str, Any], caller: Caller
         return await services.buckets.read(
             source, namespace=caller.namespace, account=caller.account, limit=PACKED_LIMIT
         )
-    except AwsError as error:
-        said = f"S3 Error Code: {error.service_code or 'none'}. S3 Error Message: {error}"
-        if error.service_code == "AccessDenied":
-            raise AccessDeniedError(
-                "Your access has been denied by S3, please make sure your request credentials "
-                f"have permission to GetObject for {source.bucket}/{source.key}. {said}"
-            ) from error
-        raise InvalidParameterValueError(f"Error occurred while GetObject. {said}") from error
+    except BucketError as error:
+        refused = AccessDeniedError if error.denied else InvalidParameterValueError
+        raise refused(str(error)) from error
 
 
 async def check_package(package: bytes) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.resources import EventSourceMapping, Key, source_kind
-from pilotlight_gateway.errors import InvalidParameterValueError
+from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
+from pilotlight_gateway.event_sources import make_source
 from pilotlight_gateway.event_sources.checkpoint import Checkpoint
+from pilotlight_gateway.event_sources.source import SourceError
 from pilotlight_gateway.exchange import Reply, json_reply
 
 if TYPE_CHECKING:
@@ -16,7 +19,9 @@ if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-__all__ = ["list_shards", "reset_mapping"]
+__all__ = ["get_backlog", "list_shards", "reset_mapping"]
+
+BACKLOG_SECONDS = 10.0
 
 
 async def list_shards(services: Services, call: Call) -> Reply:
@@ -24,6 +29,21 @@ async def list_shards(services: Services, call: Call) -> Reply:
     mapping = await _find(services, call)
     found = await services.events.source_leases.shards(mapping.metadata.uid)
     return json_reply({"shards": [_document(one) for one in found if one.name]})
+
+
+async def get_backlog(services: Services, call: Call) -> Reply:
+    """Ask a mapping's source how much waits, with the mapping's own credentials."""
+    mapping = await _find(services, call)
+    try:
+        async with asyncio.timeout(BACKLOG_SECONDS):
+            found = await make_source(services, call.caller.account, mapping).backlog()
+    except (SourceError, NotSupportedError) as error:
+        return json_reply({"problem": str(error)})
+    except TimeoutError:
+        return json_reply({"problem": f"no answer within {BACKLOG_SECONDS:.0f} s"})
+    if found is None:
+        return json_reply({})
+    return json_reply({"waiting": found.waiting, "inFlight": found.in_flight})
 
 
 async def reset_mapping(services: Services, call: Call) -> Reply:

@@ -107,6 +107,7 @@ _MANAGEMENT = (
     _route("GetFunctionResource", "GET", "functions/{name}", manifests.get_function),
     _route("DeleteFunctionResource", "DELETE", "functions/{name}", manifests.delete_function),
     _route("ListShards", "GET", f"{_MAPPING}/shards", mappings.list_shards),
+    _route("GetBacklog", "GET", f"{_MAPPING}/backlog", mappings.get_backlog),
     _route("ResetMapping", "POST", f"{_MAPPING}/reset", mappings.reset_mapping),
     _route("ListResources", "GET", _KIND, kinds.list_resources),
     _route("GetResource", "GET", f"{_KIND}/{{name}}", kinds.get_resource),

@@ -18,8 +18,8 @@ from pilotlight_gateway.events.delivery import UndeliveredError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight.aws.credentials import AwsCredentials
     from pilotlight.signing import Credentials
-    from pilotlight_gateway.aws_credentials import AwsCredentials
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
 

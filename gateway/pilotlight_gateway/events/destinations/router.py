@@ -12,7 +12,7 @@ from .function import FunctionDestination
 from .http import HttpDestination
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.aws_credentials import AwsCredentials
+    from pilotlight.aws.credentials import AwsCredentials
     from pilotlight_gateway.events.delivery import Destination
     from pilotlight_gateway.events.record import InvocationRecord
     from pilotlight_gateway.invocation.invoker import Invoker

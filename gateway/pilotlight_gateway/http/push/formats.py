@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from . import alertmanager, cloudevents, s3
+from . import alertmanager, cloudevents, cloudwatch_logs, s3
 from .sns import Sns
 
 if TYPE_CHECKING:
@@ -27,4 +27,10 @@ class PushFormat(Protocol):
 
 def push_formats(fetch: Callable[[str], Awaitable[bytes]]) -> dict[Style, PushFormat]:
     """Make the formats; `fetch` gets an address of a sender, raising UnavailableError."""
-    return {"sns": Sns(fetch), "s3": s3, "cloudevents": cloudevents, "alertmanager": alertmanager}
+    return {
+        "sns": Sns(fetch),
+        "s3": s3,
+        "cloudevents": cloudevents,
+        "alertmanager": alertmanager,
+        "cloudwatch-logs": cloudwatch_logs,
+    }

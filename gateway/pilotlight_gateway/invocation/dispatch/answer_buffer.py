@@ -16,7 +16,7 @@ from pilotlight.errors import ConnectionLostError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pilotlight_gateway.budget import ByteBudget
+    from pilotlight.budget import ByteBudget
 
 __all__ = ["MOST_BYTES", "AnswerBuffer"]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from pilotlight.budget import ByteBudget
 from pilotlight.claims import Demand
 from pilotlight.errors import (
     ConnectionLostError,
@@ -24,7 +25,6 @@ from pilotlight.errors import (
 )
 from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import RULES, KeepAliveSpec
-from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.connections import while_caller_waits
 from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from pilotlight.resources import Function
 from pilotlight_wire.archive import PACKED_LIMIT
 from tests.support.gateway import GatewayHarness, package
 from tests.support.moto import running_moto
@@ -115,3 +117,70 @@ def test_what_is_not_there_yet_is_refused_by_name(
     """And not taken for something else."""
     with pytest.raises(ClientError, match=f"{next(iter(more))} is not supported yet"):
         create(platform, "unmade", {"S3Bucket": BUCKET, "S3Key": KEY, **more})
+
+
+def applied(platform: GatewayHarness, name: str, **source: str) -> Function:
+    """Apply a manifest as kubectl would, and return it once the operator has judged it."""
+    manifest = Function.model_validate(
+        {"metadata": {"name": name, "namespace": "default"},
+         "spec": {"runtime": "python3.13", "handler": "main.handler", "code": {"s3": source}}}
+    )  # fmt: skip
+
+    async def apply() -> Function:
+        store = platform.cache.resources
+        stored = await platform.cache.find(Function, manifest.key)
+        if stored is None:
+            stored = await store.create(manifest)
+        else:
+            stored = await store.replace(stored.model_copy(update={"spec": manifest.spec}))
+        async with asyncio.timeout(20):
+            while True:
+                seen = platform.cache.get(Function, manifest.key)
+                if seen is not None and _judged(seen, stored.metadata.generation):
+                    return seen
+                await asyncio.sleep(0.02)
+
+    return platform.call(apply())
+
+
+def _judged(function: Function, generation: int) -> bool:
+    ready = function.status.condition("Ready")
+    seen = function.status.observed_generation == generation
+    return seen and ready is not None and ready.status != "Unknown"
+
+
+def test_a_manifest_names_a_package_in_a_bucket(platform: GatewayHarness, moto: Moto) -> None:
+    """Pinned as by the API: another object there changes nothing, another version does."""
+    first = moto.client("s3").put_object(Bucket=BUCKET, Key="applied.zip", Body=source(3))
+    made = applied(platform, "applied", bucket=BUCKET, key="applied.zip")
+    assert made.status.code_size == len(source(3))
+    assert invoke(platform, "applied") == 3
+    second = moto.client("s3").put_object(Bucket=BUCKET, Key="applied.zip", Body=source(4))
+    applied(platform, "applied", bucket=BUCKET, key="applied.zip")
+    assert invoke(platform, "applied") == 3
+    for put, answer in ((second, 4), (first, 3)):
+        applied(
+            platform, "applied", bucket=BUCKET, key="applied.zip", version=put["VersionId"]
+        )  # fmt: skip
+        assert invoke(platform, "applied") == answer
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "said"),
+    [
+        (BUCKET, "none.zip", "S3 Error Code: NoSuchKey"),
+        ("no-such-bucket", "none.zip", "S3 Error Code: NoSuchBucket"),
+        (BUCKET, "empty.txt", "could not unzip the package"),
+        (BUCKET, "large.zip", f"at most {PACKED_LIMIT} bytes are expected"),
+    ],
+    ids=["no key", "no bucket", "no zip", "large"],
+)
+def test_what_a_manifest_names_in_vain_is_a_condition(
+    platform: GatewayHarness, bucket: str, key: str, said: str
+) -> None:
+    function = applied(platform, "vain", bucket=bucket, key=key)
+    condition = function.status.condition("CodeAvailable")
+    assert condition is not None
+    assert condition.status == "False"
+    assert said in condition.message
+    assert function.status.state == "Failed"

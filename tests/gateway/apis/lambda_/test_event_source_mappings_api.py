@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 HANDLER = "def handler(event, context):\n    return None\n"
 SQS = f"arn:aws:sqs:{REGION}:{ACCOUNT}:"
+KAFKA = {
+    "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["127.0.0.1:1"]}},
+    "Topics": ["orders"], "StartingPosition": "TRIM_HORIZON",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +232,30 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         },
         "NotImplementedException",
         "ProvisionedPollerConfig is not supported yet.",
+    ),
+    (
+        KAFKA
+        | {
+            "SelfManagedKafkaEventSourceConfig": {
+                "SchemaRegistryConfig": {
+                    "SchemaRegistryURI": "https://registry.example.com",
+                    "EventRecordFormat": "JSON",
+                    "SchemaValidationConfigs": [{"Attribute": "VALUE"}],
+                }
+            }
+        },
+        "NotImplementedException",
+        "SelfManagedKafkaEventSourceConfig.SchemaRegistryConfig is not supported yet.",
+    ),
+    (
+        KAFKA | {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Queue"}},
+        "NotImplementedException",
+        "SelfManagedKafkaEventSourceConfig.ConsumptionMode Queue is not supported yet.",
+    ),
+    (
+        KAFKA | {"SelfManagedKafkaEventSourceConfig": {"ConsumptionMode": "Stream"}},
+        "InvalidParameterValueException",
+        "127.0.0.1:1 cannot be reached",
     ),
 ]
 

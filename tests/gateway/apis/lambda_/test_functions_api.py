@@ -180,8 +180,8 @@ BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
     ("no code", {"Code": {}}, PARAMETER, "Please provide a source"),
     ("bad name", {"FunctionName": "not a name"}, VALIDATION, "at 'functionName'"),
     ("bad role", {"Role": "admin"}, VALIDATION, "at 'role'"),
-    ("unsupported member", {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:x:1"]},
-     "NotImplementedException", "Layers is not supported yet"),
+    ("unsupported member", {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/x"},
+     "NotImplementedException", "KMSKeyArn is not supported yet"),
 ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pilotlight.budget import ByteBudget
 from pilotlight.errors import ConnectionLostError
-from pilotlight_gateway.budget import ByteBudget
 from pilotlight_gateway.invocation.dispatch.answer_buffer import AnswerBuffer
 
 if TYPE_CHECKING:

@@ -6,16 +6,16 @@ from unittest.mock import AsyncMock
 
 import pytest
 
-from pilotlight.cache import Cache
-from pilotlight.errors import UnavailableError
-from pilotlight.resources import Key, ObjectMeta, Secret
-from pilotlight.signing import Credentials
-from pilotlight_gateway.aws_credentials import (
+from pilotlight.aws.credentials import (
     KEPT_SECONDS,
     SECRET,
     AwsCredentials,
     NoAwsCredentialsError,
 )
+from pilotlight.cache import Cache
+from pilotlight.errors import UnavailableError
+from pilotlight.resources import Key, ObjectMeta, Secret
+from pilotlight.signing import Credentials
 from pilotlight_gateway.settings import Settings
 from tests.support.memory import MemoryResources
 

@@ -18,18 +18,17 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from pilotlight.budget import ByteBudget
 from pilotlight.errors import PilotlightError
 from pilotlight.public_addresses import connector
 from pilotlight.signing import Credentials, Signer
 
-from .aws_credentials import NoAwsCredentialsError
-from .budget import ByteBudget
+from .credentials import NoAwsCredentialsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from .aws_credentials import AwsAccess, AwsCredentials
-    from .settings import Settings
+    from .credentials import AwsAccess, AwsCredentials, AwsSettings
 
     _Access = Callable[[], Awaitable[AwsAccess]]
 
@@ -79,7 +78,7 @@ class AwsService:
 class AwsClients:
     """Makes clients for accounts; the connections are shared."""
 
-    def __init__(self, settings: Settings, credentials: AwsCredentials) -> None:
+    def __init__(self, settings: AwsSettings, credentials: AwsCredentials) -> None:
         self._settings = settings
         self._credentials = credentials
         self._sessions: dict[bool, aiohttp.ClientSession] = {}

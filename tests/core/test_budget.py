@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from pilotlight_gateway.budget import ByteBudget
+from pilotlight.budget import ByteBudget
 
 
 async def test_what_does_not_fit_waits_for_its_turn() -> None:

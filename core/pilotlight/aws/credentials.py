@@ -8,7 +8,7 @@ boto3 finds by itself serves. The Secret may say where services are that stand i
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import UnavailableError
@@ -16,13 +16,18 @@ from pilotlight.resources import Key, Secret
 from pilotlight.signing import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pilotlight.cache import Cache
 
-    from .settings import Settings
-
-__all__ = ["SECRET", "SERVICE_IDS", "AwsAccess", "AwsCredentials", "NoAwsCredentialsError"]
+__all__ = [
+    "SECRET",
+    "SERVICE_IDS",
+    "AwsAccess",
+    "AwsCredentials",
+    "AwsSettings",
+    "NoAwsCredentialsError",
+]
 
 SECRET = "aws-credentials"  # noqa: S105  a name
 """Of the account's Secret: accessKeyId, secretAccessKey and, of temporary keys, sessionToken; where
@@ -41,6 +46,22 @@ SERVICE_IDS = {
 KEPT_SECONDS = 10.0
 """How long an account's Secret is believed: deliveries come by the hundred, and gateways follow no
 Secrets of accounts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsSettings:
+    """Where AWS is, and what may stand in for it."""
+
+    own_aws_credentials: bool = False
+    """Whether keys for AWS that the process itself finds serve its tenants (local mode)."""
+    aws_endpoint_url: str = ""
+    """Where SQS, SNS, EventBridge and S3 are; empty: at AWS."""
+    aws_endpoint_urls: Mapping[str, str] = field(default_factory=dict)
+    """Where single services of AWS's are, by their name in AWS's hosts."""
+    private_addresses: bool = False
+    """Whether what tenants name may be in private networks."""
+    private_sources: tuple[str, ...] = ()
+    """`host:port` of what tenants may name although it is in private networks."""
 
 
 class NoAwsCredentialsError(Exception):
@@ -62,7 +83,7 @@ class AwsCredentials:
     """The keys of all accounts."""
 
     def __init__(
-        self, settings: Settings, cache: Cache, clock: Callable[[], float] = time.monotonic
+        self, settings: AwsSettings, cache: Cache, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._settings = settings
         self._cache = cache

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
+from pilotlight.aws.client import LARGEST_ANSWER, AwsClients, AwsError
+from pilotlight.aws.credentials import SECRET, AwsCredentials
 from pilotlight.cache import Cache
 from pilotlight.resources import ObjectMeta, Secret
-from pilotlight_gateway.aws_client import LARGEST_ANSWER, AwsClients, AwsError
-from pilotlight_gateway.aws_credentials import SECRET, AwsCredentials
 from pilotlight_gateway.event_sources.sqs import SERVICE
 from pilotlight_gateway.settings import Settings
 from tests.support.memory import MemoryResources

@@ -1,0 +1,1 @@
+"""AWS for tenants: with whose keys its services are called, and over which connections."""
