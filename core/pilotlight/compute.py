@@ -106,8 +106,11 @@ class Compute(Protocol):
         """Ask that what can wait waits until `quiet` returns: processors are for starts first."""
         ...
 
-    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
-        """Ask to be told that a pod which starts finds no room, so that something may go."""
+    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
+        """Ask to be told that a pod which starts finds no room, so that something may go.
+
+        It is told the namespace where the room is that namespace's (a quota), else "".
+        """
         ...
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:

@@ -122,7 +122,7 @@ class SubprocessCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing is done to a subprocess that could wait."""
 
-    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
         """Nobody is asked: a machine says nothing of room before it has none."""
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:

@@ -25,7 +25,7 @@ class Space:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def make(self) -> None:
+    async def make(self, _: str) -> None:
         """Make none."""
         self.asked += 1
 

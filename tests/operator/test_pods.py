@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,7 +11,7 @@ from structlog.testing import capture_logs
 
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import QuotaExceededError, StartFailedError, ThrottledError
 from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.manifests.pod import PodSettings
@@ -188,3 +189,59 @@ async def test_a_pod_that_somebody_deleted_is_no_surprise() -> None:
             await asyncio.sleep(0.1)
     assert told == names, "an earlier leader took back what it deleted"
     assert [one["pod"] for one in logs if one["log_level"] == "warning"] == ["team/lost"]
+
+
+class FullQuota(ApiServer):
+    """A quota without room until somebody makes some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full = True
+        self.asked: list[str] = []
+
+    async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Refuse to create a pod while it is full."""
+        if method == "POST" and self.full:
+            raise QuotaExceededError("exceeded quota: little-room")
+        answer = await super().request(method, path, **options)
+        if method == "POST":
+            self.put(f"{path}/{answer['metadata']['name']}", **(answer | {"status": RUNNING}))
+        return answer
+
+    async def make_space(self, namespace: str) -> None:
+        """Have room a moment later."""
+        self.asked.append(namespace)
+        asyncio.get_running_loop().call_later(2, self._empty)
+
+    def _empty(self) -> None:
+        self.full = False
+
+
+async def test_a_quota_that_is_full_gets_room_made_in_its_namespace() -> None:
+    """Else an account that once used its quota up would serve no other function any more."""
+    api = FullQuota()
+    compute = await compute_of(api)
+    compute.on_crowded(api.make_space)
+    request = replace(REQUEST, revision=RevisionKey("team", "hello", "r1"))
+    async with Following(compute):
+        pod = await compute.start(request, seconds=30)
+    assert pod.host == RUNNING["podIP"]
+    assert api.asked == ["team"]
+
+
+@pytest.mark.parametrize("generic", [False, True])
+async def test_a_quota_that_stays_full_is_a_throttle(*, generic: bool) -> None:
+    """At once for a pod that nobody waits for, and in ten seconds for a call."""
+    api = FullQuota()
+    compute = await compute_of(api)
+    began = asyncio.get_running_loop().time()
+    request = REQUEST if generic else replace(REQUEST, revision=RevisionKey("team", "hello", "r1"))
+
+    async def make_none(_: str) -> None:
+        """Find nothing that may go."""
+
+    compute.on_crowded(make_none)
+    with pytest.raises(ThrottledError, match="exceeded quota"):
+        await compute.start(request, seconds=30)
+    took = asyncio.get_running_loop().time() - began
+    assert took == 0 if generic else 10 <= took < 11

@@ -35,7 +35,7 @@ class FakeCompute:
         self.stopping = asyncio.Event()
         self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
-        self.make_space: Callable[[], Awaitable[None]]
+        self.make_space: Callable[[str], Awaitable[None]]
         self.nodes = itertools.cycle([""])
         """Where pods start, one after the other."""
         self._numbers = itertools.count(1)
@@ -90,7 +90,7 @@ class FakeCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing here could wait."""
 
-    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
         """Keep whom to ask for space."""
         self.make_space = make_space
 

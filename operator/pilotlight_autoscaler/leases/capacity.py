@@ -149,16 +149,21 @@ class Capacity:
             self._stock.forget(lease.pod)
             self._starts.stop(lease.pod)
 
-    async def make_space(self) -> None:
-        """End what is missed least: somebody waits for a pod that no node has room for.
+    async def make_space(self, namespace: str = "") -> None:
+        """End what is missed least: somebody waits for a pod that nothing has room for.
 
-        A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`).
+        A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`);
+        of a namespace alone, if one is named.
         """
-        generic = self._pools.give_up()
+        generic = self._pools.give_up(namespace)
         if generic is not None:
             self._starts.stop(generic.name)
             return
-        lease = await self._recalls.recall(self._table.entries(lambda one: not one.provisioned))
+
+        def may_go(lease: Lease) -> bool:
+            return not lease.provisioned and namespace in {"", lease.revision.namespace}
+
+        lease = await self._recalls.recall(self._table.entries(may_go))
         if lease is not None:
             log.info("idle environment evicted", revision=str(lease.revision))
             self._vacate(lease)

@@ -110,9 +110,13 @@ class PoolKeeper:
         self._nodes.add(pod.node)
         self._needed.set()
 
-    def give_up(self) -> Pod | None:
-        """Take a generic pod that nobody waits for out of the largest pool; None where none is."""
-        waiting = [kind for pool in self._pools.values() for kind in (pool.stale, pool.ready)]
+    def give_up(self, namespace: str = "") -> Pod | None:
+        """Take a generic pod that nobody waits for out of the largest pool; None where none is.
+
+        Of a namespace alone, if one is named.
+        """
+        pools = [pool for key, pool in self._pools.items() if namespace in {"", key.namespace}]
+        waiting = [kind for pool in pools for kind in (pool.stale, pool.ready)]
         largest = max(waiting, key=len, default=None)
         return largest.pop() if largest else None
 

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from pilotlight.storage.kubernetes.api import Json, KubernetesApi
     from pilotlight.storage.kubernetes.watch import RawChange
 
+    MakeSpace = Callable[[str], Awaitable[None]]
+
 __all__ = ["KubernetesCompute"]
 
 LONGEST_PREFIX = 48
@@ -64,6 +66,7 @@ MOST_ABANDONED = 1000
 """Pods whose start failed that are looked out for."""
 NO_ROOM_SECONDS = 10.0
 """How long a pod may wait for room on a node: what makes space takes seconds to go."""
+QUOTA_RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -108,8 +111,8 @@ class KubernetesCompute:
         # One after the other: nobody waits for them, and starts need the processors more.
         self._changing = asyncio.Lock()
         self._quiet: Callable[[], Awaitable[None]] = _do_nothing
-        self._tell: Callable[[str], Awaitable[None]] | None = None
-        self._make_space: Callable[[], Awaitable[None]] = _do_nothing
+        self._tell: MakeSpace | None = None
+        self._make_space: MakeSpace = _do_nothing
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Create a pod and wait for its agent; a start that fails leaves nothing behind.
@@ -122,8 +125,24 @@ class KubernetesCompute:
         make_space = self._make_space if request.revision else _do_nothing
         self._started.add(key)
         async with self._starts(key, body, seconds) as starting:
-            await self._api.request("POST", _path(key.partition("/")[0]), body=body)
+            await self._create(key, body, make_space)
             return await _wait_until_ready(key, starting, make_space)
+
+    async def _create(self, key: str, body: Json, make_space: MakeSpace) -> None:
+        """Create a pod; where a quota has no room, ask for space in it and try a little longer."""
+        namespace, deadline = key.partition("/")[0], 0.0
+        while True:
+            try:
+                await self._api.request("POST", _path(namespace), body=body)
+            except QuotaExceededError:
+                if make_space is _do_nothing or (deadline and _now() >= deadline):
+                    raise
+            else:
+                return
+            if not deadline:
+                deadline = _now() + NO_ROOM_SECONDS
+                await make_space(namespace)
+            await asyncio.sleep(QUOTA_RETRY_SECONDS)
 
     def leave(self) -> None:
         """Leave pods whose start is given up from now on to whoever leads next."""
@@ -210,11 +229,11 @@ class KubernetesCompute:
         """Wait for `quiet` before pods are narrowed."""
         self._quiet = quiet
 
-    def on_crowded(self, make_space: Callable[[], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: MakeSpace) -> None:
         """Ask for space once for each start that somebody waits for and no node has room for."""
         self._make_space = make_space
 
-    def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:
+    def on_gone(self, tell: MakeSpace) -> None:
         """Tell of pods that ended or vanished by themselves."""
         self._tell = tell
 
@@ -339,15 +358,13 @@ def _found(key: str, pod: Json) -> Found:
     )
 
 
-async def _wait_until_ready(
-    key: str, starting: _Starting, make_space: Callable[[], Awaitable[None]]
-) -> Pod:
+async def _wait_until_ready(key: str, starting: _Starting, make_space: MakeSpace) -> Pod:
     host = await _wait_for_address(starting, make_space)
     await wait_until_ready(host, AGENT_PORT)
     return Pod(key, host, AGENT_PORT, node(starting.pod))
 
 
-async def _wait_for_address(starting: _Starting, make_space: Callable[[], Awaitable[None]]) -> str:
+async def _wait_for_address(starting: _Starting, make_space: MakeSpace) -> str:
     deadline: float | None = None
     while True:
         error, host = failure(starting.pod), address(starting.pod)
@@ -360,7 +377,7 @@ async def _wait_for_address(starting: _Starting, make_space: Callable[[], Awaita
             deadline = None
         elif deadline is None:
             deadline = _now() + NO_ROOM_SECONDS
-            await make_space()
+            await make_space("")
         try:
             async with asyncio.timeout_at(deadline):
                 await starting.changed.wait()
@@ -369,8 +386,8 @@ async def _wait_for_address(starting: _Starting, make_space: Callable[[], Awaita
         starting.changed.clear()
 
 
-async def _do_nothing() -> None:
-    """Make no space, and wait for nothing."""
+async def _do_nothing(*_: object) -> None:
+    """Wait for nothing, and make no space."""
 
 
 def _now() -> float:

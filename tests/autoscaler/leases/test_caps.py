@@ -138,7 +138,7 @@ async def test_a_crowded_node_costs_an_idle_environment(stage: Stage) -> None:
     idle, busy = await claim(capacity, OTHER), await claim(capacity)
     gateways.idle.add(idle.id)
     for _ in range(2):
-        await stage.compute.make_space()
+        await stage.compute.make_space("")
     await settled()
     assert stage.compute.pods == {busy.pod}
 
@@ -159,7 +159,7 @@ async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:
     await stage.pools._adjust(PoolKey("default", "python3.13"))
     await settled()
     gateways.idle.add(held.id)
-    await stage.compute.make_space()
+    await stage.compute.make_space("")
     await settled()
     assert stage.compute.pods == {held.pod}
 
