@@ -92,7 +92,7 @@ class Counts(Family[Counted]):
     def collect(self) -> Iterable[Metric]:
         """Return what was counted (prometheus-client's Collector)."""
         family = CounterMetricFamily(self.name, self.text, labels=self.label_names)
-        for values, one in self._series.items():
+        for values, one in list(self._series.items()):
             family.add_metric(values, one.value)
         return (family,)
 
@@ -117,7 +117,7 @@ class Distributions(Family[Distribution]):
     def collect(self) -> Iterable[Metric]:
         """Return what was counted (prometheus-client's Collector)."""
         family = HistogramMetricFamily(self.name, self.text, labels=self.label_names)
-        for values, one in self._series.items():
+        for values, one in list(self._series.items()):
             family.add_metric(values, one.buckets(), one.total)
         return (family,)
 

@@ -116,7 +116,8 @@ def only_zygote(agent: Agent) -> int:
 
 def next_environment(agent: Agent) -> int:
     """Return the process that a zygote has forked ahead."""
-    return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=started)
+    # The clock of starts ticks every ten milliseconds, so that both may be of one tick.
+    return max(wait_for_zygotes(agent, ZYGOTE_AND_NEXT), key=lambda pid: (started(pid), pid))
 
 
 def started(pid: int) -> int:
