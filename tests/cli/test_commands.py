@@ -270,10 +270,10 @@ def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     event = tmp_path / "shell" / "event.json"
     called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
-    node = run_cli("init", tmp_path / "node", "--runtime", "nodejs24.x")
-    assert node.returncode == 2
-    assert b"python3.13, " in node.stderr
-    assert not (tmp_path / "node").exists()
+    ruby = run_cli("init", tmp_path / "ruby", "--runtime", "ruby3.4")
+    assert ruby.returncode == 2
+    assert b"nodejs24.x, " in ruby.stderr
+    assert not (tmp_path / "ruby").exists()
 
 
 def test_events_and_dry_runs(platform: DevProcess) -> None:
