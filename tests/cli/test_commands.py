@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.support.dev_process import DevProcess
+from tests.support.node import node_of
 from tests.support.platform import manifest, run_cli, write_function
 
 if TYPE_CHECKING:
@@ -261,6 +262,16 @@ def test_init_makes_what_dev_and_deploy_run(platform: DevProcess, tmp_path: Path
         assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
     again = run_cli("init", folder)
     assert (again.returncode, b"not empty" in again.stderr) == (2, True)
+
+
+def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> None:
+    """A module with an async handler, which runs as it is."""
+    node_of("nodejs24.x")
+    assert run_cli("init", tmp_path / "node", "--runtime", "nodejs24.x").returncode == 0
+    assert run_cli("apply", "-f", tmp_path / "node", endpoint=platform.endpoint).returncode == 0
+    event = tmp_path / "node" / "event.json"
+    called = run_cli("invoke", "node", "--payload-file", event, endpoint=platform.endpoint)
+    assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
 
 
 def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
