@@ -105,7 +105,11 @@ def _ask(candidate: Path, major: str) -> Interpreter | None:
 
 def main() -> None:
     """Find, or install, what each of the arguments needs."""
-    nodes = Nodes(cache_folder(), lambda text: sys.stdout.write(f"{text}\n"))
+
+    def tell(text: str) -> None:
+        sys.stdout.write(f"{text}\n")
+
+    nodes = Nodes(cache_folder(), tell)
     try:
         for runtime in sys.argv[1:]:
             nodes.find(runtime)
