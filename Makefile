@@ -13,12 +13,13 @@ CLUSTER ?= ../shared/cluster/cluster
 READY := .venv/.ready
 FUNCTIONS := .venv/functions/.ready
 MOTO := .venv/moto/.ready
+NODE := .venv/.node
 RUN := .venv/bin
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) $(FUNCTIONS) $(MOTO) ## Make .venv, which then has bin/pilotlight
+setup: $(READY) $(FUNCTIONS) $(NODE) $(MOTO) ## Make .venv, which then has bin/pilotlight
 
 # uv if it is there; else venv and pip bring it first: an old pip alone resolves for minutes.
 $(READY): pyproject.toml uv.lock
@@ -42,6 +43,10 @@ $(FUNCTIONS): $(READY) runtime-images/python/pilotlight_python/requirements.txt
 	  $$uv pip install --quiet --python .venv/functions/bin/python -r runtime-images/python/pilotlight_python/requirements.txt
 	@touch $@
 
+# Where it cannot be had, whoever needs it says so.
+$(NODE): $(READY)
+	@$(RUN)/python -m pilotlight_local.nodes nodejs24.x && touch $@ || true
+
 # AWS's neighbour services for tests; it pins what the platform must not.
 $(MOTO): $(READY) tests/support/moto-requirements.txt
 	@echo "setting up .venv/moto (SQS, SNS, EventBridge and S3 for tests)"
@@ -50,10 +55,10 @@ $(MOTO): $(READY) tests/support/moto-requirements.txt
 	  $$uv pip install --quiet --python .venv/moto/bin/python -r tests/support/moto-requirements.txt
 	@touch $@
 
-demo: $(READY) $(FUNCTIONS) ## Run every example on real input, locally, and stop
+demo: $(READY) $(FUNCTIONS) $(NODE) ## Run every example on real input, locally, and stop
 	@$(RUN)/python -m examples.demo
 
-dev: $(READY) $(FUNCTIONS) ## Run the local platform with the examples
+dev: $(READY) $(FUNCTIONS) $(NODE) ## Run the local platform with the examples
 	@$(RUN)/pilotlight dev examples
 
 test: setup ## Every test; those on Kubernetes where a KUBECONFIG or kind is given

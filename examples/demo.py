@@ -64,6 +64,12 @@ class Result:
     milliseconds: float
 
 
+def purchase() -> dict[str, Any]:
+    """Return what a buyer in Germany bought."""
+    items = [{"name": "Lampe", "price": 39.9}, {"name": "Kabel", "price": 4.05}]
+    return {"locale": "de-DE", "currency": "EUR", "day": "2026-11-28", "items": items}
+
+
 def published(payment: dict[str, Any]) -> dict[str, Any]:
     """Return a payment as a topic's reader would bring it."""
     record = {"offset": 0, "value": base64.b64encode(json.dumps(payment).encode()).decode()}
@@ -87,6 +93,7 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("failing", {"amount": "a lot"}, fails=True)
     yield Example("presigned", {"bucket": "photos", "key": "2026/harbour.jpg"})
     yield Example("shell", {"text": "a runtime in fifteen lines"})
+    yield Example("receipt", purchase())
     yield Example("page", {"queryStringParameters": {"name": "Ada"}, "cookies": ["visits=2"]})
     yield Example("pets", {"pathParameters": {"id": "2"}})
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})

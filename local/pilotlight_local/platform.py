@@ -37,7 +37,7 @@ from pilotlight_operator.services.artifacts import ArtifactService
 from .accounts import SelfServiceAccounts, credentials_of
 from .echo import EchoingLogs
 from .front_page import find_service
-from .pythons import Pythons
+from .languages import Languages
 from .state_folder import StateFolder
 from .subprocesses import SubprocessCompute
 from .web_guard import WebGuard
@@ -77,7 +77,7 @@ class LocalPlatform:
         self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
         self._accounts = Accounts(self._cache)
         self._callers = SelfServiceAccounts(self._cache, settings.account)
-        self.pythons = Pythons(settings.cache, settings.tell)
+        self.languages = Languages(settings.cache, settings.tell)
         self._platform_key = secrets.token_bytes(32)
         self._registry = CollectorRegistry()
         self._environment: dict[str, str] = {}
@@ -142,11 +142,11 @@ class LocalPlatform:
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment=self._environment,
             credentials=credentials_of,
-            python=self.pythons.own.path,
+            python=self.languages.pythons.own.path,
         )
         return Autoscaler(
             settings,
-            compute=SubprocessCompute(pods, self._platform_key, self.pythons.find),
+            compute=SubprocessCompute(pods, self._platform_key, self.languages.find),
             cache=self._cache,
             artifacts=self._artifacts,
             accounts=self._accounts,

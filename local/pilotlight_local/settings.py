@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from .pythons import cache_folder
+from .environments import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ class LocalSettings:
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""
     cache: Path = field(default_factory=cache_folder)
-    """Where environments of functions' Pythons are kept, for all platforms of this person."""
+    """Where environments of functions' interpreters are kept, for all platforms of this person."""
     tell: Callable[[str], None] = field(default=lambda _: None)
     """Gets what a person must know of the machine, a line each; from any thread."""
     echo: Callable[[Sequence[LogLine]], None] = field(default=lambda _: None)

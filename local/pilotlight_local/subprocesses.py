@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from .pythons import FunctionsPython
+    from .environments import Interpreter
 
 __all__ = ["SubprocessCompute"]
 
@@ -53,12 +53,12 @@ class SubprocessCompute:
     """Starts agents as subprocesses."""
 
     def __init__(
-        self, folder: Path, platform_key: bytes, python: Callable[[str], FunctionsPython]
+        self, folder: Path, platform_key: bytes, find: Callable[[str], Interpreter]
     ) -> None:
-        """Keep pods' folders below `folder`; ask `python`, which may block, what runs a runtime."""
+        """Keep pods' folders below `folder`; ask `find`, which may block, what runs a runtime."""
         self._folder = folder
         self._platform_key = platform_key
-        self._python = python
+        self._find = find
         self._running: dict[str, _Process] = {}
         self._tell: Callable[[str], Awaitable[None]] | None = None
         # More interpreters than cores starting at once only delay each other.
@@ -68,9 +68,9 @@ class SubprocessCompute:
         """Start an agent and wait until it listens."""
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
-        python = await asyncio.to_thread(self._python, request.runtime)
+        interpreter = await asyncio.to_thread(self._find, request.runtime)
         async with self._starting:
-            started = await self._spawn(name, request, python)
+            started = await self._spawn(name, request, interpreter)
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
@@ -129,18 +129,18 @@ class SubprocessCompute:
         """Tell of agents that ended by themselves."""
         self._tell = tell
 
-    async def _spawn(self, name: str, request: PodRequest, python: FunctionsPython) -> _Process:
+    async def _spawn(self, name: str, request: PodRequest, interpreter: Interpreter) -> _Process:
         folder = self._folder / name.partition("/")[2]
         for part in ("task", "tmp", "opt"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         digest = pod_token_digest(self._platform_key, name)
-        # Only what waits for its function has the time to prepare for it, on that one's Python.
-        waits = request.revision is None and python.runs_agent
+        # Only what waits for its function has the time to prepare for it, on its interpreter.
+        waits = request.revision is None and interpreter.runs_agent
         runtime = request.runtime if waits else ""
         announcement, stdout = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *_command(folder, digest, python.path),
+                *_command(folder, digest, interpreter.path),
                 *(("--runtime", runtime) if runtime else ()),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=stdout,

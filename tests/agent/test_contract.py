@@ -13,6 +13,7 @@ import pytest
 import pilotlight.agent
 import pilotlight_agent
 import pilotlight_gateway.invocation
+import pilotlight_node
 import pilotlight_python
 from pilotlight_agent.journal import Journal, Source
 from pilotlight_wire import frames, specialisation
@@ -130,6 +131,16 @@ def test_the_python_runtime_has_the_frames_names() -> None:
     assert f'Struct("{frames.LENGTHS.format}")' in channel
     names = {*_constants(frames.Type), *_constants(frames.Field)}
     assert {name for name in names if f'"{name}"' not in channel} == set()
+
+
+def test_the_node_runtime_has_the_frames_names() -> None:
+    """As fields of its headers, wherever it reads or writes one."""
+    folder = Path(pilotlight_node.__path__[0])
+    source = "".join(path.read_text() for path in folder.glob("*.mjs"))
+    kinds = {name for name in _constants(frames.Type) if f'type: "{name}"' not in source}
+    assert kinds == set()
+    names = {name for name in _constants(frames.Field) if not re.search(rf"\b{name}\b", source)}
+    assert names == set()
 
 
 def _constants(kind: type) -> set[str]:

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.support.dev_process import DevProcess
+from tests.support.node import node_of
 from tests.support.platform import manifest, run_cli, write_function
 
 if TYPE_CHECKING:
@@ -263,6 +264,16 @@ def test_init_makes_what_dev_and_deploy_run(platform: DevProcess, tmp_path: Path
     assert (again.returncode, b"not empty" in again.stderr) == (2, True)
 
 
+def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> None:
+    """A module with an async handler, which runs as it is."""
+    node_of("nodejs24.x")
+    assert run_cli("init", tmp_path / "node", "--runtime", "nodejs24.x").returncode == 0
+    assert run_cli("apply", "-f", tmp_path / "node", endpoint=platform.endpoint).returncode == 0
+    event = tmp_path / "node" / "event.json"
+    called = run_cli("invoke", "node", "--payload-file", event, endpoint=platform.endpoint)
+    assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
+
+
 def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     """Of a runtime that nothing here runs it says what does."""
     assert run_cli("init", tmp_path / "shell", "--runtime", "provided.al2023").returncode == 0
@@ -270,10 +281,10 @@ def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     event = tmp_path / "shell" / "event.json"
     called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
-    node = run_cli("init", tmp_path / "node", "--runtime", "nodejs24.x")
-    assert node.returncode == 2
-    assert b"python3.13, " in node.stderr
-    assert not (tmp_path / "node").exists()
+    ruby = run_cli("init", tmp_path / "ruby", "--runtime", "ruby3.4")
+    assert ruby.returncode == 2
+    assert b"nodejs24.x, " in ruby.stderr
+    assert not (tmp_path / "ruby").exists()
 
 
 def test_events_and_dry_runs(platform: DevProcess) -> None:

@@ -26,6 +26,12 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
         ({"main.py": "handler = make()", "index.py": ""}, "main.handler"),
         ({"index.py": "def handler(): ...\ndef lambda_handler(): ..."}, "index.lambda_handler"),
         ({"bootstrap": "#!/bin/sh", "index.py": "def handler(): ..."}, "bootstrap"),
+        ({"index.mjs": "export const handler = async () => 1"}, "index.handler"),
+        ({"app.js": "exports.lambdaHandler = async () => 1"}, "app.lambdaHandler"),
+        ({"main.cjs": "module.exports.handler = () => 1"}, "main.handler"),
+        ({"index.mjs": "const handler = 1;\nexport { other, handler };"}, "index.handler"),
+        ({"index.js": "export async function handler() {}"}, "index.handler"),
+        ({"index.mjs": "const handler = 1; export const handlers = 2"}, None),
         ({"index.py": "def broken(:"}, None),
         ({"other.py": "def handler(e, c): ..."}, None),
     ],
@@ -46,7 +52,9 @@ def test_a_usual_name_is_found(
         with pytest.raises(Failure, match="--handler"):
             find_handler(source)
         return
-    runtime = "provided.al2023" if found == "bootstrap" else PYTHON
+    suffixes = {name.rpartition(".")[2] for name in files}
+    runtime = "nodejs24.x" if suffixes <= {"js", "mjs", "cjs"} else PYTHON
+    runtime = "provided.al2023" if found == "bootstrap" else runtime
     assert find_handler(source) == Handler(runtime, found)
 
 
@@ -54,3 +62,5 @@ def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
     """It is the module."""
     (tmp_path / "other.py").write_text("def handler(e, c): ...")
     assert find_handler(tmp_path / "other.py") == Handler(PYTHON, "other.handler")
+    (tmp_path / "other.mjs").write_text("export const handler = 1")
+    assert find_handler(tmp_path / "other.mjs") == Handler("nodejs24.x", "other.handler")

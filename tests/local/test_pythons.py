@@ -9,7 +9,8 @@ import pytest
 
 from pilotlight.runtimes import OWN_PYTHON
 from pilotlight_local import pythons as module
-from pilotlight_local.pythons import FunctionsPython, Pythons
+from pilotlight_local.environments import Interpreter
+from pilotlight_local.pythons import Pythons
 
 OWN = OWN_PYTHON.removeprefix("python")
 OTHERS = ("3.98", "3.99")
@@ -38,7 +39,7 @@ def environment(folder: Path) -> Path:
 def test_the_environment_beside_the_platforms_is_taken(tmp_path: Path, told: list[str]) -> None:
     """Its packages are its own, and nothing is made."""
     found = pythons(tmp_path, told).find(OWN_PYTHON)
-    assert found == FunctionsPython(tmp_path / "prefix/functions/bin/python", OWN)
+    assert found == Interpreter(tmp_path / "prefix/functions/bin/python", OWN)
     assert told == []
 
 
@@ -48,16 +49,17 @@ def test_another_version_gets_an_environment_once(
     """For all platforms of this person; a half-made one is never in its place."""
     made: list[Path] = []
 
-    def make(interpreter: Path, folder: Path, requirements: Path) -> None:
-        assert (interpreter, "boto3" in requirements.read_text()) == (Path("/there"), True)
+    def make(interpreter: Path, folder: Path, option: str, requirements: str) -> None:
+        assert (interpreter, option) == (Path("/there"), "--requirement")
+        assert "boto3" in Path(requirements).read_text()
         made.append(environment(folder))
 
     monkeypatch.setattr(module, "find_interpreter", lambda _: Path("/there"))
-    monkeypatch.setattr(module, "_make", make)
+    monkeypatch.setattr(module, "make_environment", make)
     for _ in range(2):
         platforms = Pythons(tmp_path / "cache", told.append, prefix=tmp_path)
         found = [platforms.find("python3.99") for _ in range(2)]
-        assert found == [FunctionsPython(made[0], "3.99")] * 2
+        assert found == [Interpreter(made[0], "3.99")] * 2
     assert len(made) == len(told) == 1
     assert "making an environment with boto3 for python3.99" in told[0]
 
@@ -75,11 +77,11 @@ def test_the_nearest_serves_where_there_is_none(
         raise OSError("no network")
 
     monkeypatch.setattr(module, "find_interpreter", lambda _: Path("/there") if there else None)
-    monkeypatch.setattr(module, "_make", fail)
+    monkeypatch.setattr(module, "make_environment", fail)
     near = environment(tmp_path / "cache" / "python3.97-abc")
     platform = pythons(tmp_path, told)
     assert [platform.find(f"python{one}") for one in (*OTHERS, *OTHERS)] == [
-        FunctionsPython(near, "3.97")
+        Interpreter(near, "3.97")
     ] * 4
     said = [line for line in told if "making" not in line]
     assert len(said) == 2
@@ -95,9 +97,9 @@ def test_without_any_functions_share_the_platforms(
     def fail(*_: object) -> None:
         raise OSError("no network")
 
-    monkeypatch.setattr(module, "_make", fail)
+    monkeypatch.setattr(module, "make_environment", fail)
     found = pythons(tmp_path, told, own=False).find(OWN_PYTHON)
-    assert found == FunctionsPython(Path(sys.executable), OWN, shared=True)
+    assert found == Interpreter(Path(sys.executable), OWN, shared=True)
 
 
 def test_functions_that_bring_their_runtime_need_none(tmp_path: Path, told: list[str]) -> None:

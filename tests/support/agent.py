@@ -266,6 +266,7 @@ def specification(
     timeout: int = 3,
     environment: Mapping[str, str] | None = None,
     environments: int = 1,
+    layers: Sequence[Path] = (),
     log_format: str = "Text",
     system_log_level: str | None = None,
     lifetime: int = 3600,
@@ -301,6 +302,14 @@ def specification(
             "url": url or package.as_uri(),
             "ticket": "ticket",
         },
+        "layers": [
+            {
+                "sha256": hashlib.sha256(layer.read_bytes()).hexdigest(),
+                "url": layer.as_uri(),
+                "ticket": "ticket",
+            }
+            for layer in layers
+        ],
         "environments": environments,
     }
 

@@ -31,7 +31,7 @@ from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
 from pilotlight_gateway.settings import Settings
-from pilotlight_local.pythons import FunctionsPython
+from pilotlight_local.environments import Interpreter
 from pilotlight_local.subprocesses import SubprocessCompute
 from pilotlight_operator.feeds.store import feed
 from pilotlight_operator.reconciler import Reconciler
@@ -54,7 +54,7 @@ Answer = tuple[int, dict[str, str], bytes]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 KEY = b"k" * 32
-HERE = FunctionsPython(Path(sys.executable), OWN_PYTHON.removeprefix("python"), shared=True)
+HERE = Interpreter(Path(sys.executable), OWN_PYTHON.removeprefix("python"), shared=True)
 
 
 def package(files: Mapping[str, str | bytes]) -> bytes:

@@ -20,6 +20,7 @@ import structlog
 import uvloop
 
 from pilotlight.aws.credentials import SERVICE_IDS
+from pilotlight.errors import StartFailedError
 from pilotlight.resources import Function
 from pilotlight.runtimes import family_of
 from pilotlight.signing import Credentials
@@ -161,7 +162,7 @@ async def _serve(
     """Apply the manifests, say what is served, and follow the files for ever."""
     settings = platform.settings
     connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
-    await _name_pythons(platform, console, manifests)
+    await _name_interpreters(platform, console, manifests)
     folder = AppliedFolder(platform.resources, Platform(Client(connection)), console, packages)
     await folder.apply(manifests)
     for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
@@ -188,16 +189,21 @@ async def _follow(
                 return
 
 
-async def _name_pythons(
+async def _name_interpreters(
     platform: LocalPlatform, console: Console, manifests: list[Manifest]
 ) -> None:
-    """Say which Python runs which functions, before the first call would wait for its making."""
+    """Say what runs which functions, before the first call would wait for its making."""
     functions = [one.resource for one in manifests if isinstance(one.resource, Function)]
     functions += await platform.resources.list(Function, DEFAULT_NAMESPACE)
     runtimes = {function.spec.runtime or "" for function in functions}
     for runtime in sorted(runtimes):
         if family_of(runtime).pooled:
-            console.python(runtime, await asyncio.to_thread(platform.pythons.find, runtime))
+            try:
+                found = await asyncio.to_thread(platform.languages.find, runtime)
+            except StartFailedError as error:
+                console.problem(str(error))
+            else:
+                console.interpreter(runtime, found)
 
 
 async def _end(*tasks: asyncio.Task[object]) -> None:

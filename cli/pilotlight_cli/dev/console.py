@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from pilotlight.resources import Function
     from pilotlight.storage import LogLine
-    from pilotlight_local.pythons import FunctionsPython
+    from pilotlight_local.environments import Interpreter
 
 __all__ = ["Console"]
 
@@ -37,10 +37,10 @@ class Console:
         click.echo(f"pilotlight {__version__}  local mode  state {state} (sqlite)")
         click.echo("local mode isolates nothing and accepts any credentials, on loopback only")
 
-    def python(self, runtime: str, python: FunctionsPython) -> None:
+    def interpreter(self, runtime: str, found: Interpreter) -> None:
         """Say what runs a runtime's functions."""
-        shared = ", the platform's own, and see its packages" if python.shared else ""
-        click.echo(f"{runtime} functions run with {python.path} ({python.version}){shared}")
+        shared = ", the platform's own, and see its packages" if found.shared else ""
+        click.echo(f"{runtime} functions run with {found.path} ({found.version}){shared}")
 
     def function(self, function: Function, endpoint: str) -> None:
         """Say where a function is called, or why it cannot be."""

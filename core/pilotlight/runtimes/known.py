@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from .family import Family
 
-__all__ = ["DOTNET", "GO", "JAVA", "NODEJS", "RUBY"]
+__all__ = ["DOTNET", "GO", "JAVA", "RUBY"]
 
-NODEJS = Family(
-    prefix="nodejs",
-    supported=frozenset({"nodejs20.x", "nodejs22.x", "nodejs24.x", "nodejs26.x"}),
-    deprecated=frozenset({
-        "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
-        "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x",
-    }),
-    suffix=".js",
-)  # fmt: skip
 RUBY = Family(
     prefix="ruby",
     supported=frozenset({"ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"}),

@@ -9,6 +9,7 @@ import pytest
 from pilotlight_agent.places import Places
 from pilotlight_agent.runtimes import family_of
 from pilotlight_agent.runtimes.bootstrap import Bootstrap
+from pilotlight_agent.runtimes.node import Node
 from pilotlight_agent.runtimes.python import Python
 from pilotlight_agent.runtimes.variables import build
 from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
@@ -21,7 +22,8 @@ PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/b
     [
         ("python3.13", Python),
         ("provided.al2023", Bootstrap),
-        ("nodejs24.x", Bootstrap),
+        ("nodejs24.x", Node),
+        ("ruby3.4", Bootstrap),
         ("", Bootstrap),
     ],
 )

@@ -1,23 +1,29 @@
-"""The conversation with the managed Python runtime: frames over a socket pair.
+"""The conversation with a managed runtime: frames over a socket pair.
 
 The format is `pilotlight_wire.frames`; an event costs one write and one read on either side. The
-runtime's end is `pilotlight_python.channel`. The function's code shares a process with that end, so
-nothing it sends is believed: sizes are bounded and headers are checked.
+runtime's end is `pilotlight_python.channel` or `pilotlight_node/channel.mjs`. The function's code
+shares a process with that end, so nothing it sends is believed: sizes are bounded and headers are
+checked.
 """
 
 import asyncio
 import json
 import re
 import socket
+from collections.abc import Callable, Sequence
 from json.encoder import encode_basestring_ascii as _quote
 
+from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
+from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_wire.frames import LENGTHS, Field, Type
 from pilotlight_wire.protocol import RESPONSE_LIMIT
 
+from .family import Setting
 from .link import Listener
 
+_EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 _HEADER_LIMIT = 65_536
 _INPUT = bytearray(65_536)
 _INPUT_VIEW = memoryview(_INPUT)
@@ -31,6 +37,31 @@ _EVENT = (
 _decode = json.JSONDecoder().raw_decode
 
 Header = dict[str, object]
+
+
+def start(
+    setting: Setting,
+    spawner: Spawner,
+    output: int,
+    listener: Listener,
+    command: Callable[[int], Sequence[str]],
+) -> tuple["FrameLink", int]:
+    """Start a managed runtime that prints to `output`; `command` takes its end's descriptor.
+
+    Raises NotStartableError. Returns how it is spoken with, and its process id.
+    """
+    link = FrameLink(listener)
+    fd = link.runtime_socket.fileno()
+    wrapper = setting.variables.get(_EXEC_WRAPPER)
+    try:
+        argv = (*([] if wrapper is None else [wrapper]), *command(fd))
+        pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output, fd))
+    except OSError as error:
+        link.close()
+        raise NotStartableError(str(error)) from error
+    finally:
+        link.runtime_socket.close()
+    return link, pid
 
 
 class FrameReader:

@@ -12,8 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pilotlight_agent.errors import NotStartableError
-
 from .variables import LOG_STREAM, RUNTIME_FOLDER, defaults
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from .zygote import Born
 
 _POD = "--pod"
-_EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 _MARK_SIZE = 128
 
 
@@ -69,26 +66,15 @@ class Python:
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
     ) -> tuple[Link, int]:
         """Start it on a socket pair; it is told its end's number."""
-        from .frames import FrameLink  # noqa: PLC0415 -- see `family`
+        from . import frames  # noqa: PLC0415 -- see `family`
 
         api.close()
-        link = FrameLink(listener)
-        fd = link.runtime_socket.fileno()
-        try:
-            argv = _argv(setting, fd)
-            pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output, fd))
-        except OSError as error:
-            link.close()
-            raise NotStartableError(str(error)) from error
-        finally:
-            link.runtime_socket.close()
-        return link, pid
+        places = setting.places
 
+        def argv(fd: int) -> tuple[str, ...]:
+            return (*command(places.interpreter), str(fd), str(places.layers_root))
 
-def _argv(setting: Setting, fd: int) -> tuple[str, ...]:
-    places, wrapper = setting.places, setting.variables.get(_EXEC_WRAPPER)
-    argv = (*command(places.interpreter), str(fd), str(places.layers_root))
-    return argv if wrapper is None else (wrapper, *argv)
+        return frames.start(setting, spawner, output, listener, argv)
 
 
 @cache

@@ -1,0 +1,34 @@
+"""What runs a runtime's functions in local mode, whatever its language."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .nodes import Nodes
+from .pythons import Pythons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .environments import Interpreter
+
+__all__ = ["Languages"]
+
+
+class Languages:
+    """The interpreters of functions; `cache` keeps what is made, `tell` says that it is."""
+
+    def __init__(self, cache: Path, tell: Callable[[str], None]) -> None:
+        self.pythons = Pythons(cache, tell)
+        self._others = {"nodejs": Nodes(cache, tell)}
+
+    def find(self, runtime: str) -> Interpreter:
+        """Return what runs a runtime's functions; blocks, for seconds where it has to be made.
+
+        Raises StartFailedError where there is none.
+        """
+        for prefix, language in self._others.items():
+            if runtime.startswith(prefix):
+                return language.find(runtime)
+        return self.pythons.find(runtime)

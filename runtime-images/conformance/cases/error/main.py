@@ -1,0 +1,9 @@
+class ShopError(Exception):
+    pass
+
+
+def handler(event, context):
+    print("called with", event)
+    if event is not None:
+        raise ShopError(event)
+    return "fine"

@@ -1,0 +1,1 @@
+told = "from a layer"

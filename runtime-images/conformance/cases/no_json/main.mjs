@@ -1,0 +1,5 @@
+export const handler = async () => {
+  const answer = {};
+  answer.self = answer;
+  return answer;
+};

@@ -1,0 +1,4 @@
+def handler(event, context):
+    answer = {}
+    answer["self"] = answer
+    return answer

@@ -1,0 +1,3 @@
+const error = new Error("no table");
+error.name = "KeyError";
+throw error;

@@ -1,0 +1,110 @@
+// The runtime's end of the socket pair to the agent; the agent's end is its `runtimes/frames`.
+//
+// A frame is two unsigned 32-bit lengths in network order, a JSON header and a body.
+
+import { Socket } from "node:net";
+
+import { describe } from "./fault.mjs";
+
+export const RESPONSE_LIMIT = 6_291_556; // bytes; AWS Lambda Developer Guide, quotas
+const LENGTHS_SIZE = 8;
+const JSON_TYPE = "application/json";
+
+export class Channel {
+  #socket;
+  #pieces = [];
+  #size = 0;
+  #onEvent;
+
+  constructor(descriptor) {
+    this.#socket = new Socket({ fd: descriptor });
+    this.#socket.unref();
+  }
+
+  // Call `onEvent` with each event. While none runs the channel keeps the process alive; while one
+  // does, only what the function has begun, so that the event loop can become empty.
+  listen(onEvent) {
+    this.#onEvent = onEvent;
+    this.#socket.on("data", (piece) => this.#read(piece));
+    // The agent has gone, or is about to kill this process.
+    this.#socket.on("error", () => process.exit(0)).on("end", () => process.exit(0));
+    this.#socket.ref();
+  }
+
+  sendReady() {
+    this.#send({ type: "ready" });
+  }
+
+  // Say why the function's code cannot be loaded; `sent` is called when that is written.
+  sendInitError(error, sent) {
+    const document = describe(error);
+    this.#send({ type: "init-error", errorType: document.errorType }, toBody(document), sent);
+  }
+
+  // Answer an event; one over Lambda's limit is only reported.
+  sendAnswer(requestId, body, contentType = JSON_TYPE) {
+    const fits = body.length <= RESPONSE_LIMIT;
+    const header = fits ? { type: "response", contentType } : { type: "too-large" };
+    this.#answer(requestId, header, fits ? body : undefined);
+  }
+
+  // Answer an event with the function's error.
+  sendError(requestId, error, sent) {
+    const document = describe(error);
+    const header = { type: "error", errorType: document.errorType };
+    this.#answer(requestId, header, toBody(document), sent);
+  }
+
+  #answer(requestId, header, body, sent) {
+    const peakKilobytes = process.resourceUsage().maxRSS;
+    this.#socket.ref();
+    this.#send({ ...header, requestId, peakKilobytes }, body, sent);
+  }
+
+  #send(header, body = Buffer.alloc(0), sent = undefined) {
+    const head = Buffer.from(JSON.stringify(header));
+    const lengths = Buffer.allocUnsafe(LENGTHS_SIZE);
+    lengths.writeUInt32BE(head.length, 0);
+    lengths.writeUInt32BE(body.length, 4);
+    this.#socket.write(Buffer.concat([lengths, head, body]), sent);
+  }
+
+  // The agent sends no event before the last one is answered, so that most come in one piece.
+  #read(piece) {
+    this.#pieces.push(piece);
+    this.#size += piece.length;
+    const frame = this.#pieces.length > 1 && this.#isWhole() ? this.#join() : this.#pieces[0];
+    if (frame.length < LENGTHS_SIZE || frame.length < sizeOf(frame)) return;
+    this.#pieces = [];
+    this.#size = 0;
+    this.#socket.unref();
+    this.#onEvent(parse(frame));
+  }
+
+  #isWhole() {
+    const first = this.#pieces[0];
+    return first.length < LENGTHS_SIZE || this.#size >= sizeOf(first);
+  }
+
+  #join() {
+    this.#pieces = [Buffer.concat(this.#pieces)];
+    return this.#pieces[0];
+  }
+}
+
+function sizeOf(frame) {
+  return LENGTHS_SIZE + frame.readUInt32BE(0) + frame.readUInt32BE(4);
+}
+
+// An event: the header's fields (`requestId`, `functionArn`, `deadline` in epoch milliseconds,
+// `traceId`, `clientContext`, `cognitoIdentity`, the last three empty where there is none) and the
+// `body`.
+function parse(frame) {
+  const start = LENGTHS_SIZE + frame.readUInt32BE(0);
+  const header = JSON.parse(frame.toString("utf8", LENGTHS_SIZE, start));
+  return { ...header, body: frame.toString("utf8", start) };
+}
+
+function toBody(document) {
+  return Buffer.from(JSON.stringify(document)).subarray(0, RESPONSE_LIMIT);
+}

@@ -1,0 +1,57 @@
+// The managed Node.js runtime: `node … index.mjs DESCRIPTOR`, with cwd at the task root.
+//
+// Load the handler, then run it for one event after the other. `channel` is how the agent is spoken
+// with, `handler` finds the function's code, `invocation` runs it once, `log` is what console does
+// here, and `fault` words errors. Nothing but Node itself is needed, and of that little: `node:http`
+// alone would take longer to load than all of this.
+
+import { Channel } from "./channel.mjs";
+import { UnhandledPromiseRejection } from "./fault.mjs";
+import { load } from "./handler.mjs";
+import { Invocation } from "./invocation.mjs";
+import { FunctionLog } from "./log.mjs";
+
+// Lambda's own, which functions and their watchers know from the log.
+const UNCAUGHT_EXCEPTION_STATUS = 129;
+const UNHANDLED_REJECTION_STATUS = 128;
+
+const channel = new Channel(Number(process.argv[2]));
+const log = new FunctionLog(process.env);
+let invocation = null;
+
+process.argv.length = 2;
+log.replaceConsole();
+process.on("uncaughtException", (error) => {
+  end("Uncaught Exception", error, UNCAUGHT_EXCEPTION_STATUS);
+});
+process.on("unhandledRejection", (reason, promise) => {
+  const error = new UnhandledPromiseRejection(reason, promise);
+  end("Unhandled Promise Rejection", error, UNHANDLED_REJECTION_STATUS);
+});
+process.on("beforeExit", () => invocation?.endWithEmptyLoop());
+
+let handler;
+try {
+  handler = await load(process.cwd(), process.env._HANDLER);
+} catch (error) {
+  end("Uncaught Exception", error, UNCAUGHT_EXCEPTION_STATUS);
+}
+if (handler !== undefined) {
+  channel.listen((event) => {
+    log.enter(event.requestId);
+    invocation = new Invocation(event, channel, log);
+    invocation.run(handler);
+  });
+  channel.sendReady();
+}
+
+// Report what nobody caught to whom it concerns, and end: the process's state is anybody's guess.
+function end(title, error, status) {
+  log.writeError(title, error);
+  const exit = () => process.exit(status);
+  if (invocation !== null) {
+    invocation.breakOff(error, exit);
+  } else {
+    channel.sendInitError(error, exit);
+  }
+}

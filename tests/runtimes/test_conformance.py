@@ -1,0 +1,266 @@
+"""The same function in every managed language: what it promises is one contract.
+
+runtime-images/CONTRACT.md says which of these holds what.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.agent import Agent, pack, read_folder
+from tests.support.node import node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.agent import Reply
+
+CASES = Path(__file__).parents[2] / "runtime-images/conformance/cases"
+REQUEST = "11111111-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A managed runtime, and the words that are its own."""
+
+    runtime: str
+    layers: str
+    """The variable that says where modules of layers are."""
+    no_json: str
+
+    @property
+    def interpreter(self) -> str:
+        """What runs it here."""
+        return node_of(self.runtime) if self.runtime.startswith("node") else sys.executable
+
+    @contextmanager
+    def running(
+        self, folder: Path, case: str, handler: str = "", **choices: Any
+    ) -> Iterator[Agent]:
+        """Run an agent that serves a case."""
+        files = {f"{case}/{name}": text for name, text in read_folder(CASES / case).items()}
+        choices = {"timeout": 10, "handler": handler or f"{case}/main.handler", **choices}
+        with Agent(folder, python=self.interpreter) as agent:
+            reply = agent.specialise(files, runtime=self.runtime, **choices)
+            assert reply.status == 200, reply.body
+            yield agent
+
+
+LANGUAGES = [
+    Language("python3.13", "PYTHONPATH", "Runtime.MarshalError"),
+    Language("nodejs22.x", "NODE_PATH", "Runtime.JSONStringifyError"),
+    Language("nodejs24.x", "NODE_PATH", "Runtime.JSONStringifyError"),
+]
+
+
+@pytest.fixture(params=LANGUAGES, ids=lambda language: language.runtime)
+def language(request: pytest.FixtureRequest) -> Language:
+    """Each in its turn."""
+    found: Language = request.param
+    return found
+
+
+def lines_of(agent: Agent, event: Any, **choices: Any) -> tuple[Reply, list[str]]:
+    """Invoke; return the answer and what was logged."""
+    reply = agent.invoke(event, request_id=REQUEST, **choices)
+    return reply, agent.journal.lines(REQUEST)
+
+
+def test_hello(language: Language, tmp_path: Path) -> None:
+    with language.running(tmp_path, "hello") as agent:
+        reply = agent.invoke({"name": "Ada"})
+    assert (reply.status, reply.failed) == (200, False)
+    assert reply.json == {"greeting": "Hello, Ada!"}
+    assert reply.headers["Content-Type"] == "application/json"
+    assert reply.report["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        [None, True, False, 0, -1, 1.5, 1e300, "", "é\n\u0000\U0001f600", [], {}],
+        {"": {"nested": [[[{"deep": None}]]]}, "__proto__": 1, "constructor": "own"},
+        None, 7, "text",
+    ],
+)  # fmt: skip
+def test_every_shape_of_json_comes_back(language: Language, tmp_path: Path, event: Any) -> None:
+    """What a handler gives back is what it was given."""
+    with language.running(tmp_path, "echo") as agent:
+        assert agent.invoke(event).json == event
+
+
+def test_the_context_says_who_calls_what(language: Language, tmp_path: Path) -> None:
+    """With what a caller adds, and without."""
+    client = base64.b64encode(b'{"custom": {"a": "\xc3\xa9"}}').decode()
+    added = {
+        "Pilotlight-Client-Context": client,
+        "Pilotlight-Cognito-Identity": '{"cognitoIdentityId":"id","cognitoIdentityPoolId":"pool"}',
+        "Pilotlight-Trace-Id": "Root=1-67891233-abcdef012345678912345678;Sampled=1",
+    }
+    with language.running(tmp_path, "context") as agent:
+        full = agent.invoke({}, request_id=REQUEST, headers=added).json
+        bare = agent.invoke({}, request_id=REQUEST).json
+    assert 0 < full.pop("remaining") <= 10_000
+    assert full.pop("logStream").endswith(agent.environment)
+    assert full == {
+        "requestId": REQUEST, "name": "fn", "version": "$LATEST", "memory": "256",
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:fn",
+        "logGroup": "/aws/lambda/fn", "custom": {"a": "é"}, "identity": "id",
+        "trace": added["Pilotlight-Trace-Id"],
+    }  # fmt: skip
+    assert [bare[name] for name in ("custom", "identity", "trace")] == [None] * 3
+
+
+def test_the_environment_is_lambdas(language: Language, tmp_path: Path) -> None:
+    """The function's own variables, Lambda's, none of the agent's, and no descriptor of ours."""
+    own = {"KEY": "value é", "AWS_LAMBDA_FUNCTION_NAME": "another"}
+    with language.running(tmp_path, "environment", environment=own) as agent:
+        told = agent.invoke({}).json
+    found = told["variables"]
+    assert told["folder"] == found["LAMBDA_TASK_ROOT"] == str(agent.task_root)
+    assert (found["KEY"], found["AWS_LAMBDA_FUNCTION_NAME"]) == ("value é", "fn")
+    assert found["AWS_EXECUTION_ENV"] == f"AWS_Lambda_{language.runtime}"
+    assert language.layers in found
+    assert not [name for name in found if "PILOTLIGHT" in name or "AGENT" in name]
+    assert told["inherited"] == ["0", "1", "2", "3"]  # 3 is the listing's own
+
+
+def test_an_error_has_type_message_and_trace(language: Language, tmp_path: Path) -> None:
+    """For the caller and in the log; the next call is served by the same process."""
+    with language.running(tmp_path, "error") as agent:
+        reply, lines = lines_of(agent, "sold out")
+        assert agent.invoke(None).json == "fine"
+    assert reply.failed
+    assert (reply.json["errorType"], reply.json["errorMessage"]) == ("ShopError", "sold out")
+    assert "main." in str(reply.json.get("trace") or reply.json["stackTrace"])
+    assert any("called with sold out" in line for line in lines)
+    assert any("ERROR" in line and "ShopError" in line for line in lines)
+    assert reply.report["status"] == "error"
+
+
+def test_an_answer_that_is_no_json_is_an_error(language: Language, tmp_path: Path) -> None:
+    with language.running(tmp_path, "no_json") as agent:
+        reply = agent.invoke({})
+    assert (reply.failed, reply.json["errorType"]) == (True, language.no_json)
+
+
+@pytest.mark.parametrize(
+    ("case", "handler", "kind"),
+    [
+        ("raises_at_init", "", "KeyError"),
+        ("syntax_error", "", "Runtime.UserCodeSyntaxError"),
+        ("missing_module", "", "Runtime.ImportModuleError"),
+        ("hello", "hello/other.handler", "Runtime.ImportModuleError"),
+        ("hello", "hello/main.missing", "Runtime.HandlerNotFound"),
+        ("hello", "nodots", "Runtime.MalformedHandlerName"),
+    ],
+)
+def test_what_cannot_be_loaded_says_why(
+    language: Language, tmp_path: Path, case: str, handler: str, kind: str
+) -> None:
+    """Once on nobody's clock, and again to the caller."""
+    with language.running(tmp_path, case, handler) as agent:
+        reply, lines = lines_of(agent, {})
+    assert (reply.failed, reply.json["errorType"]) == (True, kind)
+    assert sum("INIT_REPORT" in line for line in lines) >= 1
+    assert any("Phase: invoke" in line for line in lines)
+
+
+def test_a_failed_init_is_tried_again(language: Language, tmp_path: Path) -> None:
+    with language.running(tmp_path, "recovers") as agent:
+        assert agent.invoke({}).json == "recovered"
+
+
+def test_a_timeout_ends_the_call(language: Language, tmp_path: Path) -> None:
+    """In Lambda's words, and what was logged is there; the next call has a new process."""
+    with language.running(tmp_path, "sleep", timeout=1) as agent:
+        reply, lines = lines_of(agent, 5)
+        assert agent.invoke(0).json == "awake"
+    assert reply.json["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert any("going to sleep" in line for line in lines)
+    assert reply.report["status"] == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(0, "Runtime exited without providing a reason"), (7, "exit status 7")],
+)
+def test_an_exit_is_a_crash(language: Language, tmp_path: Path, status: int, words: str) -> None:
+    """Nothing that was printed is lost, and nothing of the process is left for the next call."""
+    with language.running(tmp_path, "exit") as agent:
+        assert agent.invoke(None).json == 1
+        reply, lines = lines_of(agent, status)
+        assert agent.invoke(None).json == 1
+    assert (reply.json["errorType"], reply.report["status"]) == ("Runtime.ExitError", "crash")
+    assert words in reply.json["errorMessage"]
+    assert any("last words" in line for line in lines)
+
+
+def test_too_much_memory_is_a_crash(language: Language, tmp_path: Path) -> None:
+    with language.running(tmp_path, "memory", memory=128) as agent:
+        reply = agent.invoke({})
+    assert reply.report["status"] == "memory"
+    assert reply.json["errorMessage"].endswith("signal: killed")
+
+
+@pytest.mark.parametrize(("size", "fails"), [(6_291_554, False), (6_291_555, True)])
+def test_the_largest_answer(language: Language, tmp_path: Path, size: int, fails: bool) -> None:  # noqa: FBT001  a table
+    """The limit is exact to the byte, quotes included; the process lives on."""
+    with language.running(tmp_path, "size") as agent:
+        reply = agent.invoke(size)
+        assert agent.invoke(1).json == "x"
+    assert reply.failed == fails
+    assert len(reply.body) == size + 2 or b"Function.ResponseSizeTooLarge" in reply.body
+
+
+def test_the_largest_event(language: Language, tmp_path: Path) -> None:
+    """It arrives whole, in whatever pieces."""
+    with language.running(tmp_path, "length") as agent:
+        event = json.dumps("é" * 3_145_000, ensure_ascii=False).encode()
+        assert agent.invoke(body=event).json == 3_145_000
+
+
+def test_logs_in_text(language: Language, tmp_path: Path) -> None:
+    """An entry is a line, with level and request id; what is printed is left as it is."""
+    with language.running(tmp_path, "logs") as agent:
+        _, lines = lines_of(agent, {})
+    own = [line for line in lines if "printed" in line or "WARN" in line or "broken" in line]
+    assert own[0] == "printed"
+    assert ["two" in own[1], "broken: cup" in own[2]] == [True, True]
+    assert all(REQUEST in line for line in own[1:])
+    assert lines[-1].startswith("REPORT ")
+
+
+def test_logs_in_json(language: Language, tmp_path: Path) -> None:
+    """Entries are objects with Lambda's fields, and none is below the level asked for."""
+    with language.running(tmp_path, "logs", log_format="JSON") as agent:
+        _, lines = lines_of(agent, {})
+    entries = [json.loads(line) for line in lines if '"message"' in line]
+    assert [(entry["level"][:4], entry["message"]) for entry in entries] == [
+        ("WARN", "two\nlines"),
+        ("ERRO", "broken: cup"),
+    ]
+    assert {entry["requestId"] for entry in entries} == {REQUEST}
+    assert all(entry["timestamp"].startswith(time.strftime("20")) for entry in entries)
+
+
+def test_temporary_files_stay_between_calls(language: Language, tmp_path: Path) -> None:
+    with language.running(tmp_path, "temporary") as agent:
+        assert [agent.invoke({}).json for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_layer_is_found(language: Language, tmp_path: Path) -> None:
+    """Where the language looks for it."""
+    layer = tmp_path / "layer.zip"
+    layer.write_bytes(pack(read_folder(CASES / "layer/opt")))
+    with language.running(tmp_path, "layer", layers=[layer]) as agent:
+        assert agent.invoke({}).json == "from a layer"
