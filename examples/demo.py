@@ -72,8 +72,12 @@ def purchase() -> dict[str, Any]:
 
 def published(payment: dict[str, Any]) -> dict[str, Any]:
     """Return a payment as a topic's reader would bring it."""
-    record = {"offset": 0, "value": base64.b64encode(json.dumps(payment).encode()).decode()}
-    return {"records": {"payments-0": [record]}}
+    return {"records": {"payments-0": [{"offset": 0, "value": encoded(payment)}]}}
+
+
+def encoded(document: object) -> str:
+    """Return a document as streams and brokers carry it."""
+    return base64.b64encode(json.dumps(document).encode()).decode()
 
 
 def queued(order: dict[str, Any]) -> dict[str, Any]:
@@ -99,6 +103,10 @@ def examples(folder: Path) -> Iterator[Example]:
     yield Example("nightly", {"time": "2026-11-23T01:30:00Z", "task": "tidy up"})
     yield Example("jobs", queued({"id": 7, "items": [{"price": 39, "count": 2}]}))
     yield Example("payments", published({"account": "ada", "amount": 40}))
+    yield Example("clicks", {"Records": [{"kinesis": {"data": encoded({"page": "/"})}}]})
+    yield Example("letters", {"rmqMessagesByQueue": {"letters::/": [{"data": encoded("hi")}]}})
+    yield Example("carts", {"Records": [{"fields": {"cart": "7", "item": "lamp"}}]})
+    yield Example("sensors", {"Records": [{"subject": "oven", "data": encoded(93.5)}]})
     yield Example("fanout", {"Records": []})
     yield Example("sales", {"Records": []})
     yield Example("orders", {"order": 6, "items": {"lamp": 39, "bulb": 4}})
