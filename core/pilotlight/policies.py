@@ -2,7 +2,7 @@
 
 Pure. A statement fits a request where its principals, actions and conditions do; one that denies
 goes before all that allow, and what no statement allows is not allowed (IAM User Guide, "Policy
-evaluation logic"). The gateway's authorise step asks `decide`.
+evaluation logic"). Function URLs and layers ask `decide`; `Invoke` does not yet.
 """
 
 from __future__ import annotations

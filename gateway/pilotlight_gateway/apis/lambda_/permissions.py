@@ -1,7 +1,7 @@
 """Resource policies: statement by statement, and as whole documents, which are views of one list.
 
 A function, each of its versions and each alias has one of its own. Texts: lambda.md 1.2;
-`pilotlight.policies` reads, writes and judges; `auth.authorisation` and `http` ask it.
+`pilotlight.policies` reads, writes and judges; function URLs ask it, `Invoke` does not yet.
 """
 
 from __future__ import annotations
