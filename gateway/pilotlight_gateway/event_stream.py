@@ -6,11 +6,12 @@ it. After the Smithy documentation, "Amazon Event Stream specification".
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
 import zlib
 
-__all__ = ["CONTENT_TYPE", "event_frame"]
+__all__ = ["CONTENT_TYPE", "bytes_frame", "event_frame"]
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 _STRING = 7
@@ -20,17 +21,25 @@ _STRING = 7
 def event_frame(event_type: str, document: object) -> bytes:
     """Return the frame of an event whose payload is JSON."""
     payload = json.dumps(document, ensure_ascii=False).encode(errors="replace")
-    headers = b"".join(
-        _header(name, value)
-        for name, value in (
-            (":event-type", event_type),
-            (":content-type", "application/json"),
-            (":message-type", "event"),
-        )
-    )
+    return _frame(event_type, "application/json", payload)
+
+
+def bytes_frame(event_type: str, payload: bytes) -> bytes:
+    """Return the frame of an event whose payload is bytes."""
+    return _frame(event_type, "application/octet-stream", payload)
+
+
+def _frame(event_type: str, content_type: str, payload: bytes) -> bytes:
+    headers = _headers(event_type, content_type)
     prelude = struct.pack("!II", 16 + len(headers) + len(payload), len(headers))
     frame = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + payload
     return frame + struct.pack("!I", zlib.crc32(frame))
+
+
+@functools.lru_cache
+def _headers(event_type: str, content_type: str) -> bytes:
+    pairs = (":event-type", event_type), (":content-type", content_type), (":message-type", "event")
+    return b"".join(_header(name, value) for name, value in pairs)
 
 
 def _header(name: str, value: str) -> bytes:

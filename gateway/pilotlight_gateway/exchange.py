@@ -53,6 +53,8 @@ class Reply:
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = None
     """Of a body that is still coming, where it is known."""
+    seconds: float = 300.0
+    """In which a client must have read a large body."""
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json"
     repeated: list[tuple[str, str]] = field(default_factory=list)

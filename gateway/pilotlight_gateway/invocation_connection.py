@@ -15,7 +15,7 @@ import structlog
 
 from . import connections
 from .plain_invoke import LARGEST_BODY, LARGEST_HEAD, PlainInvoke, read_head
-from .responses import SMALL, WHOLE_SECONDS, head_of
+from .responses import SMALL, head_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -200,7 +200,7 @@ class InvocationConnection(asyncio.Protocol):
             return
         self.doing = self._answering
         try:
-            async with asyncio.timeout(WHOLE_SECONDS):
+            async with asyncio.timeout(reply.seconds):
                 await self._stream(head, reply)
         finally:
             self.doing = None

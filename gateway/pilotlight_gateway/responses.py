@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["head_of", "whole", "write"]
 
-WHOLE_SECONDS = 300.0
-"""In which a client must have read a large answer."""
 SMALL = 1 << 16
 """Bytes of an answer that the socket takes at once."""
 
@@ -101,20 +99,31 @@ async def _send(request: BaseRequest, reply: Reply, request_id: str) -> web.Stre
     if isinstance(reply.body, bytes):
         response = whole(reply, request_id)
         if len(reply.body) > SMALL:  # aiohttp writes it once this has returned, else
-            await _deliver(request, response)
+            await _deliver(request, response, seconds=reply.seconds)
         return response
     stream = web.StreamResponse(status=reply.status, headers=_headers(reply, request_id))
     stream.content_length = reply.length
-    await _deliver(request, stream, reply.body)
+    body = reply.body if _may_have_body(request, reply) else None
+    await _deliver(request, stream, body, seconds=reply.seconds)
     return stream
 
 
+def _may_have_body(request: BaseRequest, reply: Reply) -> bool:
+    """Say whether HTTP allows a body that nobody knows the length of."""
+    bodiless = reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+    return request.method != "HEAD" and not bodiless
+
+
 async def _deliver(
-    request: BaseRequest, response: web.StreamResponse, body: AsyncIterator[bytes] | None = None
+    request: BaseRequest,
+    response: web.StreamResponse,
+    body: AsyncIterator[bytes] | None = None,
+    *,
+    seconds: float,
 ) -> None:
     """Write a response until the client has it, has gone, or takes for ever."""
     try:
-        async with asyncio.timeout(WHOLE_SECONDS):
+        async with asyncio.timeout(seconds):
             with while_connected(request):
                 await response.prepare(request)
                 if body is not None:

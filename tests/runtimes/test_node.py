@@ -236,10 +236,3 @@ def test_a_flood_is_written_whole(tmp_path: Path) -> None:
     }"""
     _, lines = run(tmp_path, "nodejs24.x", code, {})[0]
     assert sum("xxx" in line for line in lines) == 3000
-
-
-def test_streaming_says_that_it_is_not_there(tmp_path: Path) -> None:
-    told = answer(
-        tmp_path, "nodejs24.x", "exports.handler = awslambda.streamifyResponse(async () => 1)"
-    )
-    assert told["errorType"] == "Runtime.StreamingNotSupported"

@@ -62,7 +62,9 @@ def package(files: Mapping[str, str | bytes]) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o755 << 16  # a bootstrap is a program
+            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
     return content.getvalue()
 
 

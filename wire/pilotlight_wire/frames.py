@@ -1,6 +1,7 @@
 """How the agent and a managed runtime speak: frames over a socket pair.
 
-A frame is two unsigned 32-bit lengths in network order, a JSON header and a body. The runtime runs
+A frame is two unsigned 32-bit lengths in network order, a JSON header and a body. An answer that
+is written piece by piece comes as chunks before its response or error. The runtime runs
 in the function's own interpreter, and not always in Python, so it keeps these names for itself;
 tests/agent/test_contract.py holds them equal.
 """
@@ -15,6 +16,7 @@ class Type:
 
     READY = "ready"
     INIT_ERROR = "init-error"
+    CHUNK = "chunk"
     RESPONSE = "response"
     ERROR = "error"
     TOO_LARGE = "too-large"

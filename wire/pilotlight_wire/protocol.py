@@ -1,7 +1,8 @@
 """The names of the protocol that platform and agent speak: HTTP/1.1 under `/v1` on the pod's port.
 
 An agent answers an invocation with 200, the function's answer or Lambda's words about it, or with
-an `Error`: a status, and a document of `code`, `message` and `retryable`. Retryable means that the
+an `Error`: a status, and a document of `code`, `message` and `retryable`. An answer that is sent as
+it is written comes in chunks, and what is known only after it in trailers. Retryable means that the
 function has not begun, and that another environment may be asked; nothing else does. A 409 to an
 invocation always is.
 """
@@ -15,6 +16,8 @@ MOST_ENVIRONMENTS = 64
 """Of one pod."""
 RESPONSE_LIMIT = 6_291_556
 """Bytes of an event or an answer: 6 MiB and 100 bytes, as Lambda counts."""
+STREAM_LIMIT = 200 << 20
+"""Bytes of an answer that is sent as it is written."""
 
 
 def token_digest(token: bytes) -> str:
@@ -52,7 +55,11 @@ class Header(StrEnum):
     COGNITO_IDENTITY = "Pilotlight-Cognito-Identity"
     LOG_TAIL = "Pilotlight-Log-Tail"
     """`1` asks for it; the answer has it in base64."""
+    STREAM = "Pilotlight-Stream"
+    """`1` asks for the answer as the function writes it, where it does so piece by piece."""
     FUNCTION_ERROR = "Pilotlight-Function-Error"
+    ERROR_DOCUMENT = "Pilotlight-Error-Document"
+    """Base64; only of an answer that was being sent when the function failed."""
     REPORT = "Pilotlight-Report"
     """A `report.Report`."""
     ENVIRONMENT_STATE = "Pilotlight-Environment-State"

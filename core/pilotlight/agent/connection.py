@@ -106,16 +106,26 @@ class AgentConnection(asyncio.Protocol):
     async def stream(self) -> AsyncIterator[bytes]:
         """Yield the last answer's body in pieces; raises ConnectionLostError in its middle."""
         while self._chunks or self._missing:
-            if not self._chunks:
-                if self._transport is None:
-                    raise ConnectionLostError(_GONE)
-                self._wakener = asyncio.get_running_loop().create_future()
-                await self._wakener
-                continue
-            chunk = self._chunks.popleft()
-            self._waiting_bytes -= len(chunk)
-            self._resume()
-            yield chunk
+            yield await self.receive()
+
+    async def receive(self) -> bytes:
+        """Return the next piece of a body that is not whole; raises ConnectionLostError.
+
+        Whoever is cancelled here misses nothing.
+        """
+        while not self._chunks:
+            if self._transport is None:
+                raise ConnectionLostError(_GONE)
+            self._wakener = asyncio.get_running_loop().create_future()
+            await self._wakener
+        chunk = self._chunks.popleft()
+        self._waiting_bytes -= len(chunk)
+        self._resume()
+        return chunk
+
+    def end_chunks(self) -> None:
+        """Learn from who takes chunks apart that they have ended."""
+        self._missing = 0
 
     def close(self) -> None:
         """Close the connection."""

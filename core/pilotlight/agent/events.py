@@ -12,18 +12,19 @@ from pilotlight.errors import ConnectionLostError
 from pilotlight_wire.events import AFTER
 from pilotlight_wire.protocol import Path
 
+from .chunks import Chunks
 from .connection import Request, connect
 from .refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from pilotlight_wire.events import Event
 
 __all__ = ["read_events"]
 
-_LARGEST_CHUNK = 4 << 20
-"""More than an agent sends at once, whatever its function prints."""
+_MOST_PENDING = 4 << 20
+"""Bytes without a line end: more than an agent sends, whatever its function prints."""
 _EVERYTHING = f"{Path.EVENTS}?{AFTER}=0"
 
 
@@ -39,11 +40,15 @@ async def read_events(host: str, port: int, token: str) -> AsyncGenerator[list[E
         if answer.status != HTTPStatus.OK:
             refusal = Refusal.parse(answer.status, await connection.read())
             raise ConnectionLostError(str(refusal))
-        pending = b""
-        async for chunk in _chunks(connection.stream()):
-            text, _, pending = (pending + chunk).rpartition(b"\n")
-            # One document of many is parsed faster than many documents.
-            yield _parse(b"[%b]" % text.replace(b"\n", b","))
+        pending = bytearray()
+        async for piece in Chunks(connection):
+            pending += piece
+            if len(pending) > _MOST_PENDING:
+                raise ValueError(f"an event of more than {_MOST_PENDING} bytes came")
+            if (end := pending.rfind(b"\n")) >= 0:
+                # One document of many is parsed faster than many documents.
+                yield _parse(b"[%b]" % bytes(pending[:end]).replace(b"\n", b","))
+                del pending[: end + 1]
     finally:
         connection.close()
 
@@ -54,21 +59,3 @@ def _parse(text: bytes) -> list[Event]:
     except ValueError:  # half a character, which a function may print
         events = json.loads(text)
     return events
-
-
-async def _chunks(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Take apart what is chunked."""
-    buffer = bytearray()
-    async for piece in pieces:
-        buffer += piece
-        while (begin := buffer.find(b"\r\n") + 2) > 1:
-            size = int(buffer[: begin - 2], 16)
-            if size > _LARGEST_CHUNK:
-                raise ValueError(f"a chunk of {size} bytes came, {_LARGEST_CHUNK} are the most")
-            end = begin + size
-            if len(buffer) < end + 2:
-                break
-            if size == 0:
-                return
-            yield bytes(buffer[begin:end])
-            del buffer[: end + 2]

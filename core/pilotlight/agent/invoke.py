@@ -6,6 +6,7 @@ most one execution: only what is known not to have begun may be tried elsewhere.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,16 +15,18 @@ from pilotlight.errors import AgentFailedError, NotStartedError
 from pilotlight_wire.protocol import Header, Path, State
 from pilotlight_wire.report import Report
 
-from .connection import Request
+from .chunks import Chunks
+from .connection import ENDLESS, Request
 from .refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from .connection import AgentAnswer, AgentConnection
 
 __all__ = ["Answer", "Invocation", "Permit", "invoke"]
 
+_JSON = "application/json"
 SMALL = 1 << 16
 """Bytes up to which an answer is handed on whole: one write instead of many."""
 _FIELDS = (
@@ -33,8 +36,10 @@ _FIELDS = (
 )
 _CLIENT_CONTEXT = f"{Header.CLIENT_CONTEXT}: %s\r\n"
 _LOG_TAIL = f"{Header.LOG_TAIL}: 1\r\n"
+_STREAM = f"{Header.STREAM}: 1\r\n"
 # As a connection keeps names.
 _FUNCTION_ERROR, _TAIL = Header.FUNCTION_ERROR.key, Header.LOG_TAIL.key
+_ERROR_DOCUMENT = Header.ERROR_DOCUMENT.key
 _REPORT, _STATE = Header.REPORT.key, Header.ENVIRONMENT_STATE.key
 _INVOKE, _ENDED = Path.INVOKE.value, State.ENDED.value
 
@@ -52,21 +57,30 @@ class Invocation:
     """As it was invoked, with its qualifier."""
     trace_id: str
     event: bytes
-    content_type: str = "application/json"
+    content_type: str = _JSON
     client_context: str = ""
     """Base64, as it came."""
     log_tail: bool = False
+    stream: bool = False
+    """Whether the answer may come as the function writes it."""
     began: Callable[[], None] = _nothing
     """To be called once it has an environment: until then it costs nothing but its place."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came back; the body is either whole or still coming."""
+    """What came back; the body is either whole or still coming.
+
+    Where the function still writes it, what is said of it is known at its end.
+    """
 
     body: bytes | AsyncIterator[bytes]
     length: int
+    """`ENDLESS` where the function still writes."""
+    content_type: str = _JSON
     function_error: str | None = None
+    error_document: bytes = b""
+    """Of a function that failed while its answer was being sent."""
     log_tail: str | None = None
     """Base64."""
     report: Report | None = None
@@ -76,6 +90,21 @@ class Answer:
     """That ran: `$LATEST` or a number; whoever resolved it says so."""
     release: Callable[[], None] = lambda: None
     """To be called once nobody needs the body any more, read or not: it may take up room."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the function still writes it."""
+        return self.length == ENDLESS
+
+    def tell(self, headers: Mapping[str, str]) -> None:
+        """Note what an agent says of the answer: before its body, or after one that streams."""
+        self.function_error = headers.get(_FUNCTION_ERROR)
+        if document := headers.get(_ERROR_DOCUMENT):
+            self.error_document = base64.b64decode(document)
+        self.log_tail = headers.get(_TAIL)
+        report = headers.get(_REPORT)
+        self.report = Report.decode(report) if report else None
+        self.environment_ended = headers.get(_STATE) == _ENDED
 
     async def read(self) -> bytes:
         """Return the whole body and release it; it can be read once. Raises ConnectionLostError."""
@@ -131,20 +160,18 @@ def _request(invocation: Invocation, permit: Permit) -> Request:
         fields += _CLIENT_CONTEXT % invocation.client_context
     if invocation.log_tail:
         fields += _LOG_TAIL
+    if invocation.stream:
+        fields += _STREAM
     return Request("POST", _INVOKE, permit.token, invocation.event, fields)
 
 
-async def _read(connection: AgentConnection, answer: AgentAnswer) -> Answer:
-    headers = answer.headers
-    body: bytes | AsyncIterator[bytes] = connection.stream()
-    if answer.length <= SMALL:
-        body = await connection.read()
-    report = headers.get(_REPORT)
-    return Answer(
-        body=body,
-        length=answer.length,
-        function_error=headers.get(_FUNCTION_ERROR),
-        log_tail=headers.get(_TAIL),
-        report=Report.decode(report) if report else None,
-        environment_ended=headers.get(_STATE) == _ENDED,
-    )
+async def _read(connection: AgentConnection, came: AgentAnswer) -> Answer:
+    answer = Answer(b"", came.length, came.headers.get("content-type", _JSON))
+    if answer.streams:
+        answer.body = Chunks(connection, answer.tell)
+        return answer
+    answer.tell(came.headers)
+    answer.body = connection.stream()
+    if came.length <= SMALL:
+        answer.body = await connection.read()
+    return answer

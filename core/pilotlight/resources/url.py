@@ -76,8 +76,9 @@ class FunctionUrl(Model):
     """The address of a function or of an alias."""
 
     auth_type: Literal["NONE", "AWS_IAM"] = Field(description="Who may call: all, or who signs.")
-    invoke_mode: Literal["BUFFERED"] = Field(
-        default="BUFFERED", description="Answers are sent when they are whole."
+    invoke_mode: Literal["BUFFERED", "RESPONSE_STREAM"] = Field(
+        default="BUFFERED",
+        description="Whether answers are sent when they are whole, or as the function writes them.",
     )
     needs_policy: bool = Field(
         default=False,

@@ -38,9 +38,7 @@ def render() -> str:
         ("Members of code", sorted(UNSUPPORTED_CODE)),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
-        ("Of function URLs", ["InvokeMode RESPONSE_STREAM"]),
         ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
-        ("Of Node.js functions, whose init fails with it", ["awslambda.streamifyResponse"]),
         (f"CloudWatch Logs, operations: {len(missing_logs)} of {len(logs)}", missing_logs),
         ("STS", [f"every action but {IDENTITY}"]),
     ]

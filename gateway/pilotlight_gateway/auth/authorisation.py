@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["authorise"]
 
-OF_FUNCTIONS = frozenset({"Invoke", "InvokeAsync", "GetCallerIdentity"})
+OF_FUNCTIONS = frozenset({
+    "Invoke", "InvokeAsync", "InvokeWithResponseStream", "GetCallerIdentity",
+})  # fmt: skip
 """Operations that a function may ask for."""
 
 

@@ -41,6 +41,7 @@ from .payload import FORMATS
 from .push import push_formats
 from .rate_limit import RateLimiter
 from .sites import UnknownUrlError
+from .streaming import STREAM_SECONDS, streamed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,8 +134,11 @@ class HttpEndpoint:
             match = replace(match, request=incoming, authorizer=found)
             if (push := self._pushes.get(match.site.style)) is not None:
                 return await self._keep(match, await push.events(match))
-            answer = await self._invoke(match, match.site.reference, event_of(match))
-        return await _whole(answer, match)
+            streams = match.site.streams
+            answer = await self._invoke(
+                match, match.site.reference, event_of(match), stream=streams
+            )
+        return await (streamed(answer) if streams else _whole(answer, match))
 
     @asynccontextmanager
     async def _reading(self, request: BaseRequest, owner: str) -> AsyncIterator[Body]:
@@ -185,7 +189,9 @@ class HttpEndpoint:
         answer = await self._invoke(replace(match, request=request), reference, event)
         return await answer.read()
 
-    async def _invoke(self, match: Match, name: str, event: bytes) -> Answer:
+    async def _invoke(
+        self, match: Match, name: str, event: bytes, *, stream: bool = False
+    ) -> Answer:
         """Invoke a function of the site's account, `name` or `name:qualifier`; raises HttpError."""
         if len(event) > LARGEST_EVENT:
             raise HttpError(413)
@@ -193,7 +199,8 @@ class HttpEndpoint:
             raise HttpError(502)
         reference = _reference(match, name)
         try:
-            answer = await self._invoker.invoke(reference, _invocation(match, reference, event))
+            invocation = replace(_invocation(match, reference, event), stream=stream)
+            answer = await self._invoker.invoke(reference, invocation)
         except (errors.ApiError, PilotlightError) as error:
             raise _problem(error, match) from error
         if answer.function_error:
@@ -303,10 +310,13 @@ def _reply(response: HttpResponse) -> Reply:
     """Hand a response to the gateway, which adds the request id."""
     kinds = [value for name, value in response.headers if name.lower() == "content-type"]
     rest = [pair for pair in response.headers if pair[0].lower() != "content-type"]
-    return Reply(
+    reply = Reply(
         response.status,
         response.body,
         content_type=kinds[-1] if kinds else "application/json",
         repeated=rest,
         release=response.release,
     )
+    if not isinstance(response.body, bytes):
+        reply.seconds = STREAM_SECONDS
+    return reply

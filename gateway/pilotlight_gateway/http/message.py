@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
 __all__ = ["HttpRequest", "HttpResponse", "grouped", "is_text"]
 
@@ -67,11 +67,11 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class HttpResponse:
-    """A response, whole."""
+    """A response; its body is whole or still coming."""
 
     status: int = 200
     headers: list[tuple[str, str]] = field(default_factory=list)
-    body: bytes = b""
+    body: bytes | AsyncIterator[bytes] = b""
     release: Callable[[], None] = lambda: None
     """Called once the client has it, or has gone."""
 

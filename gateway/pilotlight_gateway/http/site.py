@@ -39,6 +39,8 @@ class Site:
     rate: Rate | None = None
     sns: SnsSource | None = None
     """Of the style sns."""
+    streams: bool = False
+    """Whether answers are sent as the function writes them."""
     needs_policy: bool = False
     """Whether callers without credentials need a statement of the policy that allows them."""
     policy: tuple[PolicyStatement, ...] = ()
@@ -100,6 +102,7 @@ def site_of_url(
         qualifier=qualifier,
         style="url",
         auth=_URL_AUTH[url.auth_type],
+        streams=url.invoke_mode == "RESPONSE_STREAM",
         needs_policy=url.needs_policy,
         policy=tuple(holder.spec.policy),
         cors=url.cors,

@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from pilotlight.agent.invoke import Answer, Invocation
 
-__all__ = ["LARGEST_ASYNC_EVENT", "LARGEST_EVENT", "Answer", "Invocation", "crash_answer"]
+__all__ = [
+    "LARGEST_ASYNC_EVENT",
+    "LARGEST_EVENT",
+    "Answer",
+    "Invocation",
+    "crash_answer",
+    "crash_document",
+]
 
 LARGEST_EVENT = 6_291_456
 """Bytes of an event whose answer is waited for."""
@@ -20,8 +27,13 @@ def crash_answer(request_id: str) -> Answer:
 
     The request had been written, so it is not sent anywhere else: at most one execution.
     """
-    body = (
+    body = crash_document(request_id)
+    return Answer(body, len(body), function_error="Unhandled")
+
+
+def crash_document(request_id: str) -> bytes:
+    """Return what is said of it."""
+    return (
         f'{{"errorType":"Runtime.ExitError","errorMessage":"RequestId: {request_id} '
         'Error: Runtime exited without providing a reason"}'
     ).encode()
-    return Answer(body, len(body), function_error="Unhandled")

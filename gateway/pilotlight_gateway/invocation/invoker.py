@@ -7,6 +7,7 @@ gateway's `events` dispatcher then brings back here.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from pilotlight.errors import RevisionGoneError, ThrottledError
@@ -14,6 +15,7 @@ from pilotlight.resources.asynchronous import DEFAULT_EVENT_AGE
 from pilotlight_gateway.errors import FunctionNotFoundError, ResourceConflictError
 from pilotlight_gateway.event_queue.interface import Event
 
+from .dispatch.answer_stream import AnswerStream
 from .lineage import refuse_loop
 
 if TYPE_CHECKING:
@@ -92,9 +94,15 @@ class Invoker:
                 raise
             else:
                 answer.version = target.version
-                elapsed = time.monotonic() - started
-                self._metrics.of(*labels).answered(answer, elapsed=elapsed)
+                if isinstance(answer.body, AnswerStream):  # it may still become an error
+                    answer.body.when_ended(partial(self._count, labels, answer, started))
+                else:
+                    self._count(labels, answer, started)
                 return answer
+
+    def _count(self, labels: tuple[str, ...], answer: Answer, started: float) -> None:
+        elapsed = time.monotonic() - started
+        self._metrics.of(*labels).answered(answer, elapsed=elapsed)
 
     async def enqueue(  # noqa: PLR0913  what is kept, then how, by name
         self,

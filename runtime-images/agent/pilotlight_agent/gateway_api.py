@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 from pilotlight_wire import events
@@ -25,6 +26,7 @@ from pilotlight_wire.specialisation import (
     Specialised,
 )
 
+from .answer_stream import AnswerStream
 from .errors import (
     AlreadySpecialisedError,
     CodeMismatchError,
@@ -34,6 +36,7 @@ from .errors import (
 )
 from .http.request import Request
 from .http.server import Connection
+from .invocations.failure import Failure
 from .invocations.invocation import Answer, Invocation, Refusal
 from .journal import Cursor
 from .lifecycle.environment import Environment
@@ -59,12 +62,12 @@ _ENVIRONMENT, _LEASE = _key(Header.ENVIRONMENT), _key(Header.LEASE)
 _REQUEST_ID, _DEADLINE_MS = _key(Header.REQUEST_ID), _key(Header.DEADLINE_MS)
 _FUNCTION_ARN, _TRACE_ID = _key(Header.FUNCTION_ARN), _key(Header.TRACE_ID)
 _CLIENT_CONTEXT, _COGNITO_IDENTITY = _key(Header.CLIENT_CONTEXT), _key(Header.COGNITO_IDENTITY)
-_LOG_TAIL = _key(Header.LOG_TAIL)
+_LOG_TAIL, _STREAM = _key(Header.LOG_TAIL), _key(Header.STREAM)
 _FAILED = f"{Header.FUNCTION_ERROR}: Unhandled\r\n"
-_ANSWER = (
-    f"Content-Type: %s\r\n%s{Header.REPORT}: %s\r\n%s"
-    f"{Header.ENVIRONMENT_STATE}: %s\r\n{Header.FREE}: now\r\n"
-)
+_ACCOUNT = f"%s{Header.REPORT}: %s\r\n%s{Header.ENVIRONMENT_STATE}: %s\r\n{Header.FREE}: now\r\n"
+_ANSWER = "Content-Type: %s\r\n" + _ACCOUNT
+_LARGEST_DOCUMENT = 32_768
+"""Bytes of a function's error among trailers."""
 
 _Route = Callable[[Request, Connection], None]
 _Work = Callable[[Request], Coroutine[None, None, Message]]
@@ -169,8 +172,7 @@ class GatewayApi:
         after = query.get(events.AFTER, [""])[0]
         seen = int(after) if after.isdecimal() else self._pod.journal.last
         cursor = Cursor(self._pod.journal, seen, connection.send_chunk, lambda: connection.writable)
-        connection.on_lost = cursor.close
-        connection.stream("application/x-ndjson", cursor.advance)
+        connection.stream("application/x-ndjson", cursor.advance, cursor.close)
         cursor.advance()
 
     async def _specialise(self, request: Request) -> Specialised:
@@ -234,6 +236,7 @@ def _read_invocation(request: Request, connection: Connection) -> Invocation:
     headers = request.headers
     get = headers.get
     client_context = get(_CLIENT_CONTEXT, b"")
+    stream = AnswerStream(connection) if get(_STREAM) == b"1" else None
     return Invocation(
         request_id=headers[_REQUEST_ID].decode(),
         event=request.body,
@@ -244,7 +247,8 @@ def _read_invocation(request: Request, connection: Connection) -> Invocation:
         cognito_identity=get(_COGNITO_IDENTITY, b"").decode(),
         start_by=int(get(_DEADLINE_MS, b"0")),
         tail=bytearray() if get(_LOG_TAIL) == b"1" else None,
-        reply=lambda answer: _reply(connection, answer),
+        reply=partial(_reply, connection) if stream is None else partial(_end, stream, connection),
+        stream=stream,
     )
 
 
@@ -267,6 +271,34 @@ def _reply(connection: Connection, answer: Answer | Refusal) -> None:
         answer.state,
     )
     connection.respond(200, body, headers.encode("latin-1"))
+
+
+def _end(stream: AnswerStream, connection: Connection, answer: Answer | Refusal) -> None:
+    """Reply, or end what is being sent already: what is said of it then are trailers."""
+    if not stream.begun:
+        _reply(connection, answer)
+    elif isinstance(answer, Refusal):
+        stream.break_off()
+    else:
+        body, _, problem, _ = answer.result
+        stream.end(body if problem is None else b"", _trailers(answer))
+
+
+def _trailers(answer: Answer) -> bytes:
+    _, _, problem, _ = answer.result
+    failed = ""
+    if problem is not None:
+        failed = f"{_FAILED}{Header.ERROR_DOCUMENT}: {_document(problem).decode()}\r\n"
+    tail = "" if answer.tail is None else f"{Header.LOG_TAIL}: {answer.tail.decode()}\r\n"
+    return (_ACCOUNT % (failed, answer.report.header(), tail, answer.state)).encode("latin-1")
+
+
+def _document(problem: Failure) -> bytes:
+    document = problem.body
+    if len(document) > _LARGEST_DOCUMENT:
+        said = {"errorType": problem.error_type, "errorMessage": "the error is too long to be told"}
+        document = json.dumps(said).encode()
+    return base64.b64encode(document)
 
 
 def _refuse(connection: Connection, error: Error, message: str) -> None:

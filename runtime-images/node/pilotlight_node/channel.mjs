@@ -7,6 +7,7 @@ import { Socket } from "node:net";
 import { describe } from "./fault.mjs";
 
 export const RESPONSE_LIMIT = 6_291_556; // bytes; AWS Lambda Developer Guide, quotas
+const LARGEST_CHUNK = 262_144; // bytes
 const LENGTHS_SIZE = 8;
 const JSON_TYPE = "application/json";
 
@@ -39,6 +40,16 @@ export class Channel {
   sendInitError(error, sent) {
     const document = describe(error);
     this.#send({ type: "init-error", errorType: document.errorType }, toBody(document), sent);
+  }
+
+  // Send a piece of an answer; `sent` is called once there is room for the next one.
+  sendChunk(requestId, contentType, piece, sent) {
+    const header = { type: "chunk", requestId, contentType };
+    let start = 0;
+    for (; piece.length - start > LARGEST_CHUNK; start += LARGEST_CHUNK) {
+      this.#send(header, piece.subarray(start, start + LARGEST_CHUNK));
+    }
+    this.#send(header, piece.subarray(start), sent);
   }
 
   // Answer an event; one over Lambda's limit is only reported.

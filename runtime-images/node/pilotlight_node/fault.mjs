@@ -18,7 +18,7 @@ export class ImportModuleError extends RuntimeError {}
 export class JSONStringifyError extends RuntimeError {}
 export class MalformedHandlerName extends RuntimeError {}
 export class NodeJsExit extends RuntimeError {}
-export class StreamingNotSupported extends RuntimeError {}
+export class InvalidStreamingOperation extends RuntimeError {}
 
 export class UserCodeSyntaxError extends RuntimeError {
   constructor(error) {

@@ -13,9 +13,9 @@ import {
   HandlerNotFound,
   ImportModuleError,
   MalformedHandlerName,
-  StreamingNotSupported,
   UserCodeSyntaxError,
 } from "./fault.mjs";
+import { isStreaming, offerStreaming } from "./stream.mjs";
 
 // Where Lambda's own runtime lies: a module that is not found is said to be required from there.
 const require = createRequire("/var/runtime/index.mjs");
@@ -40,7 +40,7 @@ export async function load(taskRoot, name) {
     throw new HandlerNotFound(`${name} is undefined or not exported`);
   }
   if (typeof handler !== "function") throw new HandlerNotFound(`${name} is not a function`);
-  if (!HAS_CALLBACKS && handler.length >= CALLBACK_ARGUMENTS) {
+  if (!HAS_CALLBACKS && handler.length >= CALLBACK_ARGUMENTS && !isStreaming(handler)) {
     throw new CallbackHandlerDeprecated(NO_CALLBACKS);
   }
   return handler;
@@ -101,13 +101,4 @@ function isOfModules(folder) {
 
 function findIn(module, names) {
   return names.reduce((value, name) => value?.[name], module);
-}
-
-// Say that streaming is not there yet, instead of failing as if the function were wrong.
-function offerStreaming() {
-  globalThis.awslambda = {
-    streamifyResponse() {
-      throw new StreamingNotSupported("awslambda.streamifyResponse is not supported here yet");
-    },
-  };
 }

@@ -10,6 +10,7 @@ import { setImmediate } from "node:timers"; // a function may put false timers i
 import { contextOf } from "./context.mjs";
 import { JSONStringifyError, NodeJsExit } from "./fault.mjs";
 import { HAS_CALLBACKS } from "./handler.mjs";
+import { isStreaming, ResponseStream } from "./stream.mjs";
 
 const NEVER_SETTLED =
   "The Lambda runtime client detected an unexpected Node.js exit code. This is most commonly " +
@@ -33,6 +34,10 @@ export class Invocation {
   run(handler) {
     setTrace(this.#event.traceId);
     try {
+      if (isStreaming(handler)) {
+        this.#stream(handler);
+        return;
+      }
       const context = contextOf(this.#event);
       const result = this.#call(handler, JSON.parse(this.#event.body), context);
       if (!HAS_CALLBACKS || handler.constructor?.name === "AsyncFunction") {
@@ -59,6 +64,29 @@ export class Invocation {
       this.#answered = true;
       this.#channel.sendError(this.#event.requestId, error, sent);
     }
+  }
+
+  // Let the handler write its answer; it ends when the stream has and the handler has.
+  #stream(handler) {
+    const { requestId, body } = this.#event;
+    const stream = new ResponseStream(handler, (contentType, piece, sent) => {
+      if (this.#answered) sent();
+      else this.#channel.sendChunk(requestId, contentType, piece, sent);
+    });
+    const fail = this.#once(this.#fail);
+    stream.on("error", fail); // also of what is written too late
+    this.#atEmptyLoop = () => fail(new NodeJsExit(NEVER_SETTLED));
+    const result = handler(JSON.parse(body), stream, contextOf(this.#event));
+    if (typeof result?.then !== "function") {
+      throw new Error("Streaming does not support non-async handlers.");
+    }
+    const succeed = this.#once(() => this.#endStream(stream));
+    settle(result).then((value) => whenClosed(stream, value, succeed, fail), fail);
+  }
+
+  #endStream(stream) {
+    this.#answered = true;
+    this.#channel.sendAnswer(this.#event.requestId, Buffer.alloc(0), stream.contentType);
   }
 
   #call(handler, event, context) {
@@ -117,6 +145,16 @@ export class Invocation {
     this.#log.writeError("Invoke Error", error);
     this.#channel.sendError(this.#event.requestId, error);
   }
+}
+
+function whenClosed(stream, value, succeed, fail) {
+  if (value !== undefined) console.warn("Streaming handlers ignore return values.");
+  const decide = () => {
+    if (stream.writableFinished) succeed();
+    else fail(new Error("Response stream is not finished."));
+  };
+  if (stream.closed) decide();
+  else stream.once("close", decide);
 }
 
 // Since Node.js 24 an answer lets a rejection of the same moment go first, which nobody handles.

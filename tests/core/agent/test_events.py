@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pilotlight.agent.events import _chunks, read_events
+from pilotlight.agent.events import read_events
 from pilotlight.errors import ConnectionLostError
 from tests.support.answering import answer, answering
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -47,14 +41,3 @@ async def test_a_refusal_is_told() -> None:
     async with answering(answer(401, b"{}")) as agent:
         with pytest.raises(ConnectionLostError, match="401"):
             await anext(read_events("127.0.0.1", agent.port, "token"))
-
-
-@given(st.lists(st.binary(min_size=1), max_size=5), st.integers(1, 7))
-async def test_chunks_are_found_wherever_the_bytes_are_cut(chunks: list[bytes], size: int) -> None:
-    whole = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in chunks) + b"0\r\n\r\n"
-
-    async def pieces() -> AsyncIterator[bytes]:
-        for start in range(0, len(whole), size):
-            yield whole[start : start + size]
-
-    assert [each async for each in _chunks(pieces())] == chunks

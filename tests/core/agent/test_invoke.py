@@ -55,7 +55,14 @@ async def test_headers_of_the_answer() -> None:
         "Pilotlight-Log-Tail: bGluZQ==\r\nPilotlight-Environment-State: ended\r\n"
     )
     given, _ = await ask(answer(200, b"7", headers.encode()))
-    assert given == Answer(b"7", 1, "Unhandled", "bGluZQ==", report, environment_ended=True)
+    assert given == Answer(
+        b"7",
+        1,
+        function_error="Unhandled",
+        log_tail="bGluZQ==",
+        report=report,
+        environment_ended=True,
+    )
     plain, _ = await ask(answer(200, b"", b"Pilotlight-Environment-State: idle\r\n"))
     assert plain == Answer(b"", 0)
 

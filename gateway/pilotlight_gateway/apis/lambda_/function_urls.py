@@ -15,7 +15,6 @@ from pilotlight.resources import Function, FunctionAlias, FunctionUrl
 from pilotlight.resources.url import url_id
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
-    NotSupportedError,
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
@@ -123,9 +122,9 @@ def _there(holder: Holder) -> FunctionUrl:
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
     """Return the members of a `url` that a request says."""
-    if given.get("InvokeMode") == "RESPONSE_STREAM":
-        raise NotSupportedError("InvokeMode RESPONSE_STREAM is not supported yet: BUFFERED is.")
     url: dict[str, Any] = {}
+    if given.get("InvokeMode") is not None:
+        url["invokeMode"] = given["InvokeMode"]
     if given.get("AuthType") is not None:
         url["authType"] = given["AuthType"]
     if given.get("Cors") is not None:

@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
-__all__ = ["LARGEST_EVENT", "LARGEST_OLD_EVENT", "invoke", "invoke_async"]
+__all__ = [
+    "LARGEST_EVENT",
+    "LARGEST_OLD_EVENT",
+    "invocation_type",
+    "invoke",
+    "invoke_async",
+    "invoked_reference",
+    "read_invocation",
+    "trace_root",
+]
 
 LARGEST_OLD_EVENT = 262_144
 """Bytes of an event of InvokeAsync."""
@@ -55,10 +64,10 @@ async def invoke(services: Services, call: Call) -> Reply:
 
     Function errors are 200 with `X-Amz-Function-Error`; raises ApiError and PilotlightError.
     """
-    kind = _invocation_type(call)
-    reference = _reference(services, call, call.query.get("Qualifier"))
+    kind = invocation_type(call, _TYPES)
+    reference = invoked_reference(services, call, call.query.get("Qualifier"))
     target = await services.targets.find(reference)
-    invocation = _invocation(call, reference)
+    invocation = read_invocation(call, reference)
     if kind == "DryRun":
         return Reply(204)
     if kind == "Event":
@@ -69,8 +78,8 @@ async def invoke(services: Services, call: Call) -> Reply:
 
 async def invoke_async(services: Services, call: Call) -> Reply:
     """Accept an event as clients of 2014 send it (AWS Lambda API reference, "InvokeAsync")."""
-    reference = _reference(services, call)
-    reply = await _enqueue(services, reference, _invocation(call, reference))
+    reference = invoked_reference(services, call)
+    reply = await _enqueue(services, reference, read_invocation(call, reference))
     reply.body = b'{"Status":202}'
     return reply
 
@@ -85,24 +94,27 @@ async def _enqueue(
             f"(limit {LARGEST_ASYNC_EVENT} bytes)"
         )
     await services.invoker.enqueue(reference, invocation, target)
-    return Reply(202, headers={"X-Amzn-Trace-Id": _trace_root(invocation)})
+    return Reply(202, headers={"X-Amzn-Trace-Id": trace_root(invocation)})
 
 
-def _reference(services: Services, call: Call, qualifier: str | None = None) -> Reference:
+def invoked_reference(services: Services, call: Call, qualifier: str | None = None) -> Reference:
+    """Return what a caller wants to invoke; raises ApiError."""
     name, region = call.parameters["FunctionName"], services.settings.region
     return resolve(name, call.caller, region, _ACTION, qualifier)
 
 
-def _invocation_type(call: Call) -> str:
+def invocation_type(call: Call, types: tuple[str, ...]) -> str:
+    """Return how an invocation is wanted; raises ValidationError where it is none of `types`."""
     kind = call.headers.get("X-Amz-Invocation-Type", "RequestResponse")
-    if kind not in _TYPES:
+    if kind not in types:
         raise ValidationError(
-            _ENUM.format(value=kind, name="invocationType", wanted=", ".join(_TYPES))
+            _ENUM.format(value=kind, name="invocationType", wanted=", ".join(types))
         )
     return kind
 
 
-def _invocation(call: Call, reference: Reference) -> Invocation:
+def read_invocation(call: Call, reference: Reference) -> Invocation:
+    """Read what a caller wants run; raises ApiError."""
     log_type = call.headers.get("X-Amz-Log-Type", "None")
     if log_type not in {"None", "Tail"}:
         raise ValidationError(_ENUM.format(value=log_type, name="logType", wanted="None, Tail"))
@@ -179,7 +191,7 @@ def _client_context(text: str) -> str:
 def _reply(answer: Answer, invocation: Invocation) -> Reply:
     headers = {
         "X-Amz-Executed-Version": answer.version,
-        "X-Amzn-Trace-Id": _trace_root(invocation),
+        "X-Amzn-Trace-Id": trace_root(invocation),
     }
     if answer.function_error:
         headers["X-Amz-Function-Error"] = answer.function_error
@@ -188,5 +200,6 @@ def _reply(answer: Answer, invocation: Invocation) -> Reply:
     return Reply(200, answer.body, length=answer.length, headers=headers, release=answer.release)
 
 
-def _trace_root(invocation: Invocation) -> str:
+def trace_root(invocation: Invocation) -> str:
+    """Return what a caller is told of the trace."""
     return invocation.trace_id.partition(";")[0]

@@ -40,6 +40,9 @@ LARGEST_BODY = 70_167_211
 """Bytes of a management call (lambda.md 1.2, CreateFunction)."""
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
+_INVOKE_STREAM = re.compile(
+    r"/2021-11-15/functions/(?P<name>[^/]+)/response-streaming-invocations/?"
+)
 _INVOKE_ASYNC = re.compile(r"/2014-11-13/functions/(?P<name>[^/]+)/invoke-async/?")
 
 
@@ -79,6 +82,8 @@ def _invocation(request: Request) -> Endpoint | None:
         name = path[len(_INVOKE_PREFIX) : -len(_INVOKE_SUFFIX)]
         if name and "/" not in name:
             endpoint = _invoking("Invoke", name, LARGEST_EVENT)
+    elif streamed := _INVOKE_STREAM.fullmatch(path):
+        endpoint = _invoking("InvokeWithResponseStream", streamed["name"], LARGEST_EVENT)
     elif old := _INVOKE_ASYNC.fullmatch(path):
         endpoint = _invoking("InvokeAsync", old["name"], LARGEST_OLD_EVENT)
     if endpoint is not None:

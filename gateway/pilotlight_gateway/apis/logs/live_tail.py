@@ -29,6 +29,8 @@ __all__ = ["start_live_tail"]
 
 LONGEST_SECONDS = 3 * 3600.0
 UPDATE_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+"""For the last update."""
 MOST_LINES = 500
 """Of an update; more are left out, and it says so."""
 
@@ -43,7 +45,8 @@ async def start_live_tail(services: Services, call: Call) -> Reply:
     tails = [_Tail(services, call, group, matches) for group in groups]
     for tail in tails:
         await tail.begin()
-    return Reply(200, _session(call, tails), content_type=CONTENT_TYPE)
+    seconds = LONGEST_SECONDS + UPDATE_SECONDS + PATIENCE_SECONDS
+    return Reply(200, _session(call, tails), content_type=CONTENT_TYPE, seconds=seconds)
 
 
 def _find(services: Services, call: Call, identifier: str) -> Group:

@@ -26,10 +26,16 @@ from pilotlight.errors import (
 from pilotlight.greedy_dual import GreedyDual
 from pilotlight.keep_alive import RULES, KeepAliveSpec
 from pilotlight_gateway.connections import while_caller_waits
-from pilotlight_gateway.invocation.invocation import Answer, Invocation, crash_answer
+from pilotlight_gateway.invocation.invocation import (
+    Answer,
+    Invocation,
+    crash_answer,
+    crash_document,
+)
 
 from .agent_events import EventReader
 from .answer_buffer import MOST_BYTES, AnswerBuffer
+from .answer_stream import AnswerStream
 from .environment import Environment
 from .idling import Idling
 from .queue import MOST_CLAIMS, RevisionQueue
@@ -108,7 +114,7 @@ class Dispatcher:
                 self._give_back(queue, environment)
                 raise
             else:
-                return self._finish(queue, environment, answer)
+                return self._finish(queue, environment, answer, invocation.request_id)
 
     def retire(self, revision: RevisionKey, reason: ReleaseReason = "superseded") -> None:
         """Stop using a revision: what is free is released, what is busy once it is free."""
@@ -270,15 +276,36 @@ class Dispatcher:
         else:  # cancelled, as the gateway stops, or broken: nobody may wait for it
             queue.fail(UnavailableError(f"the claim ended without an answer: {error!r}"))
 
-    def _finish(self, queue: RevisionQueue, environment: Environment, answer: Answer) -> Answer:
-        environment.used(answer.report, self._ranking)
+    def _finish(
+        self, queue: RevisionQueue, environment: Environment, answer: Answer, request_id: str
+    ) -> Answer:
         if isinstance(answer.body, bytes):
+            environment.used(answer, self._ranking)
             self._give_back(queue, environment)
+        elif answer.streams:
+            ended = partial(self._streamed, queue, environment, answer, request_id)
+            stream = AnswerStream(answer.body, ended)
+            answer.body, answer.release = stream, stream.close
         else:
+            environment.used(answer, self._ranking)
             ended = partial(self._answered, queue, environment)
             buffer = AnswerBuffer(answer.body, answer.length, self.answers, ended)
             answer.body, answer.release = buffer, buffer.close
         return answer
+
+    def _streamed(
+        self,
+        queue: RevisionQueue,
+        environment: Environment,
+        answer: Answer,
+        request_id: str,
+        whole: bool,  # noqa: FBT001  as the stream tells it
+    ) -> None:
+        if not whole:
+            answer.function_error = "Unhandled"
+            answer.error_document = crash_document(request_id)
+        environment.used(answer, self._ranking)
+        self._answered(queue, environment, whole)
 
     def _answered(self, queue: RevisionQueue, environment: Environment, whole: bool) -> None:  # noqa: FBT001  as the buffer tells it
         if not whole:  # bytes of this answer are still on the connection

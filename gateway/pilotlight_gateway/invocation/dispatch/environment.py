@@ -18,7 +18,6 @@ from pilotlight.greedy_dual import Candidate, GreedyDual
 if TYPE_CHECKING:
     from pilotlight.agent.invoke import Answer, Invocation
     from pilotlight.claims import Lease
-    from pilotlight_wire.report import Report
 
 __all__ = ["Environment"]
 
@@ -54,12 +53,13 @@ class Environment:
         token = pod_token(platform_key, lease.pod)
         return cls(lease, token, gateway, cold_seconds=cold_seconds)
 
-    def used(self, report: Report | None, ranking: GreedyDual) -> None:
+    def used(self, answer: Answer, ranking: GreedyDual) -> None:
         """Note a call that it answered."""
         self.uses += 1
         self.clock = ranking.clock
-        if report:
-            self.megabytes = report.memory_size_mb
+        self.ended = self.ended or answer.environment_ended
+        if answer.report:
+            self.megabytes = answer.report.memory_size_mb
 
     @property
     def priority(self) -> float:
@@ -77,15 +77,13 @@ class Environment:
             int((time.time() + start_within) * 1000),
         )
         try:
-            answer = await invoke(connection, invocation, permit)
+            return await invoke(connection, invocation, permit)
         except AgentFailedError as error:
             self.ended = True
             raise AgentFailedError(f"pod {self.lease.pod}: {error}") from error
         except (ConnectionLostError, NotStartedError):
             self.ended = True
             raise
-        self.ended = self.ended or answer.environment_ended
-        return answer
 
     def close(self) -> None:
         """Let go of the agent."""

@@ -7,10 +7,12 @@ it from a socket.
 """
 
 import re
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Protocol
 
 from pilotlight_agent.errors import BadRequestError
+from pilotlight_wire.protocol import STREAM_LIMIT
 
 HEAD_LIMIT = 65_536
 _REMEMBERED = 4_096  # bytes of a head, on each connection and for as long as it stays
@@ -22,6 +24,9 @@ _TRAILERS = re.compile(rb"(" + _FIELDS + rb")\r\n")
 _FIELD = re.compile(rb"([^:\r]+):[\t ]*([^\r]*)\r\n")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[\t\x20-\x7e]*)?\r\n")
 _ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
+
+Sink = Callable[[bytes], None]
+"""Takes a body's bytes as they come."""
 
 
 class Body(Protocol):
@@ -63,12 +68,17 @@ class FixedBody:
 
 
 class ChunkedBody:
-    """A body in chunks, with trailers. What exceeds `limit` bytes is read and thrown away."""
+    """A body in chunks, with trailers. What exceeds `limit` bytes is read and thrown away.
 
-    __slots__ = ("_last", "_left", "_limit", "content", "overflow", "trailers")
+    A `sink` gets the bytes instead of `content`.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_last", "_left", "_limit", "_sink", "_size", "content", "overflow", "trailers")
+
+    def __init__(self, limit: int, sink: Sink | None = None) -> None:
         self._limit = limit
+        self._sink = sink
+        self._size = 0
         self._left = 0  # of the current chunk, its closing line end included
         self._last = False
         self.content: bytes | bytearray = bytearray()
@@ -100,12 +110,18 @@ class ChunkedBody:
         data = bytes(buffer[: max(0, self._left - 2)])
         self._left -= len(data)
         del buffer[: len(data)]
-        if len(self.content) + len(data) > self._limit:
-            self.overflow = True
-            self.content = bytearray()
-        elif not self.overflow:
-            self.content += data
+        self._keep(data)
         return self._left > 2 or self._read_line_end(buffer)  # noqa: PLR2004 -- CR and LF
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            self.overflow = True
+            self.content = b""
+        elif self._sink is not None:
+            self._sink(data)
+        else:
+            self.content += data
 
     def _read_line_end(self, buffer: bytearray) -> bool:
         if len(buffer) < self._left:
@@ -133,10 +149,14 @@ class ChunkedBody:
 class Request:
     """One request: `headers` and `trailers` by lower-case name, `body` whole.
 
-    `overflow` says that the body was over the limit and is not there.
+    `overflow` says that the body was over the limit and is not there, `streamed` that it was given
+    to a sink as it came.
     """
 
-    __slots__ = ("body", "headers", "keep_alive", "method", "overflow", "target", "trailers")
+    __slots__ = (
+        *("body", "headers", "keep_alive", "method", "overflow", "streamed", "target"),
+        "trailers",
+    )
 
     def __init__(
         self, method: bytes, target: bytes, headers: dict[bytes, bytes], *, keep_alive: bool
@@ -147,9 +167,12 @@ class Request:
         self.keep_alive = keep_alive
         self.body = b""
         self.overflow = False
+        self.streamed = False
         self.trailers: dict[bytes, bytes] = {}
 
 
+OpenSink = Callable[[Request], Sink | None]
+"""Says, of a request whose chunks are to come, who takes them as they do; None keeps them."""
 Start = tuple[bytes, bytes, bytes, dict[bytes, bytes]]
 """What lines of a head say: method, target, minor digit of the version, headers as in Request."""
 
@@ -199,15 +222,17 @@ class HeadReader:
 class RequestReader:
     """Turns a connection's bytes into requests; `limit` is the largest body in bytes.
 
+    A body with a sink, which `open_sink` gives, may be as long as a stream.
     `feed` takes bytes, `take` gives the next whole request or None, and raises BadRequestError.
     """
 
-    __slots__ = ("_body", "_buffer", "_heads", "_limit", "incomplete")
+    __slots__ = ("_body", "_buffer", "_heads", "_limit", "_open_sink", "incomplete")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, open_sink: OpenSink | None = None) -> None:
         self._buffer = bytearray()
         self._heads = HeadReader()
         self._limit = limit
+        self._open_sink = open_sink
         self._body: Body
         self.incomplete: Request | None = None
         """The request whose head has come and whose body has not."""
@@ -228,20 +253,29 @@ class RequestReader:
             request = self._read_head() if buffer else None
             if request is None:
                 return None
-            if (length := self._whole(request.headers)) is not None:
+            if (length := self._whole(request)) is not None:
                 request.body = bytes(buffer[:length])
                 del buffer[:length]
                 return request
         return self._collect(request)
 
-    def _whole(self, headers: dict[bytes, bytes]) -> int | None:
+    def _whole(self, request: Request) -> int | None:
         """Return the length of a body that is there already, which most are; else expect one."""
-        length = _fixed_length(headers)
-        if length is not None and length <= min(self._limit, len(self._buffer)):
+        length = _fixed_length(request.headers)
+        if length is None:
+            self._body = self._chunked(request)
+        elif length <= min(self._limit, len(self._buffer)):
             return length
-        limit = self._limit
-        self._body = ChunkedBody(limit) if length is None else FixedBody(length, limit)
+        else:
+            self._body = FixedBody(length, self._limit)
         return None
+
+    def _chunked(self, request: Request) -> ChunkedBody:
+        sink = None if self._open_sink is None else self._open_sink(request)
+        if sink is None:
+            return ChunkedBody(self._limit)
+        request.streamed = True
+        return ChunkedBody(STREAM_LIMIT, sink)
 
     def _collect(self, request: Request) -> Request | None:
         """Take what has come of the body; returns the request once it is whole."""

@@ -8,13 +8,14 @@ header here: a request is parsed, handed to `serve`, and answered with one write
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import cast
 
 from pilotlight_agent.errors import BadRequestError
 from pilotlight_wire.protocol import Error
 
-from .request import Request, RequestReader
+from .request import Request, RequestReader, Sink
 
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in HTTPStatus}
 _PIPELINE_LIMIT = 1_048_576
@@ -24,26 +25,32 @@ _INPUT = bytearray(65_536)
 _INPUT_VIEW = memoryview(_INPUT)
 
 Serve = Callable[[Request, "Connection"], None]
+OpenSink = Callable[["Connection", Request], Sink | None]
 
 
 class Connection(asyncio.BufferedProtocol):
     """Reads requests, gives each to `serve`, which answers once with `respond` or `stream`.
 
     `limit` is the largest request body in bytes. `on_truncated` hears of a request whose body
-    ended too early. While one request is served, the next ones wait in the buffer.
+    ended too early. `open_sink` gives chunks of a body to whoever wants them as they come. While
+    one request is served, the next ones wait in the buffer.
     """
 
     def __init__(
-        self, serve: Serve, limit: int, on_truncated: Callable[[Request], bytes] | None = None
+        self,
+        serve: Serve,
+        limit: int,
+        on_truncated: Callable[[Request], bytes] | None = None,
+        open_sink: OpenSink | None = None,
     ) -> None:
         self._serve = serve
         self._on_truncated = on_truncated
-        self._reader = RequestReader(limit)
+        self._reader = RequestReader(limit, open_sink and partial(open_sink, self))
         self._busy = False
         self._keep_alive = True
         self._patience: asyncio.TimerHandle | None = None
         self._on_writable: Callable[[], None] | None = None
-        self.on_lost: Callable[[], None] | None = None
+        self._on_lost: Callable[[], None] | None = None
         self.writable = True
         self.transport: asyncio.Transport
 
@@ -59,8 +66,8 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """Forget the client; what it asked for goes on."""
         self._stop_patience()
-        if self.on_lost is not None:
-            self.on_lost()
+        if self._on_lost is not None:
+            self._on_lost()
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 -- asyncio's signature
         """Offer the place where all connections are read, one after the other."""
@@ -94,6 +101,14 @@ class Connection(asyncio.BufferedProtocol):
         if self._on_writable is not None:
             self._on_writable()
 
+    def pause_reading(self) -> None:
+        """Read no more of a body that comes faster than it is taken."""
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+        self.transport.resume_reading()
+
     def respond(
         self, status: int, body: bytes, headers: bytes = b"Content-Type: application/json\r\n"
     ) -> None:
@@ -107,15 +122,23 @@ class Connection(asyncio.BufferedProtocol):
         """Answer the current request with a JSON document."""
         self.respond(status, json.dumps(document).encode())
 
-    def stream(self, content_type: str, on_writable: Callable[[], None]) -> None:
-        """Begin a chunked answer that lasts as long as the connection; `send_chunk` goes on."""
-        self._on_writable = on_writable
+    def stream(
+        self, content_type: str, on_writable: Callable[[], None], on_lost: Callable[[], None]
+    ) -> None:
+        """Begin an answer in chunks: `send_chunk` goes on, `end_stream` ends it, if anything."""
+        self._on_writable, self._on_lost = on_writable, on_lost
         head = f"Content-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
-        self.transport.write(_STATUS_LINES[200] + head.encode())
+        self.transport.write(_STATUS_LINES[200] + head.encode("latin-1"))
 
     def send_chunk(self, data: bytes) -> None:
         """Send one chunk of a stream."""
         self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end_stream(self, trailers: bytes) -> None:
+        """End an answer in chunks; `trailers` are whole lines."""
+        self._on_writable = self._on_lost = None
+        self.transport.write(b"0\r\n%b\r\n" % trailers)
+        self._finish()
 
     def _advance(self) -> None:
         """Serve requests until one stays open or no whole one is left."""
@@ -133,11 +156,16 @@ class Connection(asyncio.BufferedProtocol):
             self._await_rest()
 
     def _await_rest(self) -> None:
-        """Allow a half-sent request a while, and the go-ahead that it may have asked for."""
+        """Allow a half-sent request a while, and the go-ahead that it may have asked for.
+
+        What is streamed may take as long as the function may.
+        """
         request = self._reader.incomplete
         if request is not None and request.headers.pop(b"expect", b"").lower() == b"100-continue":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if self._patience is None and (request is not None or self._reader.buffered):
+        if request is not None and request.streamed:
+            self._stop_patience()
+        elif self._patience is None and (request is not None or self._reader.buffered):
             loop = asyncio.get_running_loop()
             self._patience = loop.call_later(_INCOMPLETE_SECONDS, self.transport.abort)
 

@@ -70,12 +70,10 @@ def not_startable(request_id: str, reason: str) -> Failure:
     return Failure(Status.ERROR, kind, _body(kind, message), message)
 
 
-def too_large() -> Failure:
-    """Describe an answer over Lambda's limit."""
+def too_large(limit: int = RESPONSE_LIMIT) -> Failure:
+    """Describe an answer over Lambda's limit, in bytes."""
     kind = "Function.ResponseSizeTooLarge"
-    message = (
-        f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
-    )
+    message = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
     return Failure(Status.ERROR, kind, _body(kind, message), message)
 
 

@@ -2,15 +2,16 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
-from pilotlight_wire.protocol import Error
+from pilotlight_wire.protocol import RESPONSE_LIMIT, Error
 
-from .failure import Failure
+from .failure import Failure, too_large
 from .report import Report
 
 _TAIL_BYTES = 4_096
+_JSON = "application/json"
 
 
 class Refusal(NamedTuple):
@@ -38,13 +39,28 @@ class Answer(NamedTuple):
     state: str
 
 
+class Stream(Protocol):
+    """Takes an answer piece by piece (`answer_stream`)."""
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for more yet."""
+
+    def wait_for_room(self, on_room: Callable[[], None]) -> None:
+        """Call `on_room` once there is room again."""
+
+    def write(self, piece: bytes, content_type: str) -> None:
+        """Pass a piece on."""
+
+
 @dataclass(slots=True)
 class Invocation:
     """An event for the function.
 
     `start_by` is epoch milliseconds, 0 for no limit; `client_context` and `cognito_identity` are
-    JSON texts, empty when there are none. `reply` is called once. The rest is the environment's
-    account: `began` is loop time, None while the function's clock does not run yet.
+    JSON texts, empty when there are none. `reply` is called once; with a `stream` pieces of the
+    answer may go before it. The rest is the environment's account: `began` is loop time, None while
+    the function's clock does not run yet.
     """
 
     request_id: str
@@ -57,10 +73,36 @@ class Invocation:
     start_by: int
     reply: Callable[[Answer | Refusal], None]
     tail: bytearray | None = None
+    stream: Stream | None = None
     began: float | None = None
     announced: bool = False
     deadline: int = 0
     """Epoch milliseconds at which the function times out."""
+    _written: bytearray = field(default_factory=bytearray)
+    """The pieces of an answer that is wanted whole."""
+
+    def write(self, piece: bytes, content_type: str) -> None:
+        """Take a piece of the answer."""
+        if self.stream is not None:
+            self.stream.write(piece, content_type)
+        elif len(self._written) <= RESPONSE_LIMIT:
+            self._written += piece
+
+    def when_full(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Have whoever writes pause where there is no room, until there is."""
+        if self.stream is not None and self.stream.full:
+            pause()
+            self.stream.wait_for_room(resume)
+
+    def complete(self, result: Result) -> Result:
+        """Put the pieces that came before in front of the end of the answer."""
+        if result.failure is not None or not self._written:
+            return result
+        self._written += result.body
+        if len(self._written) > RESPONSE_LIMIT:
+            problem = too_large()
+            return result._replace(body=problem.body, content_type=_JSON, failure=problem)
+        return result._replace(body=bytes(self._written))
 
     def log(self, lines: Sequence[str]) -> None:
         """Keep lines for the log tail, if the caller wants it."""

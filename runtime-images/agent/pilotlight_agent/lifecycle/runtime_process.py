@@ -4,6 +4,7 @@ How it is started and spoken with, its family knows (`runtimes`). `environment` 
 life's events mean and when the next one begins.
 """
 
+import asyncio
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Protocol
@@ -96,8 +97,18 @@ class RuntimeProcess:
             self._supervisor.on_line(line)
 
     def _on_exit(self, code: int) -> None:
-        self._link.catch_up()
-        if self._supervisor is not None:
+        """Hear what it had written, then tell.
+
+        The kernel may know of the end before the loop has looked at the sockets, which it has done
+        once what is called soon has been called twice.
+        """
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._tell_exit, code)
+
+    def _tell_exit(self, code: int) -> None:
+        if self._link.catch_up():
+            self._on_exit(code)
+        elif self._supervisor is not None:
             self._supervisor.on_exit(code)
 
     def _on_excess_memory(self) -> None:

@@ -104,6 +104,7 @@ class FrameLink:
         self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's signature
         self._reader = FrameReader()
         self._unsent = memoryview(b"")
+        self._invocation: Invocation | None = None
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
 
@@ -114,6 +115,7 @@ class FrameLink:
 
     def deliver(self, invocation: Invocation) -> None:
         """Write the event; what the socket does not take at once follows as it can."""
+        self._invocation = invocation
         header = _EVENT % (
             _quote(invocation.request_id),
             _quote(invocation.content_type),
@@ -127,15 +129,16 @@ class FrameLink:
         self._unsent = memoryview(b"".join((lengths, header.encode(), invocation.event)))
         self._write()
 
-    def catch_up(self) -> None:
+    def catch_up(self) -> bool:
         """Read the frames that the process had written before it ended."""
         while self._listener is not None and self._read():
             pass
+        return False
 
     def close(self) -> None:
         """Close the agent's end; the runtime reads an end of file."""
         if self._listener is not None:
-            self._listener = None
+            self._listener = self._invocation = None
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
@@ -178,8 +181,26 @@ class FrameLink:
             listener.on_ready()
         elif kind == Type.INIT_ERROR:
             listener.on_init_error(_text(header, Field.ERROR_TYPE), body)
+        elif (running := self._invocation) and running.request_id == header.get(Field.REQUEST_ID):
+            self._take(listener, running, header, body)
+
+    def _take(self, listener: Listener, running: Invocation, header: Header, body: bytes) -> None:
+        """Take a piece or the end of the answer to what runs."""
+        kind = header.get(Field.TYPE)
+        if kind == Type.CHUNK:
+            running.write(body, _content_type(header))
+            running.when_full(self._pause, self._resume)
         else:
-            listener.on_result(_text(header, Field.REQUEST_ID), _result(kind, header, body))
+            self._invocation = None
+            result = running.complete(_result(kind, header, body))
+            listener.on_result(running.request_id, result)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._socket)
+
+    def _resume(self) -> None:
+        if self._listener is not None:
+            self._loop.add_reader(self._socket, self._read)
 
 
 def _result(kind: object, header: Header, body: bytes) -> Result:

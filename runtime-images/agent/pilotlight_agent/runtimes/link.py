@@ -32,8 +32,8 @@ class Link(Protocol):
     def deliver(self, invocation: Invocation) -> None:
         """Hand the runtime an event, now or as soon as it asks for one."""
 
-    def catch_up(self) -> None:
-        """Hear what the runtime said before its end."""
+    def catch_up(self) -> bool:
+        """Hear what the runtime said before its end; says whether there may be more soon."""
 
     def close(self) -> None:
         """End the conversation; the listener hears nothing any more."""

@@ -12,16 +12,17 @@ import json
 import re
 from enum import StrEnum
 
-from pilotlight_agent.http.request import Request
+from pilotlight_agent.http.request import Request, Sink
 from pilotlight_agent.http.server import Connection, Serve
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
-from pilotlight_wire.protocol import RESPONSE_LIMIT
+from pilotlight_wire.protocol import RESPONSE_LIMIT, STREAM_LIMIT
 
 from .link import Listener
 
 _PREFIX = b"/2018-06-01"
 _INVOCATION = re.compile(rb"/runtime/invocation/([^/]+)/(response|error)")
+_RESPONSE_MODE = b"lambda-runtime-function-response-mode"
 _OK = b'{"status": "OK"}'
 
 
@@ -57,8 +58,10 @@ class RuntimeApi:
         self._phase = Phase.STARTED
         self._polling: Connection | None = None
         self._waiting: Invocation | None = None
+        self._running: Invocation | None = None
         self._current = ""
         self._greeted = False
+        self._heard = False
         self._routes: dict[tuple[bytes, bytes], Serve] = {
             (b"GET", b"/runtime/invocation/next"): self._next,
             (b"POST", b"/runtime/init/error"): self._init_error,
@@ -92,16 +95,18 @@ class RuntimeApi:
         if self._polling is not None and not self._polling.closed:
             self._hand_over(self._polling)
 
-    def catch_up(self) -> None:
-        """Nothing to do: a runtime waits for the answer to what it posts."""
+    def catch_up(self) -> bool:
+        """Say whether a piece came: a runtime waits for the answer to all else that it posts."""
+        heard, self._heard = self._heard, False
+        return heard
 
     def close(self) -> None:
         """Forget the process."""
-        self._listener, self._polling, self._waiting = None, None, None
+        self._listener = self._polling = self._waiting = self._running = None
         self._phase, self._current, self._greeted = Phase.STARTED, "", False
 
     def _connection(self) -> Connection:
-        return Connection(self._serve, RESPONSE_LIMIT, self._truncated)
+        return Connection(self._serve, RESPONSE_LIMIT, self._truncated, self._open_stream)
 
     def _serve(self, request: Request, connection: Connection) -> None:
         if not request.target.startswith(_PREFIX):
@@ -132,7 +137,7 @@ class RuntimeApi:
         if invocation is None:
             return
         self._phase = Phase.RUNNING
-        self._current = invocation.request_id
+        self._running, self._current = invocation, invocation.request_id
         connection.respond(200, invocation.event, _event_headers(invocation))
 
     def _serve_outcome(
@@ -144,13 +149,13 @@ class RuntimeApi:
             _refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
 
     def _response(self, request: Request, connection: Connection) -> None:
-        mode = request.headers.get(b"lambda-runtime-function-response-mode", b"")
+        mode = request.headers.get(_RESPONSE_MODE, b"")
         if mode.lower() not in {b"", b"streaming", b"buffered"}:
             text = f"Invalid function response mode: {mode.decode('latin-1')}"
             _refuse(connection, 400, "InvalidFunctionResponseMode", text)
         elif self._advance(Phase.RESPONDED, connection):
             if request.overflow:
-                text = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+                text = f"Exceeded maximum allowed payload size ({_limit(request)} bytes)."
                 _refuse(connection, 413, "RequestEntityTooLarge", text)
             else:
                 connection.respond(202, _OK)
@@ -169,8 +174,28 @@ class RuntimeApi:
                 self._listener.on_init_error(_error_type(request), request.body)
 
     def _tell(self, result: Result) -> None:
-        if self._listener is not None:
-            self._listener.on_result(self._current, result)
+        running, self._running = self._running, None
+        if self._listener is not None and running is not None:
+            self._listener.on_result(self._current, running.complete(result))
+
+    def _open_stream(self, connection: Connection, request: Request) -> Sink | None:
+        """Take a response that is streamed while it comes; what is none waits to be whole."""
+        running = self._running
+        match = _INVOCATION.fullmatch(request.target[len(_PREFIX) :])
+        if running is None or self._phase is not Phase.RUNNING or match is None:
+            return None
+        if match[2] != b"response" or match[1].decode() != running.request_id:
+            return None
+        if request.headers.get(_RESPONSE_MODE, b"").lower() != b"streaming":
+            return None
+
+        def take(piece: bytes) -> None:
+            if self._running is running:
+                self._heard = True
+                running.write(piece, _content_type(request))
+                running.when_full(connection.pause_reading, connection.resume_reading)
+
+        return take
 
     def _advance(self, phase: Phase, connection: Connection) -> bool:
         """Go on to `phase`, or answer that the order does not allow it."""
@@ -217,13 +242,21 @@ def _outcome(request: Request) -> Result:
     """Read a response, whose trailers may still turn it into an error."""
     problem: failure.Failure | None = None
     if request.overflow:
-        problem = failure.too_large()
+        problem = failure.too_large(_limit(request))
     elif b"lambda-runtime-function-error-type" in request.trailers:
         encoded = request.trailers.get(b"lambda-runtime-function-error-body", b"")
         problem = failure.by_function(_error_type(request), _decode_base64(encoded))
-    content_type = request.headers.get(b"content-type", b"application/json").decode("latin-1")
-    body = request.body if problem is None else problem.body
-    return Result(body, content_type if problem is None else "application/json", problem)
+    if problem is not None:
+        return Result(problem.body, "application/json", problem)
+    return Result(request.body, _content_type(request))
+
+
+def _limit(request: Request) -> int:
+    return STREAM_LIMIT if request.streamed else RESPONSE_LIMIT
+
+
+def _content_type(request: Request) -> str:
+    return request.headers.get(b"content-type", b"application/json").decode("latin-1")
 
 
 def _error_type(request: Request) -> str:
