@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pilotlight.resources import Function
+from pilotlight.resources import Function, FunctionVersion, LayerVersion
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_wire.archive import PACKED_LIMIT, UNPACKED_LIMIT
 
@@ -19,8 +19,12 @@ TOTAL_CODE_SIZE = 80_530_636_800
 
 
 async def get_account_settings(services: Services, call: Call) -> Reply:
-    """Return the account's limits and usage."""
-    functions = list(services.cache.all(Function, call.caller.namespace))
+    """Return the account's limits and usage: packages of all versions count, and layers."""
+    cache, namespace = services.cache, call.caller.namespace
+    functions = list(cache.all(Function, namespace))
+    used = sum(function.status.code_size or 0 for function in functions)
+    used += sum(version.spec.code_size for version in cache.all(FunctionVersion, namespace))
+    used += sum(layer.spec.code_size for layer in cache.all(LayerVersion, namespace))
     limit = services.settings.concurrency_limit
     reserved = sum(function.spec.reserved_concurrency or 0 for function in functions)
     return json_reply(
@@ -33,7 +37,7 @@ async def get_account_settings(services: Services, call: Call) -> Reply:
                 "UnreservedConcurrentExecutions": limit - reserved,
             },
             "AccountUsage": {
-                "TotalCodeSize": sum(function.status.code_size or 0 for function in functions),
+                "TotalCodeSize": used,
                 "FunctionCount": len(functions),
             },
         }

@@ -7,9 +7,11 @@ not yet reconciled is Pending or InProgress.
 from __future__ import annotations
 
 import base64
+import hashlib
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from pilotlight import __version__
 from pilotlight.arn import function_arn
 from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Key, Secret
@@ -70,7 +72,11 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
     if spec.dead_letter_target:
         document["DeadLetterConfig"] = {"TargetArn": spec.dead_letter_target}
     if spec.runtime and spec.handler:
-        document |= {"Runtime": spec.runtime, "Handler": spec.handler}
+        document |= {
+            "Runtime": spec.runtime,
+            "Handler": spec.handler,
+            "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version(region, spec.runtime)},
+        }
     if variables := await _variables(services, function):
         document["Environment"] = {"Variables": variables}
     return document if listed else document | _states(function)
@@ -104,6 +110,12 @@ async def get_function_document(
         reserved = function.spec.reserved_concurrency
         document["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
     return document
+
+
+def _runtime_version(region: str, runtime: str) -> str:
+    """Return the ARN of what runs the function: a release has one version of each runtime."""
+    digest = hashlib.sha256(f"pilotlight {__version__} {runtime}".encode()).hexdigest()
+    return f"arn:aws:lambda:{region}::runtime:{digest}"
 
 
 def in_progress(function: Function) -> bool:

@@ -137,10 +137,35 @@ def test_delete_and_accounts(platform: GatewayHarness) -> None:
 
 
 def test_account_settings_count(platform: GatewayHarness) -> None:
-    platform.create("counted", source())
-    settings = platform.client().get_account_settings()
+    """Packages of functions, of each of their versions, and of layers."""
+    client = platform.client()
+    before = client.get_account_settings()["AccountUsage"]
+    size = platform.create("counted", source())["CodeSize"]
+    client.publish_version(FunctionName="counted")
+    layer = client.publish_layer_version(
+        LayerName="counted", Content={"ZipFile": package({"python/a.py": "A = 1"})}
+    )
+    settings = client.get_account_settings()
+    after = settings["AccountUsage"]
     assert settings["AccountLimit"]["ConcurrentExecutions"] == 1000
-    assert settings["AccountUsage"]["FunctionCount"] >= 1
+    assert after["FunctionCount"] == before["FunctionCount"] + 1
+    grown = 2 * size + layer["Content"]["CodeSize"]
+    assert after["TotalCodeSize"] == before["TotalCodeSize"] + grown
+
+
+RUNTIME_OF = {"py-1": "python3.13", "py-2": "python3.13", "own": "provided.al2023"}
+
+
+def test_the_version_of_a_runtime_is_said(platform: GatewayHarness) -> None:
+    """The same for all functions of a runtime, as tools compare it."""
+    client = platform.client()
+    arns = []
+    for name, runtime in RUNTIME_OF.items():
+        platform.create(name, source(), Runtime=runtime)
+        said = client.get_function_configuration(FunctionName=name)["RuntimeVersionConfig"]
+        arns.append(said["RuntimeVersionArn"])
+    assert arns[0] == arns[1] != arns[2]
+    assert re.fullmatch(r"arn:aws:lambda:us-east-1::runtime:[0-9a-f]{64}", arns[2])
 
 
 def _pipe() -> bytes:
