@@ -22,7 +22,15 @@ class CodeMismatchError(Exception):
 
 
 class NotStartableError(Exception):
-    """There is no runtime to start; the message is Lambda's."""
+    """There is no runtime to start; the message is Lambda's, and so is the `kind`."""
+
+    kind = "Runtime.InvalidEntrypoint"
+
+
+class ExtensionNotStartableError(NotStartableError):
+    """An extension is no program that can be started."""
+
+    kind = "Extension.LaunchError"
 
 
 class ForkError(Exception):

@@ -10,6 +10,7 @@ import signal
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pilotlight_agent.errors import NotStartableError
 from pilotlight_wire.protocol import RESPONSE_LIMIT
 
 _ERROR_TYPE = re.compile(r"(?:Runtime|Function)\.[A-Za-z][\w.]*", re.ASCII)
@@ -63,11 +64,21 @@ def out_of_memory(request_id: str) -> Failure:
     return _exit_error(Status.MEMORY, request_id, reason, "Runtime.OutOfMemory")
 
 
-def not_startable(request_id: str, reason: str) -> Failure:
-    """Describe a runtime that cannot be started at all."""
+def of_extension(error_type: str, reason: str, request_id: str) -> Failure:
+    """Describe an extension that broke; `error_type` is one of Lambda's `Extension.…`."""
     message = f"RequestId: {request_id} Error: {reason}"
-    kind = "Runtime.InvalidEntrypoint"
-    return Failure(Status.ERROR, kind, _body(kind, message), message)
+    return Failure(Status.CRASH, error_type, _body(error_type, message), message)
+
+
+def exit_reason(code: int) -> str:
+    """Say how a process ended; `code` is negative for a signal."""
+    return f"exit status {code}" if code >= 0 else _reason_of_signal(-code)
+
+
+def not_startable(request_id: str, error: NotStartableError) -> Failure:
+    """Describe a runtime, or an extension, that cannot be started at all."""
+    message = f"RequestId: {request_id} Error: {error}"
+    return Failure(Status.ERROR, error.kind, _body(error.kind, message), message)
 
 
 def too_large(limit: int = RESPONSE_LIMIT) -> Failure:

@@ -95,6 +95,11 @@ class Report:
         return ""
 
 
+def reported(problem: Failure | None) -> tuple[Status, str]:
+    """Return status and error type of an invocation that ended with a failure, or without."""
+    return (Status.SUCCESS, "") if problem is None else (problem.status, problem.reported_type)
+
+
 def _telemetry_status(status: Status) -> str:
     return "error" if status in {Status.CRASH, Status.MEMORY} else status.value
 
@@ -123,6 +128,13 @@ class PlatformLog:
         if not self._json:
             return f"START RequestId: {request_id} Version: {self._version}"
         return self._line("platform.start", {"requestId": request_id, "version": self._version})
+
+    def extension(self, name: str, state: str, events: str) -> str:
+        """Word that there is an extension, and what it asked to be told."""
+        if not self._json:
+            return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]"
+        told = events.split(",") if events else []
+        return self._line("platform.extension", {"name": name, "state": state, "events": told})
 
     def finish(self, report: Report) -> list[str]:
         """Word the end of an invocation."""

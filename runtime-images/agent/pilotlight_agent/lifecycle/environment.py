@@ -10,32 +10,27 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.failure import Failure, Status
 from pilotlight_agent.invocations.invocation import Answer, Invocation, Refusal, Result
-from pilotlight_agent.invocations.report import Level, PlatformLog, Report
-from pilotlight_agent.journal import Journal, Source
+from pilotlight_agent.invocations.report import Report, reported
+from pilotlight_agent.journal import Journal
 from pilotlight_agent.processes import tree
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.processes.timer import Timer
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
-from pilotlight_wire.events import EventType
 from pilotlight_wire.protocol import Error, State
 from pilotlight_wire.specialisation import FunctionFacts
 
+from .environment_log import EnvironmentLog
+from .environment_state import changed
 from .runtime_process import Phase, RuntimeProcess
 
 _INIT_SECONDS = 10.0
-_TRANSITIONS = {
-    State.STARTING: {State.IDLE, State.BUSY, State.ENDED},
-    State.IDLE: {State.BUSY, State.STARTING, State.ENDED},
-    State.BUSY: {State.IDLE, State.STARTING, State.ENDED},
-    State.ENDED: set[State](),
-}
 
 
 class Environment:
@@ -63,27 +58,27 @@ class Environment:
         self.lease = b""  # as its holder words it; empty before the first
         self.settled = asyncio.Event()
         """Set when the first init phase is over, whatever came of it."""
+        self.gone = asyncio.Event()
+        """Set when nothing of it runs any more."""
         self._function = function
         self.setting = setting
         self._api = api
         self._spawner = spawner
-        self._journal = Source(journal, identity, log_stream)
+        self._invocation: Invocation | None = None
+        self._log = EnvironmentLog(journal, identity, log_stream, function)
         self._others = others
-        self._words = PlatformLog(
-            function.log_format, function.version, journal.stamp, function.system_log_level
-        )
         self._loop = asyncio.get_running_loop()
         self._process: RuntimeProcess | None = None
         self._phase = Phase.FIRST
         self._launched = 0.0
         self._init_duration: float | None = None
-        self._invocation: Invocation | None = None
         self._init_timer = Timer(self._init_timed_out)
         self._timer = Timer(self._timed_out)
         self._age = Timer(self._grow_old)
         self._old = False
         self._restarted_idle = False
-        self._on_quiet: list[asyncio.Future[None]] = []
+        self._quiet = asyncio.Event()
+        self._quiet.set()
 
     @property
     def pid(self) -> int | None:
@@ -97,7 +92,7 @@ class Environment:
 
     def start(self) -> None:
         """Begin the init phase; call once."""
-        self._tell_state()
+        self._log.state(self.state)
         self._age.set(self._loop.time() + self._function.lifetime)
         self._launch(Phase.FIRST)
 
@@ -105,33 +100,31 @@ class Environment:
         """Run the function once; only for an environment that is starting or idle."""
         self._become(State.BUSY)
         self._invocation = invocation
+        self._quiet.clear()
         self._restarted_idle = False
         if self._process is None:
             self._start_clock(invocation)
             self._launch(Phase.INVOKE)
         elif self._process.ready:
-            self._give(self._process, invocation)
+            if self._process.free:
+                self._give(self._process, invocation)
         elif self._phase is Phase.AGAIN:
             self._start_clock(invocation)
 
     async def quiet(self) -> None:
         """Wait until no invocation runs."""
-        while self._invocation is not None:
-            future = self._loop.create_future()
-            self._on_quiet.append(future)
-            await future
+        await self._quiet.wait()
 
     def end(self) -> None:
-        """Kill everything and take no more invocations."""
+        """End everything and take no more invocations."""
         if self.state is State.ENDED:
             return
         invocation, self._invocation = self._invocation, None
         self._become(State.ENDED)
+        self._quiet.set()
         self.settled.set()
         self._timer.clear()
-        self._kill()
-        self._api.shut()
-        self._tell_state()
+        self._wind_down()
         if invocation is not None:
             began = invocation.announced
             error = Error.INVOCATION_ENDED if began else Error.ENVIRONMENT_ENDED
@@ -141,14 +134,18 @@ class Environment:
 
     def on_line(self, line: str) -> None:
         """Log a line of the function's."""
-        self._log(EventType.LOG, (line,))
+        self._log.line(self._invocation, line)
 
     def on_ready(self) -> None:
-        """Go from initialising to serving."""
+        """Go from initialising to serving, or on from where extensions held it up."""
         process = self._process
-        if process is None or process.ready:
+        if process is None or self.state is State.ENDED:
+            return
+        if process.ready:
+            self._extensions_are_done(process)
             return
         process.ready = True
+        self._log.extensions(self._api.extensions.descriptions())
         self._init_timer.clear()
         process.settle()
         self.settled.set()
@@ -158,7 +155,7 @@ class Environment:
             self._deliver(process, self._invocation)
         else:
             self._become(State.IDLE)
-            self._tell_state()
+            self._log.state(self.state)
 
     def on_init_error(self, error_type: str, body: bytes) -> None:
         """Take the runtime's own word that it cannot initialise."""
@@ -174,35 +171,40 @@ class Environment:
         process.settle(result)
         self._finish(invocation, result, State.ENDED if self._old else State.IDLE)
         if self._old:
-            self._kill()
-            self._api.shut()
-            self._tell_state()
+            self._wind_down()
+        elif not process.free and invocation.began is not None:
+            self._timer.set(invocation.began + self._function.timeout)
 
     def on_exit(self, code: int) -> None:
         """Decide what the end of the process means."""
-        self._journal.tell_exit(self._request_id(), code)
+        self._log.exit(self._invocation, code)
         invocation, process = self._invocation, self._process
         if process is None:
             return
-        problem = failure.exited(self._request_id(), code)
+        problem = failure.exited(self._request_id, code)
         if not process.ready:
             self._fail_init(problem)
-        elif invocation is None:
-            self._restart_idle()
-        elif process.has_taken:
+        elif invocation is not None and process.has_taken and invocation.began is not None:
             self._break_off(invocation, problem)
         else:
-            self._kill()
-            self._launch(Phase.INVOKE)
+            self._start_anew(invocation)
 
-    def on_excess_memory(self) -> None:
-        """End what uses more memory than the function has."""
-        problem = failure.out_of_memory(self._request_id())
+    def on_broken(self, describe: Callable[[str], Failure]) -> None:
+        """End what cannot go on; `describe` says why, of a request."""
         process, invocation = self._process, self._invocation
-        if process is not None and process.ready and invocation is not None:
-            self._break_off(invocation, problem)
+        if process is None or not process.ready:
+            self._fail_init(describe(self._request_id))
+        elif invocation is not None and invocation.began is not None:
+            self._break_off(invocation, describe(invocation.request_id))
         else:
-            self._fail_init(problem)
+            self._start_anew(invocation)
+
+    def _extensions_are_done(self, process: RuntimeProcess) -> None:
+        """Go on with the invocation that waited for them."""
+        if self._invocation is None or self._invocation.began is None:
+            self._timer.clear()
+        if self._invocation is not None and self._invocation.began is None:
+            self._deliver(process, self._invocation)
 
     # The life of a process.
 
@@ -214,7 +216,23 @@ class Environment:
         try:
             self._process = RuntimeProcess(self.setting, self._api, self._spawner, self)
         except NotStartableError as error:
-            self._fail_init(failure.not_startable(self._request_id(), str(error)))
+            self._fail_init(failure.not_startable(self._request_id, error))
+
+    def _wind_down(self) -> None:
+        """Let extensions end in the time that they have, then kill everything."""
+        seconds = 0.0 if self._process is None else self._process.shut_down()
+        self._log.state(self.state)
+        if seconds:
+            self._loop.call_later(seconds, self.on_gone)
+        else:
+            self.on_gone()
+
+    def on_gone(self) -> None:
+        """Kill what is left at the end."""
+        if not self.gone.is_set():
+            self._kill()
+            self._api.shut()
+            self.gone.set()
 
     def _kill(self) -> None:
         process, self._process = self._process, None
@@ -229,7 +247,7 @@ class Environment:
             return
         self._restarted_idle = True
         self._become(State.STARTING)
-        self._tell_state()
+        self._log.state(self.state)
         self._launch(Phase.AGAIN)
 
     def _grow_old(self) -> None:
@@ -242,6 +260,8 @@ class Environment:
 
     def _fail_init(self, problem: Failure) -> None:
         """Report it; then try once more for the invocation that waits, or answer it, or rest."""
+        if self.state is State.ENDED:
+            return
         invocation, phase = self._invocation, self._phase
         if self._process is not None:
             self._process.settle()
@@ -256,14 +276,11 @@ class Environment:
             self._launch(Phase.INVOKE)
         elif self.state is State.STARTING:
             self._become(State.IDLE)
-            self._tell_state()
+            self._log.state(self.state)
 
     def _report_init(self, problem: Failure) -> None:
         phase = "init" if self._phase is Phase.FIRST else "invoke"
-        spent = self._since(self._launched)
-        if problem.status is not Status.TIMEOUT:
-            self._log_platform(Level.WARN, self._words.failure(self._request_id(), problem))
-        self._log_platform(Level.WARN, [self._words.init_failure(spent, phase, problem)])
+        self._log.init_failed(self._invocation, self._since(self._launched), phase, problem)
 
     # The life of an invocation.
 
@@ -291,22 +308,32 @@ class Environment:
     def _refuse(self, invocation: Invocation) -> None:
         self._invocation = None
         self._become(State.IDLE)
-        self._wake_quiet()
+        self._quiet.set()
         invocation.reply(Refusal(Error.DEADLINE_PASSED, "the deadline passed before the start"))
 
     def _announce(self, invocation: Invocation) -> None:
         if not invocation.announced:
             invocation.announced = True
-            self._log_platform(Level.INFO, [self._words.start(invocation.request_id)])
+            self._log.started(invocation)
 
     def _timed_out(self) -> None:
         invocation, process = self._invocation, self._process
-        if invocation is None:
+        if invocation is None or invocation.began is None:
+            self._start_anew(invocation)
             return
         problem = failure.timed_out(invocation.request_id, self._function.timeout)
         if process is not None and not process.ready:
             self._report_init(problem)
         self._break_off(invocation, problem)
+
+    def _start_anew(self, invocation: Invocation | None) -> None:
+        """Replace a process that ended or broke before the invocation began, if there is one."""
+        if invocation is None:
+            self._restart_idle()
+        else:
+            self._kill()
+            self._start_clock(invocation)
+            self._launch(Phase.INVOKE)
 
     def _break_off(
         self, invocation: Invocation, problem: Failure, then: State = State.STARTING
@@ -326,11 +353,11 @@ class Environment:
         self._kill()
         self._announce(invocation)
         if starts:
-            self._log_platform(Level.WARN, self._words.failure(invocation.request_id, problem))
+            self._log.failed(self._invocation, problem)
         result = Result(problem.body, "application/json", problem)
         self._finish(invocation, result, then, used)
         if starts:
-            self._tell_state()
+            self._log.state(self.state)
         if then is State.STARTING:
             self._launch(Phase.AGAIN)
 
@@ -341,59 +368,28 @@ class Environment:
         self._timer.clear()
         if used is None:
             used = 0 if self._process is None else self._process.memory.peak_megabytes
-        report = self._account(invocation, result.failure, used)
-        lines = self._words.finish(report)
-        invocation.log(lines)
+        init, self._init_duration = self._init_duration, None
+        duration = 0.0 if invocation.began is None else self._since(invocation.began)
+        report = Report(
+            invocation.request_id, duration, self._function.memory, used, init,
+            *reported(result.failure),
+        )  # fmt: skip
+        lines = self._log.word(invocation, report)
         self._invocation = None
         self._become(then)
         invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
-        if self._words.writes(report.level):
-            self._journal.tell_lines(EventType.PLATFORM, invocation.request_id, lines)
-        if self._on_quiet:
-            self._wake_quiet()
-
-    def _account(self, invocation: Invocation, problem: Failure | None, used: int) -> Report:
-        init_duration, self._init_duration = self._init_duration, None
-        began = self._loop.time() if invocation.began is None else invocation.began
-        return Report(
-            request_id=invocation.request_id,
-            duration=self._since(began),
-            memory_size=self._function.memory,
-            memory_used=used,
-            init_duration=init_duration,
-            status=Status.SUCCESS if problem is None else problem.status,
-            error_type="" if problem is None else problem.reported_type,
-        )
+        self._log.finished(report, lines)
+        self._quiet.set()
 
     # Small things.
 
     def _become(self, state: State) -> None:
-        if state not in _TRANSITIONS[self.state]:
-            raise RuntimeError(f"an environment that is {self.state} cannot become {state}")
-        self.state = state
+        self.state = changed(self.state, state)
 
-    def _tell_state(self) -> None:
-        self._journal.tell_state(self.state)
-
-    def _log(self, kind: EventType, lines: Sequence[str], *, written: bool = True) -> None:
-        if self._invocation is not None:
-            self._invocation.log(lines)
-        if written:
-            self._journal.tell_lines(kind, self._request_id(), lines)
-
-    def _log_platform(self, level: Level, lines: Sequence[str]) -> None:
-        """Log lines of ours; those below the function's level are in the log tail only."""
-        self._log(EventType.PLATFORM, lines, written=self._words.writes(level))
-
+    @property
     def _request_id(self) -> str:
         return "" if self._invocation is None else self._invocation.request_id
 
     def _since(self, moment: float) -> float:
         """Return the milliseconds since a moment of the loop's clock."""
         return (self._loop.time() - moment) * 1000
-
-    def _wake_quiet(self) -> None:
-        waiting, self._on_quiet = self._on_quiet, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)

@@ -18,6 +18,7 @@ from pilotlight_agent.journal import Journal
 from pilotlight_agent.places import Places
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
+from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_wire.protocol import State
@@ -102,8 +103,10 @@ class Pod:
     async def drain(self) -> None:
         """Take nothing new, let what runs finish, end everything."""
         self.draining = True
-        await asyncio.gather(*(each.quiet() for each in self.environments.values()))
+        environments = list(self.environments.values())
+        await asyncio.gather(*(each.quiet() for each in environments))
         self.end()
+        await asyncio.gather(*(each.gone.wait() for each in environments))
 
     def end(self) -> None:
         """Kill everything at once."""
@@ -113,7 +116,7 @@ class Pod:
         self.journal.flush()
 
     async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
-        api = RuntimeApi()
+        api = RuntimeApi(ExtensionsApi(specialisation.function))
         await api.listen()
         identity = secrets.token_hex(16)
         day = time.strftime("%Y/%m/%d", time.gmtime())

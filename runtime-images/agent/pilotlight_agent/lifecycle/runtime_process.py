@@ -1,23 +1,36 @@
 """One life of a runtime process: started, spoken with, watched, killed with all its offspring.
 
-How it is started and spoken with, its family knows (`runtimes`). `environment` decides what a
-life's events mean and when the next one begins.
+How it is started and spoken with, its family knows (`runtimes`). Extensions of layers start before
+it and end with it; an invocation begins when both wait for one. `environment` decides what a life's
+events mean and when the next one begins.
 """
 
 import asyncio
-from collections.abc import Mapping
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
+from pilotlight_agent.errors import NotStartableError
+from pilotlight_agent.invocations import failure
+from pilotlight_agent.invocations.failure import Failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
 from pilotlight_agent.processes import isolation, tree
 from pilotlight_agent.processes.memory import MemoryWatch
 from pilotlight_agent.processes.output import Output
 from pilotlight_agent.processes.spawner import Spawner
+from pilotlight_agent.runtimes.extensions_api import EventType
 from pilotlight_agent.runtimes.family import Setting
-from pilotlight_agent.runtimes.link import Listener
+from pilotlight_agent.runtimes.link import Link, Listener
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_agent.runtimes.variables import mark_of
+from pilotlight_agent.runtimes.wrapped import EXEC_WRAPPER, WrappedLink
+
+from .extension_processes import ExtensionProcesses, extension_programs
 
 
 class Phase(StrEnum):
@@ -32,7 +45,7 @@ class Phase(StrEnum):
 
 
 class Supervisor(Listener, Protocol):
-    """Hears of everything in a runtime process's life."""
+    """Hears of everything in a runtime process's life; of `on_ready` whenever it may be used."""
 
     def on_line(self, line: str) -> None:
         """Learn of a line that it printed."""
@@ -40,8 +53,11 @@ class Supervisor(Listener, Protocol):
     def on_exit(self, code: int) -> None:
         """Learn that it ended by itself; `code` is negative for a signal."""
 
-    def on_excess_memory(self) -> None:
-        """Learn that its process tree uses more than the function's memory."""
+    def on_gone(self) -> None:
+        """Learn that nothing of it runs any more, after `shut_down`."""
+
+    def on_broken(self, describe: Callable[[str], Failure]) -> None:
+        """Learn that it cannot go on; `describe` says why, of a request."""
 
 
 class RuntimeProcess:
@@ -51,32 +67,89 @@ class RuntimeProcess:
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, supervisor: Supervisor
     ) -> None:
         self._setting = setting
+        self._api = api
+        self._spawner = spawner
         self._supervisor: Supervisor | None = supervisor
+        self.on_init_error = supervisor.on_init_error
+        self.on_result = supervisor.on_result
         self._output = Output(self._on_line)
+        self._link: Link | None = None
+        self._runtime_waits = False
+        self._exited = False
+        self._ends = False
+        self.ready = False
+        """Whether it has initialised."""
+        self.pid: int
+        self.memory: MemoryWatch
         try:
-            self._link, self.pid = setting.family.start(
-                setting, api, spawner, self._output.writer, supervisor
-            )
+            self._start()
         except BaseException:
             self._output.close_writer()
             self._output.close()
             raise
+
+    def _start(self) -> None:
+        """Start the extensions, and the runtime where there are none to wait for."""
+        programs = extension_programs(self._setting)
+        self._extensions = ExtensionProcesses(
+            self._setting, self._spawner, self._output.writer, self._on_extension_exit
+        )
+        self._api.extensions.attach(self, [program.name for program in programs])
+        self._extensions.start(programs)
+        if programs:
+            self._watch(self._extensions.pids[0])
+        else:
+            self._start_runtime()
+
+    def _start_runtime(self) -> None:
+        self._link, pid = self._open_link()
         self._output.close_writer()
-        isolation.yield_to_agent(self.pid)
-        self.memory = MemoryWatch(self.pid, setting.memory, self._on_excess_memory)
+        isolation.yield_to_agent(pid)
+        self._watch(pid)
+        self._spawner.on_exit(pid, self._on_exit)
+
+    def _open_link(self) -> tuple[Link, int]:
+        setting, api, spawner = self._setting, self._api, self._spawner
+        output, family = self._output.writer, setting.family
+        if not family.managed or EXEC_WRAPPER not in setting.variables:
+            return family.start(setting, api, spawner, output, self)
+        wrapped = WrappedLink(api, self)
+        own, pid = family.start(setting, api, spawner, output, wrapped.hearer)
+        if own is api:  # it is heard there already
+            return own, pid
+        wrapped.open(own)
+        return wrapped, pid
+
+    def _watch(self, pid: int) -> None:
+        self.pid = pid
+        self.memory = MemoryWatch(pid, self._setting.memory, self._on_excess_memory)
         self.memory.start()
-        self.ready = False
-        spawner.on_exit(self.pid, self._on_exit)
 
     @property
     def has_taken(self) -> bool:
         """Whether the last delivered event may have reached the function."""
-        return self._link.taken
+        return self._link is not None and self._link.taken
+
+    @property
+    def free(self) -> bool:
+        """Whether its extensions, too, have finished with the last event."""
+        return self._api.extensions.waiting
 
     def deliver(self, invocation: Invocation) -> None:
-        """Give it an event."""
+        """Give it an event, and its extensions word of it."""
+        if self._link is None:
+            return
         self.memory.start(invocation.began)
         self._link.deliver(invocation)
+        self._api.extensions.tell(
+            EventType.INVOKE,
+            {
+                "deadlineMs": invocation.deadline,
+                "requestId": invocation.request_id,
+                "invokedFunctionArn": invocation.function_arn,
+                "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
+            },
+        )
 
     def settle(self, result: Result | None = None) -> None:
         """Collect what it printed and used so far: the end of an invocation or initialisation."""
@@ -84,13 +157,57 @@ class RuntimeProcess:
         self.memory.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
+    def shut_down(self) -> float:
+        """Ask it to end, if it has extensions; returns the seconds until it is to be killed."""
+        seconds = self._api.extensions.shutdown_seconds
+        if seconds:
+            self._ends = True
+            deadline = int((time.time() + seconds) * 1000)
+            document = {"shutdownReason": "spindown", "deadlineMs": deadline}
+            self._api.extensions.tell(EventType.SHUTDOWN, document)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+        return seconds
+
     def kill(self, others: Mapping[int, bytes]) -> None:
         """Kill it and everything it started, then hear its last words."""
         tree.kill(self.pid, mark_of(self._setting.variables), others)
         self.memory.stop()
-        self._link.close()
+        self._api.extensions.close()
+        if self._link is not None:
+            self._link.close()
+        else:
+            self._output.close_writer()
         self._output.close()
         self._supervisor = None
+
+    # What its link, its extensions and the kernel tell.
+
+    def on_ready(self) -> None:
+        """Learn that the runtime has initialised."""
+        self._runtime_waits = True
+        self._api.extensions.close_registration()
+        self.on_extension()
+
+    def on_extension(self) -> None:
+        """Learn that an extension went on."""
+        if self._link is None and self._api.extensions.registered:
+            try:
+                self._start_runtime()
+            except NotStartableError as error:
+                self._tell_broken(partial(failure.not_startable, error=error))
+        elif self._runtime_waits and self.free and self._supervisor is not None:
+            self._supervisor.on_ready()
+
+    def on_extension_error(self, error_type: str, name: str) -> None:
+        """Learn that an extension gave up."""
+        reason = f"extension {name} reported it"
+        self._tell_broken(partial(failure.of_extension, error_type, reason))
+
+    def _on_extension_exit(self, name: str, code: int) -> None:
+        if not self._tell_gone():
+            reason = f"extension {name} ended: {failure.exit_reason(code)}"
+            self._tell_broken(partial(failure.of_extension, "Extension.Crash", reason))
 
     def _on_line(self, line: str) -> None:
         if self._supervisor is not None:
@@ -106,11 +223,22 @@ class RuntimeProcess:
         loop.call_soon(loop.call_soon, self._tell_exit, code)
 
     def _tell_exit(self, code: int) -> None:
-        if self._link.catch_up():
+        if self._link is not None and self._link.catch_up():
             self._on_exit(code)
-        elif self._supervisor is not None:
+            return
+        self._exited = True
+        if not self._tell_gone() and self._supervisor is not None:
             self._supervisor.on_exit(code)
 
+    def _tell_gone(self) -> bool:
+        """Tell of the last one's end; False while nothing is to end."""
+        if self._ends and self._exited and not self._extensions.pids and self._supervisor:
+            self._supervisor.on_gone()
+        return self._ends
+
     def _on_excess_memory(self) -> None:
-        if self._supervisor is not None:
-            self._supervisor.on_excess_memory()
+        self._tell_broken(failure.out_of_memory)
+
+    def _tell_broken(self, describe: Callable[[str], Failure]) -> None:
+        if self._supervisor is not None and not self._ends:
+            self._supervisor.on_broken(describe)

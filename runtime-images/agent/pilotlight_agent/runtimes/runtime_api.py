@@ -18,6 +18,7 @@ from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
 from pilotlight_wire.protocol import RESPONSE_LIMIT, STREAM_LIMIT
 
+from .extensions_api import ExtensionsApi
 from .link import Listener
 
 _PREFIX = b"/2018-06-01"
@@ -50,7 +51,8 @@ _ALLOWED = {
 class RuntimeApi:
     """Serves one runtime process after the other; `attach` names who listens to the next one."""
 
-    def __init__(self) -> None:
+    def __init__(self, extensions: ExtensionsApi) -> None:
+        self.extensions = extensions
         self.address = ""
         """HOST:PORT, once it listens."""
         self._server: asyncio.Server
@@ -110,7 +112,8 @@ class RuntimeApi:
 
     def _serve(self, request: Request, connection: Connection) -> None:
         if not request.target.startswith(_PREFIX):
-            _not_found(connection)
+            if not self.extensions.serve(request, connection):
+                _not_found(connection)
             return
         path = request.target[len(_PREFIX) :]
         route = self._routes.get((request.method, path))
