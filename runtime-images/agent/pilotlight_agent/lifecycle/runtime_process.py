@@ -141,15 +141,17 @@ class RuntimeProcess:
             return
         self.memory.start(invocation.began)
         self._link.deliver(invocation)
-        self._api.extensions.tell(
-            EventType.INVOKE,
-            {
-                "deadlineMs": invocation.deadline,
-                "requestId": invocation.request_id,
-                "invokedFunctionArn": invocation.function_arn,
-                "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
-            },
-        )
+        if self._api.extensions.any:
+            self._tell_extensions(invocation)
+
+    def _tell_extensions(self, invocation: Invocation) -> None:
+        document: dict[str, object] = {
+            "deadlineMs": invocation.deadline,
+            "requestId": invocation.request_id,
+            "invokedFunctionArn": invocation.function_arn,
+            "tracing": {"type": "X-Amzn-Trace-Id", "value": invocation.trace_id},
+        }
+        self._api.extensions.tell(EventType.INVOKE, document)
 
     def settle(self, result: Result | None = None) -> None:
         """Collect what it printed and used so far: the end of an invocation or initialisation."""

@@ -99,6 +99,11 @@ class ExtensionsApi:
         self._listener, self._extensions, self._open = None, {}, False
 
     @property
+    def any(self) -> bool:
+        """Whether there are extensions at all."""
+        return bool(self._extensions)
+
+    @property
     def registered(self) -> bool:
         """Whether every external one has registered, and the runtime may start."""
         return all(each.phase is not Phase.STARTED for each in self._extensions.values())
@@ -106,6 +111,8 @@ class ExtensionsApi:
     @property
     def waiting(self) -> bool:
         """Whether every one waits for its next event, so that an invocation may begin."""
+        if not self._extensions:
+            return True
         return all(each.phase is Phase.READY for each in self._extensions.values())
 
     @property
@@ -124,8 +131,6 @@ class ExtensionsApi:
 
     def tell(self, event: EventType, document: dict[str, object]) -> None:
         """Tell those who asked for it."""
-        if not self._extensions:
-            return
         body = json.dumps({"eventType": event} | document).encode()
         for each in self._extensions.values():
             if event in each.events and each.phase not in {Phase.STARTED, Phase.FAILED}:
