@@ -1,6 +1,7 @@
 """Access keys of the cluster: Secrets of the release's namespace that carry a label.
 
-`accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for. They are
+`accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for, and perhaps
+`policy`, IAM's JSON of what it may do there; one that cannot be read allows nothing. They are
 watched, so that no call waits for one that is known, a new one works at once and a deleted one no
 longer does; while the API server is away the last ones count. `sigv4` asks for them.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.errors import AlreadyExistsError, InvalidResourceError, NotFoundError
+from pilotlight.identity_policies import IdentityPolicy, parse_identity_policy
 from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Index, Namespace, Secret
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
 
-__all__ = ["AccessKey", "AccessKeys"]
+__all__ = ["POLICY", "SECRETS_BY_ACCESS_KEY", "AccessKey", "AccessKeys"]
 
 PARTS = {"accessKeyId", "secretAccessKey", "namespace"}
+POLICY = "policy"
+"""The entry of a Secret that says what its key may do."""
 
 log = structlog.get_logger()
 
@@ -38,6 +42,8 @@ class AccessKey:
     account: str
     function: str = ""
     """Whose own credentials it is of, if it is no Secret's."""
+    policy: IdentityPolicy | None = field(default=None, repr=False)
+    """What it may do; None lets it do everything in its account."""
 
 
 class AccessKeys:
@@ -75,17 +81,21 @@ class AccessKeys:
         except (NotFoundError, InvalidResourceError, AlreadyExistsError) as error:
             log.warning("access key ignored", secret=str(secret.key), error=str(error))
             return None
-        return AccessKey(data["accessKeyId"], data["secretAccessKey"], data["namespace"], account)
+        return AccessKey(
+            data["accessKeyId"], data["secretAccessKey"], data["namespace"], account,
+            policy=_policy_of(secret),
+        )  # fmt: skip
 
     def _secret_changed(self, _before: Secret | None, secret: Secret | None) -> None:
         self._found = {}
-        if (
-            secret is not None
-            and _is_key(secret)
-            and (missing := PARTS - secret.string_data.keys())
-        ):
+        if secret is None or not _is_key(secret):
+            return
+        if missing := PARTS - secret.string_data.keys():
             names = ", ".join(sorted(missing))
             log.warning("access key ignored", secret=str(secret.key), missing=names)
+        policy = _policy_of(secret)
+        if policy is not None and policy.problem:
+            log.warning("access key may do nothing", secret=str(secret.key), why=policy.problem)
 
     def _namespace_changed(self, _before: Namespace | None, _after: Namespace | None) -> None:
         self._found = {}
@@ -93,6 +103,16 @@ class AccessKeys:
 
 def _is_key(secret: Secret) -> bool:
     return secret.metadata.labels.get(ACCESS_KEY_LABEL) == "true"
+
+
+def _policy_of(secret: Secret) -> IdentityPolicy | None:
+    text = secret.string_data.get(POLICY)
+    if text is None:
+        return None
+    try:
+        return parse_identity_policy(text)
+    except InvalidResourceError as error:
+        return IdentityPolicy((), str(error))
 
 
 def _access_key_ids(secret: Secret) -> list[str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn, parse_function_reference
 from pilotlight.resources import LATEST
+from pilotlight_gateway.auth.permissions import denied
 from pilotlight_gateway.errors import (
-    AccessDeniedError,
     FunctionNotFoundError,
     InvalidParameterValueError,
     ValidationError,
@@ -21,16 +21,17 @@ from pilotlight_gateway.errors import (
 if TYPE_CHECKING:
     from pilotlight_gateway.auth.caller import Caller
 
-__all__ = ["LATEST", "LONGEST_NAME", "Reference", "resolve"]
+__all__ = ["LATEST", "LONGEST_NAME", "Reference", "read_reference", "resolve"]
 
 LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A function of the caller's account, as it was named."""
+    """A function as it was named."""
 
     namespace: str
+    """Empty of another account's, until it is known that the caller may ask for it."""
     account: str
     region: str
     name: str
@@ -52,11 +53,24 @@ class Reference:
         return FunctionNotFoundError(f"Function not found: {self.arn}")
 
 
-@functools.lru_cache(maxsize=4096)
 def resolve(
     text: str, caller: Caller, region: str, operation: str, qualifier: str | None = None
 ) -> Reference:
-    """Resolve a `FunctionName` and a `Qualifier`; raises the error that Lambda raises."""
+    """Resolve what names a function of the caller's account; raises the error that Lambda raises.
+
+    `operation` is IAM's name of what is to be done with it.
+    """
+    reference = read_reference(text, caller, region, qualifier)
+    if not reference.namespace:
+        raise denied(caller.arn, f"lambda:{operation}", reference.arn, "resource", None)
+    return reference
+
+
+@functools.lru_cache(maxsize=4096)
+def read_reference(
+    text: str, caller: Caller, region: str, qualifier: str | None = None
+) -> Reference:
+    """Read a `FunctionName` and a `Qualifier`, also of other accounts; raises as `resolve` does."""
     named = parse_function_reference(text)
     if named is None:
         raise _malformed(text)
@@ -70,15 +84,9 @@ def resolve(
         raise InvalidParameterValueError(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    if named.account not in {None, caller.account}:
-        foreign = function_arn(region, named.account or "", named.name)
-        raise AccessDeniedError(
-            f"User: {caller.arn} is not authorized to perform: lambda:{operation} on "
-            f"resource: {foreign}"
-        )
-    return Reference(
-        caller.namespace, caller.account, region, named.name, qualifier or named.qualifier
-    )
+    account = named.account or caller.account
+    namespace = caller.namespace if account == caller.account else ""
+    return Reference(namespace, account, region, named.name, qualifier or named.qualifier)
 
 
 def _malformed(text: str) -> ValidationError:

@@ -130,9 +130,7 @@ async def find_alias(
     try:
         return await services.resources.get(FunctionAlias, key)
     except NotFoundError as error:
-        arn = function_arn(
-            services.settings.region, call.caller.account, function.function_name, name
-        )
+        arn = function_arn(services.settings.region, call.account, function.function_name, name)
         raise FunctionNotFoundError(f"Cannot find alias arn: {arn}") from error
 
 
@@ -185,7 +183,7 @@ async def _document(
 def _arn(services: Services, call: Call, alias: FunctionAlias, name: str) -> str:
     return function_arn(
         services.settings.region,
-        call.caller.account,
+        call.account,
         name,
         alias.spec.alias,
     )

@@ -65,7 +65,7 @@ async def create_code_signing_config(services: Services, call: Call) -> Reply:
     made = CodeSigningConfig(
         metadata=ObjectMeta(
             name="csc-" + "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH)),
-            namespace=call.caller.namespace,
+            namespace=call.namespace,
         ),
         spec=_changed(CodeSigningConfigSpec(signing_profiles=["none"]), given).model_copy(
             update={"tags": given.get("Tags", {})}
@@ -83,7 +83,7 @@ async def get_code_signing_config(services: Services, call: Call) -> Reply:
 
 async def list_code_signing_configs(services: Services, call: Call) -> Reply:
     """Return the account's configurations by id."""
-    all_of_account = services.cache.all(CodeSigningConfig, call.caller.namespace)
+    all_of_account = services.cache.all(CodeSigningConfig, call.namespace)
     found = {one.metadata.name: one for one in all_of_account}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     documents = [_document(services, call, found[name]) for name in page]
@@ -117,7 +117,7 @@ async def list_functions_by_code_signing_config(services: Services, call: Call) 
     """Return the functions that are checked by a configuration."""
     users = _users(services, _find(services, call, FunctionNotFoundError))
     page, marker = paged(sorted(one.function_name for one in users), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     arns = [function_arn(region, account, name) for name in page]
     return json_reply({"FunctionArns": arns} | marker)
 
@@ -169,7 +169,7 @@ def _find(services: Services, call: Call, missing: type[ApiError]) -> CodeSignin
 
 def _by_arn(services: Services, call: Call, arn: str, missing: type[ApiError]) -> CodeSigningConfig:
     name = arn.rpartition(":")[2]
-    found = services.cache.get(CodeSigningConfig, Key(call.caller.namespace, name))
+    found = services.cache.get(CodeSigningConfig, Key(call.namespace, name))
     if found is None or arn != _arn(services, call, name):
         raise missing(f"The code signing configuration cannot be found. Check that {arn} exists.")
     return found
@@ -192,7 +192,7 @@ def _changed(spec: CodeSigningConfigSpec, given: dict[str, Any]) -> CodeSigningC
 
 
 def _arn(services: Services, call: Call, name: str) -> str:
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     return f"arn:aws:lambda:{region}:{account}:code-signing-config:{name}"
 
 

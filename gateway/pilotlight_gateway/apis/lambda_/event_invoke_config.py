@@ -77,7 +77,7 @@ async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _configured(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     documents = [
         _document(found[name], function_arn(region, account, function.function_name, name))
         for name in page

@@ -158,7 +158,7 @@ def _address(services: Services, call: Call, function: Function, holder: Holder)
 
     Where hosts of its own resolve in few clients, it is a path of the gateway's (`url_form`).
     """
-    settings, account, qualifier = services.settings, call.caller.account, _qualifier(holder)
+    settings, account, qualifier = services.settings, call.account, _qualifier(holder)
     origin = urlsplit(call.origin)
     if settings.url_form == "path":
         reference = f"{function.function_name}:{qualifier}" if qualifier else function.function_name
@@ -170,7 +170,7 @@ def _address(services: Services, call: Call, function: Function, holder: Holder)
 
 
 def _arn(services: Services, call: Call, function: Function, holder: Holder) -> str:
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     return function_arn(region, account, function.function_name, _qualifier(holder))
 
 

@@ -62,7 +62,7 @@ async def create_function(services: Services, call: Call) -> Reply:
     check_layers(services, call, ())
     signing = config_id(services, call, given.get("CodeSigningConfigArn"))
     check_signature(services, reference.namespace, signing)
-    sha256, size = await keep_code(services, given["Code"], call.caller)
+    sha256, size = await keep_code(services, call, given["Code"])
     function = await _write(services, reference, given, sha256, signing)
     function = with_code_size(function, size)
     if given.get("Publish"):
@@ -87,7 +87,7 @@ async def get_function_configuration(services: Services, call: Call) -> Reply:
 
 async def list_functions(services: Services, call: Call) -> Reply:
     """Return the account's functions by name, at most 50 a page."""
-    found = services.catalogue.of(call.caller.namespace)
+    found = services.catalogue.of(call.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
     page, marker = paged(sorted(found), call.input, most=PAGE)
     documents: list[Awaitable[dict[str, Any]]] = []

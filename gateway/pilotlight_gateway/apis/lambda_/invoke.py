@@ -66,7 +66,7 @@ async def invoke(services: Services, call: Call) -> Reply:
     """
     kind = invocation_type(call, _TYPES)
     reference = invoked_reference(services, call, call.query.get("Qualifier"))
-    target = await services.targets.find(reference)
+    target = call.target or await services.targets.find(reference)
     invocation = read_invocation(call, reference)
     if kind == "DryRun":
         return Reply(204)
@@ -79,7 +79,7 @@ async def invoke(services: Services, call: Call) -> Reply:
 async def invoke_async(services: Services, call: Call) -> Reply:
     """Accept an event as clients of 2014 send it (AWS Lambda API reference, "InvokeAsync")."""
     reference = invoked_reference(services, call)
-    reply = await _enqueue(services, reference, read_invocation(call, reference))
+    reply = await _enqueue(services, reference, read_invocation(call, reference), call.target)
     reply.body = b'{"Status":202}'
     return reply
 
@@ -100,7 +100,7 @@ async def _enqueue(
 def invoked_reference(services: Services, call: Call, qualifier: str | None = None) -> Reference:
     """Return what a caller wants to invoke; raises ApiError."""
     name, region = call.parameters["FunctionName"], services.settings.region
-    return resolve(name, call.caller, region, _ACTION, qualifier)
+    return call.reference or resolve(name, call.caller, region, _ACTION, qualifier)
 
 
 def invocation_type(call: Call, types: tuple[str, ...]) -> str:

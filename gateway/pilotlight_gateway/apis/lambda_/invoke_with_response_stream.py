@@ -33,7 +33,7 @@ async def invoke_with_response_stream(services: Services, call: Call) -> Reply:
     """Run a function and send its answer as it comes; raises ApiError and PilotlightError."""
     kind = invocation_type(call, _TYPES)
     reference = invoked_reference(services, call, call.query.get("Qualifier"))
-    target = await services.targets.find(reference)
+    target = call.target or await services.targets.find(reference)
     invocation = replace(read_invocation(call, reference), stream=True)
     if kind == "DryRun":
         return Reply(204)

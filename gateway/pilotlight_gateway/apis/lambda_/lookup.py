@@ -22,8 +22,8 @@ async def find(services: Services, call: Call) -> Function:
     reference = reference_of(services, call)
     if reference.qualifier not in {None, LATEST}:
         raise reference.not_found()
-    key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
+        key = await services.catalogue.key_of(reference.namespace, reference.name)
         return await services.resources.get(Function, key)
     except NotFoundError as error:
         raise reference.not_found() from error
@@ -36,8 +36,8 @@ async def find_unqualified(services: Services, call: Call) -> Function:
 
 async def find_named(services: Services, reference: Reference) -> Function:
     """Read the function of a reference from the store; raises ResourceNotFoundException."""
-    key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
+        key = await services.catalogue.key_of(reference.namespace, reference.name)
         return await services.resources.get(Function, key)
     except NotFoundError as error:
         raise replace(reference, qualifier=None).not_found() from error
@@ -52,7 +52,7 @@ async def find_target_of(services: Services, call: Call) -> tuple[Reference, Tar
 
 def reference_of(services: Services, call: Call) -> Reference:
     """Return what a request names; raises the error that Lambda raises."""
-    return resolve(
+    return call.reference or resolve(
         call.parameters["FunctionName"],
         call.caller,
         services.settings.region,

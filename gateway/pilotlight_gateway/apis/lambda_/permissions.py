@@ -1,7 +1,7 @@
 """Resource policies: statement by statement, and as whole documents, which are views of one list.
 
 A function, each of its versions and each alias has one of its own. Texts: lambda.md 1.2;
-`pilotlight.policies` reads, writes and judges; function URLs ask it, `Invoke` does not yet.
+`pilotlight.policies` reads, writes and judges; `authorisation` and function URLs ask it.
 """
 
 from __future__ import annotations
@@ -170,7 +170,8 @@ async def _of_arn(services: Services, call: Call) -> tuple[Reference, Holder]:
     arn = unquote(call.input["ResourceArn"])
     if ":function:" not in arn:
         raise NotSupportedError(f"Policies of {arn} are not supported: those of functions are.")
-    reference = resolve(arn, call.caller, services.settings.region, call.operation)
+    region = services.settings.region
+    reference = call.reference or resolve(arn, call.caller, region, call.operation)
     return await _holder(services, call, reference)
 
 

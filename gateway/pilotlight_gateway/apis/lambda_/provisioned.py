@@ -81,7 +81,7 @@ async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _provisioned(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     documents = [
         {"FunctionArn": function_arn(region, account, function.function_name, name)}
         | _document(found[name])

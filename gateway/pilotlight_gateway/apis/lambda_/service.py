@@ -20,6 +20,7 @@ from pilotlight_gateway.errors import (
 )
 from pilotlight_gateway.exchange import refuse_repeated
 
+from .access import access_of
 from .inputs import assemble
 from .invoke import LARGEST_EVENT, LARGEST_OLD_EVENT
 from .model import load_model
@@ -67,7 +68,7 @@ class Lambda:
                 f"The operation {name} is not supported yet; docs/unsupported.md lists what is not."
             )
         read = functools.partial(_read, route)
-        return Endpoint(name, handler, route.parameters, LARGEST_BODY, input=read)
+        return Endpoint(name, handler, route.parameters, LARGEST_BODY, access=access_of, input=read)
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         """Say an error as Lambda does."""
@@ -95,7 +96,10 @@ def _invocation(request: Request) -> Endpoint | None:
 def _invoking(operation: str, name: str, limit: int) -> Endpoint:
     parameters = {"FunctionName": unquote(name)}
     handler = LAMBDA[operation]
-    return Endpoint(operation, handler, parameters, limit, RequestTooLargeError, logged=False)
+    return Endpoint(
+        operation, handler, parameters, limit, RequestTooLargeError,
+        access=access_of, logged=False,
+    )  # fmt: skip
 
 
 def _read(route: Route, query: Query, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

@@ -66,9 +66,12 @@ async def _find(services: Services, call: Call) -> Tagged:
     """Return the resource of an ARN, as it is stored."""
     arn = str(call.input["Resource"])
     kind, _, name = arn.split(":", 5)[5].partition(":")
-    if kind != "function":  # of other kinds there are none, and no mapping has their names
-        return await find_mapping(services, call, name)
-    reference = resolve(arn, call.caller, services.settings.region, call.operation)
+    if kind != "function":
+        # Of other kinds there are none, and no ARN but one stands for a mapping: policies name it.
+        own = f"arn:aws:lambda:{services.settings.region}:{call.account}:event-source-mapping:"
+        return await find_mapping(services, call, name if arn == own + name else "")
+    region = services.settings.region
+    reference = call.reference or resolve(arn, call.caller, region, call.operation)
     if reference.qualifier is not None:
         raise InvalidParameterValueError(
             "Tags on function aliases and versions are not supported. Please specify either a "

@@ -1,0 +1,113 @@
+"""What each operation would do, in the words of policies.
+
+Actions, resources and condition keys: Service Authorization Reference, "Actions, resources, and
+condition keys for AWS Lambda". Which actions a policy may grant to other accounts: AWS Lambda
+Developer Guide, "Granting Lambda function access to other accounts".
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pilotlight.arn import function_arn, layer_version_arn, parse_layer_version_arn
+from pilotlight.resources import MAPPINGS_BY_UID
+from pilotlight_gateway.access import EVERYTHING, Access
+from pilotlight_gateway.invocation.reference import read_reference
+
+if TYPE_CHECKING:
+    from pilotlight_gateway.auth.caller import Caller
+    from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.services import Services
+
+__all__ = ["INVOKE", "access_of"]
+
+INVOKE = "lambda:InvokeFunction"
+_ACTIONS = {
+    "Invoke": INVOKE,
+    "InvokeAsync": INVOKE,
+    "InvokeWithResponseStream": INVOKE,
+    "GetLayerVersionByArn": "lambda:GetLayerVersion",
+}
+"""Of operations that are called otherwise than their action."""
+_SHARED = frozenset(
+    {
+        "CreateAlias", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency",
+        "DeleteFunctionEventInvokeConfig", "DeleteProvisionedConcurrencyConfig", "GetAlias",
+        "GetFunction", "GetFunctionConcurrency", "GetFunctionConfiguration",
+        "GetFunctionEventInvokeConfig", "GetPolicy", "GetProvisionedConcurrencyConfig", "Invoke",
+        "InvokeAsync", "InvokeWithResponseStream", "ListAliases", "ListFunctionEventInvokeConfigs",
+        "ListProvisionedConcurrencyConfigs", "ListTags", "ListVersionsByFunction",
+        "PublishVersion", "PutFunctionConcurrency", "PutFunctionEventInvokeConfig",
+        "PutProvisionedConcurrencyConfig", "TagResource", "UntagResource", "UpdateAlias",
+        "UpdateFunctionCode", "UpdateFunctionEventInvokeConfig",
+    }
+)  # fmt: skip
+"""Operations on a function that its policy may let other accounts do."""
+
+
+def access_of(services: Services, call: Call) -> tuple[Access, ...]:
+    """Tell what a call would do; raises what Lambda raises for a name that is none."""
+    operation, region = call.operation, services.settings.region
+    if (name := call.parameters.get("FunctionName")) is not None:
+        qualifier = call.query.get("Qualifier") if operation != "InvokeAsync" else None
+        return _of_function(operation, name, call.caller, region, qualifier)
+    if (text := _function(call)) is not None:
+        return _of_function(operation, text, call.caller, region, None)
+    action = _ACTIONS.get(operation, f"lambda:{operation}")
+    if "EventSourceMapping" in operation:
+        return _of_mapping(services, call, action)
+    return (Access(action, _names(call, region)),)
+
+
+def _function(call: Call) -> str | None:
+    """Return how a call's input names the function that it is about, if it is about one."""
+    if call.operation == "CreateFunction":
+        return str(call.input["FunctionName"])
+    arn = str(call.input.get("Resource") or unquote(call.input.get("ResourceArn") or ""))
+    return arn if ":function:" in arn else None
+
+
+@functools.lru_cache(maxsize=4096)
+def _of_function(
+    operation: str, text: str, caller: Caller, region: str, qualifier: str | None
+) -> tuple[Access, ...]:
+    reference = read_reference(text, caller, region, qualifier)
+    action = _ACTIONS.get(operation, f"lambda:{operation}")
+    return (Access(action, (reference.arn,), reference, operation in _SHARED),)
+
+
+def _of_mapping(services: Services, call: Call, action: str) -> tuple[Access, ...]:
+    """Tell of a mapping: of its function as it is, and of the one that it would have."""
+    uuid, region, caller = call.input.get("UUID"), services.settings.region, call.caller
+    names = EVERYTHING if uuid is None else (_arn(call, region, f"event-source-mapping:{uuid}"),)
+    functions = [
+        function_arn(region, caller.account, *one.spec.function.partition(":")[::2])
+        for one in services.cache.by(MAPPINGS_BY_UID, uuid)
+        if uuid is not None and one.metadata.namespace == caller.namespace
+    ]
+    if call.input.get("FunctionName"):
+        functions.append(read_reference(call.input["FunctionName"], caller, region).arn)
+    contexts: list[dict[str, str]] = [{"lambda:functionarn": one} for one in functions]
+    return tuple(Access(action, names, context=context) for context in contexts or [{}])
+
+
+def _names(call: Call, region: str) -> tuple[str, ...]:
+    """Return the names of a resource that is no function: the one form that is acted on."""
+    given = call.input
+    if (named := parse_layer_version_arn(str(given.get("Arn", "")))) is not None:
+        return (layer_version_arn(named.region, named.account, named.name, named.version),)
+    for member in ("Arn", "CodeSigningConfigArn", "Resource", "ResourceArn"):
+        if given.get(member):
+            return (str(given[member]),)
+    layer = given.get("LayerName")
+    if layer is None:
+        return EVERYTHING
+    arn = layer if layer.startswith("arn:") else _arn(call, region, f"layer:{layer}")
+    number = given.get("VersionNumber")
+    return (arn if number is None else f"{arn}:{number}",)
+
+
+def _arn(call: Call, region: str, resource: str) -> str:
+    return f"arn:aws:lambda:{region}:{call.caller.account}:{resource}"
