@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight.access_key_secret import is_access_key, missing_parts, policy_of
 from pilotlight.errors import AlreadyExistsError, InvalidResourceError, NotFoundError
-from pilotlight.identity_policies import IdentityPolicy, parse_identity_policy
-from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Index, Namespace, Secret
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
+    from pilotlight.identity_policies import IdentityPolicy
 
-__all__ = ["POLICY", "SECRETS_BY_ACCESS_KEY", "AccessKey", "AccessKeys"]
-
-PARTS = {"accessKeyId", "secretAccessKey", "namespace"}
-POLICY = "policy"
-"""The entry of a Secret that says what its key may do."""
+__all__ = ["SECRETS_BY_ACCESS_KEY", "AccessKey", "AccessKeys"]
 
 log = structlog.get_logger()
 
@@ -83,17 +79,16 @@ class AccessKeys:
             return None
         return AccessKey(
             data["accessKeyId"], data["secretAccessKey"], data["namespace"], account,
-            policy=_policy_of(secret),
+            policy=policy_of(secret),
         )  # fmt: skip
 
     def _secret_changed(self, _before: Secret | None, secret: Secret | None) -> None:
         self._found = {}
-        if secret is None or not _is_key(secret):
+        if secret is None or not is_access_key(secret):
             return
-        if missing := PARTS - secret.string_data.keys():
-            names = ", ".join(sorted(missing))
-            log.warning("access key ignored", secret=str(secret.key), missing=names)
-        policy = _policy_of(secret)
+        if missing := missing_parts(secret):
+            log.warning("access key ignored", secret=str(secret.key), missing=", ".join(missing))
+        policy = policy_of(secret)
         if policy is not None and policy.problem:
             log.warning("access key may do nothing", secret=str(secret.key), why=policy.problem)
 
@@ -101,23 +96,9 @@ class AccessKeys:
         self._found = {}
 
 
-def _is_key(secret: Secret) -> bool:
-    return secret.metadata.labels.get(ACCESS_KEY_LABEL) == "true"
-
-
-def _policy_of(secret: Secret) -> IdentityPolicy | None:
-    text = secret.string_data.get(POLICY)
-    if text is None:
-        return None
-    try:
-        return parse_identity_policy(text)
-    except InvalidResourceError as error:
-        return IdentityPolicy((), str(error))
-
-
 def _access_key_ids(secret: Secret) -> list[str]:
-    data = secret.string_data
-    return [data["accessKeyId"]] if _is_key(secret) and data.keys() >= PARTS else []
+    is_whole = is_access_key(secret) and not missing_parts(secret)
+    return [secret.string_data["accessKeyId"]] if is_whole else []
 
 
 SECRETS_BY_ACCESS_KEY = Index(Secret, _access_key_ids)

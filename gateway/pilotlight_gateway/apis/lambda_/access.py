@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from pilotlight.arn import function_arn, layer_version_arn, parse_layer_version_arn
 from pilotlight.resources import MAPPINGS_BY_UID
 from pilotlight_gateway.access import EVERYTHING, Access
-from pilotlight_gateway.invocation.reference import read_reference
+from pilotlight_gateway.invocation.reference import LATEST, read_reference
 
 if TYPE_CHECKING:
     from pilotlight_gateway.auth.caller import Caller
@@ -75,7 +75,10 @@ def _of_function(
 ) -> tuple[Access, ...]:
     reference = read_reference(text, caller, region, qualifier)
     action = _ACTIONS.get(operation, f"lambda:{operation}")
-    return (Access(action, (reference.arn,), reference, operation in _SHARED),)
+    names: tuple[str, ...] = (reference.arn,)
+    if reference.qualifier == LATEST:  # the same function by a longer name
+        names = (reference.arn, reference.unqualified_arn)
+    return (Access(action, names, reference, operation in _SHARED),)
 
 
 def _of_mapping(services: Services, call: Call, action: str) -> tuple[Access, ...]:
