@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .errors import AccessDeniedError
     from .exchange import Call
     from .invocation.reference import Reference
+    from .invocation.targets import Target
     from .services import Services
 
 __all__ = ["authorise"]
@@ -36,13 +37,15 @@ async def authorise(services: Services, call: Call, access_of: AccessOf) -> None
     if call.caller.policy is not None:
         for access in asked:
             _ask_identity(call, access)
-    if asked and (reference := asked[0].function) is not None:
-        if not reference.namespace:
-            reference = _of_other_account(services, call, asked[0], reference)
-        call.reference = reference
-        policy = await _policy_of(services, call, reference)
-        if policy or reference.account != call.caller.account:
-            _ask_function(call, asked[0], policy)
+    if not asked or (reference := asked[0].function) is None:
+        return
+    if not reference.namespace:
+        reference = _of_other_account(services, call, asked[0], reference)
+    call.reference = reference
+    call.target = target = services.targets.known(reference) or await _find(services, reference)
+    policy = target.policy if target else ()
+    if policy or reference is not asked[0].function:
+        _ask_function(call, asked[0], policy)
 
 
 def _ask_identity(call: Call, access: Access) -> None:
@@ -66,15 +69,12 @@ def _of_other_account(
     return replace(reference, namespace=namespace)
 
 
-async def _policy_of(
-    services: Services, call: Call, reference: Reference
-) -> tuple[PolicyStatement, ...]:
-    """Return the policy of what is named; where nothing is, who operates says so."""
+async def _find(services: Services, reference: Reference) -> Target | None:
+    """Return what is named; where nothing is, who operates says so."""
     try:
-        call.target = await services.targets.find(reference)
+        return await services.targets.find(reference)
     except FunctionNotFoundError:
-        return ()
-    return call.target.policy
+        return None
 
 
 def _ask_function(call: Call, access: Access, policy: tuple[PolicyStatement, ...]) -> None:

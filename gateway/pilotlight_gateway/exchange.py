@@ -48,9 +48,19 @@ class Call:
     source_ip: str = ""
     """Where the connection came from, which may be a proxy."""
     reference: Reference | None = None
-    """The function that it is about, which may be another account's that lets the caller."""
+    """The function that it is about, which may be another account's that lets the caller.
+
+    `authorisation` finds it.
+    """
     target: Target | None = None
     """What that reference means, where it means anything."""
+
+    @property
+    def function(self) -> Reference:
+        """The reference of an operation that is about a function."""
+        if self.reference is None:
+            raise LookupError(f"{self.operation} is about no function")
+        return self.reference
 
     @property
     def account(self) -> str:

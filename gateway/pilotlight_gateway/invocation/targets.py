@@ -65,6 +65,12 @@ class Targets:
         """What names alone mean, as long as their functions have not changed."""
         catalogue.on_change(self._function_changed)
 
+    def known(self, reference: Reference) -> Target | None:
+        """Return what a name alone means, where that is known already."""
+        if reference.qualifier is not None:
+            return None
+        return self._latest.get((reference.namespace, reference.name))
+
     async def find(self, reference: Reference) -> Target:
         """Return what a reference means; raises ResourceNotFoundException."""
         name = (reference.namespace, reference.name)

@@ -29,7 +29,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 
 from .function_document import revision_id
 from .inputs import parse_as
-from .lookup import find_unqualified, reference_of
+from .lookup import find_unqualified
 from .paging import paged
 from .preconditions import check_revision_id
 from .versions import find_version
@@ -158,7 +158,7 @@ def _given(call: Call) -> dict[str, Any]:
 async def _check_versions(
     services: Services, call: Call, function: Function, spec: FunctionAliasSpec
 ) -> None:
-    reference = reference_of(services, call)
+    reference = call.function
     for number in (spec.version, *spec.weights):
         if number.isdigit():
             await find_version(services, reference, function, number)

@@ -17,7 +17,7 @@ from pilotlight_gateway.errors import (
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
+from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 from . import environment_secret
 from .code_signing import check_signature, config_id
@@ -25,7 +25,7 @@ from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
 from .layers import check_layers
-from .lookup import find, find_target_of, reference_of
+from .lookup import find, find_target_of
 from .paging import paged
 from .versions import delete_version, publish_when_settled
 
@@ -49,8 +49,7 @@ PAGE = 50
 async def create_function(services: Services, call: Call) -> Reply:
     """Make a function; it is Pending until the operator has seen it."""
     given = call.input
-    region = services.settings.region
-    reference = resolve(given["FunctionName"], call.caller, region, call.operation)
+    reference = call.function
     refuse_unsupported(given)
     if given.get("PackageType") == "Image":
         raise InvalidParameterValueError("PackageType Image is not supported yet: send a Zip.")
@@ -108,7 +107,7 @@ def _listed_versions(
 
 async def delete_function(services: Services, call: Call) -> Reply:
     """Delete a function and what it owns, or one version of it."""
-    reference = reference_of(services, call)
+    reference = call.function
     if reference.qualifier == LATEST:
         raise InvalidParameterValueError(
             "$LATEST version cannot be deleted without deleting the function."

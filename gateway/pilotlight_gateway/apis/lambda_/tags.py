@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from pilotlight.resources.function import MOST_TAGS
 from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.reference import resolve
 
 from .event_source_mappings import find_mapping
 from .writing import write_changed
@@ -70,8 +69,7 @@ async def _find(services: Services, call: Call) -> Tagged:
         # Of other kinds there are none, and no ARN but one stands for a mapping: policies name it.
         own = f"arn:aws:lambda:{services.settings.region}:{call.account}:event-source-mapping:"
         return await find_mapping(services, call, name if arn == own + name else "")
-    region = services.settings.region
-    reference = call.reference or resolve(arn, call.caller, region, call.operation)
+    reference = call.function
     if reference.qualifier is not None:
         raise InvalidParameterValueError(
             "Tags on function aliases and versions are not supported. Please specify either a "
