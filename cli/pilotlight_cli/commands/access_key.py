@@ -5,11 +5,11 @@ It is written here and applied by who may (`kubectl apply -f -`): no account mak
 
 from __future__ import annotations
 
-import json
 import secrets
 from pathlib import Path
 
 import click
+import yaml
 
 from pilotlight.access_key_secret import POLICY, check_access_key
 from pilotlight.errors import InvalidResourceError
@@ -17,6 +17,8 @@ from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import ObjectMeta, Secret
 
 from ..failures import Failure
+from ..options import output_option
+from ..output import Format, emit_json
 
 __all__ = ["command"]
 
@@ -36,7 +38,10 @@ _ID_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 @click.option(
     "--namespace", default="pilotlight", show_default=True, help="The release's namespace."
 )
-def command(name: str, account_namespace: str, policy: Path | None, namespace: str) -> None:
+@output_option
+def command(
+    name: str, account_namespace: str, policy: Path | None, namespace: str, output: Format
+) -> None:
     """Print the manifest of a new access key's Secret.
 
     Such as: pilotlight access-key ci --account-namespace functions --policy invoke.json |
@@ -61,4 +66,7 @@ def command(name: str, account_namespace: str, policy: Path | None, namespace: s
         "metadata": {"name": name, "namespace": namespace, "labels": labels},
         "stringData": data,
     }
-    click.echo(json.dumps(manifest, indent=2))
+    if output == "json":
+        emit_json(manifest)
+    else:
+        click.echo(yaml.safe_dump(manifest, sort_keys=False), nl=False)
