@@ -35,6 +35,8 @@ class Access:
     """The function, version or alias that it is, whose own policy is asked as well."""
     is_shared: bool = False
     """Whether that policy may let other accounts do it."""
+    is_of_policy: bool = False
+    """Whether it reads or changes that policy, so that the account is not locked out by it."""
     context: Mapping[str, str] = field(default_factory=dict)
     """Condition keys of its own, in lower case."""
 

@@ -3,7 +3,8 @@
 First the caller's own policy, if its key has one, for every operation of every API. Then, where it
 asks for a function, the policy of that function, version or alias: a statement that denies stops
 every caller, and who is of another account may do what a statement allows, and nothing else. Such
-a caller is told the same of a function that is there and of one that is not.
+a caller is told the same of a function that is there and of one that is not. From the policy itself
+nobody is kept who may do everything in its account, as AWS keeps no root user from a bucket's.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def _ask_function(call: Call, access: Access, policy: tuple[PolicyStatement, ...
     request = PolicyRequest(access.action, caller.account, caller.arn, context)
     verdict = decide(policy, request)
     is_other = call.account != caller.account
+    if access.is_of_policy and not is_other and caller.policy is None:
+        return
     if verdict == "Deny" or (is_other and verdict is None):
         raise _refused(call, access, verdict)
 

@@ -44,7 +44,7 @@ def test_a_statement_fits_by_action_resource_and_condition(
 
 
 def test_one_that_denies_goes_before_all_that_allow() -> None:
-    denies = {"Effect": "Deny", "Action": "lambda:*", "Resource": HELLO}
+    denies: dict[str, Any] = {"Effect": "Deny", "Action": "lambda:*", "Resource": HELLO}
     assert decided(ALLOW, denies) == "Deny"
     condition = {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}
     denies["Condition"] = condition

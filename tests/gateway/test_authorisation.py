@@ -35,11 +35,12 @@ NAME, OTHER, LIMITED = "guarded", "222222222222", "AKIDLIMITED"
 ARN = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{NAME}"
 WHO = f"arn:aws:iam::{OTHER}:user/{OTHER}"
 INVOKE = "lambda:InvokeFunction"
+SOURCE = "def handler(event, context):\n    return context.invoked_function_arn\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _function(platform: GatewayHarness) -> None:
-    platform.create(NAME, "def handler(event, context):\n    return context.invoked_function_arn\n")
+    platform.create(NAME, SOURCE)
     client = platform.client()
     client.publish_version(FunctionName=NAME)
     client.create_alias(FunctionName=NAME, Name="live", FunctionVersion="1")
@@ -140,6 +141,21 @@ def test_a_deny_stops_everybody(owner: Any, other: Any) -> None:
     assert owner.get_function(FunctionName=NAME)["Configuration"]["FunctionName"] == NAME
 
 
+def test_an_account_takes_back_what_it_has_denied_itself(
+    owner: Any, platform: GatewayHarness
+) -> None:
+    """By who may do everything in it; a key with a policy is stopped whatever that allows."""
+    deny(owner, Action="lambda:*")
+    for call in (owner.get_function, owner.delete_function):
+        assert "explicit deny" in refused(call, FunctionName=NAME)
+    client = limited(platform, statement("lambda:*"))
+    assert "explicit deny" in refused(client.get_policy, FunctionName=NAME)
+    assert "explicit deny" in refused(client.delete_resource_policy, ResourceArn=ARN)
+    assert "Deny" in owner.get_policy(FunctionName=NAME)["Policy"]
+    owner.delete_resource_policy(ResourceArn=ARN)
+    assert client.get_function(FunctionName=NAME)
+
+
 @pytest.mark.parametrize("connection", ["keep-alive", "close"])
 def test_both_servers_ask(platform: GatewayHarness, owner: Any, connection: str) -> None:
     """Plain invocations are served without aiohttp; the others are not."""
@@ -172,7 +188,7 @@ def test_other_operations_may_be_shared(owner: Any, other: Any) -> None:
     assert other.list_aliases(FunctionName=ARN)["Aliases"][0]["AliasArn"] == f"{ARN}:live"
     other.tag_resource(Resource=ARN, Tags={"by": "other"})
     assert owner.list_tags(Resource=ARN)["Tags"] == {"by": "other"}
-    code = package({"index.py": "def handler(event, context):\n    return 2\n"})
+    code = package({"index.py": SOURCE})
     assert other.update_function_code(FunctionName=ARN, ZipFile=code)["FunctionArn"] == ARN
     owner.get_waiter("function_updated_v2").wait(FunctionName=NAME)
     assert owner.get_function(FunctionName=NAME)["Code"]["Location"]

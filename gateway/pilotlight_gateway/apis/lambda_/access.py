@@ -46,6 +46,14 @@ _SHARED = frozenset(
 )  # fmt: skip
 """Operations on a function that its policy may let other accounts do."""
 
+_OF_POLICY = frozenset(
+    {
+        "DeleteResourcePolicy", "GetPolicy", "GetResourcePolicy", "PutResourcePolicy",
+        "RemovePermission",
+    }
+)  # fmt: skip
+"""Operations on the policy itself, by which an account takes back what it has denied itself."""
+
 
 def access_of(services: Services, call: Call) -> tuple[Access, ...]:
     """Tell what a call would do; raises what Lambda raises for a name that is none."""
@@ -78,7 +86,12 @@ def _of_function(
     names: tuple[str, ...] = (reference.arn,)
     if reference.qualifier == LATEST:  # the same function by a longer name
         names = (reference.arn, reference.unqualified_arn)
-    return (Access(action, names, reference, operation in _SHARED),)
+    return (
+        Access(
+            action, names, reference,
+            is_shared=operation in _SHARED, is_of_policy=operation in _OF_POLICY,
+        ),
+    )  # fmt: skip
 
 
 def _of_mapping(services: Services, call: Call, action: str) -> tuple[Access, ...]:
