@@ -43,6 +43,7 @@ __all__ = [
     "create_code_signing_config",
     "delete_code_signing_config",
     "delete_function_code_signing_config",
+    "find_config",
     "get_code_signing_config",
     "get_function_code_signing_config",
     "list_code_signing_configs",
@@ -147,6 +148,11 @@ def config_id(services: Services, call: Call, arn: str | None) -> str | None:
     if not arn:
         return None
     return _by_arn(services, call, arn, CodeSigningConfigNotFoundError).metadata.name
+
+
+def find_config(services: Services, call: Call, arn: str) -> CodeSigningConfig:
+    """Return the account's configuration of an ARN; raises ResourceNotFoundException."""
+    return _by_arn(services, call, arn, FunctionNotFoundError)
 
 
 def check_signature(services: Services, namespace: str, config: str | None) -> None:

@@ -14,6 +14,7 @@ from pilotlight.names import object_name
 from pilotlight.resources import Function, Key, ObjectMeta
 from pilotlight_gateway.errors import (
     InvalidParameterValueError,
+    NotSupportedError,
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
@@ -86,6 +87,8 @@ async def get_function_configuration(services: Services, call: Call) -> Reply:
 
 async def list_functions(services: Services, call: Call) -> Reply:
     """Return the account's functions by name, at most 50 a page."""
+    if call.input.get("MasterRegion"):
+        raise NotSupportedError("MasterRegion is not supported: there is no Lambda@Edge here.")
     found = services.catalogue.of(call.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
     page, marker = paged(sorted(found), call.input, most=PAGE)

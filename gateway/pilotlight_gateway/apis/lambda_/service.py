@@ -35,10 +35,20 @@ if TYPE_CHECKING:
 
     from .model import Route
 
-__all__ = ["Lambda"]
+__all__ = ["WITHOUT_EFFECT", "Lambda"]
 
 LARGEST_BODY = 70_167_211
 """Bytes of a management call (lambda.md 1.2, CreateFunction)."""
+_NO_ROLES = "It is kept and shown; functions have credentials of their own (docs/kubernetes.md)."
+_ALL_METRICS = "Every metric is always there, of every mapping (docs/metrics.md)."
+WITHOUT_EFFECT: dict[str, dict[str, str]] = {
+    "AddPermission": {"EventSourceToken": "Alexa calls nobody here: the statement lets nobody in."},
+    "CreateEventSourceMapping": {"MetricsConfig.Metrics": _ALL_METRICS},
+    "CreateFunction": {"Role": _NO_ROLES},
+    "UpdateEventSourceMapping": {"MetricsConfig.Metrics": _ALL_METRICS},
+    "UpdateFunctionConfiguration": {"Role": _NO_ROLES},
+}
+"""Members that are taken and change nothing, by operation, with the reason."""
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
 _INVOKE_STREAM = re.compile(
