@@ -124,6 +124,28 @@ def test_a_policy_is_of_what_was_named(owner: Any, other: Any) -> None:
         assert f"resource: {arn} because" in refused(other.invoke, FunctionName=arn)
 
 
+def test_who_may_do_all_with_an_alias_has_no_other(
+    owner: Any, other: Any, platform: GatewayHarness
+) -> None:
+    """Operations to which the qualifier says nothing are the whole function's."""
+    allow(owner, "lambda:*", Qualifier="live")
+    own = limited(platform, statement("lambda:*", f"{ARN}:live"))
+    for client, why in ((other, "no resource-based"), (own, "no identity-based")):
+        assert client.get_function(FunctionName=f"{ARN}:live")
+        for call, members in (
+            (client.get_alias, {"Name": "live"}),
+            (client.update_alias, {"Name": "live", "Description": "mine"}),
+            (client.delete_alias, {"Name": "none"}),
+            (client.create_alias, {"Name": "more", "FunctionVersion": "1"}),
+            (client.list_aliases, {}),
+            (client.list_versions_by_function, {}),
+            (client.list_function_event_invoke_configs, {}),
+            (client.list_provisioned_concurrency_configs, {}),
+        ):
+            said = refused(call, FunctionName=f"{ARN}:live", **members)
+            assert f"on resource: {ARN} because {why}" in said
+
+
 def test_a_deny_stops_everybody(owner: Any, other: Any) -> None:
     """Also the function's own account, and by the longer name of the same function."""
     allow(owner)

@@ -8,6 +8,7 @@ Developer Guide, "Granting Lambda function access to other accounts".
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -54,6 +55,15 @@ _OF_POLICY = frozenset(
 )  # fmt: skip
 """Operations on the policy itself, by which an account takes back what it has denied itself."""
 
+_OF_WHOLE_FUNCTIONS = frozenset(
+    {
+        "CreateAlias", "DeleteAlias", "GetAlias", "ListAliases",
+        "ListFunctionEventInvokeConfigs", "ListFunctionUrlConfigs",
+        "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction", "UpdateAlias",
+    }
+)  # fmt: skip
+"""Operations to which a qualifier says nothing: who may do all with one alias has no other."""
+
 
 def access_of(services: Services, call: Call) -> tuple[Access, ...]:
     """Tell what a call would do; raises what Lambda raises for a name that is none."""
@@ -82,6 +92,8 @@ def _of_function(
     operation: str, text: str, caller: Caller, region: str, qualifier: str | None
 ) -> tuple[Access, ...]:
     reference = read_reference(text, caller, region, qualifier)
+    if operation in _OF_WHOLE_FUNCTIONS:
+        reference = replace(reference, qualifier=None)
     action = _ACTIONS.get(operation, f"lambda:{operation}")
     names: tuple[str, ...] = (reference.arn,)
     if reference.qualifier == LATEST:  # the same function by a longer name
