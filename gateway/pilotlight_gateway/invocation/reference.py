@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LATEST", "LONGEST_NAME", "Reference", "read_reference", "resolve"]
 
 LONGEST_NAME = 64
+LONGEST_QUALIFIER = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def read_reference(
     if named is None:
         raise _malformed(text)
     if len(named.name) > LONGEST_NAME:
-        raise _too_long(named.name)
+        raise _too_long(named.name, "functionName", LONGEST_NAME)
+    if qualifier and len(qualifier) > LONGEST_QUALIFIER:
+        raise _too_long(qualifier, "qualifier", LONGEST_QUALIFIER)
     if named.region not in {None, region}:
         raise FunctionNotFoundError(
             f"Functions from '{named.region}' are not reachable in this region ('{region}')"
@@ -98,8 +101,8 @@ def _malformed(text: str) -> ValidationError:
     )
 
 
-def _too_long(name: str) -> ValidationError:
+def _too_long(text: str, member: str, most: int) -> ValidationError:
     return ValidationError(
-        f"1 validation error detected: Value '{name}' at 'functionName' failed to "
-        f"satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}"
+        f"1 validation error detected: Value '{text}' at '{member}' failed to "
+        f"satisfy constraint: Member must have length less than or equal to {most}"
     )
