@@ -147,3 +147,18 @@ def test_a_manifest_is_what_it_names(document: Any, resource: str) -> None:
     body = json.dumps(document).encode()
     made = Call("Apply", CALLER, "id", {}, {}, Query(), body, "http://x")
     assert platform_access(SERVICES, made)[0].names == (f"arn:aws:pilotlight:{OWN}:{resource}",)
+
+
+def test_a_qualifier_counts_where_it_is_acted_on() -> None:
+    """Elsewhere it is not what a policy is asked about: the whole function is."""
+    arn = f"arn:aws:lambda:{OWN}:function:hello"
+    for operation, name in (
+        ("Invoke", f"{arn}:live"), ("GetFunction", f"{arn}:live"), ("AddPermission", f"{arn}:live"),
+        ("UpdateAlias", arn), ("ListVersionsByFunction", arn), ("CreateFunction", arn),
+    ):  # fmt: skip
+        (access,) = lambda_access(SERVICES, call(operation, FunctionName="hello:live"))
+        assert access.names == (name,)
+        assert access.function is not None
+        assert access.function.arn == name
+    (latest,) = lambda_access(SERVICES, call("Invoke", FunctionName="hello:$LATEST"))
+    assert latest.names == (f"{arn}:$LATEST", arn)

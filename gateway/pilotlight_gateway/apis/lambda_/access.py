@@ -57,7 +57,7 @@ _OF_POLICY = frozenset(
 
 _OF_WHOLE_FUNCTIONS = frozenset(
     {
-        "CreateAlias", "DeleteAlias", "GetAlias", "ListAliases",
+        "CreateAlias", "CreateFunction", "DeleteAlias", "GetAlias", "ListAliases",
         "ListFunctionEventInvokeConfigs", "ListFunctionUrlConfigs",
         "ListProvisionedConcurrencyConfigs", "ListVersionsByFunction", "UpdateAlias",
     }
