@@ -112,6 +112,8 @@ def test_another_account_calls_what_a_statement_allows(owner: Any, other: Any) -
     assert other.invoke(FunctionName=ARN, InvocationType="DryRun")["StatusCode"] == 204
     assert other.invoke(FunctionName=ARN, InvocationType="Event")["StatusCode"] == 202
     assert other.invoke_async(FunctionName=ARN, InvokeArgs=b"{}")["Status"] == 202
+    streamed = other.invoke_with_response_stream(FunctionName=ARN)["EventStream"]
+    assert f'"{ARN}"'.encode() in [one.get("PayloadChunk", {}).get("Payload") for one in streamed]
     with pytest.raises(other.exceptions.ResourceNotFoundException):
         other.invoke(FunctionName=NAME)
 
@@ -159,6 +161,7 @@ def test_a_deny_stops_everybody(owner: Any, other: Any) -> None:
         for name in (ARN, f"{ARN}:$LATEST"):
             said = refused(client.invoke, FunctionName=name)
             assert said.endswith(f"{name} with an explicit deny in a resource-based policy")
+        assert "explicit deny" in refused(client.invoke_with_response_stream, FunctionName=ARN)
     assert owner.invoke(FunctionName=NAME, Qualifier="live")["StatusCode"] == 200
     assert owner.get_function(FunctionName=NAME)["Configuration"]["FunctionName"] == NAME
 

@@ -126,7 +126,8 @@ class PolicyAuthenticator:
     async def check_head(self, head: RequestHead) -> Verify:
         """Believe the head, and any body."""
         caller = LocalAuthenticator(ACCOUNT).caller(head)
-        caller = replace(caller, policy=self.policies.get(caller.principal))
+        if (policy := self.policies.get(caller.principal)) is not None:
+            caller = replace(caller, policy=policy)
         return lambda _: caller
 
 

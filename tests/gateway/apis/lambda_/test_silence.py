@@ -119,7 +119,7 @@ def knows(operation: str, path: str) -> bool:
     """Whether an operation reads a member or refuses it."""
     name = path.rpartition(".")[2]
     known = {HEADERS.get(name, name), name} & words(operation)
-    if operation in {"Invoke", "InvokeAsync"} and name in BODIES:
+    if operation.startswith("Invoke") and name in BODIES:
         return True
     if operation in {"CreateEventSourceMapping", "UpdateEventSourceMapping"}:
         return bool(known) or path not in _NOT_SPEC  # it is parsed, which refuses what is odd
