@@ -61,7 +61,7 @@ def resolve(
 
     `operation` is IAM's name of what is to be done with it.
     """
-    reference = read_reference(text, caller, region, qualifier)
+    reference = read_reference(text, caller.namespace, caller.account, region, qualifier)
     if not reference.namespace:
         raise denied(caller.arn, f"lambda:{operation}", reference.arn, "resource", None)
     return reference
@@ -69,9 +69,12 @@ def resolve(
 
 @functools.lru_cache(maxsize=4096)
 def read_reference(
-    text: str, caller: Caller, region: str, qualifier: str | None = None
+    text: str, namespace: str, account: str, region: str, qualifier: str | None = None
 ) -> Reference:
-    """Read a `FunctionName` and a `Qualifier`, also of other accounts; raises as `resolve` does."""
+    """Read a `FunctionName` and a `Qualifier`, also of other accounts; raises as `resolve` does.
+
+    Namespace and account are the caller's.
+    """
     named = parse_function_reference(text)
     if named is None:
         raise _malformed(text)
@@ -87,8 +90,8 @@ def read_reference(
         raise InvalidParameterValueError(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    account = named.account or caller.account
-    namespace = caller.namespace if account == caller.account else ""
+    if named.account not in {None, account}:
+        namespace, account = "", str(named.account)
     return Reference(namespace, account, region, named.name, qualifier or named.qualifier)
 
 

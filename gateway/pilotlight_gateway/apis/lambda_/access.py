@@ -18,7 +18,6 @@ from pilotlight_gateway.access import EVERYTHING, Access
 from pilotlight_gateway.invocation.reference import LATEST, read_reference
 
 if TYPE_CHECKING:
-    from pilotlight_gateway.auth.caller import Caller
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
@@ -67,12 +66,12 @@ _OF_WHOLE_FUNCTIONS = frozenset(
 
 def access_of(services: Services, call: Call) -> tuple[Access, ...]:
     """Tell what a call would do; raises what Lambda raises for a name that is none."""
-    operation, region = call.operation, services.settings.region
+    operation, region, caller = call.operation, services.settings.region, call.caller
     if (name := call.parameters.get("FunctionName")) is not None:
         qualifier = call.query.get("Qualifier") if operation != "InvokeAsync" else None
-        return _of_function(operation, name, call.caller, region, qualifier)
+        return _of_function(operation, name, caller.namespace, caller.account, region, qualifier)
     if (text := _function(call)) is not None:
-        return _of_function(operation, text, call.caller, region, None)
+        return _of_function(operation, text, caller.namespace, caller.account, region, None)
     action = _ACTIONS.get(operation, f"lambda:{operation}")
     if "EventSourceMapping" in operation:
         return _of_mapping(services, call, action)
@@ -88,10 +87,10 @@ def _function(call: Call) -> str | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def _of_function(
-    operation: str, text: str, caller: Caller, region: str, qualifier: str | None
+def _of_function(  # noqa: PLR0913, PLR0917  it is remembered by what is hashed at once
+    operation: str, text: str, namespace: str, account: str, region: str, qualifier: str | None
 ) -> tuple[Access, ...]:
-    reference = read_reference(text, caller, region, qualifier)
+    reference = read_reference(text, namespace, account, region, qualifier)
     if operation in _OF_WHOLE_FUNCTIONS:
         reference = replace(reference, qualifier=None)
     action = _ACTIONS.get(operation, f"lambda:{operation}")
@@ -116,7 +115,8 @@ def _of_mapping(services: Services, call: Call, action: str) -> tuple[Access, ..
         if uuid is not None and one.metadata.namespace == caller.namespace
     ]
     if call.input.get("FunctionName"):
-        functions.append(read_reference(call.input["FunctionName"], caller, region).arn)
+        named = call.input["FunctionName"]
+        functions.append(read_reference(named, caller.namespace, caller.account, region).arn)
     contexts: list[dict[str, str]] = [{"lambda:functionarn": one} for one in functions]
     return tuple(Access(action, names, context=context) for context in contexts or [{}])
 
