@@ -80,7 +80,7 @@ async def _find(services: Services, reference: Reference) -> Target | None:
 
 def _ask_function(call: Call, access: Access, policy: tuple[PolicyStatement, ...]) -> None:
     caller = call.caller
-    context = context_of(caller) | {"aws:sourceip": call.source_ip}
+    context = context_of(caller) | {"aws:sourceip": call.source_ip} | dict(access.context)
     request = PolicyRequest(access.action, caller.account, caller.arn, context)
     verdict = decide(policy, request)
     is_other = call.account != caller.account

@@ -242,6 +242,43 @@ def test_a_key_may_do_what_its_policy_allows(owner: Any, platform: GatewayHarnes
     assert owner.invoke(FunctionName=f"{NAME}:1")["StatusCode"] == 200
 
 
+@pytest.mark.usefixtures("owner")
+def test_conditions_see_what_a_call_would_do(platform: GatewayHarness) -> None:
+    """An address that anybody may call, an invocation past the address, another's resource."""
+    allow = statement("lambda:*")
+    opens = statement("lambda:*", effect="Deny")
+    opens |= {"Condition": {"StringEquals": {"lambda:FunctionUrlAuthType": "NONE"}}}
+    client = limited(platform, allow, opens)
+    said = refused(client.create_function_url_config, FunctionName=NAME, AuthType="NONE")
+    assert "lambda:CreateFunctionUrlConfig" in said
+    client.create_function_url_config(FunctionName=NAME, AuthType="AWS_IAM")
+    assert "explicit deny" in refused(
+        client.update_function_url_config, FunctionName=NAME, AuthType="NONE"
+    )
+    client.delete_function_url_config(FunctionName=NAME)
+    given = {"FunctionName": NAME, "StatementId": "u", "Action": "lambda:InvokeFunctionUrl"}
+    given |= {"Principal": "*", "FunctionUrlAuthType": "NONE"}
+    assert "lambda:AddPermission" in refused(client.add_permission, **given)
+    past = {"Bool": {"lambda:InvokedViaFunctionUrl": "false"}}
+    client = limited(platform, allow, statement(INVOKE, effect="Deny") | {"Condition": past})
+    assert "explicit deny" in refused(client.invoke, FunctionName=NAME)
+    foreign = {"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}}
+    client = limited(platform, allow, statement("*", effect="Deny") | {"Condition": foreign})
+    assert client.invoke(FunctionName=NAME)["StatusCode"] == 200
+    assert "Functions" in client.list_functions()
+    elsewhere = ARN.replace(ACCOUNT, OTHER)
+    assert "in an identity-based policy" in refused(client.invoke, FunctionName=elsewhere)
+
+
+def test_what_opens_an_address_opens_no_invocation(
+    owner: Any, other: Any, platform: GatewayHarness
+) -> None:
+    """As SAM and the console write it: everybody, by the function URL."""
+    platform.open_url(NAME)
+    assert "no resource-based policy" in refused(other.invoke, FunctionName=ARN)
+    owner.delete_function_url_config(FunctionName=NAME)
+
+
 def test_every_api_asks(platform: GatewayHarness) -> None:
     """Lambda, CloudWatch Logs and the platform's own endpoints; STS tells everybody who it is."""
     client = limited(platform, statement("logs:DescribeLogStreams", "arn:aws:logs:*:*:*:/aws/*"))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["context_of", "denied", "identity_verdict"]
 
 Side = Literal["identity", "resource"]
+_PARTS, _ACCOUNT = 6, 4
+"""Of an ARN, and which of them is the account."""
 _ARTICLES: dict[Side, str] = {"identity": "an", "resource": "a"}
 
 
@@ -29,16 +31,15 @@ def identity_verdict(
     """Say what a caller's policy decides about a resource, which is named in several ways."""
     if caller.policy is None:
         return "Allow"
-    return caller.policy.decide(action, names, context_of(caller, names[0]) | dict(context))
+    parts = names[0].split(":", _PARTS - 1)
+    owner = parts[_ACCOUNT] if len(parts) == _PARTS else caller.account
+    known = context_of(caller) | {"aws:resourceaccount": owner}
+    return caller.policy.decide(action, names, known | dict(context))
 
 
-def context_of(caller: Caller, resource: str = "") -> dict[str, str]:
-    """Return the condition keys that tell of a caller, and of whose resource it asks for."""
-    context = {"aws:principalarn": caller.arn, "aws:principalaccount": caller.account}
-    parts = resource.split(":", 5)
-    if len(parts) > 5:  # noqa: PLR2004  the parts of an ARN
-        context["aws:resourceaccount"] = parts[4]
-    return context
+def context_of(caller: Caller) -> dict[str, str]:
+    """Return the condition keys that tell of a caller."""
+    return {"aws:principalarn": caller.arn, "aws:principalaccount": caller.account}
 
 
 def denied(  # noqa: PLR0913  what the sentence says

@@ -31,6 +31,13 @@ _ACTIONS = {
     "GetLayerVersionByArn": "lambda:GetLayerVersion",
 }
 """Of operations that are called otherwise than their action."""
+AUTH_TYPE = "lambda:functionurlauthtype"
+_AUTH_TYPES = {
+    "AddPermission": "FunctionUrlAuthType",
+    "CreateFunctionUrlConfig": "AuthType",
+    "UpdateFunctionUrlConfig": "AuthType",
+}
+"""Members that say who may call a function URL, for the condition key of that name."""
 _SHARED = frozenset(
     {
         "CreateAlias", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency",
@@ -69,7 +76,8 @@ def access_of(services: Services, call: Call) -> tuple[Access, ...]:
     operation, region, caller = call.operation, services.settings.region, call.caller
     if (name := call.parameters.get("FunctionName")) is not None:
         qualifier = call.query.get("Qualifier") if operation != "InvokeAsync" else None
-        return _of_function(operation, name, caller.namespace, caller.account, region, qualifier)
+        asked = _of_function(operation, name, caller.namespace, caller.account, region, qualifier)
+        return _with_auth_type(call, asked) if operation in _AUTH_TYPES else asked
     if (text := _function(call)) is not None:
         return _of_function(operation, text, caller.namespace, caller.account, region, None)
     action = _ACTIONS.get(operation, f"lambda:{operation}")
@@ -101,8 +109,14 @@ def _of_function(  # noqa: PLR0913, PLR0917  it is remembered by what is hashed 
         Access(
             action, names, reference,
             is_shared=operation in _SHARED, is_of_policy=operation in _OF_POLICY,
+            context={"lambda:invokedviafunctionurl": "false"} if action == INVOKE else {},
         ),
     )  # fmt: skip
+
+
+def _with_auth_type(call: Call, asked: tuple[Access, ...]) -> tuple[Access, ...]:
+    kind = call.input.get(_AUTH_TYPES[call.operation])
+    return asked if kind is None else (replace(asked[0], context={AUTH_TYPE: kind}),)
 
 
 def _of_mapping(services: Services, call: Call, action: str) -> tuple[Access, ...]:
