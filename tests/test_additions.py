@@ -24,6 +24,7 @@ from pilotlight.resources.asynchronous import ADDRESSES
 from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight.settings import setting, settings_of
 from pilotlight_agent import runtimes as agents_runtimes
+from pilotlight_gateway.access import open_to_all
 from pilotlight_gateway.apis.doors import SERVICES
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
 from pilotlight_gateway.apis.protocols import error_in
@@ -83,7 +84,7 @@ class Toy:
         self.asked: list[str] = []
 
     def find(self, request: Request) -> Endpoint:
-        return Endpoint("Play", self._play, {"path": request.path}, limit=10)
+        return Endpoint("Play", self._play, {"path": request.path}, limit=10, access=open_to_all)
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         del request

@@ -37,6 +37,7 @@ COMMANDS = {
     "delete": "Delete functions, and what else was applied.",
     "dlq": "Look at events that failed for good, and try them again.",
     "generate-event": "Print an event as a service of AWS sends it.",
+    "access-key": "Print the manifest of a new access key.",
     "env": "Print the variables that point AWS's tools here.",
     "gateway": "Run a gateway on Kubernetes.",
     "operator": "Run the operator on Kubernetes.",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from pilotlight.access_key_secret import check_access_key
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_manifest, parse_model
 from pilotlight.resources import Secret
@@ -149,7 +150,9 @@ def _is_manifest(document: object) -> bool:
 def _manifest(file: Path, document: Any, packages: Packages) -> Manifest:
     if isinstance(document, dict) and document.get("kind") == Secret.kind_name:
         document = _decoded(document)
-        return Manifest(file, document, parse_model(Secret, document))
+        secret = parse_model(Secret, document)
+        check_access_key(secret)
+        return Manifest(file, document, secret)
     source = _source(file, document)
     if source is None:
         return Manifest(file, document, parse_manifest(document))

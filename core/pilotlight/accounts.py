@@ -15,7 +15,7 @@ from .resources import NAMESPACES_BY_ACCOUNT, Key, Namespace
 if TYPE_CHECKING:
     from .cache import Cache
 
-__all__ = ["Accounts"]
+__all__ = ["Accounts", "namespace_of"]
 
 
 class Accounts:
@@ -60,16 +60,21 @@ class Accounts:
         return account
 
     def _refuse_collision(self, namespace: Namespace, account: str) -> None:
-        names = [holder.metadata.name for holder in self._holders(account)]
-        # The oldest holder keeps the id: a namespace that comes later takes nobody's account.
-        if names and names[0] != namespace.metadata.name:
+        holder = namespace_of(self._cache, account)
+        if holder is not None and holder != namespace.metadata.name:
             raise AlreadyExistsError(
                 f"account id {account} of namespace {namespace.metadata.name!r} is namespace "
-                f"{names[0]!r}'s already: give one of them another label {ACCOUNT_LABEL}"
+                f"{holder!r}'s already: give one of them another label {ACCOUNT_LABEL}"
             )
 
-    def _holders(self, account: str) -> list[Namespace]:
-        return sorted(self._cache.by(NAMESPACES_BY_ACCOUNT, account), key=_age)
+
+def namespace_of(cache: Cache, account: str) -> str | None:
+    """Return the namespace that is an account; None where there is none.
+
+    Of several the oldest: a namespace that comes later takes nobody's account.
+    """
+    oldest = min(cache.by(NAMESPACES_BY_ACCOUNT, account), key=_age, default=None)
+    return None if oldest is None else oldest.metadata.name
 
 
 def _age(namespace: Namespace) -> tuple[str, str]:

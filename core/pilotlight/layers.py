@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .accounts import namespace_of
 from .arn import parse_layer_version_arn
 from .errors import NotFoundError
 from .policies import PolicyRequest, decide
-from .resources import LAYER_VERSIONS_BY_LAYER, NAMESPACES_BY_ACCOUNT, LayerVersion
+from .resources import LAYER_VERSIONS_BY_LAYER, LayerVersion
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -28,12 +29,12 @@ def find_layer_version(cache: Cache, arn: str, *, region: str, account: str) -> 
     """
     named = parse_layer_version_arn(arn)
     if named is not None and named.region == region:
-        for namespace in cache.by(NAMESPACES_BY_ACCOUNT, named.account):
-            for found in cache.by(LAYER_VERSIONS_BY_LAYER, (namespace.metadata.name, named.name)):
-                if found.spec.version == named.version and (
-                    named.account == account or _lets(found, account)
-                ):
-                    return found
+        namespace = namespace_of(cache, named.account) or ""
+        for found in cache.by(LAYER_VERSIONS_BY_LAYER, (namespace, named.name)):
+            if found.spec.version == named.version and (
+                named.account == account or _lets(found, account)
+            ):
+                return found
     raise NotFoundError(f"Layer version {arn} does not exist.")
 
 

@@ -2,7 +2,8 @@
 
 Pure. A statement fits a request where its principals, actions and conditions do; one that denies
 goes before all that allow, and what no statement allows is not allowed (IAM User Guide, "Policy
-evaluation logic"). Function URLs and layers ask `decide`; `Invoke` does not yet.
+evaluation logic"). The gateway's step of authorisation, function URLs and layers ask `decide`;
+what an access key may do is `identity_policies`.
 """
 
 from __future__ import annotations
@@ -22,11 +23,26 @@ from .resources.policy import PolicyStatement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["PolicyRequest", "decide", "parse_document", "render_document", "render_statement"]
+__all__ = [
+    "PolicyRequest",
+    "Verdict",
+    "decide",
+    "fits_action",
+    "hold",
+    "is_like",
+    "listed",
+    "parse_conditions",
+    "parse_document",
+    "read_document",
+    "render_document",
+    "render_statement",
+]
 
 VERSIONS = ("2012-10-17", "2008-10-17")
 Verdict = Literal["Allow", "Deny"] | None
 """None where no statement fits."""
+if TYPE_CHECKING:
+    Conditions = Mapping[str, Mapping[str, Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,8 @@ class PolicyRequest:
     """The caller's."""
     context: Mapping[str, str] = field(default_factory=dict)
     """Values of condition keys, which are in lower case; a key that is missing is not there."""
+    service: str = ""
+    """The principal of a service that asks, such as scheduler.amazonaws.com; it has no account."""
 
 
 def decide(statements: Iterable[PolicyStatement], request: PolicyRequest) -> Verdict:
@@ -50,14 +68,31 @@ def decide(statements: Iterable[PolicyStatement], request: PolicyRequest) -> Ver
 
 def _fits(statement: PolicyStatement, request: PolicyRequest) -> bool:
     return (
-        any(_is_like(request.action.lower(), one.lower()) for one in statement.actions)
-        and any(_is_principal(one, request) for one in statement.principals.get("AWS", ()))
-        and all(
-            _holds(operator, request.context.get(key.lower()), values)
-            for operator, keys in statement.conditions.items()
-            for key, values in keys.items()
-        )
+        fits_action(statement.actions, request.action)
+        and _is_of_principals(statement, request)
+        and hold(statement.conditions, request.context)
     )
+
+
+def fits_action(patterns: Iterable[str], action: str) -> bool:
+    """Whether an action is one of those that patterns name, in any case."""
+    return any(is_like(action.lower(), one.lower()) for one in patterns)
+
+
+def hold(conditions: Conditions, context: Mapping[str, str]) -> bool:
+    """Whether all conditions hold of the values of their keys."""
+    return all(
+        _holds(operator, context.get(key.lower()), values)
+        for operator, keys in conditions.items()
+        for key, values in keys.items()
+    )
+
+
+def _is_of_principals(statement: PolicyStatement, request: PolicyRequest) -> bool:
+    callers = statement.principals.get("AWS", ())
+    if request.service:
+        return "*" in callers or request.service in statement.principals.get("Service", ())
+    return any(_is_principal(one, request) for one in callers)
 
 
 def _is_principal(wanted: str, request: PolicyRequest) -> bool:
@@ -83,7 +118,7 @@ def _compare(operator: str, value: str, wanted: str) -> bool:
         case "StringEquals":
             return value == wanted
         case "StringLike":
-            return _is_like(value, wanted)
+            return is_like(value, wanted)
         case "ArnEquals" | "ArnLike":
             return _is_like_arn(value, wanted)
         case "Bool":
@@ -95,17 +130,21 @@ def _compare(operator: str, value: str, wanted: str) -> bool:
 def _is_like_arn(value: str, wanted: str) -> bool:
     """Compare part by part: a * does not reach over a colon, but in the last part."""
     parts, patterns = value.split(":", 5), wanted.split(":", 5)
-    return len(parts) == len(patterns) and all(map(_is_like, parts, patterns))
+    return len(parts) == len(patterns) and all(map(is_like, parts, patterns))
 
 
 def _is_in_network(value: str, wanted: str) -> bool:
     try:
-        return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
+        address = ipaddress.ip_address(value)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped  # of a socket for both
+    return address in ipaddress.ip_network(wanted, strict=False)
 
 
-def _is_like(value: str, pattern: str) -> bool:
+def is_like(value: str, pattern: str) -> bool:
+    """Whether a value is of a pattern's form, in which * stands for anything and ? for a letter."""
     return _compiled(pattern).match(value) is not None
 
 
@@ -117,6 +156,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def parse_document(text: str, resource: str) -> list[PolicyStatement]:
     """Read IAM's JSON about a resource; raises InvalidResourceError."""
+    parsed = [_parse(one, number, resource) for number, one in enumerate(read_document(text), 1)]
+    if len({one.sid for one in parsed}) < len(parsed):
+        raise InvalidResourceError("Statement IDs (SID) in a single policy must be unique.")
+    return parsed
+
+
+def read_document(text: str) -> list[Any]:
+    """Return the statements of IAM's JSON, as they are; raises InvalidResourceError."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -126,13 +173,10 @@ def parse_document(text: str, resource: str) -> list[PolicyStatement]:
     unknown = document.keys() - {"Version", "Id", "Statement"}
     if unknown:
         raise InvalidResourceError(f"The policy has members that no policy has: {sorted(unknown)}")
-    statements = _listed(document.get("Statement"))
+    statements = listed(document.get("Statement"))
     if not statements:
         raise InvalidResourceError("The policy has no Statement.")
-    parsed = [_parse(one, number, resource) for number, one in enumerate(statements, 1)]
-    if len({one.sid for one in parsed}) < len(parsed):
-        raise InvalidResourceError("Statement IDs (SID) in a single policy must be unique.")
-    return parsed
+    return statements
 
 
 def _parse(given: Any, number: int, resource: str) -> PolicyStatement:
@@ -141,7 +185,7 @@ def _parse(given: Any, number: int, resource: str) -> PolicyStatement:
     unknown = given.keys() - {"Sid", "Effect", "Principal", "Action", "Resource", "Condition"}
     if unknown:
         raise InvalidResourceError(f"Statement {number}: {sorted(unknown)} are not supported.")
-    for one in _listed(given.get("Resource", resource)):
+    for one in listed(given.get("Resource", resource)):
         if one != resource:
             raise InvalidResourceError(
                 f"Statement {number}: the Resource {resource} is expected, {one!r} came."
@@ -156,18 +200,19 @@ def _parse(given: Any, number: int, resource: str) -> PolicyStatement:
         {
             "sid": given.get("Sid") or f"statement-{number}",
             "effect": given.get("Effect"),
-            "principals": {kind: _listed(some) for kind, some in principals.items()},
-            "actions": _listed(given.get("Action")),
-            "conditions": _conditions(given.get("Condition", {})),
+            "principals": {kind: listed(some) for kind, some in principals.items()},
+            "actions": listed(given.get("Action")),
+            "conditions": parse_conditions(given.get("Condition", {})),
         },
     )
 
 
-def _conditions(given: Any) -> Any:
+def parse_conditions(given: Any) -> Any:
+    """Return a Condition with lists throughout; raises InvalidResourceError."""
     if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
         raise InvalidResourceError("A Condition is an object of objects.")
     return {
-        operator: {key: [_text(value) for value in _listed(some)] for key, some in keys.items()}
+        operator: {key: [_text(value) for value in listed(some)] for key, some in keys.items()}
         for operator, keys in given.items()
     }
 
@@ -176,7 +221,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _listed(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
+    """Return a list, which a single value may stand for."""
     return list(value) if isinstance(value, list) else [] if value is None else [value]
 
 

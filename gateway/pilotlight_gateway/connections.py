@@ -26,6 +26,7 @@ __all__ = [
     "Connection",
     "guard_writes",
     "serve",
+    "source_ip",
     "while_caller_waits",
     "while_connected",
 ]
@@ -112,6 +113,12 @@ def _while_open(connection: Client | None) -> Iterator[None]:
         yield
     finally:
         connection.doing = None
+
+
+def source_ip(transport: asyncio.BaseTransport) -> str:
+    """Return where a connection comes from, as aiohttp's `remote` says it."""
+    peer = transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple | list) else str(peer or "")
 
 
 def guard_writes(transport: asyncio.BaseTransport) -> None:

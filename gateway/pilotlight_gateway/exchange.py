@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from .auth.caller import Caller
+    from .invocation.reference import Reference
+    from .invocation.targets import Target
 
 __all__ = ["Call", "Query", "Reply", "json_reply", "parse_json", "parse_query", "refuse_repeated"]
 
@@ -43,6 +45,32 @@ class Call:
     """Where the client reached the gateway, such as http://127.0.0.1:9001."""
     input: dict[str, Any] = field(default_factory=dict)
     """The operation's input, put together and validated against the API's model."""
+    source_ip: str = ""
+    """Where the connection came from, which may be a proxy."""
+    reference: Reference | None = None
+    """The function that it is about, which may be another account's that lets the caller.
+
+    `authorisation` finds it.
+    """
+    target: Target | None = None
+    """What that reference means, where it means anything."""
+
+    @property
+    def function(self) -> Reference:
+        """The reference of an operation that is about a function."""
+        if self.reference is None:
+            raise LookupError(f"{self.operation} is about no function")
+        return self.reference
+
+    @property
+    def account(self) -> str:
+        """The account of what it is about: the caller's, or that of the function."""
+        return self.caller.account if self.reference is None else self.reference.account
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of that account."""
+        return self.caller.namespace if self.reference is None else self.reference.namespace
 
 
 @dataclass(slots=True)

@@ -51,8 +51,8 @@ class InvocationConnection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_answering", "_closing", "_deadline", "_idle", "_loop", "_make_other",
-        "_open", "_other", "_partial", "_partial_timer", "_replies", "_writable", "doing",
-        "transport",
+        "_open", "_other", "_partial", "_partial_timer", "_replies", "_source_ip", "_writable",
+        "doing", "transport",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +69,7 @@ class InvocationConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.doing: asyncio.Task[Any] | None = None
         """What ends with its client: a wait for an environment, the writing of a large answer."""
+        self._source_ip = ""
         self._other: GuardedConnection | None = None
         self._answering: asyncio.Task[None] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -103,6 +104,7 @@ class InvocationConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a first request (asyncio.Protocol)."""
         self.transport = cast("asyncio.Transport", transport)
+        self._source_ip = connections.source_ip(transport)
         self._open.add(self)
         connections.guard_writes(transport)
         self._wait(connections.HEAD_SECONDS)
@@ -148,7 +150,7 @@ class InvocationConnection(asyncio.Protocol):
             self._hand_over(data)
             return
         body = data[end + 2 :]
-        request = PlainInvoke(head, body)
+        request = PlainInvoke(head, body, self._source_ip)
         if len(body) > head.length or not self._replies.takes(request):
             self._hand_over(data)
         elif len(body) == head.length:

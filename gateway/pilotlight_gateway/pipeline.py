@@ -20,9 +20,9 @@ from .apis.doors import find_service
 from .apis.platform.service import CLIENTS, PLATFORM
 from .apis.protocols import error_in
 from .apis.service import Request
-from .auth.authorisation import authorise
 from .auth.caller import NOBODY, RequestHead
 from .auth.credentials import parse_authorization
+from .authorisation import authorise
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
@@ -115,7 +115,9 @@ class Pipeline:
             verify = await self._authenticator.check_head(signed)
         if isinstance(request, PlainInvoke):
             caller = verify(hashlib.sha256(request.body).hexdigest())
-            return await self._perform(head, endpoint, caller, request.body, request_id)
+            return await self._perform(
+                head, endpoint, caller, request.body, request_id, request.source_ip
+            )
         bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
         encoding = request.headers.get("Content-Encoding", "")
         credentials = parse_authorization(request.headers.get("Authorization", ""))
@@ -123,10 +125,18 @@ class Pipeline:
         async with bodies.reading(request, limit, too_large, owner=owner) as body:
             caller = verify(body.sha256)
             async with bodies.decompressed(body.content, encoding, limit, too_large) as content:
-                return await self._perform(head, endpoint, caller, content, request_id)
+                return await self._perform(
+                    head, endpoint, caller, content, request_id, request.remote or ""
+                )
 
-    async def _perform(
-        self, head: Request, endpoint: Endpoint, caller: Caller, body: bytes, request_id: str
+    async def _perform(  # noqa: PLR0913, PLR0917  what a call is made of
+        self,
+        head: Request,
+        endpoint: Endpoint,
+        caller: Caller,
+        body: bytes,
+        request_id: str,
+        source_ip: str,
     ) -> Reply:
         """Have an authenticated caller's operation done, if it may ask for it."""
         read = endpoint.input
@@ -140,8 +150,9 @@ class Pipeline:
             body=body,
             origin=f"{self._services.settings.scheme}://{head.headers.get('Host', '')}",
             input=read(head.query, head.headers, body) if read else {},
+            source_ip=source_ip,
         )
-        authorise(call)
+        await authorise(self._services, call, endpoint.access)
         reply = await endpoint.handler(self._services, call)
         if endpoint.logged:
             _log(call, reply)

@@ -58,6 +58,8 @@ class PlainInvoke(NamedTuple):
 
     head: PlainHead
     body: bytes
+    source_ip: str = ""
+    """Where the connection came from."""
 
 
 @functools.lru_cache(maxsize=HEADS)

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from pilotlight.resources import Function
+from pilotlight_gateway.access import open_to_all
 from pilotlight_gateway.apis import doors
 from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint
@@ -60,7 +61,9 @@ class FrontPage:
     def find(self, request: Request) -> Endpoint:
         """Find the page, which asks for no credentials, as nothing here does."""
         del request
-        return Endpoint("GetPage", _get_page, {}, 0, anonymous=True, logged=False)
+        return Endpoint(
+            "GetPage", _get_page, {}, 0, access=open_to_all, anonymous=True, logged=False
+        )
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         """Say an error as Lambda would."""

@@ -76,7 +76,7 @@ class LocalPlatform:
         self._logs = SqliteLogs(self._folder.logs)
         self._events = SqliteEventQueue(self._folder.path / "events.sqlite")
         self._accounts = Accounts(self._cache)
-        self._callers = SelfServiceAccounts(self._cache, settings.account)
+        self._callers = SelfServiceAccounts(self._cache, self._accounts, settings.account)
         self.languages = Languages(settings.cache, settings.tell)
         self._platform_key = secrets.token_bytes(32)
         self._registry = CollectorRegistry()

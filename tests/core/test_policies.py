@@ -46,6 +46,18 @@ def test_a_service_is_no_caller_with_credentials() -> None:
 
 
 @pytest.mark.parametrize(
+    ("principals", "fits"),
+    [
+        ({"Service": ["s3.amazonaws.com"]}, True), ({"Service": ["sns.amazonaws.com"]}, False),
+        ({"AWS": ["*"]}, True), ({"AWS": [OTHER]}, False),
+    ],
+)  # fmt: skip
+def test_a_service_is_named_or_everybody(principals: dict[str, list[str]], *, fits: bool) -> None:
+    request = PolicyRequest("lambda:InvokeFunction", service="s3.amazonaws.com")
+    assert decide([statement(principals=principals)], request) == ("Allow" if fits else None)
+
+
+@pytest.mark.parametrize(
     ("action", "fits"),
     [("lambda:InvokeFunction", True), ("lambda:Invoke*", True), ("lambda:*", True), ("*", True),
      ("LAMBDA:invokefunction", True), ("lambda:GetFunction", False), ("lambda:Invoke", False)],
@@ -139,10 +151,15 @@ PLAIN = {"Sid": "a", "Effect": "Allow", "Principal": "*", "Action": "lambda:*", 
         ({"Statement": PLAIN | {"Condition": {"Odd": {"aws:SourceIp": "1"}}}}, "'Odd' came"),
         ({"Statement": PLAIN | {"Condition": {"Bool": {"aws:Odd": "1"}}}}, "'aws:Odd' came"),
         ({"Statement": PLAIN | {"Condition": "x"}}, "object of objects"),
+        ({"Statement": PLAIN | {"Condition": {"NotIpAddress": {"aws:SourceIp": "x"}}}},
+         "IpAddress"),
+        ({"Statement": PLAIN | {"Condition": {"Null": {"aws:SourceIp": "x"}}}}, "true or false"),
+        ({"Statement": PLAIN | {"Condition": {"StringLike": {"aws:PrincipalArn": "${a}"}}}},
+         "variables"),
         ({"Statement": ["x"]}, "no object"),
         ({"Other": 1, "Statement": [PLAIN]}, "Other"),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_policy_is_refused_with_what_was_expected(document: Any, says: str) -> None:
     text = document if isinstance(document, str) else json.dumps(document)
     with pytest.raises(InvalidResourceError, match=says):

@@ -8,6 +8,7 @@ keep them; behind each stands a request whose answer tells that all before it ha
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -38,7 +39,10 @@ _TARGETS = (
         PATH.replace(NAME, name)
         for name in (
             f"{NAME}:$LATEST", f"{NAME}%3A%24LATEST", "none", "%2e%2e", "..", "a" * 70, "%zz",
-            "a:b:c",
+            "a:b:c", "denied", "denied:$LATEST",
+            f"arn:aws:lambda:us-east-1:222222222222:function:{NAME}",
+            f"222222222222:function:{NAME}",
+            "arn:aws:lambda:us-east-1:000000000000:function:denied",
             f"arn:aws:lambda:us-east-1:000000000000:function:{NAME}",
             f"arn:aws:lambda:eu-west-1:000000000000:function:{NAME}",
         )
@@ -185,7 +189,15 @@ class Client:
 def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """The two ports of one gateway."""
     harness = GatewayHarness(tmp_path)
-    harness.create(NAME, "def handler(event, context):\n    return event\n")
+    for name in (NAME, "denied"):
+        harness.create(name, "def handler(event, context):\n    return event\n")
+    denied = "arn:aws:lambda:us-east-1:000000000000:function:denied"
+    denies = {
+        "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": denied,
+        "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.1"}},
+    }  # fmt: skip
+    policy = json.dumps({"Statement": denies})
+    harness.client().put_resource_policy(ResourceArn=denied, Policy=policy)
     gateway = harness.gateway
     alone = harness.call(gateway._server.listen(gateway._clients.handle, "127.0.0.1", 0))
     yield harness.port, alone

@@ -12,6 +12,7 @@ import io
 import sys
 import threading
 import zipfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -43,9 +44,10 @@ from tests.support.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
+    from pilotlight.identity_policies import IdentityPolicy
     from pilotlight.storage import LogLine, LogQuery
     from pilotlight_autoscaler.leases.capacity import Capacity
-    from pilotlight_gateway.auth.caller import Authenticator
+    from pilotlight_gateway.auth.caller import Authenticator, RequestHead, Verify
     from pilotlight_gateway.event_queue.interface import EventQueue
 
 T = TypeVar("T")
@@ -115,6 +117,20 @@ def _is_wanted(query: LogQuery, line: LogLine) -> bool:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyAuthenticator:
+    """Believes everybody, as local mode does, and knows the policies of some access keys."""
+
+    policies: dict[str, IdentityPolicy] = field(default_factory=dict)
+
+    async def check_head(self, head: RequestHead) -> Verify:
+        """Believe the head, and any body."""
+        caller = LocalAuthenticator(ACCOUNT).caller(head)
+        if (policy := self.policies.get(caller.principal)) is not None:
+            caller = replace(caller, policy=policy)
+        return lambda _: caller
+
+
 class GatewayHarness:
     """Starts the platform; `close` ends it."""
 
@@ -142,7 +158,9 @@ class GatewayHarness:
         self.capacity: Capacity
         self._folder = folder
         self._limit = limit
-        self._authenticator = authenticator or LocalAuthenticator(ACCOUNT)
+        self.policies: dict[str, IdentityPolicy] = {}
+        """What access keys may do; those that are not here may do everything in their account."""
+        self._authenticator = authenticator or PolicyAuthenticator(self.policies)
         self._loop = uvloop.new_event_loop()
         self._ready = threading.Event()
         self._failure: BaseException | None = None

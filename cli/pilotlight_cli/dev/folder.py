@@ -122,7 +122,8 @@ class AppliedFolder:
             await self._resources.create(wanted)
         except AlreadyExistsError:
             present = await self._resources.get(Secret, wanted.key)
-            update = {"string_data": wanted.string_data}
+            metadata = present.metadata.model_copy(update={"labels": metadata.labels})
+            update = {"string_data": wanted.string_data, "metadata": metadata}
             await self._resources.replace(present.model_copy(update=update))
 
 

@@ -6,13 +6,21 @@ holds it. `pilotlight.policies` reads and writes IAM's JSON, and judges.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from .meta import Model
 
-__all__ = ["CONDITION_KEYS", "OPERATORS", "PolicyStatement"]
+__all__ = [
+    "CONDITION_KEYS",
+    "OPERATORS",
+    "Conditions",
+    "PolicyStatement",
+    "Texts",
+    "check_conditions",
+]
 
 OPERATORS = frozenset(
     {
@@ -33,18 +41,36 @@ CONDITION_KEYS = frozenset(
 
 Text = Annotated[str, Field(min_length=1, max_length=2048)]
 Texts = Annotated[list[Text], Field(min_length=1, max_length=50)]
+Conditions = dict[str, dict[str, Texts]]
+"""Operators, keys and values, of which one must fit."""
 
 
-def _check_operators(conditions: dict[str, dict[str, Texts]]) -> dict[str, dict[str, Texts]]:
+def check_conditions(conditions: Conditions, known: frozenset[str] = CONDITION_KEYS) -> Conditions:
+    """Return conditions; raises ValueError where nothing would ever ask one of them."""
     for operator, keys in conditions.items():
         if operator.removesuffix("IfExists") not in OPERATORS or operator == "NullIfExists":
             wanted = ", ".join(sorted(OPERATORS))
             raise ValueError(f"condition operator {operator!r} came, one of {wanted} is expected")
-        for key in keys:
-            if key.lower() not in CONDITION_KEYS:
-                wanted = ", ".join(sorted(CONDITION_KEYS))
+        for key, values in keys.items():
+            if key.lower() not in known:
+                wanted = ", ".join(sorted(known))
                 raise ValueError(f"condition key {key!r} came, one of {wanted} is expected")
+            for value in values:
+                _check_value(operator.removesuffix("IfExists"), value)
     return conditions
+
+
+def _check_value(operator: str, value: str) -> None:
+    """Raise ValueError for a value that no request could fit, or that would fit every one."""
+    if "${" in value:
+        raise ValueError(f"policy variables are not supported, {value!r} came")
+    if operator in {"Bool", "Null"} and value.lower() not in {"true", "false"}:
+        raise ValueError(f"{operator}: {value!r} came, true or false is expected")
+    if operator in {"IpAddress", "NotIpAddress"}:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError as error:
+            raise ValueError(f"{operator}: {error}, as 10.0.0.0/8 is expected") from error
 
 
 class PolicyStatement(Model):
@@ -60,6 +86,6 @@ class PolicyStatement(Model):
         description="AWS: account ids, ARNs or *; Service: names such as s3.amazonaws.com."
     )
     actions: Texts = Field(description="Such as lambda:InvokeFunction; * stands for anything.")
-    conditions: Annotated[dict[str, dict[str, Texts]], AfterValidator(_check_operators)] = Field(
+    conditions: Annotated[Conditions, AfterValidator(check_conditions)] = Field(
         default_factory=dict, description="Operators, keys and values, of which one must fit."
     )

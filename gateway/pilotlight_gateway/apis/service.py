@@ -7,7 +7,7 @@ it. A folder beside this module is one service; `unserved` answers for all other
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pilotlight_gateway.errors import ApiError, RequestEntityTooLargeError
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from multidict import MultiMapping
 
+    from pilotlight_gateway.access import AccessOf
     from pilotlight_gateway.exchange import Call, Query, Reply
     from pilotlight_gateway.services import Services
 
@@ -50,6 +51,8 @@ class Endpoint:
     """Of the path, decoded."""
     limit: int
     """Bytes of the body."""
+    access: AccessOf = field(kw_only=True)
+    """What it would do, for policies."""
     too_large: type[ApiError] = RequestEntityTooLargeError
     input: Input | None = None
     anonymous: bool = False

@@ -1,6 +1,7 @@
 """Access keys of the cluster: Secrets of the release's namespace that carry a label.
 
-`accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for. They are
+`accessKeyId`, `secretAccessKey` and `namespace`, the account that the key may act for, and perhaps
+`policy`, IAM's JSON of what it may do there; one that cannot be read allows nothing. They are
 watched, so that no call waits for one that is known, a new one works at once and a deleted one no
 longer does; while the API server is away the last ones count. `sigv4` asks for them.
 """
@@ -13,17 +14,16 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from pilotlight.access_key_secret import is_access_key, missing_parts, policy_of
 from pilotlight.errors import AlreadyExistsError, InvalidResourceError, NotFoundError
-from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Index, Namespace, Secret
 
 if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
+    from pilotlight.identity_policies import IdentityPolicy
 
-__all__ = ["AccessKey", "AccessKeys"]
-
-PARTS = {"accessKeyId", "secretAccessKey", "namespace"}
+__all__ = ["SECRETS_BY_ACCESS_KEY", "AccessKey", "AccessKeys"]
 
 log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ class AccessKey:
     account: str
     function: str = ""
     """Whose own credentials it is of, if it is no Secret's."""
+    policy: IdentityPolicy | None = field(default=None, repr=False)
+    """What it may do; None lets it do everything in its account."""
 
 
 class AccessKeys:
@@ -75,29 +77,28 @@ class AccessKeys:
         except (NotFoundError, InvalidResourceError, AlreadyExistsError) as error:
             log.warning("access key ignored", secret=str(secret.key), error=str(error))
             return None
-        return AccessKey(data["accessKeyId"], data["secretAccessKey"], data["namespace"], account)
+        return AccessKey(
+            data["accessKeyId"], data["secretAccessKey"], data["namespace"], account,
+            policy=policy_of(secret),
+        )  # fmt: skip
 
     def _secret_changed(self, _before: Secret | None, secret: Secret | None) -> None:
         self._found = {}
-        if (
-            secret is not None
-            and _is_key(secret)
-            and (missing := PARTS - secret.string_data.keys())
-        ):
-            names = ", ".join(sorted(missing))
-            log.warning("access key ignored", secret=str(secret.key), missing=names)
+        if secret is None or not is_access_key(secret):
+            return
+        if missing := missing_parts(secret):
+            log.warning("access key ignored", secret=str(secret.key), missing=", ".join(missing))
+        policy = policy_of(secret)
+        if policy is not None and policy.problem:
+            log.warning("access key may do nothing", secret=str(secret.key), why=policy.problem)
 
     def _namespace_changed(self, _before: Namespace | None, _after: Namespace | None) -> None:
         self._found = {}
 
 
-def _is_key(secret: Secret) -> bool:
-    return secret.metadata.labels.get(ACCESS_KEY_LABEL) == "true"
-
-
 def _access_key_ids(secret: Secret) -> list[str]:
-    data = secret.string_data
-    return [data["accessKeyId"]] if _is_key(secret) and data.keys() >= PARTS else []
+    is_whole = is_access_key(secret) and not missing_parts(secret)
+    return [secret.string_data["accessKeyId"]] if is_whole else []
 
 
 SECRETS_BY_ACCESS_KEY = Index(Secret, _access_key_ids)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from multidict import MultiMapping
+
+    from pilotlight.identity_policies import IdentityPolicy
 
 __all__ = ["NOBODY", "Authenticator", "Caller", "RequestHead", "Verify"]
 
@@ -23,6 +25,8 @@ class Caller:
     principal: str
     function: str = ""
     """Lambda's name of the function that calls with credentials of its own, if one does."""
+    policy: IdentityPolicy | None = field(default=None, compare=False, repr=False)
+    """What its key may do; None lets it do everything in its account."""
 
     @property
     def arn(self) -> str:

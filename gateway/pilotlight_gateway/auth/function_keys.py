@@ -1,7 +1,9 @@
 """Credentials of functions: the keys that the platform gave to environments, told by their token.
 
 They are derived, not stored (`pilotlight.function_credentials`), and end with their expiry, with
-their function, and where its namespace is another account's by now. `sigv4` asks for them.
+their function, and where its namespace is another account's by now. They have a policy that lets
+them invoke, and nothing else: who takes a function over must not have the account. `sigv4` asks for
+them.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pilotlight.errors import (
     InvalidResourceError,
     NotFoundError,
 )
+from pilotlight.identity_policies import parse_identity_policy
 from pilotlight.resources import FUNCTIONS_BY_NAME
 from pilotlight_gateway.errors import ExpiredTokenError
 
@@ -29,7 +32,12 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.function_credentials import FunctionIdentity
 
-__all__ = ["FunctionKeys"]
+__all__ = ["MAY_INVOKE", "FunctionKeys"]
+
+MAY_INVOKE = parse_identity_policy("""{"Statement": {
+    "Effect": "Allow", "Resource": "*",
+    "Action": ["lambda:InvokeFunction", "lambda:InvokeFunctionUrl", "execute-api:Invoke"]
+}}""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +64,9 @@ class FunctionKeys:
         if identity.expires < self.clock():
             raise ExpiredTokenError("The security token included in the request is expired")
         return AccessKey(
-            access_key, found.secret_key, identity.namespace, identity.account, identity.function
-        )
+            access_key, found.secret_key, identity.namespace, identity.account,
+            identity.function, MAY_INVOKE,
+        )  # fmt: skip
 
     async def _stands(self, identity: FunctionIdentity) -> bool:
         """Say whether the function is there, in the account it was in."""

@@ -130,7 +130,7 @@ def _verify(
     elif announced != body_sha256:
         raise _not_the_bodys(announced)
     principal = f"function/{key.function}" if key.function else key.id
-    return Caller(key.account, key.namespace, principal, key.function)
+    return Caller(key.account, key.namespace, principal, key.function, key.policy)
 
 
 def _not_the_bodys(announced: str) -> InvalidSignatureError:

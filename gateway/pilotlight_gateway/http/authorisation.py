@@ -13,9 +13,11 @@ import structlog
 
 from pilotlight_gateway.auth.caller import NOBODY, RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
+from pilotlight_gateway.auth.permissions import identity_verdict
 from pilotlight_gateway.errors import ApiError
 from pilotlight_gateway.paths import split_target
 
+from .authorizer import route_arn
 from .errors import HttpError
 from .tokens import check_token
 from .url_policy import check_policy
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-    from pilotlight_gateway.auth.caller import Authenticator, Verify
+    from pilotlight_gateway.auth.caller import Authenticator, Caller, Verify
 
     from .authorizer import Authorizer
     from .issuers import Issuers
@@ -70,7 +72,7 @@ class Authorisation:
             return await self.authenticator.check_head(head)
 
     def check_signature(self, match: Match, verify: Verify | None, body_sha256: str) -> Findings:
-        """Check the body's part, and what the policy says of who signs; raises HttpError.
+        """Check the body's part, and what policies say of who signs; raises HttpError.
 
         A route is for its function's own account.
         """
@@ -80,7 +82,7 @@ class Authorisation:
             caller = verify(body_sha256)
         if match.site.style == "url":
             check_policy(match, caller)
-        elif caller.account != match.account:
+        elif caller.account != match.account or not _may_call(match, caller):
             raise HttpError(403)
         return {
             "iam": {
@@ -93,6 +95,13 @@ class Authorisation:
                 "userId": caller.principal,
             }
         }
+
+
+def _may_call(match: Match, caller: Caller) -> bool:
+    """Whether a caller's own policy, if its key has one, lets it call a route."""
+    context = {"aws:sourceip": match.request.source_ip}
+    arns = (route_arn(match),)
+    return identity_verdict(caller, "execute-api:Invoke", arns, context) == "Allow"
 
 
 @contextmanager

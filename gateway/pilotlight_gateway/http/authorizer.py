@@ -60,7 +60,7 @@ class Authorizer:
         identity = match.request.header(wanted.identity_header)
         if not identity:
             raise HttpError(401)
-        arn = _route_arn(match)
+        arn = route_arn(match)
         place = _place(wanted, identity, match)
         expires, verdict = self._kept.get(place, (float("-inf"), None))
         if verdict is None or self.clock() >= expires:
@@ -93,7 +93,8 @@ def _place(wanted: AuthorizerAuth, identity: str, match: Match) -> _Place:
     return _Place(match.site.id, match.route_key, wanted.function, header, identity)
 
 
-def _route_arn(match: Match) -> str:
+def route_arn(match: Match) -> str:
+    """Return what policies call a route's method and path, as API Gateway does."""
     return (
         f"arn:aws:execute-api:{match.region}:{match.account}:{match.site.id}/$default/"
         f"{match.request.method}{plain(match.request.path)}"

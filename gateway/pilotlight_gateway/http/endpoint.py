@@ -22,6 +22,7 @@ from pilotlight.public_addresses import fetch
 from pilotlight_gateway import errors
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.invocation.behalf import as_service
 from pilotlight_gateway.invocation.invocation import (
     LARGEST_ASYNC_EVENT,
     LARGEST_EVENT,
@@ -33,7 +34,7 @@ from pilotlight_gateway.paths import split_target
 
 from . import cors
 from .authorisation import Authorisation
-from .authorizer import Authorizer
+from .authorizer import Authorizer, route_arn
 from .errors import HttpError, say, unknown_url
 from .issuers import Issuers
 from .message import HttpRequest, HttpResponse
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
+    from pilotlight.policies import PolicyRequest
     from pilotlight_gateway.auth.caller import Authenticator
     from pilotlight_gateway.bodies import Bodies, Body
     from pilotlight_gateway.invocation.invocation import Answer
@@ -179,7 +181,7 @@ class HttpEndpoint:
         if key:  # the sender's, of any length; of this route alone
             key = f"{match.site.id}/{sha256(key.encode(errors='replace')).hexdigest()}"
         try:
-            await self._invoker.enqueue(reference, invocation, dedup_key=key)
+            await self._invoker.enqueue(reference, invocation, dedup_key=key, behalf=_behalf(match))
         except (errors.ApiError, PilotlightError) as error:
             raise _problem(error, match) from error
 
@@ -200,7 +202,7 @@ class HttpEndpoint:
         reference = _reference(match, name)
         try:
             invocation = replace(_invocation(match, reference, event), stream=stream)
-            answer = await self._invoker.invoke(reference, invocation)
+            answer = await self._invoker.invoke(reference, invocation, behalf=_behalf(match))
         except (errors.ApiError, PilotlightError) as error:
             raise _problem(error, match) from error
         if answer.function_error:
@@ -286,6 +288,13 @@ def _reference(match: Match, name: str) -> Reference:
     function, _, qualifier = name.partition(":")
     namespace, account, region = match.site.namespace, match.account, match.region
     return Reference(namespace, account, region, function, qualifier or None)
+
+
+def _behalf(match: Match) -> PolicyRequest | None:
+    """Return in whose name a route invokes; of a function URL its callers were judged."""
+    if match.site.style == "url":
+        return None
+    return as_service("apigateway.amazonaws.com", route_arn(match), match.account)
 
 
 def _invocation(match: Match, reference: Reference, event: bytes) -> Invocation:

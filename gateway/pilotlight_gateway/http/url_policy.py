@@ -1,14 +1,17 @@
-"""What a function's policy says of who calls its URL (Lambda Developer Guide, "Function URLs").
+"""What policies say of who calls a function URL (Lambda Developer Guide, "Function URLs").
 
 Both `lambda:InvokeFunctionUrl` and `lambda:InvokeFunction` must be allowed, as on Lambda since
-October 2025. The account's own callers need no statement, only none that denies.
+October 2025: by the caller's own policy, if its key has one, and by the function's. Of the latter
+the account's own callers need no statement, only none that denies.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotlight.arn import function_arn
 from pilotlight.policies import PolicyRequest, decide
+from pilotlight_gateway.auth.permissions import context_of, identity_verdict
 
 from .errors import HttpError
 
@@ -25,6 +28,10 @@ _ACTIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 def check_policy(match: Match, caller: Caller) -> None:
     """Raise HttpError unless a caller may; one without credentials has no account."""
     site = match.site
+    arn = function_arn(match.region, match.account, site.function, site.qualifier)
+    for action in _ACTIONS:
+        if identity_verdict(caller, action, (arn,), _context(match, action)) != "Allow":
+            raise HttpError(403)
     needed = caller.account != match.account and (bool(caller.account) or site.needs_policy)
     if not needed and not site.policy:
         return
@@ -35,13 +42,17 @@ def check_policy(match: Match, caller: Caller) -> None:
 
 
 def _request(match: Match, caller: Caller, action: str) -> PolicyRequest:
+    context = _context(match, action)
+    if not caller.account:
+        return PolicyRequest(action, context=context)
+    return PolicyRequest(action, caller.account, caller.arn, context | context_of(caller))
+
+
+def _context(match: Match, action: str) -> dict[str, str]:
     context = {
         "aws:sourceip": match.request.source_ip,
         "lambda:functionurlauthtype": "AWS_IAM" if match.site.auth.type == "iam" else "NONE",
     }
     if action == "lambda:InvokeFunction":
         context["lambda:invokedviafunctionurl"] = "true"
-    if not caller.account:
-        return PolicyRequest(action, context=context)
-    context |= {"aws:principalarn": caller.arn, "aws:principalaccount": caller.account}
-    return PolicyRequest(action, caller.account, caller.arn, context)
+    return context

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pilotlight.claims import RevisionKey
+from pilotlight.errors import NotFoundError
 from pilotlight.names import object_name
 from pilotlight.resources import FUNCTIONS_BY_NAME, Function, Key
 
@@ -59,9 +60,16 @@ class Catalogue:
         return self.get(namespace, name)
 
     async def key_of(self, namespace: str, name: str) -> Key:
-        """Return where a function of that name is, or would be made."""
+        """Return where a function of that name is, or would be made.
+
+        Raises NotFoundError where that is another function's place: a name stands for no object.
+        """
         found = await self.find(namespace, name)
-        return found.key if found else Key(namespace, object_name(name))
+        key = found.key if found else Key(namespace, object_name(name))
+        other = self._cache.get(Function, key)
+        if other is not None and other.function_name != name:
+            raise NotFoundError(f"Function not found: {name}")
+        return key
 
     async def wait_for_change(self, function: Function, *, seconds: float) -> None:
         """Wait until a function is another than it was, or is gone; at most that long."""

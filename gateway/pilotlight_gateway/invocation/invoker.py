@@ -15,12 +15,14 @@ from pilotlight.resources.asynchronous import DEFAULT_EVENT_AGE
 from pilotlight_gateway.errors import FunctionNotFoundError, ResourceConflictError
 from pilotlight_gateway.event_queue.interface import Event
 
+from .behalf import refuse_denied
 from .dispatch.answer_stream import AnswerStream
 from .lineage import refuse_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pilotlight.policies import PolicyRequest
     from pilotlight.resources import Function
 
     from .dispatch.dispatcher import Dispatcher
@@ -68,15 +70,23 @@ class Invoker:
         self._clock = clock
 
     async def invoke(
-        self, reference: Reference, invocation: Invocation, target: Target | None = None
+        self,
+        reference: Reference,
+        invocation: Invocation,
+        target: Target | None = None,
+        *,
+        behalf: PolicyRequest | None = None,
     ) -> Answer:
         """Run an invocation and count it; a function error is an answer too.
 
-        `target` is what the reference means, where the caller knows. Where it is replaced before
+        `target` is what the reference means, where the caller knows; `behalf` in whose name it
+        is, where the function's policy has not been asked yet. Where it is replaced before
         the invocation has begun, its replacement runs. Raises ApiError and PilotlightError.
         """
         started = time.monotonic()
         target = target or await self._targets.find(reference)
+        if behalf is not None and target.policy:
+            refuse_denied(behalf, target, reference)
         if target.function.spec.recursive_loop == "Terminate":
             refuse_loop(invocation.trace_id, reference)
         while True:
@@ -113,16 +123,20 @@ class Invoker:
         dedup_key: str = "",
         expires_at: float | None = None,
         missing_ok: bool = False,
+        behalf: PolicyRequest | None = None,
     ) -> bool:
         """Keep an invocation as an event of its request id; returns once it is on disk.
 
         Says whether it is new: of events with one `dedup_key` only the first is kept. It is tried
         until `expires_at`, in seconds since the epoch, else as long as the function's settings
-        say. With `missing_ok` the function may be made later. Raises ResourceNotFoundException,
-        QueueFullError and UnavailableError, keeping nothing.
+        say. With `missing_ok` the function may be made later; `behalf` is as in `invoke`. Raises
+        ResourceNotFoundException, AccessDeniedException, QueueFullError and UnavailableError,
+        keeping nothing.
         """
         if target is None:
             target = await self._target_if_any(reference, missing_ok=missing_ok)
+        if behalf is not None and target is not None and target.policy:
+            refuse_denied(behalf, target, reference)
         now = self._clock()
         if expires_at is None:
             expires_at = now + await self._event_age(reference, target)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn, parse_function_reference
 from pilotlight.resources import LATEST
+from pilotlight_gateway.auth.permissions import denied
 from pilotlight_gateway.errors import (
-    AccessDeniedError,
     FunctionNotFoundError,
     InvalidParameterValueError,
     ValidationError,
@@ -21,16 +21,18 @@ from pilotlight_gateway.errors import (
 if TYPE_CHECKING:
     from pilotlight_gateway.auth.caller import Caller
 
-__all__ = ["LATEST", "LONGEST_NAME", "Reference", "resolve"]
+__all__ = ["LATEST", "LONGEST_NAME", "Reference", "read_reference", "resolve"]
 
 LONGEST_NAME = 64
+LONGEST_QUALIFIER = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A function of the caller's account, as it was named."""
+    """A function as it was named."""
 
     namespace: str
+    """Empty of another account's, until it is known that the caller may ask for it."""
     account: str
     region: str
     name: str
@@ -52,16 +54,34 @@ class Reference:
         return FunctionNotFoundError(f"Function not found: {self.arn}")
 
 
-@functools.lru_cache(maxsize=4096)
 def resolve(
     text: str, caller: Caller, region: str, operation: str, qualifier: str | None = None
 ) -> Reference:
-    """Resolve a `FunctionName` and a `Qualifier`; raises the error that Lambda raises."""
+    """Resolve what names a function of the caller's account; raises the error that Lambda raises.
+
+    `operation` is IAM's name of what is to be done with it.
+    """
+    reference = read_reference(text, caller.namespace, caller.account, region, qualifier)
+    if not reference.namespace:
+        raise denied(caller.arn, f"lambda:{operation}", reference.arn, "resource", None)
+    return reference
+
+
+@functools.lru_cache(maxsize=4096)
+def read_reference(
+    text: str, namespace: str, account: str, region: str, qualifier: str | None = None
+) -> Reference:
+    """Read a `FunctionName` and a `Qualifier`, also of other accounts; raises as `resolve` does.
+
+    Namespace and account are the caller's.
+    """
     named = parse_function_reference(text)
     if named is None:
         raise _malformed(text)
     if len(named.name) > LONGEST_NAME:
-        raise _too_long(named.name)
+        raise _too_long(named.name, "functionName", LONGEST_NAME)
+    if qualifier and len(qualifier) > LONGEST_QUALIFIER:
+        raise _too_long(qualifier, "qualifier", LONGEST_QUALIFIER)
     if named.region not in {None, region}:
         raise FunctionNotFoundError(
             f"Functions from '{named.region}' are not reachable in this region ('{region}')"
@@ -70,15 +90,9 @@ def resolve(
         raise InvalidParameterValueError(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    if named.account not in {None, caller.account}:
-        foreign = function_arn(region, named.account or "", named.name)
-        raise AccessDeniedError(
-            f"User: {caller.arn} is not authorized to perform: lambda:{operation} on "
-            f"resource: {foreign}"
-        )
-    return Reference(
-        caller.namespace, caller.account, region, named.name, qualifier or named.qualifier
-    )
+    if named.account not in {None, account}:
+        namespace, account = "", str(named.account)
+    return Reference(namespace, account, region, named.name, qualifier or named.qualifier)
 
 
 def _malformed(text: str) -> ValidationError:
@@ -90,8 +104,8 @@ def _malformed(text: str) -> ValidationError:
     )
 
 
-def _too_long(name: str) -> ValidationError:
+def _too_long(text: str, member: str, most: int) -> ValidationError:
     return ValidationError(
-        f"1 validation error detected: Value '{name}' at 'functionName' failed to "
-        f"satisfy constraint: Member must have length less than or equal to {LONGEST_NAME}"
+        f"1 validation error detected: Value '{text}' at '{member}' failed to "
+        f"satisfy constraint: Member must have length less than or equal to {most}"
     )

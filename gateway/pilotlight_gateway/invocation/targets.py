@@ -18,7 +18,7 @@ from .reference import LATEST
 
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
-    from pilotlight.resources import Function, FunctionAlias, FunctionVersion
+    from pilotlight.resources import Function, FunctionAlias, FunctionVersion, PolicyStatement
 
     from .catalogue import Catalogue
     from .published import Published
@@ -40,6 +40,8 @@ class Target:
     """None where the function serves nothing yet."""
     published: FunctionVersion | None = None
     """The version; None for `$LATEST`."""
+    policy: tuple[PolicyStatement, ...] = ()
+    """Of the function, version or alias that was named."""
 
     @property
     def timeout(self) -> int:
@@ -63,6 +65,12 @@ class Targets:
         """What names alone mean, as long as their functions have not changed."""
         catalogue.on_change(self._function_changed)
 
+    def known(self, reference: Reference) -> Target | None:
+        """Return what a name alone means, where that is known already."""
+        if reference.qualifier is not None:
+            return None
+        return self._latest.get((reference.namespace, reference.name))
+
     async def find(self, reference: Reference) -> Target:
         """Return what a reference means; raises ResourceNotFoundException."""
         name = (reference.namespace, reference.name)
@@ -81,18 +89,21 @@ class Targets:
 
         Of an alias with weights the version is drawn for an invocation; reads see its own.
         """
-        qualifier = reference.qualifier
+        qualifier, policy = reference.qualifier, None
         if qualifier is not None and not qualifier.isdigit() and qualifier != LATEST:
             alias = await self._published.alias(function.key, qualifier)
             if alias is None:
                 raise reference.not_found()
-            qualifier = _choose(alias) if draw else alias.spec.version
+            qualifier, policy = _choose(alias) if draw else alias.spec.version, alias.spec.policy
         if qualifier is None or qualifier == LATEST:
-            return Target(function, LATEST, revision_key(function))
+            policy = function.spec.policy if policy is None else policy
+            return Target(function, LATEST, revision_key(function), None, tuple(policy))
         version = await self._find_version(function, qualifier)
         if version is None:
             raise reference.not_found()
-        return Target(function, version.number, version_revision(version), version)
+        policy = version.spec.policy if policy is None else policy
+        revision = version_revision(version)
+        return Target(function, version.number, revision, version, tuple(policy))
 
     async def version_of_alias(
         self, function: Function, alias: FunctionAlias

@@ -22,6 +22,7 @@ import structlog
 from pilotlight.errors import PilotlightError
 from pilotlight_gateway.errors import ApiError
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.invocation.behalf import as_service
 from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_gateway.invocation.reference import Reference
 
@@ -97,7 +98,9 @@ class Subscriptions:
             function_arn=reference.arn,
             trace_id=new_trace_id(),
         )
-        await self._invoker.enqueue(reference, invocation)
+        arn = f"arn:aws:logs:{self._region}:{account}:log-group:{group.name}:*"
+        behalf = as_service("logs.amazonaws.com", arn, account)
+        await self._invoker.enqueue(reference, invocation, behalf=behalf)
 
     def _new_id(self, line: LogLine) -> str:
         return f"{int(line.time * 1000):013d}{time.time_ns():023d}{next(self._ids):020d}"

@@ -7,29 +7,38 @@ from typing import TYPE_CHECKING
 
 from pilotlight.resources.schedule import format_time
 from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.invocation.behalf import as_service
 from pilotlight_gateway.invocation.invocation import Invocation
 
 if TYPE_CHECKING:
+    from pilotlight.policies import PolicyRequest
     from pilotlight_gateway.invocation.reference import Reference
 
     from .decide import Firing
 
-__all__ = ["dedup_key_of", "invocation_of"]
+__all__ = ["behalf_of", "dedup_key_of", "invocation_of"]
 
 
 def invocation_of(firing: Firing, reference: Reference) -> Invocation:
     """Return the invocation of a firing's function."""
     spec, request_id = firing.schedule.spec, new_request_id()
-    schedule = f"schedule/default/{firing.schedule.metadata.name}"
     said = {
-        "<aws.scheduler.schedule-arn>": (
-            f"arn:aws:scheduler:{reference.region}:{reference.account}:{schedule}"
-        ),
+        "<aws.scheduler.schedule-arn>": _arn(firing, reference),
         "<aws.scheduler.scheduled-time>": format_time(firing.time),
         "<aws.scheduler.execution-id>": request_id,
     }
     event = _filled_in(spec.input, said)
     return Invocation(request_id, reference.arn, new_trace_id(), event)
+
+
+def behalf_of(firing: Firing, reference: Reference) -> PolicyRequest:
+    """Return in whose name a firing invokes."""
+    return as_service("scheduler.amazonaws.com", _arn(firing, reference), reference.account)
+
+
+def _arn(firing: Firing, reference: Reference) -> str:
+    name = f"schedule/default/{firing.schedule.metadata.name}"
+    return f"arn:aws:scheduler:{reference.region}:{reference.account}:{name}"
 
 
 def dedup_key_of(firing: Firing) -> str:

@@ -16,10 +16,11 @@ import structlog
 from pilotlight.errors import NotFoundError, PilotlightError
 from pilotlight.resources import Schedule
 from pilotlight.resources.schedule import parse_time
+from pilotlight_gateway.errors import AccessDeniedError
 from pilotlight_gateway.invocation.reference import Reference
 
 from .decide import decide
-from .event import dedup_key_of, invocation_of
+from .event import behalf_of, dedup_key_of, invocation_of
 from .status import status_of
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Scheduler:
         self._region = region
         self._clock = clock
         self._problems: dict[Key, str] = {}
+        self._denied: dict[Key, str] = {}
+        """Why schedules last invoked nothing, where their functions' policies denied it."""
         self._done_until: dict[str, datetime] = {}
         self._changed = asyncio.Event()
         cache.on_change(Schedule, self._schedule_changed)
@@ -103,6 +106,7 @@ class Scheduler:
             self._know(after)
         elif before is not None:
             self._problems.pop(before.key, None)
+            self._denied.pop(before.key, None)
             self._done_until.pop(before.metadata.uid, None)
         self._changed.set()
 
@@ -120,9 +124,13 @@ class Scheduler:
 
     async def _fire(self, firing: Firing, now: datetime) -> bool:
         """Put a firing into the queue; False where it must be tried again."""
-        schedule = firing.schedule
+        schedule, request_id = firing.schedule, None
+        self._denied.pop(schedule.key, None)
         try:
             request_id = await self._enqueue(firing)
+        except AccessDeniedError as error:  # this time is over: the policy holds for it
+            self._denied[schedule.key] = error.message
+            log.warning("schedule denied", schedule=str(schedule.key), error=error.message)
         except PilotlightError as error:
             log.warning("schedule not fired yet", schedule=str(schedule.key), error=str(error))
             return False
@@ -130,7 +138,8 @@ class Scheduler:
         if request_id is not None:
             self._note_firing(firing, now)
             log.info("schedule fired", schedule=str(schedule.key), request_id=request_id)
-        await self._write(schedule, now, fired=firing.time)
+        fired = None if schedule.key in self._denied else firing.time
+        await self._write(schedule, now, fired=fired)
         return True
 
     async def _enqueue(self, firing: Firing) -> str | None:
@@ -146,6 +155,7 @@ class Scheduler:
             dedup_key=dedup_key_of(firing),
             expires_at=firing.moment.timestamp() + spec.maximum_event_age,
             missing_ok=True,
+            behalf=behalf_of(firing, reference),
         )
         return invocation.request_id if is_new else None
 
@@ -176,6 +186,7 @@ class Scheduler:
             now,
             has_function=self._catalogue.get(schedule.metadata.namespace, name) is not None,
             problem=self._problems.get(schedule.key),
+            denied=self._denied.get(schedule.key),
             done_until=self._done_until.get(schedule.metadata.uid),
             fired=fired,
         )

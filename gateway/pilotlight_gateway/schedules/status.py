@@ -23,16 +23,20 @@ def status_of(  # noqa: PLR0913  what is known of a schedule, each by name
     *,
     has_function: bool,
     problem: str | None,
+    denied: str | None = None,
     done_until: datetime | None,
     fired: datetime | None = None,
 ) -> ScheduleStatus:
     """Return the status.
 
-    `problem` says why the schedule cannot be understood, `fired` which time was just fired for.
+    `problem` says why the schedule cannot be understood, `denied` why its last time invoked
+    nothing, `fired` which time was just fired for.
     """
     last = format_time(fired) if fired else schedule.status.last_time
     following = None if problem else _following(schedule, now, done_until)
     said = _said(schedule, problem, last, following, has_function=has_function)
+    if denied is not None and said[0] == "True":
+        said = "False", "AccessDenied", denied
     generation = schedule.metadata.generation
     ready = condition(
         schedule.condition("Ready"), "Ready", said, generation=generation, at=format_time(now)

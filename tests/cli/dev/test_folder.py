@@ -158,7 +158,7 @@ async def test_a_deleted_file_deletes_nothing(folder: Folder) -> None:
 async def test_secrets_are_written_and_runtimes_refused(folder: Folder) -> None:
     """Neither goes over the API."""
     file = folder.path / "all.yaml"
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    secret: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     runtime = {
         "apiVersion": "pilotlight.dev/v1alpha1",
         "kind": "Runtime",
@@ -167,9 +167,11 @@ async def test_secrets_are_written_and_runtimes_refused(folder: Folder) -> None:
     }
     for value in ("one", "two"):
         secret["stringData"] = {"KEY": value}
+        secret["metadata"]["labels"] = {"of": value}
         file.write_text(yaml.safe_dump_all([secret, runtime]))
         assert await folder.save(file) == []
         stored = await folder.resources.get(Secret, Key("default", "s"))
         assert stored.string_data == {"KEY": value}
+        assert stored.metadata.labels == {"of": value}
     assert len(folder.console.problems) == 1
     assert "Runtime" in folder.console.problems[0]

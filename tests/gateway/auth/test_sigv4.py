@@ -20,6 +20,7 @@ from pilotlight.resources import Key, Namespace, ObjectMeta, Secret
 from pilotlight_gateway.auth.access_keys import AccessKeys
 from pilotlight_gateway.auth.caller import Caller, RequestHead
 from pilotlight_gateway.auth.credentials import parse_authorization
+from pilotlight_gateway.auth.permissions import identity_verdict
 from pilotlight_gateway.auth.sigv4 import SigV4Authenticator, signature_of
 from pilotlight_gateway.errors import (
     ApiError,
@@ -117,6 +118,27 @@ async def test_raw_bytes_in_a_path_and_query_can_be_signed() -> None:
                 await authenticate(authenticator, change(head, Authorization=written), BODY)
                 == ALICE
             )
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict"),
+    [
+        ('{"Statement": {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}}', "Allow"),
+        ('{"Statement": {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}}', None),
+        ('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*", "Odd": 1}}', None),
+    ],
+)  # fmt: skip
+async def test_a_key_brings_its_policy(policy: str, verdict: str | None) -> None:
+    """One that cannot be read allows nothing, and says why to who is refused."""
+    async with trusting() as authenticator:
+        secret = access_key("AKIDBOB")
+        secret.string_data["policy"] = policy
+        await authenticator.keys.accounts._cache.resources.create(secret)
+        caller = await authenticate(authenticator, sign("AKIDBOB"), BODY)
+        assert identity_verdict(caller, "lambda:GetFunction", ("arn:aws:a",), {}) == verdict
+        assert caller.policy is not None
+        assert ("Odd came" in caller.policy.problem) == ("Odd" in policy)
+        assert (await authenticate(authenticator, sign(), BODY)).policy is None
 
 
 async def test_no_signature_is_refused() -> None:

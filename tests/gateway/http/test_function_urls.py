@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
+from pilotlight.identity_policies import parse_identity_policy
 from pilotlight.resources import Function, FunctionUrl, Key
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import Response, fetch
@@ -270,6 +271,29 @@ def test_only_who_signs_may_call_with_iam(platform: GatewayHarness, named: str) 
     assert fetch(platform.port, "/", host=host, headers=other).status == 403
 
 
+def test_a_key_calls_an_address_where_its_policy_lets_it(
+    platform: GatewayHarness, named: str
+) -> None:
+    """Who may only invoke may not: an address is an action of its own, beside the invocation."""
+    config = platform.client().create_function_url_config(FunctionName=named, AuthType="AWS_IAM")
+    url = config["FunctionUrl"]
+    host = urlsplit(url).netloc
+    _served(platform, host)
+    signed = _signed(url, "AKIDLIMITED")
+    expected = {
+        '"lambda:InvokeFunction"': 403,
+        '"lambda:InvokeFunctionUrl"': 403,
+        '["lambda:InvokeFunction", "lambda:InvokeFunctionUrl"]': 200,
+    }
+    for actions, status in expected.items():
+        arn = f"arn:aws:lambda:*:*:function:{named}"
+        statement = f'{{"Effect": "Allow", "Action": {actions}, "Resource": "{arn}"}}'
+        policy = parse_identity_policy(f'{{"Statement": {statement}}}')
+        platform.policies["AKIDLIMITED"] = policy
+        assert fetch(platform.port, "/", host=host, headers=signed).status == status
+    del platform.policies["AKIDLIMITED"]
+
+
 def _signed(url: str, key: str, service: str = "lambda") -> dict[str, str]:
     request = AWSRequest("GET", url)
     SigV4Auth(Credentials(key, "secret"), service, REGION).add_auth(request)
@@ -310,6 +334,7 @@ def test_without_credentials_only_who_the_policy_allows_may_call(
     )
     client.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy))
     _until(platform, host, 403)
+    client.delete_resource_policy(ResourceArn=arn)  # who is denied all deletes nothing else
 
 
 def test_an_address_that_a_manifest_opens_is_open(platform: GatewayHarness, named: str) -> None:

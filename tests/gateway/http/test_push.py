@@ -41,6 +41,7 @@ from tests.support.http_client import Response, fetch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from pilotlight.policies import PolicyRequest
     from pilotlight_gateway.http.push import Pushed
 
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:orders"
@@ -422,7 +423,8 @@ def test_what_is_sent_again_has_the_key_that_it_had(
     keys: list[str] = []
 
     class Recording:
-        async def enqueue(self, *_: object, dedup_key: str) -> bool:
+        async def enqueue(self, *_: object, dedup_key: str, behalf: PolicyRequest) -> bool:
+            assert behalf.service == "apigateway.amazonaws.com"
             keys.append(dedup_key)
             return True
 

@@ -11,9 +11,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
+from pilotlight.identity_policies import parse_identity_policy
 from pilotlight.resources import ObjectMeta, Route, RouteSpec
-from tests.support.gateway import ACCOUNT, GatewayHarness
+from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import Response, fetch
 from tests.support.issuer import Issuer, serving
 
@@ -362,6 +366,48 @@ def test_a_guarded_path_is_not_reached_by_another_spelling(
     got = fetch(platform.port, path, host=host)
     assert (got.status, got.header("content-type")) == (400, "application/json")
     assert event_of(fetch(platform.port, "/other//x/", host=host))["rawPath"] == "/other//x/"
+
+
+def test_a_key_calls_the_routes_that_its_policy_names(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """By method and path, as API Gateway's ARNs say them."""
+    host = route("/{proxy+}", auth={"type": "iam"})
+    statement = {
+        "Effect": "Allow", "Action": "execute-api:Invoke",
+        "Resource": f"arn:aws:execute-api:*:{ACCOUNT}:*/$default/GET/open/*",
+    }  # fmt: skip
+    policy = parse_identity_policy(json.dumps({"Statement": statement}))
+    platform.policies["AKIDROUTES"] = policy
+
+    def call(path: str, key: str = "AKIDROUTES") -> int:
+        request = AWSRequest("GET", f"http://{host}{path}")
+        SigV4Auth(Credentials(key, "secret"), "execute-api", REGION).add_auth(request)
+        headers = dict(request.headers.items())
+        return fetch(platform.port, path, host=host, headers=headers).status
+
+    assert [call("/open/a"), call("/shut/a"), call("/shut/a", "AKIDBOB")] == [200, 403, 200]
+    del platform.policies["AKIDROUTES"]
+
+
+def test_a_policy_denies_a_route_by_its_arn(
+    platform: GatewayHarness, route: Callable[..., str]
+) -> None:
+    """Its callers are judged by the route; the function's policy judges the route."""
+    host = route("/{proxy+}")
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:echoing"
+    denies = {
+        "Effect": "Deny", "Principal": {"Service": "apigateway.amazonaws.com"},
+        "Action": "lambda:InvokeFunction", "Resource": arn,
+        "Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:execute-api:*:*:*/*/GET/shut"}},
+    }  # fmt: skip
+    policy, client = json.dumps({"Statement": denies}), platform.client()
+    client.put_resource_policy(ResourceArn=arn, Policy=policy)
+    try:
+        got = [fetch(platform.port, path, host=host).status for path in ("/open", "/shut")]
+    finally:
+        client.delete_resource_policy(ResourceArn=arn)
+    assert got == [200, 502]
 
 
 def test_a_kept_policy_is_judged_for_each_request(

@@ -21,6 +21,7 @@ from pilotlight.resources import (
     Key,
     Namespace,
     ObjectMeta,
+    PolicyStatement,
     Schedule,
     ScheduleSpec,
 )
@@ -170,6 +171,27 @@ async def test_a_function_that_is_not_there_may_still_come(world: World) -> None
     (event,) = world.queue.events
     assert (event.function, event.qualifier) == ("later", "")
     assert event.hold_seconds > LONGEST_TIMEOUT
+
+
+async def test_a_policy_denies_a_schedule_by_its_arn(world: World) -> None:
+    """Its times pass without an event, and it says why; it fires again once nothing denies it."""
+    function = await world.resources.get(Function, Key("default", "fn"))
+    denies = PolicyStatement(
+        sid="one", effect="Deny", principals={"Service": ["scheduler.amazonaws.com"]},
+        actions=["lambda:InvokeFunction"],
+        conditions={"ArnLike": {"aws:SourceArn": ["arn:aws:scheduler:*:*:schedule/default/s"]}},
+    )  # fmt: skip
+    denied = {"spec": function.spec.model_copy(update={"policy": [denies]})}
+    denied_function = await world.resources.replace(function.model_copy(update=denied))
+    await world.put(function="fn")
+    scheduler = await world.scheduler()
+    await world.look(scheduler, 10)
+    assert (world.queue.events, await world.reason()) == ([], "AccessDenied")
+    assert (await world.stored()).status.last_time is None
+    allowed = {"spec": function.spec}
+    await world.resources.replace(denied_function.model_copy(update=allowed))
+    await world.look(scheduler, 21)
+    assert (world.queue.keys, await world.reason()) == (["2026-01-01T00:20:00Z"], "Scheduled")
 
 
 async def test_a_lease_lasts_as_long_as_the_function_may_run(world: World) -> None:

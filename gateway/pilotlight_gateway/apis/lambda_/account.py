@@ -20,7 +20,7 @@ TOTAL_CODE_SIZE = 80_530_636_800
 
 async def get_account_settings(services: Services, call: Call) -> Reply:
     """Return the account's limits and usage: packages of all versions count, and layers."""
-    cache, namespace = services.cache, call.caller.namespace
+    cache, namespace = services.cache, call.namespace
     functions = list(cache.all(Function, namespace))
     used = sum(function.status.code_size or 0 for function in functions)
     used += sum(version.spec.code_size for version in cache.all(FunctionVersion, namespace))

@@ -29,7 +29,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 
 from .function_document import revision_id
 from .inputs import parse_as
-from .lookup import find_unqualified, reference_of
+from .lookup import find_unqualified
 from .paging import paged
 from .preconditions import check_revision_id
 from .versions import find_version
@@ -130,9 +130,7 @@ async def find_alias(
     try:
         return await services.resources.get(FunctionAlias, key)
     except NotFoundError as error:
-        arn = function_arn(
-            services.settings.region, call.caller.account, function.function_name, name
-        )
+        arn = function_arn(services.settings.region, call.account, function.function_name, name)
         raise FunctionNotFoundError(f"Cannot find alias arn: {arn}") from error
 
 
@@ -160,7 +158,7 @@ def _given(call: Call) -> dict[str, Any]:
 async def _check_versions(
     services: Services, call: Call, function: Function, spec: FunctionAliasSpec
 ) -> None:
-    reference = reference_of(services, call)
+    reference = call.function
     for number in (spec.version, *spec.weights):
         if number.isdigit():
             await find_version(services, reference, function, number)
@@ -185,7 +183,7 @@ async def _document(
 def _arn(services: Services, call: Call, alias: FunctionAlias, name: str) -> str:
     return function_arn(
         services.settings.region,
-        call.caller.account,
+        call.account,
         name,
         alias.spec.alias,
     )

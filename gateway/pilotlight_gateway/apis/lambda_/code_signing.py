@@ -43,6 +43,7 @@ __all__ = [
     "create_code_signing_config",
     "delete_code_signing_config",
     "delete_function_code_signing_config",
+    "find_config",
     "get_code_signing_config",
     "get_function_code_signing_config",
     "list_code_signing_configs",
@@ -65,7 +66,7 @@ async def create_code_signing_config(services: Services, call: Call) -> Reply:
     made = CodeSigningConfig(
         metadata=ObjectMeta(
             name="csc-" + "".join(secrets.choice(_ID_DIGITS) for _ in range(_ID_LENGTH)),
-            namespace=call.caller.namespace,
+            namespace=call.namespace,
         ),
         spec=_changed(CodeSigningConfigSpec(signing_profiles=["none"]), given).model_copy(
             update={"tags": given.get("Tags", {})}
@@ -83,7 +84,7 @@ async def get_code_signing_config(services: Services, call: Call) -> Reply:
 
 async def list_code_signing_configs(services: Services, call: Call) -> Reply:
     """Return the account's configurations by id."""
-    all_of_account = services.cache.all(CodeSigningConfig, call.caller.namespace)
+    all_of_account = services.cache.all(CodeSigningConfig, call.namespace)
     found = {one.metadata.name: one for one in all_of_account}
     page, marker = paged(sorted(found), call.input, most=PAGE)
     documents = [_document(services, call, found[name]) for name in page]
@@ -117,7 +118,7 @@ async def list_functions_by_code_signing_config(services: Services, call: Call) 
     """Return the functions that are checked by a configuration."""
     users = _users(services, _find(services, call, FunctionNotFoundError))
     page, marker = paged(sorted(one.function_name for one in users), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     arns = [function_arn(region, account, name) for name in page]
     return json_reply({"FunctionArns": arns} | marker)
 
@@ -149,6 +150,11 @@ def config_id(services: Services, call: Call, arn: str | None) -> str | None:
     return _by_arn(services, call, arn, CodeSigningConfigNotFoundError).metadata.name
 
 
+def find_config(services: Services, call: Call, arn: str) -> CodeSigningConfig:
+    """Return the account's configuration of an ARN; raises ResourceNotFoundException."""
+    return _by_arn(services, call, arn, FunctionNotFoundError)
+
+
 def check_signature(services: Services, namespace: str, config: str | None) -> None:
     """Raise CodeVerificationFailedError where new code must be signed: none of it is."""
     found = config and services.cache.get(CodeSigningConfig, Key(namespace, config))
@@ -169,7 +175,7 @@ def _find(services: Services, call: Call, missing: type[ApiError]) -> CodeSignin
 
 def _by_arn(services: Services, call: Call, arn: str, missing: type[ApiError]) -> CodeSigningConfig:
     name = arn.rpartition(":")[2]
-    found = services.cache.get(CodeSigningConfig, Key(call.caller.namespace, name))
+    found = services.cache.get(CodeSigningConfig, Key(call.namespace, name))
     if found is None or arn != _arn(services, call, name):
         raise missing(f"The code signing configuration cannot be found. Check that {arn} exists.")
     return found
@@ -192,7 +198,7 @@ def _changed(spec: CodeSigningConfigSpec, given: dict[str, Any]) -> CodeSigningC
 
 
 def _arn(services: Services, call: Call, name: str) -> str:
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     return f"arn:aws:lambda:{region}:{account}:code-signing-config:{name}"
 
 

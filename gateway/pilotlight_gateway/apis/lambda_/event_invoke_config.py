@@ -25,7 +25,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 from .aliases import find_alias
-from .lookup import find_unqualified, reference_of
+from .lookup import find_unqualified
 from .paging import paged
 from .versions import find_version
 from .writing import write_field
@@ -77,7 +77,7 @@ async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _configured(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     documents = [
         _document(found[name], function_arn(region, account, function.function_name, name))
         for name in page
@@ -96,7 +96,7 @@ async def _change(services: Services, call: Call, begin: AsyncConfig | None) -> 
             "You must specify at least one of error handling or destination setting."
         )
     config = _parse(begin.to_json() | given)
-    await _check_destinations(services, reference_of(services, call), config)
+    await _check_destinations(services, call.function, config)
     resource = await _write(services, resource, config)
     return json_reply(_document(resource, arn))
 
@@ -160,7 +160,7 @@ async def _check_function(services: Services, reference: Reference, address: str
 
 async def _find(services: Services, call: Call) -> tuple[Qualified, str]:
     """Read what a request names; gives it and its ARN with the qualifier."""
-    reference = reference_of(services, call)
+    reference = call.function
     function = await find_unqualified(services, call)
     qualifier = reference.qualifier or LATEST
     arn = function_arn(reference.region, reference.account, reference.name, qualifier)

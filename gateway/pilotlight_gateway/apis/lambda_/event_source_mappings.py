@@ -82,7 +82,7 @@ async def create_event_source_mapping(services: Services, call: Call) -> Reply:
     """Make a mapping of a source that can be polled."""
     reference = await _function(services, call)
     spec = parse_as(EventSourceMappingSpec, _given(call.input) | {"function": _named(reference)})
-    mapping = EventSourceMapping(metadata=ObjectMeta(namespace=call.caller.namespace), spec=spec)
+    mapping = EventSourceMapping(metadata=ObjectMeta(namespace=call.namespace), spec=spec)
     mapping.metadata.name = _object_name(mapping)
     _check(services, mapping)
     await _ask_source(services, call, mapping)
@@ -106,7 +106,7 @@ async def list_event_source_mappings(services: Services, call: Call) -> Reply:
     wanted = _named(_resolve(services, call, function)) if function else None
     found = {
         one.metadata.uid: one
-        for one in services.cache.all(EventSourceMapping, call.caller.namespace)
+        for one in services.cache.all(EventSourceMapping, call.namespace)
         if source in {None, one.spec.event_source_arn} and wanted in {None, one.spec.function}
     }
     page, marker = paged(sorted(found), given, most=PAGE)
@@ -151,7 +151,7 @@ async def _find(services: Services, call: Call) -> EventSourceMapping:
 async def find_mapping(services: Services, call: Call, uuid: str) -> EventSourceMapping:
     """Read a mapping of the caller's from the store; raises ResourceNotFoundException."""
     for one in services.cache.by(MAPPINGS_BY_UID, uuid):
-        if one.metadata.namespace == call.caller.namespace:
+        if one.metadata.namespace == call.namespace:
             try:
                 return await services.resources.get(EventSourceMapping, one.key)
             except NotFoundError as error:
@@ -260,7 +260,7 @@ def _conflict(mapping: EventSourceMapping, uid: str) -> ResourceConflictError:
 
 async def _ask_source(services: Services, call: Call, mapping: EventSourceMapping) -> None:
     """Refuse a source that cannot be polled; raises InvalidParameterValueException."""
-    source = make_source(services, call.caller.account, mapping)
+    source = make_source(services, call.account, mapping)
     try:
         await source.check()
     except SourceError as error:
@@ -269,7 +269,7 @@ async def _ask_source(services: Services, call: Call, mapping: EventSourceMappin
 
 def _document(services: Services, call: Call, mapping: EventSourceMapping) -> dict[str, Any]:
     spec, status, kind = mapping.spec, mapping.status, source_kind(mapping.spec)
-    region, account, uid = services.settings.region, call.caller.account, mapping.metadata.uid
+    region, account, uid = services.settings.region, call.account, mapping.metadata.uid
     name, _, qualifier = spec.function.partition(":")
     members = {
         name: value

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pilotlight.resources import Function
     from pilotlight_gateway.auth.caller import Caller
+    from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
 __all__ = ["check_package", "keep_code", "lend_package", "one_piece", "with_code_size"]
@@ -43,14 +44,17 @@ _SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
 
 
 async def keep_code(
-    services: Services, code: Mapping[str, Any], caller: Caller, *, dry_run: bool = False
+    services: Services, call: Call, code: Mapping[str, Any], *, dry_run: bool = False
 ) -> tuple[str, int]:
-    """Check and keep an account's package; returns its sha256 (hex) and its size."""
-    async with lend_package(services, code, caller) as package:
+    """Check and keep a package for the account it is for; returns its sha256 (hex) and its size.
+
+    A bucket is read with the keys of whoever calls, who may be of another account.
+    """
+    async with lend_package(services, code, call.caller) as package:
         sha256 = hashlib.sha256(package).hexdigest()
         if not dry_run:
             await services.artifacts.put(sha256, one_piece(package))
-            await services.artifacts.note_owner(sha256, caller.namespace)
+            await services.artifacts.note_owner(sha256, call.namespace)
         return sha256, len(package)
 
 

@@ -47,7 +47,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
 ) -> dict[str, Any]:
     """Return a FunctionConfiguration; lists leave states out, as Lambda does."""
     spec = function.spec
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     document: dict[str, Any] = {
         "FunctionName": function.function_name,
         "FunctionArn": function_arn(region, account, function.function_name, qualifier),
@@ -199,7 +199,7 @@ async def _code(services: Services, call: Call, function: Function) -> dict[str,
         return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
-    if sha256 is None or not await services.artifacts.belongs(sha256, call.caller.namespace):
+    if sha256 is None or not await services.artifacts.belongs(sha256, call.namespace):
         return {"RepositoryType": "S3"}
     ticket = ticket_for(services.settings.platform_key, sha256)
     location = f"{call.origin}/-/artifacts/{sha256}?ticket={ticket}"

@@ -64,5 +64,5 @@ async def put_runtime_management_config(services: Services, call: Call) -> Reply
 async def _management(services: Services, call: Call) -> dict[str, Any]:
     reference, target = await find_target_of(services, call)
     name = target.function.function_name
-    arn = function_arn(services.settings.region, call.caller.account, name, reference.qualifier)
+    arn = function_arn(services.settings.region, call.account, name, reference.qualifier)
     return {"UpdateRuntimeOn": AUTO, "RuntimeVersionArn": None, "FunctionArn": arn}

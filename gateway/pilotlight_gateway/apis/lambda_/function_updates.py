@@ -36,7 +36,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
     check_signature(services, function.metadata.namespace, function.spec.code_signing_config)
-    sha256, size = await keep_code(services, call.input, call.caller, dry_run=dry_run)
+    sha256, size = await keep_code(services, call, call.input, dry_run=dry_run)
     spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
     parse_spec(spec)
     if not dry_run:

@@ -22,7 +22,7 @@ from pilotlight_gateway.http.sites import PREFIX
 
 from .aliases import find_alias
 from .inputs import parse_as
-from .lookup import find_unqualified, reference_of
+from .lookup import find_unqualified
 from .paging import paged
 from .writing import write_field
 
@@ -108,7 +108,7 @@ async def list_function_url_configs(services: Services, call: Call) -> Reply:
 async def _holder(services: Services, call: Call) -> tuple[Function, Holder]:
     """Return the function, and it again or the alias that the request names."""
     function = await find_unqualified(services, call)
-    qualifier = reference_of(services, call).qualifier
+    qualifier = call.function.qualifier
     if qualifier is None:
         return function, function
     return function, await find_alias(services, call, function, qualifier)
@@ -158,7 +158,7 @@ def _address(services: Services, call: Call, function: Function, holder: Holder)
 
     Where hosts of its own resolve in few clients, it is a path of the gateway's (`url_form`).
     """
-    settings, account, qualifier = services.settings, call.caller.account, _qualifier(holder)
+    settings, account, qualifier = services.settings, call.account, _qualifier(holder)
     origin = urlsplit(call.origin)
     if settings.url_form == "path":
         reference = f"{function.function_name}:{qualifier}" if qualifier else function.function_name
@@ -170,7 +170,7 @@ def _address(services: Services, call: Call, function: Function, holder: Holder)
 
 
 def _arn(services: Services, call: Call, function: Function, holder: Holder) -> str:
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     return function_arn(region, account, function.function_name, _qualifier(holder))
 
 

@@ -14,10 +14,11 @@ from pilotlight.names import object_name
 from pilotlight.resources import Function, Key, ObjectMeta
 from pilotlight_gateway.errors import (
     InvalidParameterValueError,
+    NotSupportedError,
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
+from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 from . import environment_secret
 from .code_signing import check_signature, config_id
@@ -25,7 +26,7 @@ from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
 from .layers import check_layers
-from .lookup import find, find_target_of, reference_of
+from .lookup import find, find_target_of
 from .paging import paged
 from .versions import delete_version, publish_when_settled
 
@@ -49,8 +50,7 @@ PAGE = 50
 async def create_function(services: Services, call: Call) -> Reply:
     """Make a function; it is Pending until the operator has seen it."""
     given = call.input
-    region = services.settings.region
-    reference = resolve(given["FunctionName"], call.caller, region, call.operation)
+    reference = call.function
     refuse_unsupported(given)
     if given.get("PackageType") == "Image":
         raise InvalidParameterValueError("PackageType Image is not supported yet: send a Zip.")
@@ -62,7 +62,7 @@ async def create_function(services: Services, call: Call) -> Reply:
     check_layers(services, call, ())
     signing = config_id(services, call, given.get("CodeSigningConfigArn"))
     check_signature(services, reference.namespace, signing)
-    sha256, size = await keep_code(services, given["Code"], call.caller)
+    sha256, size = await keep_code(services, call, given["Code"])
     function = await _write(services, reference, given, sha256, signing)
     function = with_code_size(function, size)
     if given.get("Publish"):
@@ -87,7 +87,9 @@ async def get_function_configuration(services: Services, call: Call) -> Reply:
 
 async def list_functions(services: Services, call: Call) -> Reply:
     """Return the account's functions by name, at most 50 a page."""
-    found = services.catalogue.of(call.caller.namespace)
+    if call.input.get("MasterRegion"):
+        raise NotSupportedError("MasterRegion is not supported: there is no Lambda@Edge here.")
+    found = services.catalogue.of(call.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
     page, marker = paged(sorted(found), call.input, most=PAGE)
     documents: list[Awaitable[dict[str, Any]]] = []
@@ -108,7 +110,7 @@ def _listed_versions(
 
 async def delete_function(services: Services, call: Call) -> Reply:
     """Delete a function and what it owns, or one version of it."""
-    reference = reference_of(services, call)
+    reference = call.function
     if reference.qualifier == LATEST:
         raise InvalidParameterValueError(
             "$LATEST version cannot be deleted without deleting the function."

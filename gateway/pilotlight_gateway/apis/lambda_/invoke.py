@@ -27,10 +27,10 @@ from pilotlight_gateway.invocation.invocation import (
     Invocation,
 )
 from pilotlight_gateway.invocation.lineage import continue_trace
-from pilotlight_gateway.invocation.reference import Reference, resolve
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
+    from pilotlight_gateway.invocation.reference import Reference
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
@@ -40,7 +40,6 @@ __all__ = [
     "invocation_type",
     "invoke",
     "invoke_async",
-    "invoked_reference",
     "read_invocation",
     "trace_root",
 ]
@@ -50,8 +49,6 @@ LARGEST_OLD_EVENT = 262_144
 LONGEST_CLIENT_CONTEXT = 3583
 MOST_OPENED = 500
 """Brackets of an event that cannot nest too deep for any reader."""
-_ACTION = "InvokeFunction"
-"""What IAM calls both operations (Service Authorization Reference, "AWS Lambda")."""
 _TYPES = ("Event", "RequestResponse", "DryRun")
 _ENUM = (
     "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
@@ -65,8 +62,8 @@ async def invoke(services: Services, call: Call) -> Reply:
     Function errors are 200 with `X-Amz-Function-Error`; raises ApiError and PilotlightError.
     """
     kind = invocation_type(call, _TYPES)
-    reference = invoked_reference(services, call, call.query.get("Qualifier"))
-    target = await services.targets.find(reference)
+    reference = call.function
+    target = call.target or await services.targets.find(reference)
     invocation = read_invocation(call, reference)
     if kind == "DryRun":
         return Reply(204)
@@ -78,8 +75,8 @@ async def invoke(services: Services, call: Call) -> Reply:
 
 async def invoke_async(services: Services, call: Call) -> Reply:
     """Accept an event as clients of 2014 send it (AWS Lambda API reference, "InvokeAsync")."""
-    reference = invoked_reference(services, call)
-    reply = await _enqueue(services, reference, read_invocation(call, reference))
+    reference = call.function
+    reply = await _enqueue(services, reference, read_invocation(call, reference), call.target)
     reply.body = b'{"Status":202}'
     return reply
 
@@ -95,12 +92,6 @@ async def _enqueue(
         )
     await services.invoker.enqueue(reference, invocation, target)
     return Reply(202, headers={"X-Amzn-Trace-Id": trace_root(invocation)})
-
-
-def invoked_reference(services: Services, call: Call, qualifier: str | None = None) -> Reference:
-    """Return what a caller wants to invoke; raises ApiError."""
-    name, region = call.parameters["FunctionName"], services.settings.region
-    return resolve(name, call.caller, region, _ACTION, qualifier)
 
 
 def invocation_type(call: Call, types: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from pilotlight.errors import ConnectionLostError
 from pilotlight_gateway.event_stream import CONTENT_TYPE, bytes_frame, event_frame
 from pilotlight_gateway.exchange import Reply
 
-from .invoke import invocation_type, invoked_reference, read_invocation, trace_root
+from .invoke import invocation_type, read_invocation, trace_root
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,8 +32,8 @@ _TYPES = ("RequestResponse", "DryRun")
 async def invoke_with_response_stream(services: Services, call: Call) -> Reply:
     """Run a function and send its answer as it comes; raises ApiError and PilotlightError."""
     kind = invocation_type(call, _TYPES)
-    reference = invoked_reference(services, call, call.query.get("Qualifier"))
-    target = await services.targets.find(reference)
+    reference = call.function
+    target = call.target or await services.targets.find(reference)
     invocation = replace(read_invocation(call, reference), stream=True)
     if kind == "DryRun":
         return Reply(204)

@@ -63,7 +63,7 @@ async def publish_layer_version(services: Services, call: Call) -> Reply:
         sha256, size = hashlib.sha256(package).hexdigest(), len(package)
         unpacked = unpacked_size(package)
         await services.artifacts.put(sha256, one_piece(package))
-    await services.artifacts.note_owner(sha256, call.caller.namespace)
+    await services.artifacts.note_owner(sha256, call.namespace)
     spec = {
         "layer": name,
         "version": 1,
@@ -82,7 +82,7 @@ async def publish_layer_version(services: Services, call: Call) -> Reply:
 
 async def _make(services: Services, call: Call, spec: LayerVersionSpec) -> LayerVersion:
     """Write the version by the next number; another may have taken it meanwhile."""
-    namespace = call.caller.namespace
+    namespace = call.namespace
     number = max((one.spec.version for one in _versions(services, call, spec.layer)), default=0)
     for _ in range(TRIES):
         number += 1
@@ -112,7 +112,7 @@ async def get_layer_version_by_arn(services: Services, call: Call) -> Reply:
 async def list_layers(services: Services, call: Call) -> Reply:
     """Return the account's layers by name, each with its newest version that fits."""
     newest: dict[str, LayerVersion] = {}
-    for one in services.cache.all(LayerVersion, call.caller.namespace):
+    for one in services.cache.all(LayerVersion, call.namespace):
         known = newest.get(one.spec.layer)
         if _fits(one, call.input) and (known is None or known.spec.version < one.spec.version):
             newest[one.spec.layer] = one
@@ -174,7 +174,7 @@ def check_layers(services: Services, call: Call, had: Collection[str]) -> None:
 
 
 def _usable(services: Services, call: Call, arn: str) -> LayerVersion | None:
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     try:
         return find_layer_version(services.cache, arn, region=region, account=account)
     except NotFoundError:
@@ -193,7 +193,7 @@ def find_version(services: Services, call: Call) -> LayerVersion:
 
 
 def _versions(services: Services, call: Call, name: str) -> list[LayerVersion]:
-    return services.cache.by(LAYER_VERSIONS_BY_LAYER, (call.caller.namespace, name))
+    return services.cache.by(LAYER_VERSIONS_BY_LAYER, (call.namespace, name))
 
 
 def _name(services: Services, call: Call) -> str:
@@ -217,7 +217,7 @@ def _fits(layer: LayerVersion, given: Mapping[str, Any]) -> bool:
 
 def layer_arn(services: Services, call: Call, name: str) -> str:
     """Return the ARN of one of the account's layers."""
-    return f"arn:aws:lambda:{services.settings.region}:{call.caller.account}:layer:{name}"
+    return f"arn:aws:lambda:{services.settings.region}:{call.account}:layer:{name}"
 
 
 def _document(
@@ -253,7 +253,7 @@ def _document(
 def _arn_of_layer(services: Services, call: Call, layer: LayerVersion) -> str:
     """Return a layer's ARN, which is of another account where a policy lets it be read."""
     named = parse_layer_version_arn(str(call.input.get("Arn", "")))
-    account = call.caller.account if named is None else named.account
+    account = call.account if named is None else named.account
     return f"arn:aws:lambda:{services.settings.region}:{account}:layer:{layer.spec.layer}"
 
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import NotFoundError
 from pilotlight.resources import Function
-from pilotlight_gateway.invocation.reference import LATEST, Reference, resolve
+from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
 
-__all__ = ["find", "find_named", "find_target_of", "find_unqualified", "reference_of"]
+__all__ = ["find", "find_named", "find_target_of", "find_unqualified"]
 
 
 async def find(services: Services, call: Call) -> Function:
     """Read the function that a request names from the store; raises ResourceNotFoundException."""
-    reference = reference_of(services, call)
+    reference = call.function
     if reference.qualifier not in {None, LATEST}:
         raise reference.not_found()
-    key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
+        key = await services.catalogue.key_of(reference.namespace, reference.name)
         return await services.resources.get(Function, key)
     except NotFoundError as error:
         raise reference.not_found() from error
@@ -31,13 +31,13 @@ async def find(services: Services, call: Call) -> Function:
 
 async def find_unqualified(services: Services, call: Call) -> Function:
     """Read the function that a request names, whatever its qualifier names of it."""
-    return await find_named(services, reference_of(services, call))
+    return await find_named(services, call.function)
 
 
 async def find_named(services: Services, reference: Reference) -> Function:
     """Read the function of a reference from the store; raises ResourceNotFoundException."""
-    key = await services.catalogue.key_of(reference.namespace, reference.name)
     try:
+        key = await services.catalogue.key_of(reference.namespace, reference.name)
         return await services.resources.get(Function, key)
     except NotFoundError as error:
         raise replace(reference, qualifier=None).not_found() from error
@@ -45,17 +45,6 @@ async def find_named(services: Services, reference: Reference) -> Function:
 
 async def find_target_of(services: Services, call: Call) -> tuple[Reference, Target]:
     """Return what a request names, and what that means; raises ResourceNotFoundException."""
-    reference = reference_of(services, call)
+    reference = call.function
     function = await find_unqualified(services, call)
     return reference, await services.targets.of(reference, function, draw=False)
-
-
-def reference_of(services: Services, call: Call) -> Reference:
-    """Return what a request names; raises the error that Lambda raises."""
-    return resolve(
-        call.parameters["FunctionName"],
-        call.caller,
-        services.settings.region,
-        call.operation,
-        call.query.get("Qualifier"),
-    )

@@ -1,7 +1,7 @@
 """Resource policies: statement by statement, and as whole documents, which are views of one list.
 
 A function, each of its versions and each alias has one of its own. Texts: lambda.md 1.2;
-`pilotlight.policies` reads, writes and judges; function URLs ask it, `Invoke` does not yet.
+`pilotlight.policies` reads, writes and judges; `authorisation` and function URLs ask it.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from pilotlight_gateway.errors import (
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.reference import LATEST, resolve
+from pilotlight_gateway.invocation.reference import LATEST
 
 from .aliases import find_alias
 from .inputs import parse_as
-from .lookup import find_named, reference_of
+from .lookup import find_named
 from .versions import find_version
 from .writing import write_changed
 
@@ -162,7 +162,7 @@ def _principals(given: str) -> dict[str, list[str]]:
 
 
 async def _of_function(services: Services, call: Call) -> tuple[Reference, Holder]:
-    return await _holder(services, call, reference_of(services, call))
+    return await _holder(services, call, call.function)
 
 
 async def _of_arn(services: Services, call: Call) -> tuple[Reference, Holder]:
@@ -170,8 +170,7 @@ async def _of_arn(services: Services, call: Call) -> tuple[Reference, Holder]:
     arn = unquote(call.input["ResourceArn"])
     if ":function:" not in arn:
         raise NotSupportedError(f"Policies of {arn} are not supported: those of functions are.")
-    reference = resolve(arn, call.caller, services.settings.region, call.operation)
-    return await _holder(services, call, reference)
+    return await _holder(services, call, call.function)
 
 
 async def _holder(services: Services, call: Call, reference: Reference) -> tuple[Reference, Holder]:

@@ -32,7 +32,7 @@ def check_revision_id(call: Call, resource: Resource) -> None:
 
 def conflict(services: Services, call: Call, function: Function) -> ResourceConflictError:
     """Make the error that says a function is being made or changed."""
-    arn = function_arn(services.settings.region, call.caller.account, function.function_name)
+    arn = function_arn(services.settings.region, call.account, function.function_name)
     if function.status.revision is None:
         return ResourceConflictError(
             "The operation cannot be performed at this time. The function is currently in the "

@@ -20,7 +20,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST
 
 from .aliases import find_alias
-from .lookup import find_unqualified, reference_of
+from .lookup import find_unqualified
 from .paging import paged
 from .unreserved import check_provision
 from .versions import find_version
@@ -81,7 +81,7 @@ async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _provisioned(services, function)}
     page, marker = paged(sorted(found), call.input, most=PAGE)
-    region, account = services.settings.region, call.caller.account
+    region, account = services.settings.region, call.account
     documents = [
         {"FunctionArn": function_arn(region, account, function.function_name, name)}
         | _document(found[name])
@@ -91,7 +91,7 @@ async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
 
 
 async def _qualified(services: Services, call: Call, function: Function) -> Qualified:
-    reference = reference_of(services, call)
+    reference = call.function
     qualifier = reference.qualifier or LATEST
     if qualifier == LATEST:
         raise _unpublished()

@@ -20,6 +20,7 @@ from pilotlight_gateway.errors import (
 )
 from pilotlight_gateway.exchange import refuse_repeated
 
+from .access import access_of
 from .inputs import assemble
 from .invoke import LARGEST_EVENT, LARGEST_OLD_EVENT
 from .model import load_model
@@ -34,10 +35,20 @@ if TYPE_CHECKING:
 
     from .model import Route
 
-__all__ = ["Lambda"]
+__all__ = ["WITHOUT_EFFECT", "Lambda"]
 
 LARGEST_BODY = 70_167_211
 """Bytes of a management call (lambda.md 1.2, CreateFunction)."""
+_NO_ROLES = "It is kept and shown; functions have credentials of their own (docs/kubernetes.md)."
+_ALL_METRICS = "Every metric is always there, of every mapping (docs/metrics.md)."
+WITHOUT_EFFECT: dict[str, dict[str, str]] = {
+    "AddPermission": {"EventSourceToken": "Alexa calls nobody here: the statement lets nobody in."},
+    "CreateEventSourceMapping": {"MetricsConfig.Metrics": _ALL_METRICS},
+    "CreateFunction": {"Role": _NO_ROLES},
+    "UpdateEventSourceMapping": {"MetricsConfig.Metrics": _ALL_METRICS},
+    "UpdateFunctionConfiguration": {"Role": _NO_ROLES},
+}
+"""Members that are taken and change nothing, by operation, with the reason."""
 _INVOKE_PREFIX = "/2015-03-31/functions/"
 _INVOKE_SUFFIX = "/invocations"
 _INVOKE_STREAM = re.compile(
@@ -67,7 +78,7 @@ class Lambda:
                 f"The operation {name} is not supported yet; docs/unsupported.md lists what is not."
             )
         read = functools.partial(_read, route)
-        return Endpoint(name, handler, route.parameters, LARGEST_BODY, input=read)
+        return Endpoint(name, handler, route.parameters, LARGEST_BODY, access=access_of, input=read)
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         """Say an error as Lambda does."""
@@ -95,7 +106,10 @@ def _invocation(request: Request) -> Endpoint | None:
 def _invoking(operation: str, name: str, limit: int) -> Endpoint:
     parameters = {"FunctionName": unquote(name)}
     handler = LAMBDA[operation]
-    return Endpoint(operation, handler, parameters, limit, RequestTooLargeError, logged=False)
+    return Endpoint(
+        operation, handler, parameters, limit, RequestTooLargeError,
+        access=access_of, logged=False,
+    )  # fmt: skip
 
 
 def _read(route: Route, query: Query, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:

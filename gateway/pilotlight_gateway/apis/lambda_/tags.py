@@ -1,4 +1,4 @@
-"""ListTags, TagResource and UntagResource, of functions and event source mappings.
+"""ListTags, TagResource and UntagResource: of functions, mappings and code signing configurations.
 
 Tags are a field of the resource's spec; nothing that runs depends on them. Texts: lambda.md 1.2.
 """
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from pilotlight.resources.function import MOST_TAGS
 from pilotlight_gateway.errors import InvalidParameterValueError
 from pilotlight_gateway.exchange import Reply, json_reply
-from pilotlight_gateway.invocation.reference import resolve
 
+from .code_signing import find_config
 from .event_source_mappings import find_mapping
 from .writing import write_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pilotlight.resources import EventSourceMapping, Function
+    from pilotlight.resources import CodeSigningConfig, EventSourceMapping, Function
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-    Tagged = Function | EventSourceMapping
+    Tagged = Function | EventSourceMapping | CodeSigningConfig
     Tags = dict[str, str]
 
 __all__ = ["list_tags", "tag_resource", "untag_resource"]
@@ -66,9 +66,13 @@ async def _find(services: Services, call: Call) -> Tagged:
     """Return the resource of an ARN, as it is stored."""
     arn = str(call.input["Resource"])
     kind, _, name = arn.split(":", 5)[5].partition(":")
-    if kind != "function":  # of other kinds there are none, and no mapping has their names
-        return await find_mapping(services, call, name)
-    reference = resolve(arn, call.caller, services.settings.region, call.operation)
+    if kind == "code-signing-config":
+        return find_config(services, call, arn)
+    if kind != "function":
+        # Of other kinds there are none, and no ARN but one stands for a mapping: policies name it.
+        own = f"arn:aws:lambda:{services.settings.region}:{call.account}:event-source-mapping:"
+        return await find_mapping(services, call, name if arn == own + name else "")
+    reference = call.function
     if reference.qualifier is not None:
         raise InvalidParameterValueError(
             "Tags on function aliases and versions are not supported. Please specify either a "

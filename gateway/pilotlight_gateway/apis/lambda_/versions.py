@@ -21,6 +21,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST
 
 from .function_document import configuration, in_progress, version_configuration
+from .function_input import refuse_unsupported
 from .lookup import find, find_unqualified
 from .paging import paged
 from .preconditions import check_revision_id, conflict
@@ -46,6 +47,7 @@ SETTLE_SECONDS = 30.0
 
 async def publish_version(services: Services, call: Call) -> Reply:
     """Make a version of $LATEST; gives the last one where nothing changed since."""
+    refuse_unsupported(call.input)
     function = await find(services, call)
     check_revision_id(call, function)
     if in_progress(function) or function.status.configuration is None:

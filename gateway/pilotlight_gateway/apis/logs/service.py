@@ -13,6 +13,7 @@ from pilotlight_gateway.apis.validation import validate
 from pilotlight_gateway.errors import NotSupportedError, SerializationError, UnknownOperationError
 from pilotlight_gateway.exchange import parse_json
 
+from .access import access_of
 from .errors import in_words_of_logs
 from .table import LOGS
 
@@ -55,7 +56,8 @@ class Logs:
                 "docs/unsupported.md lists what is not."
             )
         read = functools.partial(_read, load_model()["operations"][operation])
-        return Endpoint(operation, LOGS[operation], {}, LARGEST_BODY, input=read)
+        handler = LOGS[operation]
+        return Endpoint(operation, handler, {}, LARGEST_BODY, access=access_of, input=read)
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         """Say an error as CloudWatch Logs does."""

@@ -147,8 +147,8 @@ def _written(wanted: Resource) -> dict[str, Any]:
 
 async def _find(services: Services, call: Call) -> Function:
     name = call.parameters["name"]
-    key = await services.catalogue.key_of(call.caller.namespace, name)
     try:
+        key = await services.catalogue.key_of(call.caller.namespace, name)
         return await services.resources.get(Function, key)
     except NotFoundError as error:
         raise FunctionNotFoundError(f"Function not found: {name}") from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from pilotlight_gateway.access import open_to_all
 from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint, Handler
 from pilotlight_gateway.errors import UnknownOperationError
@@ -18,6 +19,7 @@ from pilotlight_gateway.exchange import refuse_repeated
 from pilotlight_wire.archive import PACKED_LIMIT
 
 from . import artifacts, dead_letters, health, kinds, logs, manifests, mappings
+from .access import access_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,6 +50,7 @@ class _Route:
         parameters = {key: unquote(value) for key, value in found.groupdict().items()}
         return Endpoint(
             self.operation, self.handler, parameters, self.limit,
+            access=open_to_all if self.anonymous else access_of,
             anonymous=self.anonymous, logged=not self.anonymous,
         )  # fmt: skip
 

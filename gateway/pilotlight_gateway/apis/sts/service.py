@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from pilotlight_gateway.access import open_to_all
 from pilotlight_gateway.apis.protocols import error_in
 from pilotlight_gateway.apis.service import Endpoint
 from pilotlight_gateway.errors import NotSupportedError
@@ -35,7 +36,7 @@ class Sts:
     def find(self, request: Request) -> Endpoint:
         """Find what answers; which action is asked for, the body says."""
         del request  # the body says what is asked for
-        return Endpoint(IDENTITY, _answer, {}, LARGEST_BODY)
+        return Endpoint(IDENTITY, _answer, {}, LARGEST_BODY, access=open_to_all)
 
     def error(self, request: Request, error: ApiError, request_id: str) -> Reply:
         """Say an error as STS does."""

@@ -13,6 +13,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight_gateway.errors import ApiError
 from pilotlight_gateway.events.delivery import UndeliveredError
 from pilotlight_gateway.identifiers import new_request_id
+from pilotlight_gateway.invocation.behalf import as_function
 from pilotlight_gateway.invocation.invocation import Invocation
 from pilotlight_gateway.invocation.lineage import count_hop
 from pilotlight_gateway.invocation.reference import Reference
@@ -49,7 +50,10 @@ class FunctionDestination:
         )
         dedup_key = f"{event.id}:{record.condition}"
         try:
-            await self._invoker.enqueue(reference, invocation, dedup_key=dedup_key)
+            await self._invoker.enqueue(
+                reference, invocation, dedup_key=dedup_key,
+                behalf=as_function(event.namespace, event.account, event.function),
+            )  # fmt: skip
         except (ApiError, PilotlightError) as error:
             raise UndeliveredError(f"{address}: {error}") from error
 

@@ -113,3 +113,18 @@ def test_what_is_not_there_is_said_as_lambda_does(platform: GatewayHarness) -> N
     assert refused(client.update_code_signing_config, CodeSigningConfigArn=NOWHERE) == (
         "ResourceNotFoundException"
     )
+
+
+def test_its_tags_come_and_go(platform: GatewayHarness) -> None:
+    """Those that it was made with are not lost."""
+    client = platform.client()
+    arn = client.create_code_signing_config(AllowedPublishers=PUBLISHERS, Tags={"a": "b"})[
+        "CodeSigningConfig"
+    ]["CodeSigningConfigArn"]
+    client.tag_resource(Resource=arn, Tags={"c": "d"})
+    assert client.list_tags(Resource=arn)["Tags"] == {"a": "b", "c": "d"}
+    client.untag_resource(Resource=arn, TagKeys=["a"])
+    assert client.list_tags(Resource=arn)["Tags"] == {"c": "d"}
+    assert refused(client.list_tags, Resource=NOWHERE) == "ResourceNotFoundException"
+    foreign = platform.client("222222222222")
+    assert refused(foreign.list_tags, Resource=arn) == "ResourceNotFoundException"

@@ -342,3 +342,11 @@ def test_an_update_under_load_loses_no_call(platform: GatewayHarness) -> None:
         for call in calls:
             call.result()
     assert set(answers) == {b"0", b"1", b"2"}
+
+
+def test_a_qualifier_is_bounded(platform: GatewayHarness) -> None:
+    """Of any operation, also where its model knows none: numbers of any length are not read."""
+    for path in ("/2015-03-31/functions/x/invocations", "/2015-03-31/functions/x/versions"):
+        status, _, body = platform.post(f"{path}?Qualifier={'9' * 5000}", b"{}")
+        assert status == 400
+        assert b"at 'qualifier' failed to satisfy constraint" in body

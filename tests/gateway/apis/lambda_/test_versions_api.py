@@ -71,6 +71,17 @@ def test_a_version_stays_what_it_was(platform: GatewayHarness) -> None:
     assert client.get_function(FunctionName="staying:1")["Configuration"]["Version"] == "1"
 
 
+def test_what_is_not_here_is_not_passed_over(platform: GatewayHarness) -> None:
+    """Where versions would be published to, and replicas of Lambda@Edge."""
+    client = platform.client()
+    with pytest.raises(ClientError) as error:
+        client.publish_version(FunctionName="any", PublishTo="LATEST_PUBLISHED")
+    assert refusal(error)[0] == "NotImplementedException"
+    with pytest.raises(ClientError) as error:
+        client.list_functions(MasterRegion="us-east-1", FunctionVersion="ALL")
+    assert "MasterRegion is not supported" in refusal(error)[1]
+
+
 def test_publishing_what_did_not_change_gives_the_last_version(platform: GatewayHarness) -> None:
     """And numbers are never given again."""
     platform.create("unchanged", SOURCE.format(text="one"))
