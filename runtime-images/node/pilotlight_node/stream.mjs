@@ -78,4 +78,9 @@ export class ResponseStream extends Writable {
   _write(piece, _encoding, done) {
     this.#send(this.contentType, piece, done);
   }
+
+  // What came while a piece was on its way goes as one.
+  _writev(pieces, done) {
+    this.#send(this.contentType, Buffer.concat(pieces.map(({ chunk }) => chunk)), done);
+  }
 }
