@@ -137,6 +137,12 @@ def install(data: bytes, root: Path) -> None:
     archive.unpack(io.BytesIO(data), root)
 
 
+def test_a_folder_is_one_whatever_its_mode(tmp_path: Path) -> None:
+    """Maven's jars have folders with every bit of the mode set, which is no type of file."""
+    install(pack((entry("META-INF/maven/", 0o7777, 0o170000), b""), ("a", b"1")), tmp_path)
+    assert (tmp_path / "META-INF/maven").is_dir()
+
+
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_archives_are_refused_by_both_doors(
     make: Callable[[], bytes], tmp_path: Path

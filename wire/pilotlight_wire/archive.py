@@ -139,7 +139,8 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
             "is expected"
         )
     kind = _file_type(entry)
-    if kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
+    # A slash at the end makes a folder, whatever the mode is: in Maven's jars all its bits are set.
+    if not entry.is_dir() and kind not in {0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK}:
         raise ArchiveError(
             f"{name} is of file type {kind:#o}, a regular file, a folder or a link is expected"
         )
