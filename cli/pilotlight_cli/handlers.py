@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pilotlight.runtimes import FAMILIES, Handler, Sources
 
 from .failures import USAGE, Failure
+from .package import ARCHIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,7 @@ def find_handler(source: Path) -> Handler:
 
 def _sources(source: Path) -> Sources:
     """Read the files on the first level."""
-    if source.suffix == ".zip":
+    if source.suffix in ARCHIVES:
         with zipfile.ZipFile(source) as package:
             names = [name for name in package.namelist() if "/" not in name]
             return Sources({name: package.read(name) for name in names})

@@ -19,7 +19,10 @@ from .files import File, Identity, files_of, identity_of
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Package", "Packages", "package_of"]
+__all__ = ["ARCHIVES", "Package", "Packages", "package_of"]
+
+ARCHIVES = {".zip", ".jar"}
+"""What a file is called that is a package already."""
 
 SETTLED_NANOSECONDS = 50_000_000
 """How old a file must be to be known by its time: a clock's tick may hide a second change."""
@@ -53,7 +56,7 @@ class Packages:
         self._folders: dict[Path, dict[str, _Kept]] = {}
 
     def package_of(self, source: Path, *, without: Collection[Path] = ()) -> Package:
-        """Zip a folder's files or one file; a `.zip` is taken as it is.
+        """Zip a folder's files or one file; a `.zip` or a `.jar` is taken as it is.
 
         Caches, version control and the files `without` stay out; what cannot be zipped is named in
         the package. Raises Failure where there is nothing to zip.
@@ -66,7 +69,7 @@ class Packages:
         content = _read(source)
         if content is None:
             raise Failure(f"{source}: it went while it was read", USAGE)
-        if source.suffix == ".zip":
+        if source.suffix in ARCHIVES:
             return Package(content)
         mode = source.stat().st_mode
         return Package(archive_of([_compressed(source.name, content, mode)]))
