@@ -10,6 +10,7 @@ KILLS ?= 100
 BACKLOG ?= 100000
 SEEDS ?= 10000
 CLUSTER ?= ../shared/cluster/cluster
+RUNTIMES ?=
 READY := .venv/.ready
 FUNCTIONS := .venv/functions/.ready
 MOTO := .venv/moto/.ready
@@ -78,7 +79,7 @@ format: setup ## Let ruff lay the code out
 	@$(RUN)/ruff check --fix .
 
 images: ## Build operator, gateway, runtime and database images onto the cluster's node
-	@CLUSTER=$(CLUSTER) charts/images
+	@CLUSTER=$(CLUSTER) RUNTIMES="$(RUNTIMES)" charts/images
 
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python -m benchmarks.run

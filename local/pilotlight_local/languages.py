@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from .javas import Javas
 from .nodes import Nodes
 from .pythons import Pythons
 
@@ -16,12 +17,22 @@ if TYPE_CHECKING:
 __all__ = ["Languages"]
 
 
+class Language(Protocol):
+    """What runs the functions of one language."""
+
+    def find(self, runtime: str) -> Interpreter:
+        """Return what runs a runtime's functions; StartFailedError where there is none."""
+
+
 class Languages:
     """The interpreters of functions; `cache` keeps what is made, `tell` says that it is."""
 
     def __init__(self, cache: Path, tell: Callable[[str], None]) -> None:
         self.pythons = Pythons(cache, tell)
-        self._others = {"nodejs": Nodes(cache, tell)}
+        self._others: dict[str, Language] = {
+            "nodejs": Nodes(cache, tell),
+            "java": Javas(cache, tell),
+        }
 
     def find(self, runtime: str) -> Interpreter:
         """Return what runs a runtime's functions; blocks, for seconds where it has to be made.

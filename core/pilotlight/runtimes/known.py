@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .family import Family
 
-__all__ = ["DOTNET", "GO", "JAVA", "RUBY"]
+__all__ = ["DOTNET", "GO", "RUBY"]
 
 RUBY = Family(
     prefix="ruby",
@@ -15,14 +15,6 @@ RUBY = Family(
     deprecated=frozenset({"ruby2.5", "ruby2.7"}),
     suffix=".rb",
 )
-JAVA = Family(
-    prefix="java",
-    supported=frozenset({
-        "java8.al2", "java11", "java17", "java21", "java25", "java8.al2023", "java11.al2023",
-        "java17.al2023",
-    }),
-    deprecated=frozenset({"java8"}),
-)  # fmt: skip
 DOTNET = Family(
     prefix="dotnet",
     supported=frozenset({"dotnet8", "dotnet10"}),

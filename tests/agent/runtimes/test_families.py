@@ -9,6 +9,7 @@ import pytest
 from pilotlight_agent.places import Places
 from pilotlight_agent.runtimes import family_of
 from pilotlight_agent.runtimes.bootstrap import Bootstrap
+from pilotlight_agent.runtimes.java import Java
 from pilotlight_agent.runtimes.node import Node
 from pilotlight_agent.runtimes.python import Python
 from pilotlight_agent.runtimes.variables import build
@@ -23,6 +24,7 @@ PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/b
         ("python3.13", Python),
         ("provided.al2023", Bootstrap),
         ("nodejs24.x", Node),
+        ("java21", Java),
         ("ruby3.4", Bootstrap),
         ("", Bootstrap),
     ],

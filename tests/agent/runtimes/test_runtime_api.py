@@ -8,13 +8,17 @@ import base64
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from pilotlight_agent.http.request import Request
+from pilotlight_agent.invocations.invocation import Invocation
+from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from tests.support.agent import Agent, Reply, specialised
 
 BOOTSTRAP = '#!/bin/sh\necho "api=$AWS_LAMBDA_RUNTIME_API"\nexec sleep 1000\n'
@@ -161,6 +165,26 @@ def test_an_error_is_the_callers_answer(runtime: Runtime) -> None:
     assert answer.failed
     assert answer.body == document
     assert answer.report["status"] == "error"
+
+
+@pytest.mark.parametrize("holds", [True, False])
+@pytest.mark.parametrize("end", [RuntimeApi.catch_up, lambda api: ask(api, b"GET", b"next")])
+def test_an_error_may_be_held(holds: bool, end: Callable[[RuntimeApi], None]) -> None:  # noqa: FBT001  a table
+    """Of a runtime that logs it after it was posted: until that asks again, or ends."""
+    api, listener = RuntimeApi(), Mock()
+    api.attach(listener, holds_errors=holds)
+    ask(api, b"GET", b"next")
+    api.deliver(Invocation("1", b"{}", "", "", "", "", "", 0, Mock()))
+    ask(api, b"POST", b"1/error")
+    assert listener.on_result.call_count == (not holds)
+    end(api)
+    listener.on_result.assert_called_once()
+
+
+def ask(api: RuntimeApi, method: bytes, path: bytes) -> None:
+    """Have a call served whose answer does not matter."""
+    target = b"/2018-06-01/runtime/invocation/" + path
+    api._serve(Request(method, target, {}, keep_alive=True), Mock(closed=False))
 
 
 def test_wrong_ids_and_wrong_states(runtime: Runtime) -> None:

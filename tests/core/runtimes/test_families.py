@@ -44,6 +44,7 @@ def test_an_unknown_runtime_can_nothing() -> None:
         ("python3.13", False, True, True),
         ("provided.al2023", False, False, False),
         ("nodejs24.x", False, True, False),
+        ("java21", False, True, False),
         ("ruby3.4", True, False, False),
     ],
 )
@@ -63,6 +64,7 @@ def test_what_runs_here_has_its_other_half_in_the_agent() -> None:
     run_here = [family for family in FAMILIES if not family.needs_image]
     halves = {family.prefix: agents.family_of(f"{family.prefix}1") for family in run_here}
     assert {prefix: half.prefix for prefix, half in halves.items()} == {
+        "java": "java",
         "nodejs": "nodejs",
         "provided": "",
         "python": "python",

@@ -19,7 +19,7 @@ from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.failure import Failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
-from pilotlight_agent.processes import isolation, tree
+from pilotlight_agent.processes import isolation, log_frames, tree
 from pilotlight_agent.processes.memory import MemoryWatch
 from pilotlight_agent.processes.output import Output
 from pilotlight_agent.processes.spawner import Spawner
@@ -72,7 +72,8 @@ class RuntimeProcess:
         self._supervisor: Supervisor | None = supervisor
         self.on_init_error = supervisor.on_init_error
         self.on_result = supervisor.on_result
-        self._output = Output(self._on_line)
+        framed = log_frames.VARIABLE in setting.variables
+        self._output = Output(self._on_line, log_frames.EntrySplitter() if framed else None)
         self._link: Link | None = None
         self._runtime_waits = False
         self._exited = False

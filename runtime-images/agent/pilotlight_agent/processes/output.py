@@ -11,7 +11,7 @@ import os
 import termios
 from collections.abc import Callable
 
-_LONGEST_LINE = 262_144
+LONGEST_LINE = 262_144
 _READ_SIZE = 65_536
 _INT_SIZE = 4
 _CUT_MARK = " [line cut by Pilotlight after 262144 bytes]"
@@ -33,9 +33,9 @@ class LineSplitter:
         """Return the lines that `data` completes."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         lines = [text for line in whole if (text := self._finish(line)) is not None]
-        if len(self._rest) > _LONGEST_LINE:
+        if len(self._rest) > LONGEST_LINE:
             if not self._cutting:
-                lines.append(_decode(self._rest))
+                lines.append(decode(self._rest))
             self._cutting, self._rest = True, b""
         return lines
 
@@ -50,27 +50,31 @@ class LineSplitter:
         if self._cutting:
             self._cutting = False
             return None
-        return _decode(line)
+        return decode(line)
 
 
-def _decode(line: bytes) -> str:
-    if len(line) > _LONGEST_LINE:
-        return line[:_LONGEST_LINE].decode(errors="replace") + _CUT_MARK
+def decode(line: bytes) -> str:
+    """Return a line as text, cut where it is too long."""
+    if len(line) > LONGEST_LINE:
+        return line[:LONGEST_LINE].decode(errors="replace") + _CUT_MARK
     return line.decode(errors="replace")
 
 
 class Output:
     """The pipe of one runtime process; `on_line` hears every line.
 
-    `writer` is the descriptor for the process, to be closed here once the process has it.
+    `splitter` knows what a line is; `writer` is the descriptor for the process, to be closed here
+    once the process has it.
     """
 
-    def __init__(self, on_line: Callable[[str], None]) -> None:
+    def __init__(
+        self, on_line: Callable[[str], None], splitter: LineSplitter | None = None
+    ) -> None:
         self._reader, self.writer = os.pipe()
         os.set_blocking(self._reader, False)
         self._capacity = fcntl.fcntl(self._reader, fcntl.F_GETPIPE_SZ)
         self._size = bytearray(_INT_SIZE)
-        self._splitter = LineSplitter()
+        self._splitter = splitter or LineSplitter()
         self._on_line = on_line
         asyncio.get_running_loop().add_reader(self._reader, self._read)
 

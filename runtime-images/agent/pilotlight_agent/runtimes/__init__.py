@@ -6,12 +6,13 @@ name. Its other half, what the platform must know, is in `pilotlight.runtimes`.
 
 from .bootstrap import Bootstrap
 from .family import Family
+from .java import Java
 from .node import Node
 from .python import Python
 
 __all__ = ["FAMILIES", "Family", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (Python(), Node(), Bootstrap())
+FAMILIES: tuple[Family, ...] = (Python(), Node(), Java(), Bootstrap())
 """The last takes every runtime that none before it does."""
 
 

@@ -64,6 +64,8 @@ class RuntimeApi:
         self._current = ""
         self._greeted = False
         self._heard = False
+        self._holds_errors = False
+        self._failed: Result | None = None
         self._routes: dict[tuple[bytes, bytes], Serve] = {
             (b"GET", b"/runtime/invocation/next"): self._next,
             (b"POST", b"/runtime/init/error"): self._init_error,
@@ -81,9 +83,13 @@ class RuntimeApi:
         """Close the listener for good."""
         self._server.close()
 
-    def attach(self, listener: Listener) -> None:
-        """Begin with a new runtime process."""
+    def attach(self, listener: Listener, *, holds_errors: bool = False) -> None:
+        """Begin with a new runtime process; one that logs an error after it has posted it is heard.
+
+        Its errors are told of once it asks for the next event, or ends.
+        """
         self.close()
+        self._holds_errors = holds_errors
         self._listener = listener
 
     @property
@@ -98,7 +104,11 @@ class RuntimeApi:
             self._hand_over(self._polling)
 
     def catch_up(self) -> bool:
-        """Say whether a piece came: a runtime waits for the answer to all else that it posts."""
+        """Tell of an error that was held, and say whether a piece came.
+
+        A runtime waits for the answer to all else that it posts.
+        """
+        self._tell_failed()
         heard, self._heard = self._heard, False
         return heard
 
@@ -106,6 +116,7 @@ class RuntimeApi:
         """Forget the process."""
         self._listener = self._polling = self._waiting = self._running = None
         self._phase, self._current, self._greeted = Phase.STARTED, "", False
+        self._failed = None
 
     def _connection(self) -> Connection:
         return Connection(self._serve, RESPONSE_LIMIT, self._truncated, self._open_stream)
@@ -128,6 +139,7 @@ class RuntimeApi:
     def _next(self, _request: Request, connection: Connection) -> None:
         if not self._advance(Phase.READY, connection):
             return
+        self._tell_failed()
         self._polling = connection
         if self._waiting is not None:
             self._hand_over(connection)
@@ -168,13 +180,21 @@ class RuntimeApi:
         if self._advance(Phase.FAILED, connection):
             connection.respond(202, _OK)
             problem = failure.by_function(_error_type(request), request.body)
-            self._tell(Result(problem.body, "application/json", problem))
+            self._failed = Result(problem.body, "application/json", problem)
+            if not self._holds_errors:
+                self._tell_failed()
 
     def _init_error(self, request: Request, connection: Connection) -> None:
         if self._advance(Phase.INIT_ERROR, connection):
             connection.respond(202, _OK)
             if self._listener is not None:
                 self._listener.on_init_error(_error_type(request), request.body)
+
+    def _tell_failed(self) -> None:
+        """Tell of an error that was held."""
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            self._tell(failed)
 
     def _tell(self, result: Result) -> None:
         running, self._running = self._running, None

@@ -1,0 +1,23 @@
+"""Managed Java: its code comes compiled, as a jar or as classes and `lib/*.jar` in a zip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .family import Family
+
+__all__ = ["Java"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Java(Family):
+    """The family of `java21`."""
+
+    prefix: str = "java"
+    supported: frozenset[str] = frozenset({
+        "java8.al2", "java11", "java17", "java21", "java25", "java8.al2023", "java11.al2023",
+        "java17.al2023",
+    })  # fmt: skip
+    deprecated: frozenset[str] = frozenset({"java8"})
+    needs_image: bool = False
+    pooled: bool = True

@@ -1,0 +1,7 @@
+package length;
+
+public class Main {
+    public int handler(String event) {
+        return event.length();
+    }
+}

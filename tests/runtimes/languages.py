@@ -1,0 +1,159 @@
+"""The managed languages of the contract, and the words that are each one's own.
+
+Python and Node.js are always tried; others where `PILOTLIGHT_RUNTIMES` names them, as `make
+runtimes` does: they need what no setup brings.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pilotlight_local.environments import cache_folder
+from pilotlight_local.languages import Languages
+from tests.support.agent import Agent, pack, read_folder
+from tests.support.node import node_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["CASES", "LANGUAGES", "Language"]
+
+CASES = Path(__file__).parents[2] / "runtime-images/conformance/cases"
+SCRIPTS = {
+    ("raises_at_init", ""): "KeyError",
+    ("syntax_error", ""): "Runtime.UserCodeSyntaxError",
+    ("missing_module", ""): "Runtime.ImportModuleError",
+    ("hello", "hello/other.handler"): "Runtime.ImportModuleError",
+    ("hello", "hello/main.missing"): "Runtime.HandlerNotFound",
+    ("hello", "nodots"): "Runtime.MalformedHandlerName",
+}
+"""By case and handler, the error of what cannot be loaded."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """A managed runtime whose functions are source text."""
+
+    runtime: str
+    layers: str
+    """The variable that says where modules of layers are; empty where none does."""
+    no_json: str
+    unloadable: Mapping[tuple[str, str], str | None] = field(default_factory=lambda: SCRIPTS)
+    deferred: tuple[str, ...] = ()
+    """Handlers of those whose failure the first call is told, and no init phase."""
+    names_request: bool = True
+    """Whether an entry of a text log has the request's id."""
+    error_entry: str = "ERROR"
+    """What stands in the log of an error that the function raises."""
+    request_id: str = "requestId"
+    """Its field in JSON logs."""
+
+    @property
+    def interpreter(self) -> str:
+        """What runs it here."""
+        if self.runtime.startswith("python"):
+            return sys.executable
+        return node_of(self.runtime)
+
+    def handler(self, case: str) -> str:
+        """Return where a case's function begins."""
+        return f"{case}/main.handler"
+
+    def files(self, case: str) -> dict[str, bytes]:
+        """Return what a function of a case is deployed with."""
+        return {f"{case}/{name}": text for name, text in read_folder(CASES / case).items()}
+
+    def layer(self) -> dict[str, bytes]:
+        """Return what the layer has, for every language."""
+        return read_folder(CASES / "layer/opt")
+
+    @contextmanager
+    def running(
+        self, folder: Path, case: str, handler: str = "", **choices: Any
+    ) -> Iterator[Agent]:
+        """Run an agent that serves a case."""
+        choices = {"timeout": 10, "handler": handler or self.handler(case), **choices}
+        with Agent(folder, python=self.interpreter) as agent:
+            reply = agent.specialise(self.files(case), runtime=self.runtime, **choices)
+            assert reply.status == 200, reply.body
+            yield agent
+
+
+class Java(Language):
+    """Compiled once for all cases, by the compiler beside the Java that runs them."""
+
+    @property
+    def interpreter(self) -> str:
+        """Java with AWS's runtime client around it."""
+        return str(found(self.runtime))
+
+    def handler(self, case: str) -> str:
+        """Return a class of Lambda's interfaces, or a method of any other."""
+        return f"{case}.Main" if case in {"context", "echo"} else f"{case}.Main::handler"
+
+    def files(self, case: str) -> dict[str, bytes]:
+        """Return the classes of a case."""
+        return {name: text for name, text in classes(self.runtime).items() if in_(case, name)}
+
+    def layer(self) -> dict[str, bytes]:
+        """Return the layer with a jar."""
+        shared = {n: text for n, text in classes(self.runtime).items() if in_("shared", n)}
+        return {**super().layer(), "java/lib/shared.jar": pack(shared)}
+
+
+def in_(folder: str, name: str) -> bool:
+    return name.startswith(f"{folder}/")
+
+
+@cache
+def found(runtime: str) -> Path:
+    """Return what runs a runtime here, as in local mode."""
+    return Languages(cache_folder(), print).find(runtime).path
+
+
+@cache
+def classes(runtime: str) -> dict[str, bytes]:
+    """Compile every case; `shared` is what the layer's jar has."""
+    java = found(runtime)
+    out = cache_folder().parent / "conformance" / runtime
+    subprocess.run(
+        [
+            java.resolve().with_name("javac"), "--release", runtime.removeprefix("java"),
+            "-cp", f"{java.parents[1]}/lib/*", "-d", out,
+            *CASES.glob("*/Main.java"), *CASES.glob("layer/shared/*.java"),
+        ],
+        check=True,
+    )  # fmt: skip
+    return read_folder(out)
+
+
+EVERYWHERE = [
+    Language("python3.13", "PYTHONPATH", "Runtime.MarshalError"),
+    Language("nodejs22.x", "NODE_PATH", "Runtime.JSONStringifyError"),
+    Language("nodejs24.x", "NODE_PATH", "Runtime.JSONStringifyError"),
+]
+ASKED_FOR = [
+    Java(
+        "java21", "", "java.lang.RuntimeException",
+        unloadable={
+            ("raises_at_init", ""): "java.lang.IllegalStateException",
+            ("missing_module", ""): "java.lang.NoClassDefFoundError",
+            ("hello", "hello.Other::handler"): "java.lang.ClassNotFoundException",
+            ("hello", "hello.Main::missing"): None,
+            ("hello", "nodots"): "java.lang.ClassNotFoundException",
+        },
+        deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
+        names_request=False, error_entry="ShopError", request_id="AWSRequestId",
+    ),
+]  # fmt: skip
+LANGUAGES = [
+    *EVERYWHERE,
+    *(one for one in ASKED_FOR if one.runtime in os.environ.get("PILOTLIGHT_RUNTIMES", "").split()),
+]
