@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from .javas import Javas
 from .nodes import Nodes
 from .pythons import Pythons
+from .rubies import Rubies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +33,7 @@ class Languages:
         self._others: dict[str, Language] = {
             "nodejs": Nodes(cache, tell),
             "java": Javas(cache, tell),
+            "ruby": Rubies(),
         }
 
     def find(self, runtime: str) -> Interpreter:

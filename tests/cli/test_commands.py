@@ -275,16 +275,16 @@ def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> 
 
 
 def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
-    """Of a runtime that nothing here runs it says what does."""
+    """Of a runtime of which there is no first function it says which there are."""
     assert run_cli("init", tmp_path / "shell", "--runtime", "provided.al2023").returncode == 0
     assert run_cli("apply", "-f", tmp_path / "shell", endpoint=platform.endpoint).returncode == 0
     event = tmp_path / "shell" / "event.json"
     called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
-    ruby = run_cli("init", tmp_path / "ruby", "--runtime", "ruby3.4")
-    assert ruby.returncode == 2
-    assert b"nodejs24.x, " in ruby.stderr
-    assert not (tmp_path / "ruby").exists()
+    java = run_cli("init", tmp_path / "java", "--runtime", "java21")
+    assert java.returncode == 2
+    assert b"nodejs24.x, " in java.stderr
+    assert not (tmp_path / "java").exists()
 
 
 def test_events_and_dry_runs(platform: DevProcess) -> None:

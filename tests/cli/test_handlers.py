@@ -32,6 +32,9 @@ PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
         ({"index.mjs": "const handler = 1;\nexport { other, handler };"}, "index.handler"),
         ({"index.js": "export async function handler() {}"}, "index.handler"),
         ({"index.mjs": "const handler = 1; export const handlers = 2"}, None),
+        ({"index.rb": "def handler(event:, context:)\nend"}, "index.handler"),
+        ({"app.rb": "def lambda_handler(**)\nend"}, "app.lambda_handler"),
+        ({"index.rb": "class A\n  def self.handler(**)\n  end\nend"}, None),
         ({"index.py": "def broken(:"}, None),
         ({"other.py": "def handler(e, c): ..."}, None),
     ],
@@ -54,6 +57,7 @@ def test_a_usual_name_is_found(
         return
     suffixes = {name.rpartition(".")[2] for name in files}
     runtime = "nodejs24.x" if suffixes <= {"js", "mjs", "cjs"} else PYTHON
+    runtime = "ruby3.3" if suffixes == {"rb"} else runtime
     runtime = "provided.al2023" if found == "bootstrap" else runtime
     assert find_handler(source) == Handler(runtime, found)
 
@@ -64,3 +68,5 @@ def test_a_single_file_may_have_any_name(tmp_path: Path) -> None:
     assert find_handler(tmp_path / "other.py") == Handler(PYTHON, "other.handler")
     (tmp_path / "other.mjs").write_text("export const handler = 1")
     assert find_handler(tmp_path / "other.mjs") == Handler("nodejs24.x", "other.handler")
+    (tmp_path / "other.rb").write_text("def handler(event:, context:) = 1")
+    assert find_handler(tmp_path / "other.rb") == Handler("ruby3.3", "other.handler")

@@ -22,7 +22,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
     """A platform with a function that has an address, and one that nothing here runs."""
     folder = tmp_path_factory.mktemp("page")
     served = manifest("shown", url={"authType": "NONE"})
-    broken = manifest("broken", runtime="ruby3.4")
+    broken = manifest("broken", runtime="dotnet8")
     marked = manifest("marked", runtime="<b>bold")
     (folder / "all.yaml").write_text(yaml.safe_dump_all([served, broken, marked]))
     with DevProcess(folder, "--no-watch", state=folder / "state") as running:
@@ -40,7 +40,7 @@ def test_a_browser_is_told_what_this_is(platform: DevProcess) -> None:
     assert (got.status, got.header("content-type")) == (200, "text/html; charset=utf-8")
     assert "<td>shown<td>python3.13<td>Ready<td>" in text
     assert '<a href="/-/fn/000000000000/shown/">' in text
-    assert "<td>broken<td>ruby3.4<td>RuntimeUnavailable<td></tr>" in text
+    assert "<td>broken<td>dotnet8<td>RuntimeUnavailable<td></tr>" in text
     assert f"{platform.endpoint}/2015-03-31/functions/broken/invocations" in text
     assert "<script" not in text
     policy = got.header("content-security-policy") or ""

@@ -60,7 +60,9 @@ class Language:
         """What runs it here."""
         if self.runtime.startswith("python"):
             return sys.executable
-        return node_of(self.runtime)
+        return (
+            node_of(self.runtime) if self.runtime.startswith("node") else str(found(self.runtime))
+        )
 
     def handler(self, case: str) -> str:
         """Return where a case's function begins."""
@@ -151,6 +153,19 @@ ASKED_FOR = [
         },
         deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
         names_request=False, error_entry="ShopError", request_id="AWSRequestId",
+    ),
+    Language(
+        "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",
+        unloadable={
+            ("raises_at_init", ""): "Init<KeyError>",
+            ("syntax_error", ""): "Init<SyntaxError>",
+            ("missing_module", ""): "Init<LoadError>",
+            ("hello", "hello/other.handler"): "Init<LoadError>",
+            ("hello", "hello/main.missing"): "Function<NoMethodError>",
+            ("hello", "nodots"): "Init<ArgumentError>",
+        },
+        deferred=("hello/main.missing",),
+        error_entry="Function<",
     ),
 ]  # fmt: skip
 LANGUAGES = [

@@ -67,8 +67,8 @@ def _files(name: str, runtime: str) -> dict[str, str]:
     if not code:
         known = sorted(one for each in FAMILIES if each.first_files() for one in each.supported)
         raise Failure(
-            f"--runtime {runtime!r}: nothing here runs it, one of {', '.join(known)} is expected"
-            + did_you_mean(runtime, RUNTIMES.intersection(known)),
+            f"--runtime {runtime!r}: no first function of it is here, one of {', '.join(known)} is "
+            "expected" + did_you_mean(runtime, RUNTIMES.intersection(known)),
             USAGE,
         )
     found = family.find_handler(Sources({each: text.encode() for each, text in code.items()}))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from .bootstrap import Bootstrap
 from .family import Family, Handler, Sources
 from .java import Java
-from .known import DOTNET, GO, RUBY
+from .known import DOTNET, GO
 from .node import Node
 from .python import OWN_PYTHON, Python
+from .ruby import Ruby
 
 __all__ = [
     "DEPRECATED_RUNTIMES",
@@ -25,7 +26,7 @@ __all__ = [
     "family_of",
 ]
 
-FAMILIES: tuple[Family, ...] = (Bootstrap(), Python(), Node(), Java(), RUBY, DOTNET, GO)
+FAMILIES: tuple[Family, ...] = (Bootstrap(), Python(), Node(), Java(), Ruby(), DOTNET, GO)
 """In the order in which a new function's code is looked at."""
 DEPRECATED_RUNTIMES = frozenset[str]().union(*(family.deprecated for family in FAMILIES))
 RUNTIMES = DEPRECATED_RUNTIMES.union(*(family.supported for family in FAMILIES))

@@ -1,4 +1,4 @@
-"""Families that no image runs yet: their ids are Lambda's, and their source files have a suffix.
+"""Families that no image runs yet: their ids are Lambda's.
 
 Whichever gets an image gets a file of its own.
 """
@@ -7,14 +7,8 @@ from __future__ import annotations
 
 from .family import Family
 
-__all__ = ["DOTNET", "GO", "RUBY"]
+__all__ = ["DOTNET", "GO"]
 
-RUBY = Family(
-    prefix="ruby",
-    supported=frozenset({"ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"}),
-    deprecated=frozenset({"ruby2.5", "ruby2.7"}),
-    suffix=".rb",
-)
 DOTNET = Family(
     prefix="dotnet",
     supported=frozenset({"dotnet8", "dotnet10"}),

@@ -12,6 +12,7 @@ from pilotlight_agent.runtimes.bootstrap import Bootstrap
 from pilotlight_agent.runtimes.java import Java
 from pilotlight_agent.runtimes.node import Node
 from pilotlight_agent.runtimes.python import Python
+from pilotlight_agent.runtimes.ruby import Ruby
 from pilotlight_agent.runtimes.variables import build
 from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
 
@@ -25,7 +26,8 @@ PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/b
         ("provided.al2023", Bootstrap),
         ("nodejs24.x", Node),
         ("java21", Java),
-        ("ruby3.4", Bootstrap),
+        ("ruby3.4", Ruby),
+        ("dotnet8", Bootstrap),
         ("", Bootstrap),
     ],
 )

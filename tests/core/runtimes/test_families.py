@@ -45,7 +45,8 @@ def test_an_unknown_runtime_can_nothing() -> None:
         ("provided.al2023", False, False, False),
         ("nodejs24.x", False, True, False),
         ("java21", False, True, False),
-        ("ruby3.4", True, False, False),
+        ("ruby3.4", False, True, False),
+        ("dotnet8", True, False, False),
     ],
 )
 def test_what_a_family_says(
@@ -68,6 +69,7 @@ def test_what_runs_here_has_its_other_half_in_the_agent() -> None:
         "nodejs": "nodejs",
         "provided": "",
         "python": "python",
+        "ruby": "ruby",
     }
     assert {half.prefix for half in agents.FAMILIES} == {half.prefix for half in halves.values()}
     assert all(halves[family.prefix].managed == family.pooled for family in run_here)

@@ -9,10 +9,11 @@ from .family import Family
 from .java import Java
 from .node import Node
 from .python import Python
+from .ruby import Ruby
 
 __all__ = ["FAMILIES", "Family", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (Python(), Node(), Java(), Bootstrap())
+FAMILIES: tuple[Family, ...] = (Python(), Node(), Java(), Ruby(), Bootstrap())
 """The last takes every runtime that none before it does."""
 
 

@@ -1,0 +1,3 @@
+def handler(event:, context:)
+  { greeting: "Hello, #{event["name"]}!" }
+end

@@ -1,0 +1,5 @@
+require "shared"
+
+def handler(event:, context:)
+  Shared::TOLD
+end

@@ -1,0 +1,3 @@
+module Shared
+  TOLD = "from a layer"
+end

@@ -1,0 +1,5 @@
+def handler(event:, context:)
+  answer = {}
+  answer["self"] = answer
+  answer
+end

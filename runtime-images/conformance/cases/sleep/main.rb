@@ -1,0 +1,5 @@
+def handler(event:, context:)
+  puts "going to sleep"
+  sleep event
+  "awake"
+end
