@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate policies docs model
-.PHONY: patterns clean
+.PHONY: patterns clean runtimes
 
 PYTHON ?= python3
 FUZZ ?= 100000
@@ -85,6 +85,9 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python -m benchmarks.run
 	@$(RUN)/python -m benchmarks.asynchronous
 	@$(RUN)/python -m benchmarks.many_functions
+
+runtimes: setup ## Try the contract in every language that is here; writes docs/runtimes.md
+	@$(RUN)/python -m tests.runtimes.table
 
 fuzz: setup ## Send FUZZ requests to the invocation server and to aiohttp, which must answer the same
 	@PILOTLIGHT_FUZZ=$(FUZZ) $(RUN)/pytest tests/gateway/test_both_servers.py --timeout 3600

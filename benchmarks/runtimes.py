@@ -1,6 +1,6 @@
 """What each managed language costs: a first call with and without a pod that waits, warm, idle.
 
-    python -m benchmarks.runtimes [--starts 20] [--calls 2000]
+    python -m benchmarks.runtimes [--starts 20] [--calls 2000] [--also java21 ruby3.3]
 
 Each agent is a process of this machine, asked directly, without a gateway. From nothing: the agent
 starts, too. Waiting: the agent is up and has no function yet, as a pod of the pool.
@@ -18,11 +18,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.runtimes.languages import ASKED_FOR
 from tests.support.agent import FORKING, TOKEN, Agent
 from tests.support.node import node_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 PYTHON = {"index.py": "def handler(event, context):\n    return event\n"}
 NODE = {"index.mjs": "export const handler = async (event) => event;\n"}
@@ -35,27 +36,35 @@ class Language(NamedTuple):
     name: str
     runtime: str
     options: Sequence[str]
-    files: dict[str, str]
+    files: Mapping[str, str | bytes]
+    interpreter: str = sys.executable
+    handler: str = "index.handler"
 
     def agent(self, folder: Path, *, waits: bool) -> Agent:
         """Start an agent; one that waits is ready to be specialised."""
-        interpreter = node_of(self.runtime) if self.files is NODE else sys.executable
-        agent = Agent(folder, *(self.options if waits else ()), python=interpreter)
+        agent = Agent(folder, *(self.options if waits else ()), python=self.interpreter)
         if waits and self.options:
             agent.wait_until_ready()
         return agent
 
     def first_call(self, agent: Agent) -> None:
         """Specialise and invoke."""
-        agent.specialise(self.files, runtime=self.runtime, handler="index.handler")
+        agent.specialise(self.files, runtime=self.runtime, handler=self.handler)
         assert agent.invoke({}).json == {}
 
 
-LANGUAGES = (
-    Language("python3.13", "python3.13", FORKING, PYTHON),
-    Language("nodejs22.x", "nodejs22.x", (), NODE),
-    Language("nodejs24.x", "nodejs24.x", (), NODE),
-)
+def languages(also: Sequence[str]) -> list[Language]:
+    """Return Python, Node.js, and those of the contract's that are asked for."""
+    node = [
+        Language(runtime, runtime, (), NODE, node_of(runtime))
+        for runtime in ("nodejs22.x", "nodejs24.x")
+    ]
+    more = [
+        Language(one.name, one.runtime, (), one.files("echo"), one.interpreter, one.handler("echo"))
+        for one in ASKED_FOR
+        if one.name in also
+    ]
+    return [Language("python3.13", "python3.13", FORKING, PYTHON), *node, *more]
 
 
 def start(language: Language, *, waits: bool) -> float:
@@ -116,10 +125,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--starts", type=int, default=20)
     parser.add_argument("--calls", type=int, default=2000)
+    parser.add_argument("--also", nargs="*", default=[], help="such as java21")
     chosen = parser.parse_args()
     print("| runtime | first call from nothing | from a pod that waits | warm p50 | p99 | idle |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for language in LANGUAGES:
+    for language in languages(chosen.also):
         nothing, waiting = (
             statistics.median(start(language, waits=waits) for _ in range(chosen.starts))
             for waits in (False, True)

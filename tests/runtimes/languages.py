@@ -7,6 +7,7 @@ runtimes` does: they need what no setup brings.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pilotlight_local.environments import cache_folder
 from pilotlight_local.languages import Languages
@@ -23,9 +26,11 @@ from tests.support.node import node_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["CASES", "LANGUAGES", "Language"]
+__all__ = ["ASKED_FOR", "CASES", "EVERYWHERE", "LANGUAGES", "Language"]
 
-CASES = Path(__file__).parents[2] / "runtime-images/conformance/cases"
+CONFORMANCE = Path(__file__).parents[2] / "runtime-images/conformance"
+CASES = CONFORMANCE / "cases"
+PROVIDED = CONFORMANCE / "provided"
 SCRIPTS = {
     ("raises_at_init", ""): "KeyError",
     ("syntax_error", ""): "Runtime.UserCodeSyntaxError",
@@ -54,6 +59,17 @@ class Language:
     """What stands in the log of an error that the function raises."""
     request_id: str = "requestId"
     """Its field in JSON logs."""
+    managed: bool = True
+    """Whether the runtime is ours, and logs in Lambda's two formats."""
+    traces: bool = True
+    """Whether an error says where it was raised."""
+    lacks: frozenset[str] = frozenset()
+    """Cases that the language does not have."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.runtime
 
     @property
     def interpreter(self) -> str:
@@ -80,7 +96,9 @@ class Language:
     def running(
         self, folder: Path, case: str, handler: str = "", **choices: Any
     ) -> Iterator[Agent]:
-        """Run an agent that serves a case."""
+        """Run an agent that serves a case, if the language has it."""
+        if case in self.lacks:
+            pytest.skip(f"{self.name} has no case {case}")
         choices = {"timeout": 10, "handler": handler or self.handler(case), **choices}
         with Agent(folder, python=self.interpreter) as agent:
             reply = agent.specialise(self.files(case), runtime=self.runtime, **choices)
@@ -136,6 +154,48 @@ def classes(runtime: str) -> dict[str, bytes]:
     return read_folder(out)
 
 
+@dataclass(frozen=True)
+class Provided(Language):
+    """A language whose functions bring a bootstrap, one for all cases: the handler says which."""
+
+    language: str = ""
+    build: tuple[str, ...] = ()
+    """What builds the bootstrap into `{out}`."""
+
+    @property
+    def name(self) -> str:
+        """The language beside the runtime."""
+        return f"{self.runtime}-{self.language}"
+
+    @property
+    def interpreter(self) -> str:
+        """What the bootstrap needs beside itself, which is on the function's path then."""
+        return shutil.which(self.language) or sys.executable
+
+    def handler(self, case: str) -> str:
+        """Return the case itself."""
+        return case
+
+    def files(self, case: str) -> dict[str, bytes]:  # noqa: ARG002  one for all
+        """Return the bootstrap, and what it needs."""
+        return built(self.language, self.build)
+
+
+@cache
+def built(language: str, build: tuple[str, ...]) -> dict[str, bytes]:
+    """Build a bootstrap, or return what runs as it is."""
+    source = PROVIDED / language
+    if not build:
+        return read_folder(source)
+    out = cache_folder().parent / "conformance" / language
+    out.mkdir(parents=True, exist_ok=True)
+    command = [part.format(out=out) for part in build]
+    variables = os.environ | {"CGO_ENABLED": "0"}
+    subprocess.run(command, cwd=source, env=variables, check=True)
+    bootstrap = next(out.rglob("bootstrap"))
+    return {"bootstrap": bootstrap.read_bytes()}
+
+
 EVERYWHERE = [
     Language("python3.13", "PYTHONPATH", "Runtime.MarshalError"),
     Language("nodejs22.x", "NODE_PATH", "Runtime.JSONStringifyError"),
@@ -167,8 +227,35 @@ ASKED_FOR = [
         deferred=("hello/main.missing",),
         error_entry="Function<",
     ),
+    Provided(
+        "provided.al2023", "", "Runtime.Unknown",
+        language="go",
+        build=("go", "build", "-tags", "lambda.norpc", "-o", "{out}/bootstrap", "."),
+        managed=False, unloadable={}, error_entry="", traces=False,
+        lacks=frozenset({"layer", "logs", "no_json"}),
+    ),
+    Provided(
+        "provided.al2023", "", "",
+        language="rust", build=("cargo", "build", "--release", "--target-dir", "{out}"),
+        managed=False, unloadable={}, error_entry="", traces=False,
+        lacks=frozenset({"layer", "logs", "no_json"}),
+    ),
+    Provided(
+        "provided.al2023", "", "JsonException",
+        language="php",
+        managed=False, unloadable={},
+        lacks=frozenset({"layer", "logs"}),
+    ),
+    Provided(
+        "provided.al2023", "", "",
+        language="shell",
+        managed=False, unloadable={}, error_entry="", traces=False,
+        lacks=frozenset({
+            "context", "environment", "layer", "length", "logs", "memory", "no_json", "size",
+        }),
+    ),
 ]  # fmt: skip
 LANGUAGES = [
     *EVERYWHERE,
-    *(one for one in ASKED_FOR if one.runtime in os.environ.get("PILOTLIGHT_RUNTIMES", "").split()),
+    *(one for one in ASKED_FOR if one.name in os.environ.get("PILOTLIGHT_RUNTIMES", "").split()),
 ]

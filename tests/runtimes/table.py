@@ -1,0 +1,113 @@
+"""`make runtimes`: the contract on every language that is here, and docs/runtimes.md of what held.
+
+Outside of CI, which tries Python and Node.js: the others need compilers, and minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pilotlight.errors import StartFailedError
+from tests.runtimes import languages
+
+if TYPE_CHECKING:
+    from tests.runtimes.languages import Language
+
+__all__ = ["main"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "runtimes.md"
+TESTS = Path(__file__).with_name("test_conformance.py")
+ASK = {
+    "go": ["go", "version"],
+    "rust": ["rustc", "--version"],
+    "php": ["php", "--version"],
+    "shell": ["curl", "--version"],
+}
+"""How what a bootstrap is built or run with says its version."""
+SIGNS = {"passed": "yes", "skipped": "-", "failed": "NO"}
+HEAD = """# Runtimes, tried
+
+Made by `make runtimes` on {day}, on {machine}: every test of the
+[contract](../runtime-images/CONTRACT.md) for every language that was there, on a real agent. The
+functions are in `runtime-images/conformance`: one for each case and managed language, and one
+bootstrap of all cases for each language on `provided.al2023`. *yes*: it holds. *-*: the language
+lacks the case.
+
+| runtime | run or built with |
+| --- | --- |
+"""
+
+
+class Outcomes:
+    """A plugin of pytest's that keeps what came of each test, by its name and language."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the outcome of a test, or of a set-up that did not let it run."""
+        if report.when == "call" or not report.passed:
+            name, _, parameters = report.nodeid.partition("::")[2].partition("[")
+            language = next(
+                (one.name for one in (*languages.EVERYWHERE, *languages.ASKED_FOR)
+                 if re.match(re.escape(one.name) + r"[-\]]", parameters)), "",
+            )  # fmt: skip
+            self.of[name][language].add(report.outcome)
+
+
+def main() -> int:
+    """Run the contract and write the page; gives pytest's exit status."""
+    there = {one.name: version for one in languages.ASKED_FOR if (version := version_of(one))}
+    os.environ["PILOTLIGHT_RUNTIMES"] = " ".join(there)
+    asked = [one for one in languages.ASKED_FOR if one.name in there]
+    languages.LANGUAGES[:] = [*languages.EVERYWHERE, *asked]
+    outcomes = Outcomes()
+    status = pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(TESTS)], [outcomes])
+    versions = {one.name: version_of(one) for one in languages.EVERYWHERE} | there
+    PAGE.write_text(page(versions, outcomes))
+    return int(status)
+
+
+def version_of(language: Language) -> str:
+    """Return what runs or builds a language here; empty where nothing does."""
+    own = language.name.rpartition("-")[2]
+    try:
+        command = ASK.get(own) or [language.interpreter, "--version"]
+        said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.SubprocessError, StartFailedError, pytest.skip.Exception) as error:
+        sys.stderr.write(f"{language.name} is left out: {error}\n")
+        return ""
+    return said.splitlines()[0].partition(" (")[0]
+
+
+def page(versions: dict[str, str], outcomes: Outcomes) -> str:
+    """Return the page: what was tried, and a row for each promise."""
+    names = list(versions)
+    machine = f"{platform.freedesktop_os_release()['PRETTY_NAME']} with {os.cpu_count()} cores"
+    lines = [HEAD.format(day=time.strftime("%Y-%m-%d"), machine=machine).rstrip()]
+    lines += [f"| {name} | {version} |" for name, version in versions.items()]
+    short = [name.removeprefix("provided.al2023-") for name in names]
+    lines += ["", f"| promise | {' | '.join(short)} |", f"| --- |{' --- |' * len(names)}"]
+    for test, told in outcomes.of.items():
+        signs = (sign(told.get(name, {"skipped"})) for name in names)
+        lines.append(f"| `{test}` | {' | '.join(signs)} |")
+    return "\n".join(lines) + "\n"
+
+
+def sign(outcomes: set[str]) -> str:
+    """Return the worst of a test's outcomes."""
+    return next(SIGNS[one] for one in ("failed", "passed", "skipped") if one in outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

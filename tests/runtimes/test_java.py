@@ -1,0 +1,74 @@
+"""What Java alone has: jars, an archive of classes, entries that come after an error's answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.runtimes.languages import LANGUAGES, Java
+from tests.support.agent import Agent, pack
+
+JAVAS = [one for one in LANGUAGES if isinstance(one, Java)]
+pytestmark = pytest.mark.skipif(not JAVAS, reason="PILOTLIGHT_RUNTIMES names no Java")
+WRAPPER = '#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n'
+
+
+def children(agent: Agent) -> list[int]:
+    """Return the ids of the processes that an agent has started."""
+    pid = agent.process.pid
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_jars_of_the_package_are_found(tmp_path: Path) -> None:
+    """In lib, beside classes at its root."""
+    java = JAVAS[0]
+    shared = java.layer()["java/lib/shared.jar"]
+    with Agent(tmp_path, python=java.interpreter) as agent:
+        files = {**java.files("layer"), "lib/shared.jar": shared}
+        agent.specialise(files, runtime=java.runtime, handler=java.handler("layer"), timeout=10)
+        assert agent.invoke({}).json == "from a layer"
+
+
+def test_classes_come_from_the_archive(tmp_path: Path) -> None:
+    """What the agent says of the class path is what the archive was made for."""
+    with JAVAS[0].running(tmp_path, "hello") as agent:
+        assert agent.invoke({"name": "Ada"}).status == 200
+        maps = Path(f"/proc/{children(agent)[-1]}/maps").read_text()
+    assert "/classes.jsa" in maps
+
+
+def test_a_wrapper_starts_it(tmp_path: Path) -> None:
+    """As `AWS_LAMBDA_EXEC_WRAPPER` says."""
+    java = JAVAS[0]
+    with Agent(tmp_path, python=java.interpreter) as agent:
+        files = {**java.files("environment"), "bootstrap": WRAPPER.encode()}
+        handler = java.handler("environment")
+        agent.specialise(
+            files, runtime=java.runtime, handler=handler, timeout=10,
+            environment={"AWS_LAMBDA_EXEC_WRAPPER": f"{tmp_path}/task/bootstrap"},
+        )  # fmt: skip
+        assert agent.invoke({}).json["variables"]["WRAPPED"] == "yes"
+
+
+def test_each_environment_has_a_folder_for_temporary_files(tmp_path: Path) -> None:
+    """Where several share a pod; the client leaves nothing in it."""
+    java = JAVAS[0]
+    with Agent(tmp_path, python=java.interpreter) as agent:
+        files = java.files("temporary")
+        reply = agent.specialise(
+            files, runtime=java.runtime, handler=java.handler("temporary"), timeout=10,
+            environments=2,
+        )  # fmt: skip
+        told = [agent.invoke({}, environment=one["id"]).json for one in reply.json["environments"]]
+        kept = [path.name for path in agent.temporary.glob("*/*")]
+    assert (told, kept) == ([1, 1], ["kept", "kept"])
+
+
+def test_without_the_client_it_says_so(tmp_path: Path) -> None:
+    """An interpreter that is only a Java starts nothing."""
+    java = JAVAS[0]
+    plain = str(Path(java.interpreter).resolve())
+    with Agent(tmp_path, python=plain) as agent:
+        agent.specialise({"a": pack({"b": "c"})}, runtime=java.runtime, handler="a.B")
+        assert "not installed" in agent.invoke({}).json["errorMessage"]
