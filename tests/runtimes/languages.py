@@ -61,6 +61,8 @@ class Language:
     """Its field in JSON logs."""
     managed: bool = True
     """Whether the runtime is ours, and logs in Lambda's two formats."""
+    seconds: int = 1
+    """In which it starts on a busy machine."""
     traces: bool = True
     """Whether an error says where it was raised."""
     lacks: frozenset[str] = frozenset()
@@ -212,7 +214,7 @@ ASKED_FOR = [
             ("hello", "nodots"): "java.lang.ClassNotFoundException",
         },
         deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
-        names_request=False, error_entry="ShopError", request_id="AWSRequestId",
+        seconds=3, names_request=False, error_entry="ShopError", request_id="AWSRequestId",
     ),
     Language(
         "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",

@@ -146,10 +146,12 @@ def test_a_failed_init_is_tried_again(language: Language, tmp_path: Path) -> Non
 
 def test_a_timeout_ends_the_call(language: Language, tmp_path: Path) -> None:
     """In Lambda's words, and what was logged is there; the next call has a new process."""
-    with language.running(tmp_path, "sleep", timeout=1) as agent:
+    with language.running(tmp_path, "sleep", timeout=language.seconds) as agent:
         reply, lines = lines_of(agent, 5)
         assert agent.invoke(0).json == "awake"
-    assert reply.json["errorMessage"].endswith("Task timed out after 1.00 seconds")
+    assert reply.json["errorMessage"].endswith(
+        f"Task timed out after {language.seconds}.00 seconds"
+    )
     assert any("going to sleep" in line for line in lines)
     assert reply.report["status"] == "timeout"
 

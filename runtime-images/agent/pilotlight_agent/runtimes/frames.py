@@ -22,9 +22,8 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 
 from .family import Setting
 from .link import Listener
-from .wrapped import EXEC_WRAPPER
+from .wrapped import wrapper_of
 
-_LAYERS = "/opt/"
 _HEADER_LIMIT = 65_536
 _INPUT = bytearray(65_536)
 _INPUT_VIEW = memoryview(_INPUT)
@@ -54,7 +53,7 @@ def start(
     link = FrameLink(listener)
     fd = link.runtime_socket.fileno()
     try:
-        argv = (*_wrapper(setting), *command(fd))
+        argv = (*wrapper_of(setting), *command(fd))
         pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output, fd))
     except OSError as error:
         link.close()
@@ -62,16 +61,6 @@ def start(
     finally:
         link.runtime_socket.close()
     return link, pid
-
-
-def _wrapper(setting: Setting) -> list[str]:
-    """Return the wrapper script, if there is one; in local mode layers are not in /opt."""
-    wrapper = setting.variables.get(EXEC_WRAPPER)
-    if wrapper is None:
-        return []
-    if wrapper.startswith(_LAYERS):
-        wrapper = str(setting.places.layers_root / wrapper.removeprefix(_LAYERS))
-    return [wrapper]
 
 
 class FrameReader:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from .runtime_api import RuntimeApi
     from .zygote import Born
 
-_EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 _LAYERS = "/opt"
 """Where the client looks for layers, wherever they are."""
 
@@ -43,7 +42,8 @@ class Java:
         """Java runs no agent."""
 
     def load(self) -> None:
-        """Nothing is needed that the agent has not."""
+        """Import what a start needs."""
+        from . import wrapped  # noqa: F401, PLC0415 -- see `family`
 
     def spawner(
         self,
@@ -59,11 +59,14 @@ class Java:
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
     ) -> tuple[Link, int]:
         """Run the client; it asks the Runtime API for events."""
+        from .wrapped import wrapper_of  # noqa: PLC0415 -- see `family`
+
         argv, variables = _command(setting), with_utf_8(setting.variables)
-        wrapper = [variables[_EXEC_WRAPPER]] if _EXEC_WRAPPER in variables else []
         api.attach(listener, holds_errors=True)
         try:
-            pid = spawner.spawn((*wrapper, *argv), variables, setting.places.task_root, (output,))
+            pid = spawner.spawn(
+                (*wrapper_of(setting), *argv), variables, setting.places.task_root, (output,)
+            )
         except OSError as error:
             raise NotStartableError(str(error)) from error
         return api, pid

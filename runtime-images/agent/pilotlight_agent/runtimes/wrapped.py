@@ -10,10 +10,22 @@ from collections.abc import Callable
 
 from pilotlight_agent.invocations.invocation import Invocation, Result
 
+from .family import Setting
 from .link import Link, Listener
 from .runtime_api import RuntimeApi
 
 EXEC_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+_LAYERS = "/opt/"
+
+
+def wrapper_of(setting: Setting) -> list[str]:
+    """Return the wrapper script, if there is one; in local mode layers are not in /opt."""
+    wrapper = setting.variables.get(EXEC_WRAPPER)
+    if wrapper is None:
+        return []
+    if wrapper.startswith(_LAYERS):
+        wrapper = str(setting.places.layers_root / wrapper.removeprefix(_LAYERS))
+    return [wrapper]
 
 
 class _Hearer:
