@@ -88,8 +88,11 @@ class Holder(Protocol):
         """Return every lease that is held."""
         ...
 
-    def recall(self, leases: list[str]) -> str | None:
-        """Give up one idle environment of these at once; None where all of them run."""
+    def recall(self, leases: list[str], *, rested: bool = False) -> str | None:
+        """Give up one idle environment of these at once; None where all of them run.
+
+        `rested`: only one that has idled for longer than it usually does between two calls.
+        """
         ...
 
     def shed(self, leases: list[str], count: int) -> int:
@@ -158,7 +161,7 @@ class Claims(Protocol):
 class Holders(Protocol):
     """All gateways: `Holder`, one wire further."""
 
-    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+    async def recall(self, gateway: str, leases: list[str], *, rested: bool = False) -> str | None:
         """Ask a gateway for one idle environment of these."""
         ...
 

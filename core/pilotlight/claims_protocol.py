@@ -120,6 +120,8 @@ class Recall(BaseModel):
     type: Literal["recall"] = "recall"
     id: int
     leases: list[str]
+    rested: bool = False
+    """Only one that is not just between two calls; who does not know the word gives any."""
 
 
 class Recalled(BaseModel):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from .claims import RevisionKey
 
@@ -91,6 +91,13 @@ class Compute(Protocol):
         """Name every pod that is there, whoever started it; waits until all are known."""
         ...
 
+    def starting(self) -> Mapping[tuple[str, str], int]:
+        """Count the pods that this process makes by namespace and state.
+
+        That is `starting`, or `pending` where nothing has room for it.
+        """
+        ...
+
     async def found(self) -> list[Found]:
         """Return the pods that somebody else started, an earlier leader, and that do not go.
 
@@ -106,10 +113,11 @@ class Compute(Protocol):
         """Ask that what can wait waits until `quiet` returns: processors are for starts first."""
         ...
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
         """Ask to be told that a pod which starts finds no room, so that something may go.
 
-        It is told the namespace where the room is that namespace's (a quota), else "".
+        It is told the namespace where the room is that namespace's (a quota), else "", and says
+        whether something goes; where nothing does it is told again while the pod waits.
         """
         ...
 

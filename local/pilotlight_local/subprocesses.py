@@ -107,6 +107,10 @@ class SubprocessCompute:
         """Name the agents that run."""
         return list(self._running)
 
+    def starting(self) -> dict[tuple[str, str], int]:
+        """Count none: what starts here is there in a moment."""
+        return {}
+
     async def found(self) -> list[Found]:
         """Return none: agents end with the process that started them."""
         return []
@@ -122,7 +126,7 @@ class SubprocessCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing is done to a subprocess that could wait."""
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
         """Nobody is asked: a machine says nothing of room before it has none."""
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:

@@ -16,6 +16,7 @@ from pilotlight.function_credentials import issue
 from .claims.acknowledgements import Acknowledgements
 from .claims.local import LocalClaims
 from .claims.server import ClaimsServer
+from .creations import Creations
 from .leases.capacity import Capacity
 from .leases.caps import ACCOUNT_LIMIT, Caps
 from .leases.stock import Stock
@@ -85,7 +86,8 @@ class Autoscaler:
         self.metrics = AutoscalerMetrics(registry)
         self.acknowledgements = Acknowledgements()
         self.caps = Caps(cache, account_limit=settings.account_limit)
-        self.pools = PoolKeeper(compute, pool_spec, self.metrics)
+        self.creations = Creations(self.metrics)
+        self.pools = PoolKeeper(compute, pool_spec, self.metrics, self.creations)
         self.pools.follow(cache)
         self.stock = Stock()
         self._settings = settings
@@ -95,7 +97,7 @@ class Autoscaler:
         self.revisions = self._make_revisions(accounts, artifacts)
         self.capacity = Capacity(
             compute=compute,
-            starts=Starts(compute, self.revisions, self._agents, self.pools),
+            starts=Starts(compute, self.revisions, self._agents, self.pools, self.creations),
             caps=self.caps,
             pools=self.pools,
             stock=self.stock,
@@ -128,6 +130,8 @@ class Autoscaler:
     def measure(self) -> None:
         """Bring gauges up to date, for who reads them now."""
         self.capacity.measure()
+        self.creations.measure()
+        self.metrics.measure_starting(self._compute.starting())
 
     async def hand_over(self) -> None:
         """Stop, and leave every pod to the next leader, those too that are being made."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter as Count
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pilotlight.claims import Lease
 
@@ -32,6 +32,21 @@ class AutoscalerMetrics:
             "pilotlight_pool_starts_failed", "Generic pods that did not start.",
             ("namespace", "runtime"), registry=self.registry,
         )  # fmt: skip
+        self.pod_seconds = Histogram(
+            "pilotlight_pod_start_seconds",
+            "From a pod's creation until its agent answers, for a function or for the pool.",
+            ("kind",), registry=self.registry, buckets=(0.5, 1, 2, 4, 8, 15, 30, 60),
+        )  # fmt: skip
+        self._starting = Gauge(
+            "pilotlight_pods_starting",
+            "Pods that are being made: starting, or pending where nothing has room.",
+            ("namespace", "state"), registry=self.registry,
+        )  # fmt: skip
+        self._creations = Gauge(
+            "pilotlight_pod_creations",
+            "The budget of pods in creation: turns taken, waited for, and how many there are.",
+            ("state",), registry=self.registry,
+        )  # fmt: skip
         self._leases = Gauge(
             "pilotlight_leases", "Environments that gateways hold.", ("namespace",),
             registry=self.registry,
@@ -47,6 +62,17 @@ class AutoscalerMetrics:
         self._leases.clear()
         for namespace, count in counts.items():
             self._leases.labels(namespace).set(count)
+
+    def measure_starting(self, pods: Mapping[tuple[str, str], int]) -> None:
+        """Take note of the pods that are being made, by namespace and state."""
+        self._starting.clear()
+        for key, count in pods.items():
+            self._starting.labels(*key).set(count)
+
+    def measure_creations(self, running: int, waiting: int, limit: int) -> None:
+        """Take note of the budget of pods in creation."""
+        for state, count in (("taken", running), ("waiting", waiting), ("limit", limit)):
+            self._creations.labels(state).set(count)
 
     def measure_pools(self, sizes: Iterable[tuple[str, str, int, int]]) -> None:
         """Take note of each pool: namespace, runtime, ready and starting pods."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pilotlight_autoscaler.pods.creations import PER_NODE
+from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import kubectl, wait_until
 from tests.support.load import Load
 

@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 
 from pilotlight.errors import StartFailedError, ThrottledError
-from pilotlight_operator.storage.pods import NO_ROOM_SECONDS, _Starting, _wait_for_address
+from pilotlight_operator.storage.pod_start import (
+    NO_ROOM_SECONDS,
+    SPACE_SECONDS,
+    Starting,
+    _wait_for_address,
+)
 
 pytestmark = pytest.mark.looptime
 Status = dict[str, Any]
@@ -20,21 +25,23 @@ RUNNING: Status = {"podIP": "10.0.0.7", "containerStatuses": [{"state": {"runnin
 
 
 class Space:
-    """Counts how often somebody asked for space."""
+    """Counts how often somebody asked for space, which there is only from some question on."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 1) -> None:
         self.asked = 0
+        self._first = first
 
-    async def make(self, _: str) -> None:
-        """Make none."""
+    async def make(self, _: str) -> bool:
+        """Say whether something goes."""
         self.asked += 1
+        return self.asked >= self._first
 
 
-def _starting(status: Status) -> _Starting:
-    return _Starting({"metadata": METADATA, "status": status})
+def _starting(status: Status) -> Starting:
+    return Starting({"metadata": METADATA, "status": status})
 
 
-async def _become(starting: _Starting, status: Status) -> None:
+async def _become(starting: Starting, status: Status) -> None:
     starting.pod = {"metadata": METADATA, "status": status}
     starting.changed.set()
     await asyncio.sleep(0)
@@ -60,6 +67,18 @@ async def test_changes_that_bring_no_room_do_not_prolong_it() -> None:
     with pytest.raises(ThrottledError):
         waiting.result()
     assert asked.asked == 1
+
+
+async def test_space_is_asked_for_until_there_is_some_to_make() -> None:
+    """Every half second: what a call has just used may be given up when it has rested."""
+    asked = Space(first=4)
+    with pytest.raises(ThrottledError):
+        await _wait_for_address(_starting(CROWDED), asked.make)
+    assert asked.asked == 4
+    never = Space(first=1000)
+    with pytest.raises(ThrottledError):
+        await _wait_for_address(_starting(CROWDED), never.make)
+    assert never.asked == pytest.approx(NO_ROOM_SECONDS / SPACE_SECONDS, abs=1)
 
 
 async def test_room_that_comes_in_time_is_taken() -> None:

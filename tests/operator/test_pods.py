@@ -15,7 +15,7 @@ from pilotlight.errors import QuotaExceededError, StartFailedError, ThrottledErr
 from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.manifests.pod import PodSettings
-from pilotlight_operator.storage import pods
+from pilotlight_operator.storage import pod_start
 from pilotlight_operator.storage.pods import KubernetesCompute
 from tests.support.api_server import ApiServer
 from tests.support.memory import MemoryResources
@@ -59,7 +59,7 @@ async def _ready(*_: object) -> None:
 
 @pytest.fixture(autouse=True)
 def _agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pods, "wait_until_ready", _ready)
+    monkeypatch.setattr(pod_start, "wait_until_ready", _ready)
 
 
 async def compute_of(api: ApiServer) -> KubernetesCompute:
@@ -208,10 +208,13 @@ class FullQuota(ApiServer):
             self.put(f"{path}/{answer['metadata']['name']}", **(answer | {"status": RUNNING}))
         return answer
 
-    async def make_space(self, namespace: str) -> None:
-        """Have room a moment later."""
+    async def make_space(self, namespace: str) -> bool:
+        """Have room a moment later, the second time that it is asked."""
         self.asked.append(namespace)
+        if len(self.asked) < 2:
+            return False
         asyncio.get_running_loop().call_later(2, self._empty)
+        return True
 
     def _empty(self) -> None:
         self.full = False
@@ -226,7 +229,7 @@ async def test_a_quota_that_is_full_gets_room_made_in_its_namespace() -> None:
     async with Following(compute):
         pod = await compute.start(request, seconds=30)
     assert pod.host == RUNNING["podIP"]
-    assert api.asked == ["team"]
+    assert api.asked == ["team", "team"], "until there was some to make, and no more"
 
 
 @pytest.mark.parametrize("generic", [False, True])
@@ -237,8 +240,9 @@ async def test_a_quota_that_stays_full_is_a_throttle(*, generic: bool) -> None:
     began = asyncio.get_running_loop().time()
     request = REQUEST if generic else replace(REQUEST, revision=RevisionKey("team", "hello", "r1"))
 
-    async def make_none(_: str) -> None:
+    async def make_none(_: str) -> bool:
         """Find nothing that may go."""
+        return False
 
     compute.on_crowded(make_none)
     with pytest.raises(ThrottledError, match="exceeded quota"):

@@ -19,6 +19,7 @@ from pilotlight.errors import (
     AlreadyExistsError,
     ConnectionLostError,
     NotStartedError,
+    QuotaExceededError,
     StartFailedError,
     UnavailableError,
 )
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "Cluster", "ModelAgents", "violated"]
 
-MOST_MADE = 8 + 4
-"""Pods that may be in creation at once on one node: those of demand, and refills."""
+MOST_MADE = 8
+"""Pods that may be in creation at once on one node, whatever they are made for."""
 ENOUGH = 20
 """Violations after which no more are looked for."""
 Json = dict[str, Any]
@@ -103,6 +104,10 @@ class Cluster(ApiServer):
         self.executed: Counter[str] = Counter()
         self._running: Counter[tuple[str, str]] = Counter()
         self._making: set[str] = set()
+        self._unheard: set[str] = set()
+        """What was made though the answer said otherwise: who asked makes another one meanwhile."""
+        self.quotas: dict[str, int] = {}
+        """Pods that a namespace may have."""
         self._hosts = 0
         self._work: set[asyncio.Task[None]] = set()
 
@@ -114,7 +119,12 @@ class Cluster(ApiServer):
         answer = await self._carry_out(method, path, body, options)
         await asyncio.sleep(self.chance.uniform(0, self.slow))
         await Process.check()
-        self._refuse()
+        try:
+            self._refuse()
+        except UnavailableError:
+            if method == "POST":
+                self._unheard.add(f"{path}/{body['metadata']['name']}")
+            raise
         return answer
 
     async def stream(self, path: str, *, query: Any, seconds: float) -> AsyncGenerator[Json, None]:
@@ -214,6 +224,8 @@ class Cluster(ApiServer):
             path = f"{path}/{body['metadata']['name']}"
             if path in self.objects:
                 raise AlreadyExistsError(path)
+            if pods == "pods" and self._is_full(path):
+                raise QuotaExceededError("exceeded quota")
             made = self.put(path, **body)
             if pods == "pods":
                 self._spawn(self._make(path))
@@ -223,6 +235,12 @@ class Cluster(ApiServer):
         if method == "PATCH" and pods.startswith("pods/"):
             return self._patch(path, body)
         return await super().request(method, path, body=body)
+
+    def _is_full(self, path: str) -> bool:
+        namespace = _name(path).partition("/")[0]
+        prefix = f"/api/v1/namespaces/{namespace}/pods/"
+        there = sum(one.startswith(prefix) for one in self.objects)
+        return namespace in self.quotas and there >= self.quotas[namespace]
 
     def _patch(self, path: str, body: Json) -> Json:
         if path.endswith("/resize"):
@@ -260,7 +278,7 @@ class Cluster(ApiServer):
     async def _make(self, path: str) -> None:
         """Make a pod, as fast as others that are made leave it."""
         self._making.add(path)
-        if len(self._making) > MOST_MADE:
+        if len(self._making - self._unheard) > MOST_MADE:
             violated(self, f"{len(self._making)} pods are made at once")
         try:
             load = 1 + len(self._making) / 4

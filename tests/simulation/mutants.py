@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from pilotlight.claims import Lease
+from pilotlight_autoscaler.creations import Creations
 from pilotlight_autoscaler.leases.capacity import Capacity
 from pilotlight_autoscaler.leases.limits import Limits
 from pilotlight_autoscaler.leases.table import LeaseTable
-from pilotlight_autoscaler.pods.creations import Creations
 from pilotlight_autoscaler.pools.keeper import PoolKeeper
 from pilotlight_gateway.event_queue.interface import Done
 from pilotlight_gateway.events import handler
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
+from pilotlight_gateway.invocation.dispatch.idle_history import IdleHistory
 from pilotlight_gateway.invocation.dispatch.queue import RevisionQueue
 from pilotlight_operator.storage.pods import KubernetesCompute
 
@@ -67,6 +68,13 @@ async def _at_once(_: object, function: object, seconds: float, demand: object) 
     yield seconds
 
 
+@contextlib.contextmanager
+def _uncounted(_: object, function: object) -> Any:
+    """Count nothing."""
+    del function
+    yield
+
+
 def _take_and_keep(keeper: PoolKeeper, key: Any) -> Any:
     """Hand out a generic pod that the pool keeps."""
     pool = keeper._pool(key)
@@ -89,6 +97,8 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "pods without turns": (Creations, "turn", _at_once),
     "pods that go unheard": (KubernetesCompute, "_gone", _keep_gone),
     "events that are done before they ran": (handler, "after_attempt", _done),
+    "room made of what is between two calls": (IdleHistory, "has_rested", lambda *_: True),
+    "refills beside the budget": (Creations, "under_way", _uncounted),
     "generic pods for everybody": (PoolKeeper, "take", _take_and_keep),
 }
 """What each is called, and what it puts in whose place."""
@@ -99,6 +109,7 @@ FAULTS = {
     "orphans that stay": "_kill_both",
     "a gateway that is never given up": "_kill_a_gateway",
     "pods without turns": "_storm",
+    "refills beside the budget": "_storm",
     "pods that go unheard": "_lose_pods",
 }
 """The fault that a guard is for, where one of a few is."""

@@ -183,7 +183,7 @@ class Operator:
 
     def _lead(self, api: KubernetesApi, generation: int) -> None:
         cache = Cache(self._stored, Namespace, Runtime, Function, FunctionVersion, FunctionAlias)
-        self.compute = KubernetesCompute(api, self._stored, ["a", "b"], KEY, PodSettings())
+        self.compute = KubernetesCompute(api, self._stored, ["a", "b", "c"], KEY, PodSettings())
         autoscaler = Autoscaler(
             AutoscalerSettings(
                 platform_key=KEY,

@@ -37,7 +37,7 @@ from pilotlight.resources import (
 from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.events import dispatcher as events
 from pilotlight_gateway.invocation.dispatch import dispatcher, environment
-from pilotlight_operator.storage import pods
+from pilotlight_operator.storage import pod_start
 from tests.support.memory import MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 
@@ -46,7 +46,7 @@ from .processes import Gateway, Network, Operator, Reader, current, revision
 from .virtual import VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from pilotlight.agent.invoke import Answer, Permit
 
@@ -59,9 +59,22 @@ END_SECONDS = 600.0
 SETTLED_SECONDS = 50.0
 """After the last call nothing is parked any more, nor an orphan."""
 ACCOUNT_LIMIT = 12
-FUNCTIONS = {("a", "short"): 0.02, ("a", "capped"): 0.3, ("a", "rare"): 0.1, ("b", "long"): 1.0}
+FUNCTIONS = {
+    ("a", "short"): 0.02,
+    ("a", "capped"): 0.3,
+    ("a", "rare"): 0.1,
+    ("b", "long"): 1.0,
+    ("c", "busy"): 0.01,
+}
 """And how long their calls take, in seconds."""
 RESERVED = {("a", "capped"): 2}
+CROWD = [f"cold-{number}" for number in range(4)]
+"""Functions that all are called at once, where there is not room for all their pods."""
+CROWDED_AT, CROWDED_CALLS = 10.0, 6
+QUOTA = 4
+MOST_WARM_SECONDS = 0.5
+"""A call of a function that is called all the time waits for no pod, whoever wants its room."""
+KNOCK_SECONDS = 0.1
 FULL = "throttled: Rate Exceeded."
 """What calls hear where as many run as may: those that come while two run."""
 SHA = "a" * 64
@@ -87,8 +100,10 @@ class Simulation:
         self._only = fault
         self.chance = random.Random(seed)
         reserved = sum(RESERVED.values())
-        limits = {("a", ""): ACCOUNT_LIMIT - reserved, ("b", ""): ACCOUNT_LIMIT} | RESERVED
+        others = {(account, ""): ACCOUNT_LIMIT for account in "bc"}
+        limits = {("a", ""): ACCOUNT_LIMIT - reserved} | others | RESERVED
         self.cluster = Cluster(self.chance, limits)
+        self.cluster.quotas["c"] = QUOTA
         self.network = Network(self.cluster)
         self.queue = MemoryEventQueue()
         self.outcome = Outcome(seed, self.cluster.violations)
@@ -109,6 +124,8 @@ class Simulation:
         await asyncio.sleep(6.0)
         load = [asyncio.create_task(self._call_often(*function)) for function in FUNCTIONS]
         load.append(asyncio.create_task(self._send_events()))
+        await self._until(CROWDED_AT)
+        self._crowd()
         await self._until(QUIET_SECONDS)
         await self._have_faults()
         await asyncio.gather(*load, *self._calls)
@@ -119,7 +136,7 @@ class Simulation:
     async def _have_faults(self) -> None:
         faults: list[Callable[[], None]] = [
             self._kill_the_leader, self._kill_a_gateway, self._kill_both, self._lose_pods,
-            self._change_leaders_slowly, self._storm,
+            self._change_leaders_slowly, self._storm, self._crowd,
             self.network.cut, self.cluster.break_watches, self.cluster.expire, self._go_away,
             self._be_flaky, self._be_slow, self._fail_pods,
         ]  # fmt: skip
@@ -163,6 +180,15 @@ class Simulation:
         for _ in range(60):
             self._begin_call(*self.chance.choice([("a", "short"), ("b", "long")]))
 
+    def _crowd(self) -> None:
+        for name in CROWD:
+            self._begin(self._insist("c", name))
+
+    async def _insist(self, namespace: str, function: str) -> None:
+        for _ in range(CROWDED_CALLS):
+            await self._call(namespace, function)
+            await asyncio.sleep(self.chance.uniform(0.05, 2.0))
+
     def _lose_pods(self) -> None:
         there = sorted(self.cluster.pods())
         for pod in self.chance.sample(there, min(len(there), 3)):
@@ -189,19 +215,23 @@ class Simulation:
         return Gateway(f"g{next(self._numbers)}", self.cluster, self.network, self.queue)
 
     async def _call_often(self, namespace: str, function: str) -> None:
-        rest = {"rare": 12.0, "long": 2.0}.get(function, 0.7)
         while _now() < LAST_CALL:
+            seldom = 0.1 if _now() < QUIET_SECONDS else 2.0
+            rest = {"rare": 12.0, "long": 2.0, "busy": seldom}.get(function, 0.7)
             self._begin_call(namespace, function)
             await asyncio.sleep(self.chance.uniform(0.3, 1.7) * rest)
 
     def _begin_call(self, namespace: str, function: str) -> None:
-        task = asyncio.create_task(self._call(namespace, function))
+        self._begin(self._call(namespace, function))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
     async def _call(self, namespace: str, function: str) -> None:
-        seconds, began = FUNCTIONS[namespace, function], _now()
-        gateway = self.chance.choice(self.gateways)
+        seconds, began = FUNCTIONS.get((namespace, function), 0.5), _now()
+        gateway = self._gateway_for(function)
         event = str(seconds).encode()
         invocation = Invocation(f"call-{next(self._numbers)}", "arn", "", event)
         self.outcome.calls += 1
@@ -209,7 +239,10 @@ class Simulation:
         call = gateway.process.start(work)
         problem = await _problem(call)
         self._note(f"{function} {invocation.request_id} {problem}")
-        if problem is None or (function == "capped" and problem == FULL):
+        waited = _now() - began - seconds
+        if function == "busy" and began >= CROWDED_AT and _now() < QUIET_SECONDS:
+            self._look_at_wait(waited)
+        if problem is None or (function == "capped" and problem == FULL) or function in CROWD:
             return
         self.outcome.failed += 1
         recovered = began >= FAULTY_SECONDS + RECOVERY_SECONDS
@@ -218,9 +251,20 @@ class Simulation:
                 self.cluster, f"a call of {function}, made at {began:.1f} s, failed: {problem}"
             )
 
+    def _gateway_for(self, function: str) -> Gateway:
+        """Return one by chance, but by turns for what must be called at each all the time."""
+        if function == "busy":
+            self.gateways.reverse()
+            return self.gateways[0]
+        return self.chance.choice(self.gateways)
+
+    def _look_at_wait(self, waited: float) -> None:
+        if waited > MOST_WARM_SECONDS:
+            violated(self.cluster, f"a call of what is called all the time waited {waited:.1f} s")
+
     async def _send_events(self) -> None:
         while _now() < FAULTY_SECONDS:
-            (namespace, function), seconds = self.chance.choice(list(FUNCTIONS.items()))
+            (namespace, function), seconds = self.chance.choice(list(FUNCTIONS.items())[:4])
             for _ in range(self.chance.choice([1, 1, 6])):
                 await self.queue.enqueue(self._event(namespace, function, seconds))
             await asyncio.sleep(self.chance.uniform(2, 8))
@@ -288,14 +332,14 @@ async def _resources() -> MemoryResources:
     await stored.create(
         Runtime(metadata=ObjectMeta(name="python3.13"), spec=RuntimeSpec(image="python:1"))
     )
-    for namespace, account in (("a", "0" * 12), ("b", "1" * 12)):
+    for namespace, account in (("a", "0" * 12), ("b", "1" * 12), ("c", "2" * 12)):
         labels = {ACCOUNT_LABEL: account}
         await stored.create(Namespace(metadata=ObjectMeta(name=namespace, labels=labels)))
     configuration = Configuration(
         runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=10,
         ephemeral_storage=512,
     )  # fmt: skip
-    for namespace, name in FUNCTIONS:
+    for namespace, name in [*FUNCTIONS, *(("c", name) for name in CROWD)]:
         spec = FunctionSpec(
             runtime="python3.13", handler="index.handler", code=Code(zip=SHA),
             reserved_concurrency=RESERVED.get((namespace, name)),
@@ -362,7 +406,11 @@ def _replaced(seed: int) -> Iterator[None]:
         return await current[-1].invoke(agent, invocation, permit)
 
     async def ready(host: str, port: int) -> None:
-        await connect(host, port)
+        while True:
+            with contextlib.suppress(OSError):
+                await connect(host, port)
+                return
+            await asyncio.sleep(KNOCK_SECONDS)
 
     quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
@@ -371,7 +419,7 @@ def _replaced(seed: int) -> Iterator[None]:
             (environment, "invoke", invoke),
             (dispatcher, "EventReader", Reader),
             (events, "Destinations", mock.Mock()),
-            (pods, "wait_until_ready", ready),
+            (pod_start, "wait_until_ready", ready),
             (secrets, "token_hex", lambda size: f"{names.getrandbits(8 * size):x}"),
             (uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128))),
         ]:

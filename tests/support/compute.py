@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pilotlight.compute import Found, Pod, PodRequest
@@ -35,7 +36,7 @@ class FakeCompute:
         self.stopping = asyncio.Event()
         self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
-        self.make_space: Callable[[str], Awaitable[None]]
+        self.make_space: Callable[[str], Awaitable[bool]]
         self.nodes = itertools.cycle([""])
         """Where pods start, one after the other."""
         self._numbers = itertools.count(1)
@@ -69,6 +70,11 @@ class FakeCompute:
         """Name the pods."""
         return sorted(self.pods)
 
+    def starting(self) -> Counter[tuple[str, str]]:
+        """Count what was asked for and is not there."""
+        names = self.requests.keys() - self.pods
+        return Counter((name.partition("/")[0], "starting") for name in names)
+
     async def found(self) -> list[Found]:
         """Return all pods, as an earlier leader's."""
         return [self._found(name, request) for name, request in sorted(self.requests.items())]
@@ -90,7 +96,7 @@ class FakeCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing here could wait."""
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[None]]) -> None:
+    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
         """Keep whom to ask for space."""
         self.make_space = make_space
 

@@ -204,7 +204,9 @@ class ClaimsClient:
     async def _take(self, message: ToGateway) -> None:
         match message:
             case Recall():
-                lease = self._holder.recall(message.leases) if self._holder else None
+                lease = None
+                if self._holder:
+                    lease = self._holder.recall(message.leases, rested=message.rested)
                 await self._send(Recalled(id=message.id, lease=lease))
             case Shed():
                 count = self._holder.shed(message.leases, message.count) if self._holder else 0

@@ -49,10 +49,10 @@ class LocalClaims:
         """Give an environment back."""
         await self.capacity.release(lease.id, reason)
 
-    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+    async def recall(self, gateway: str, leases: list[str], *, rested: bool = False) -> str | None:
         """Ask the gateway for one idle environment (`pilotlight.claims.Holders`)."""
         del gateway  # there is one
-        return self._holder.recall(leases) if self._holder else None
+        return self._holder.recall(leases, rested=rested) if self._holder else None
 
     async def shed(self, gateway: str, leases: list[str], count: int) -> int:
         """Ask the gateway for that many environments."""

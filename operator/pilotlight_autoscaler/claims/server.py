@@ -86,9 +86,10 @@ class ClaimsServer:
         self._ids = itertools.count(1)
         capacity.ask(self)
 
-    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+    async def recall(self, gateway: str, leases: list[str], *, rested: bool = False) -> str | None:
         """Ask a gateway for one idle environment (`pilotlight.claims.Holders`)."""
-        answer = await self._ask(gateway, Recall(id=next(self._ids), leases=leases))
+        question = Recall(id=next(self._ids), leases=leases, rested=rested)
+        answer = await self._ask(gateway, question)
         return answer.lease if isinstance(answer, Recalled) else None
 
     async def shed(self, gateway: str, leases: list[str], count: int) -> int:

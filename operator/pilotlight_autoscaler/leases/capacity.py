@@ -149,24 +149,27 @@ class Capacity:
             self._stock.forget(lease.pod)
             self._starts.stop(lease.pod)
 
-    async def make_space(self, namespace: str = "") -> None:
+    async def make_space(self, namespace: str = "") -> bool:
         """End what is missed least: somebody waits for a pod that nothing has room for.
 
-        A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`);
-        of a namespace alone, if one is named.
+        A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`)
+        that is not just between two calls: a cold start rather waits than makes another one. Of a
+        namespace alone, if one is named. False where there is none; a moment later there may be.
         """
         generic = self._pools.give_up(namespace)
         if generic is not None:
             self._starts.stop(generic.name)
-            return
+            return True
 
         def may_go(lease: Lease) -> bool:
             return not lease.provisioned and namespace in {"", lease.revision.namespace}
 
-        lease = await self._recalls.recall(self._table.entries(may_go))
-        if lease is not None:
-            log.info("idle environment evicted", revision=str(lease.revision))
-            self._vacate(lease)
+        lease = await self._recalls.recall(self._table.entries(may_go), rested=True)
+        if lease is None:
+            return False
+        log.info("idle environment evicted", revision=str(lease.revision))
+        self._vacate(lease)
+        return True
 
     async def release(self, lease_id: str, reason: ReleaseReason) -> None:
         """Take an environment back; it is stopped unless it is wanted by others.
@@ -282,13 +285,16 @@ class Capacity:
     async def _recall(self, cap: Cap, revision: RevisionKey, gateway: str) -> Lease | None:
         """Take one idle environment back: of the revision from another gateway, else any.
 
-        Provisioned ones are not taken from their version.
+        One that rests rather than one that is between two calls; but a limit counts what runs, so
+        what idles at all is no reason for a throttle. Provisioned ones are not taken from their
+        version.
         """
         same = await self._recall_same(revision, gateway)
         if same is not None:
             return same
         others = [e for e in self._limits.on_demand(cap.key) if e.lease.revision != revision]
-        return await self._recalls.recall(others)
+        rested = await self._recalls.recall(others, rested=True)
+        return rested or await self._recalls.recall(others)
 
     async def _recall_same(
         self, revision: RevisionKey, gateway: str, *, provisioned: bool = False

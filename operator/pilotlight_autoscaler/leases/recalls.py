@@ -51,10 +51,13 @@ class Recalls:
         """Whether there is anybody to ask."""
         return self._holders is not None
 
-    async def recall(self, candidates: list[Entry]) -> Lease | None:
-        """Take one idle environment of these back; None where all of them run."""
+    async def recall(self, candidates: list[Entry], *, rested: bool = False) -> Lease | None:
+        """Take one idle environment of these back; None where all of them run.
+
+        `rested`: only one that is not just between two calls of a busy function.
+        """
         for holder, ids in _by_holder(candidates):
-            found = await self._recall_from(holder, ids)
+            found = await self._recall_from(holder, ids, rested=rested)
             if found is not None and found in self._table:
                 return self._table.reclaim(found)
         return None
@@ -91,10 +94,10 @@ class Recalls:
                 break
             left -= await self._shed_from(holder, ids, left)
 
-    async def _recall_from(self, holder: str, ids: list[str]) -> str | None:
+    async def _recall_from(self, holder: str, ids: list[str], *, rested: bool) -> str | None:
         if holder == NOBODY:
             return ids[0]
-        return await self._holders.recall(holder, ids) if self._holders else None
+        return await self._holders.recall(holder, ids, rested=rested) if self._holders else None
 
     async def _shed_from(self, holder: str, ids: list[str], count: int) -> int:
         if holder == NOBODY:

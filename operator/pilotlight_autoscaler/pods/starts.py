@@ -20,16 +20,16 @@ from pilotlight.claims import Demand, Lease, RevisionKey, Start
 from pilotlight.errors import PilotlightError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
+from pilotlight_autoscaler.turns import Turns
 
-from .creations import Creations
 from .shared_pods import SharedPod, SharedPods
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
 
     from pilotlight.agent.client import Agents
     from pilotlight.compute import Compute, Found, Pod, PodRequest
+    from pilotlight_autoscaler.creations import Creations
     from pilotlight_autoscaler.pods.revisions import Placement, Revisions
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
     from pilotlight_wire.specialisation import Specialisation, Specialised
@@ -76,7 +76,12 @@ class Starts:
     """Pods and environments, started and stopped."""
 
     def __init__(
-        self, compute: Compute, revisions: Revisions, agents: Agents, pools: PoolKeeper
+        self,
+        compute: Compute,
+        revisions: Revisions,
+        agents: Agents,
+        pools: PoolKeeper,
+        creations: Creations,
     ) -> None:
         self._shared = SharedPods()
         # Pods that are somebody's, until their lease is in the table.
@@ -84,7 +89,7 @@ class Starts:
         self._made: dict[str, tuple[RevisionKey, Pod]] = {}
         """Pods that an earlier leader made for a revision and gave to nobody."""
         self._turns = Turns()
-        self._creations = Creations(pools.nodes)
+        self._creations = creations
         self._compute = compute
         self._revisions = revisions
         self._agents = agents
@@ -243,22 +248,41 @@ class Starts:
 
         A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
         """
-        generic = self._take_generic(placement.pod)
-        if generic is not None:
-            try:
-                started = await self._by_turns(placement, generic, seconds, Start("pool"), count)
-            except StartFailedError as error:
-                log.warning("generic pod discarded", pod=generic.name, error=str(error))
-            else:
-                self.spawn(self._assign(generic, placement))
+        began, pod = time.monotonic(), self._take_generic(placement.pod)
+        is_generic = pod is not None
+        if pod is None:
+            pod, is_generic = await self._make(placement, seconds, demand, or_generic=True)
+        if is_generic:
+            started = await self._in_generic(placement, pod, seconds, count)
+            if started is not None:
                 return started
-        began = time.monotonic()
-        with self._pools.demand():
-            async with self._creations.turn(_function(placement), seconds, demand) as left:
-                pod = self._take_made(placement.pod.revision)
-                pod = pod or await self._compute.start(placement.pod, seconds=left)
+            pod, _ = await self._make(placement, seconds, demand, or_generic=False)
         start = Start("pod", pod=time.monotonic() - began)
         return await self._by_turns(placement, pod, seconds, start, count)
+
+    async def _make(
+        self, placement: Placement, seconds: float, demand: Demand, *, or_generic: bool
+    ) -> tuple[Pod, bool]:
+        """Make a pod in its turn, unless one came meanwhile; gives whether it is a generic one."""
+        with self._pools.demand():
+            async with self._creations.turn(_function(placement), seconds, demand) as left:
+                if (made := self._take_made(placement.pod.revision)) is not None:
+                    return made, False
+                if or_generic and (generic := self._take_late(placement.pod)) is not None:
+                    return generic, True
+                start = self._compute.start(placement.pod, seconds=left)
+                return await self._creations.timed("function", start), False
+
+    async def _in_generic(
+        self, placement: Placement, pod: Pod, seconds: float, count: Callable[[], int]
+    ) -> _Started | None:
+        try:
+            started = await self._by_turns(placement, pod, seconds, Start("pool"), count)
+        except StartFailedError as error:
+            log.warning("generic pod discarded", pod=pod.name, error=str(error))
+            return None
+        self.spawn(self._assign(pod, placement))
+        return started
 
     async def _assign(self, pod: Pod, placement: Placement) -> None:
         await self._pools.quiet.wait()
@@ -268,6 +292,12 @@ class Starts:
         if not request.fits_generic:
             return None
         return self._pools.take(PoolKey(request.namespace, request.runtime))
+
+    def _take_late(self, request: PodRequest) -> Pod | None:
+        """Return a generic pod that came while its own was waited for."""
+        if not request.fits_generic:
+            return None
+        return self._pools.take_late(PoolKey(request.namespace, request.runtime))
 
     async def _by_turns(
         self,

@@ -1,7 +1,8 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
 `decide` says how many; this carries it out and gives way: nothing is refilled while somebody waits
-for a pod of his own, nor while environments start on the same cores (`quiet`).
+for a pod of his own, nor while environments start on the same cores (`quiet`), and refills count
+among all pods that are made at once (`creations`).
 A pod is handed out once and never comes back.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import structlog
 
 from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import Function
+from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.quiet import CLOCK_STEP, LONGEST_SECONDS, Quiet
 
 from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
 
     from pilotlight.cache import Cache
     from pilotlight.compute import Compute, Pod
+    from pilotlight_autoscaler.creations import Creations
     from pilotlight_autoscaler.metrics import AutoscalerMetrics
 
 __all__ = ["PoolKeeper"]
 
 TICK_SECONDS = 5.0
 REFILLS_PER_NODE = 4
-"""Generic pods that may start at once, for each node that has been seen to run one."""
+"""Generic pods that may start at once for each node, of all that may be made there."""
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
@@ -65,6 +67,7 @@ class PoolKeeper:
         compute: Compute,
         spec_of: Callable[[str], Awaitable[PoolSpec | None]],
         metrics: AutoscalerMetrics,
+        creations: Creations,
         *,
         clock: Callable[[], float] | None = None,
     ) -> None:
@@ -75,13 +78,13 @@ class PoolKeeper:
         self._compute = compute
         self._spec_of = spec_of
         self._metrics = metrics
+        self._creations = creations
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self.quiet = Quiet(self._clock)
         self._pools: dict[PoolKey, _Pool] = {}
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
-        self._nodes: set[str] = set()
 
     def take(self, key: PoolKey) -> Pod | None:
         """Hand out a generic pod, the one that waited longest; None where none is ready."""
@@ -91,6 +94,11 @@ class PoolKeeper:
         pool.last_interest = now
         self._owing_since = now if self._owing_since is None else self._owing_since
         self._needed.set()
+        return self.take_late(key)
+
+    def take_late(self, key: PoolKey) -> Pod | None:
+        """Hand out a generic pod that came after `take` had found none."""
+        pool = self._pool(key)
         waiting = pool.ready or pool.stale
         return waiting.popleft() if waiting else None
 
@@ -107,7 +115,7 @@ class PoolKeeper:
         pool = self._pool(key)
         pool.recipe = pool.recipe or recipe
         (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
-        self._nodes.add(pod.node)
+        self._creations.saw(pod.node)
         self._needed.set()
 
     def give_up(self, namespace: str = "") -> Pod | None:
@@ -127,10 +135,6 @@ class PoolKeeper:
                 for gone in [one for one in waiting if one.name == pod]:
                     waiting.remove(gone)
                     self._needed.set()
-
-    def nodes(self) -> int:
-        """Count the nodes that were seen to run a generic pod, one at least."""
-        return max(1, len(self._nodes))
 
     def pods(self) -> set[str]:
         """Name the pods that wait."""
@@ -227,16 +231,18 @@ class PoolKeeper:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
         starting = sum(pool.starting for pool in self._pools.values())
-        return REFILLS_PER_NODE * self.nodes() - starting
+        return min(REFILLS_PER_NODE * self._creations.nodes - starting, self._creations.free)
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1
         self._owing_since = None
-        task = asyncio.create_task(self._refill(key, pool))
+        turn = ExitStack()
+        turn.enter_context(self._creations.under_way(Key(key.namespace, "")))
+        task = asyncio.create_task(self._refill(key, pool, turn))
         self._starts.add(task)
         task.add_done_callback(self._starts.discard)
 
-    async def _refill(self, key: PoolKey, pool: _Pool) -> None:
+    async def _refill(self, key: PoolKey, pool: _Pool, turn: ExitStack) -> None:
         began, recipe = self._clock(), pool.recipe
         request = PodRequest(
             namespace=key.namespace,
@@ -245,14 +251,15 @@ class PoolKeeper:
             ephemeral_storage=GENERIC_STORAGE,
         )
         try:
-            pod = await self._compute.start(request, seconds=START_SECONDS)
+            with turn:
+                start = self._compute.start(request, seconds=START_SECONDS)
+                pod = await self._creations.timed("pool", start)
+                (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
         except PilotlightError as error:
             log.warning("generic pod not started", pool=str(key), error=str(error))
             self._metrics.pool_starts_failed.labels(*key).inc()
             pool.resting_until = self._clock() + FAILURE_SECONDS
         else:
-            (pool.ready if recipe == pool.recipe else pool.stale).append(pod)
-            self._nodes.add(pod.node)
             took = self._clock() - began
             pool.refill_seconds += SMOOTHING * (took - pool.refill_seconds)
         finally:

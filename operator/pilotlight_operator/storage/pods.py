@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from pilotlight.agent.health import wait_until_ready
 from pilotlight.agent.token import pod_token_digest
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import Found, Pod, PodRequest
@@ -34,9 +32,9 @@ from pilotlight.storage.kubernetes.watch import Collection, follow
 from pilotlight_wire.protocol import AGENT_PORT
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
+from .pod_start import NO_ROOM_SECONDS, Starting, wait_until_it_answers
 from .pod_state import (
     address,
-    failure,
     has_ended,
     is_deleted,
     no_room,
@@ -53,7 +51,9 @@ if TYPE_CHECKING:
     from pilotlight.storage.kubernetes.api import Json, KubernetesApi
     from pilotlight.storage.kubernetes.watch import RawChange
 
-    MakeSpace = Callable[[str], Awaitable[None]]
+    from .pod_start import MakeSpace
+
+    Tell = Callable[[str], Awaitable[None]]
 
 __all__ = ["KubernetesCompute"]
 
@@ -64,19 +64,9 @@ NARROW_SECONDS = 10.0
 """How long a pod keeps the size of the pool after it got its function."""
 MOST_ABANDONED = 1000
 """Pods whose start failed that are looked out for."""
-NO_ROOM_SECONDS = 10.0
-"""How long a pod may wait for room on a node: what makes space takes seconds to go."""
 QUOTA_RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
-
-
-@dataclass(slots=True)
-class _Starting:
-    """A pod whose start somebody waits for."""
-
-    pod: Json
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class KubernetesCompute:
@@ -106,13 +96,13 @@ class KubernetesCompute:
         """Pods that this process started."""
         self._stopping: set[str] = set()
         self._leaving = False
-        self._starting: dict[str, _Starting] = {}
+        self._starting: dict[str, Starting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         # One after the other: nobody waits for them, and starts need the processors more.
         self._changing = asyncio.Lock()
         self._quiet: Callable[[], Awaitable[None]] = _do_nothing
-        self._tell: MakeSpace | None = None
-        self._make_space: MakeSpace = _do_nothing
+        self._tell: Tell | None = None
+        self._make_space: MakeSpace | None = None
 
     async def start(self, request: PodRequest, *, seconds: float) -> Pod:
         """Create a pod and wait for its agent; a start that fails leaves nothing behind.
@@ -122,26 +112,25 @@ class KubernetesCompute:
         key = self._name(request)
         body = await self._manifest(key, request)
         # A pod that nobody waits for may wait itself.
-        make_space = self._make_space if request.revision else _do_nothing
+        make_space = self._make_space if request.revision else None
         self._started.add(key)
         async with self._starts(key, body, seconds) as starting:
             await self._create(key, body, make_space)
-            return await _wait_until_ready(key, starting, make_space)
+            return await wait_until_it_answers(key, starting, make_space)
 
-    async def _create(self, key: str, body: Json, make_space: MakeSpace) -> None:
+    async def _create(self, key: str, body: Json, make_space: MakeSpace | None) -> None:
         """Create a pod; where a quota has no room, ask for space in it and try a little longer."""
-        namespace, deadline = key.partition("/")[0], 0.0
+        namespace, deadline, made = key.partition("/")[0], 0.0, False
         while True:
             try:
                 await self._api.request("POST", _path(namespace), body=body)
             except QuotaExceededError:
-                if make_space is _do_nothing or (deadline and _now() >= deadline):
+                if make_space is None or (deadline and _now() >= deadline):
                     raise
             else:
                 return
-            if not deadline:
-                deadline = _now() + NO_ROOM_SECONDS
-                await make_space(namespace)
+            deadline = deadline or _now() + NO_ROOM_SECONDS
+            made = made or await make_space(namespace)
             await asyncio.sleep(QUOTA_RETRY_SECONDS)
 
     def leave(self) -> None:
@@ -153,12 +142,12 @@ class KubernetesCompute:
         namespace, _, name = pod.partition("/")
         body = {"metadata": {"namespace": namespace, "name": name}}
         async with self._starts(pod, body, seconds) as starting:
-            return await _wait_until_ready(pod, starting, _do_nothing)
+            return await wait_until_it_answers(pod, starting, None)
 
     @asynccontextmanager
-    async def _starts(self, key: str, body: Json, seconds: float) -> AsyncIterator[_Starting]:
+    async def _starts(self, key: str, body: Json, seconds: float) -> AsyncIterator[Starting]:
         """Follow a pod that starts within the block; where that fails, nothing is left behind."""
-        starting = self._starting[key] = _Starting(body)
+        starting = self._starting[key] = Starting(body)
         try:
             async with asyncio.timeout(seconds):
                 yield starting
@@ -219,6 +208,13 @@ class KubernetesCompute:
         await self._listed.wait()
         return sorted(self._known - self._stopping - self._starting.keys())
 
+    def starting(self) -> Counter[tuple[str, str]]:
+        """Count the pods that this process makes by namespace and state."""
+        return Counter(
+            (key.partition("/")[0], "pending" if no_room(one.pod) else "starting")
+            for key, one in self._starting.items()
+        )
+
     async def found(self) -> list[Found]:
         """Return the pods that an earlier leader started, but for those that go already."""
         await self._listed.wait()
@@ -230,10 +226,10 @@ class KubernetesCompute:
         self._quiet = quiet
 
     def on_crowded(self, make_space: MakeSpace) -> None:
-        """Ask for space once for each start that somebody waits for and no node has room for."""
+        """Ask for space for each start that somebody waits for and no node has room for."""
         self._make_space = make_space
 
-    def on_gone(self, tell: MakeSpace) -> None:
+    def on_gone(self, tell: Tell) -> None:
         """Tell of pods that ended or vanished by themselves."""
         self._tell = tell
 
@@ -358,36 +354,8 @@ def _found(key: str, pod: Json) -> Found:
     )
 
 
-async def _wait_until_ready(key: str, starting: _Starting, make_space: MakeSpace) -> Pod:
-    host = await _wait_for_address(starting, make_space)
-    await wait_until_ready(host, AGENT_PORT)
-    return Pod(key, host, AGENT_PORT, node(starting.pod))
-
-
-async def _wait_for_address(starting: _Starting, make_space: MakeSpace) -> str:
-    deadline: float | None = None
-    while True:
-        error, host = failure(starting.pod), address(starting.pod)
-        if error is not None:
-            raise error
-        if host is not None:
-            return host
-        crowded = no_room(starting.pod)
-        if crowded is None:
-            deadline = None
-        elif deadline is None:
-            deadline = _now() + NO_ROOM_SECONDS
-            await make_space("")
-        try:
-            async with asyncio.timeout_at(deadline):
-                await starting.changed.wait()
-        except TimeoutError as late:
-            raise crowded or late from None
-        starting.changed.clear()
-
-
-async def _do_nothing(*_: object) -> None:
-    """Wait for nothing, and make no space."""
+async def _do_nothing() -> None:
+    """Wait for nothing."""
 
 
 def _now() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -72,11 +72,14 @@ class FakeHolder:
     """A gateway's table: everything that it holds idles."""
 
     leases: list[Lease]
+    rested: list[bool] = field(default_factory=list)
+    """What each question was about."""
 
     def held(self) -> list[Lease]:
         return self.leases
 
-    def recall(self, leases: list[str]) -> str | None:
+    def recall(self, leases: list[str], *, rested: bool = False) -> str | None:
+        self.rested.append(rested)
         for lease in self.leases:
             if lease.id in leases:
                 self.leases.remove(lease)
@@ -318,6 +321,21 @@ async def test_a_claim_withdrawn_while_nobody_leads_is_not_sent(
     await leader.start(stage.capacity())
     await client.claim(REVISION, seconds=10)
     assert stage.compute.started == 1
+
+
+async def test_room_is_asked_for_in_other_words_than_an_environment(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """A node's room is made of what rests alone; who claims the same revision gets what idles."""
+    holder = FakeHolder([])
+    client.bind(holder)
+    await leader.start(stage.capacity(limit=2))
+    holder.leases += [await client.claim(REVISION, seconds=10) for _ in range(2)]
+    assert await leader.capacity.make_space()
+    assert holder.rested == [True]
+    await leader.capacity.claim(REVISION, gateway="g2", seconds=10)
+    await leader.capacity.claim(REVISION, gateway="g2", seconds=10)
+    assert holder.rested == [True, False]
 
 
 async def test_two_leaders_grant_no_environment_twice(

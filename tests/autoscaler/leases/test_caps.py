@@ -31,12 +31,15 @@ class FakeGateways:
 
     capacity: Capacity
     idle: set[str] = field(default_factory=set)
+    resting: set[str] = field(default_factory=set)
+    """Those of them that idle for longer than between two calls."""
     shedding: list[str] = field(default_factory=list)
 
-    async def recall(self, gateway: str, leases: list[str]) -> str | None:
+    async def recall(self, gateway: str, leases: list[str], *, rested: bool = False) -> str | None:
         del gateway
         for lease in leases:
-            if lease in self.idle:
+            if lease in (self.resting if rested else self.idle):
+                self.resting.discard(lease)
                 self.idle.remove(lease)
                 return lease
         return None
@@ -137,10 +140,30 @@ async def test_a_crowded_node_costs_an_idle_environment(stage: Stage) -> None:
     capacity.ask(gateways)
     idle, busy = await claim(capacity, OTHER), await claim(capacity)
     gateways.idle.add(idle.id)
-    for _ in range(2):
-        await stage.compute.make_space("")
+    assert not await stage.compute.make_space(""), "it is between two calls"
+    gateways.resting.add(idle.id)
+    made = [await stage.compute.make_space("") for _ in range(2)]
     await settled()
+    assert made == [True, False]
     assert stage.compute.pods == {busy.pod}
+
+
+async def test_a_limit_takes_what_rests_rather_than_what_is_between_two_calls(stage: Stage) -> None:
+    """But rather that than throttle: a limit counts what runs."""
+    capacity = stage.capacity(limit=3)
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    busy, resting = await claim(capacity, OTHER), await claim(capacity, OTHER)
+    await claim(capacity)
+    gateways.idle |= {busy.id, resting.id}
+    gateways.resting.add(resting.id)
+    await claim(capacity)
+    await settled()
+    assert busy.pod in stage.compute.pods
+    assert resting.pod not in stage.compute.pods
+    await claim(capacity)
+    await settled()
+    assert busy.pod not in stage.compute.pods
 
 
 async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:

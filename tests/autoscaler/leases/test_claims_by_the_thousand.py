@@ -27,8 +27,8 @@ class Busy:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def recall(self, gateway: str, leases: list[str]) -> str | None:
-        del gateway, leases
+    async def recall(self, gateway: str, leases: list[str], *, rested: bool = False) -> str | None:
+        del gateway, leases, rested
         self.asked += 1
         await asyncio.sleep(0)
         return None

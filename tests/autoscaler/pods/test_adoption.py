@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from pilotlight.errors import ThrottledError
-from pilotlight_autoscaler.pods.creations import PER_NODE
+from pilotlight_autoscaler.creations import PER_NODE
 from pilotlight_autoscaler.pods.starts import MADE_SECONDS
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage

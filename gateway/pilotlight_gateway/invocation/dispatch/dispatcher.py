@@ -135,9 +135,10 @@ class Dispatcher:
         """Return every lease that is held (`pilotlight.claims.Holder`)."""
         return [environment.lease for environment in self._readers]
 
-    def recall(self, leases: list[str]) -> str | None:
+    def recall(self, leases: list[str], *, rested: bool = False) -> str | None:
         """Give up one idle environment of these at once, the one that is missed least."""
-        for environment in sorted(self._among(leases), key=_priority):
+        among = [one for one in self._among(leases) if not rested or self._has_rested(one)]
+        for environment in sorted(among, key=_priority):
             if self._take_out(environment):
                 self._ranking.evicted(environment.priority)
                 self._forget(environment)
@@ -324,6 +325,11 @@ class Dispatcher:
     def _among(self, leases: list[str]) -> list[Environment]:
         wanted = set(leases)
         return [one for one in self._readers if one.lease.id in wanted and not one.shed]
+
+    def _has_rested(self, environment: Environment) -> bool:
+        queue = self.queues.get(environment.lease.revision)
+        idled = asyncio.get_running_loop().time() - environment.idle_since
+        return queue is not None and queue.idle_history.has_rested(idled)
 
     def _take_out(self, environment: Environment) -> bool:
         """Take an idle environment out of its queue; False where it is busy."""

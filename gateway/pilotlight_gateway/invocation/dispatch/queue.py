@@ -72,7 +72,9 @@ class RevisionQueue:
             return None
         self._called()
         self.busy += 1
-        return self.free.pop()
+        environment = self.free.pop()
+        self.idle_history.used(asyncio.get_running_loop().time() - environment.idle_since)
+        return environment
 
     def wait(self) -> asyncio.Future[Environment]:
         """Stand in the queue; raises ThrottledError where it is full."""

@@ -195,6 +195,31 @@ async def test_the_environment_that_is_missed_least_is_given_up(gateway: Gateway
         assert gateway.dispatcher.recall(held) is None
 
 
+async def test_what_is_between_two_calls_is_not_given_up_for_room(gateway: Gateway) -> None:
+    """What idles three times as long as its function lately did is, a second to five."""
+    async with gateway:
+        for rest, too_soon, enough in ((0.2, 0.9, 1.1), (1.2, 3.5, 3.7), (20.0, 4.9, 5.1)):
+            for _ in range(4):
+                await gateway.call(after=rest)
+            held = [lease.id for lease in gateway.dispatcher.held()]
+            await asyncio.sleep(too_soon)
+            assert gateway.dispatcher.recall(held, rested=True) is None, rest
+            await asyncio.sleep(enough - too_soon)
+            assert gateway.dispatcher.recall(held, rested=True) in held, rest
+
+
+async def test_one_long_rest_is_soon_forgotten(gateway: Gateway) -> None:
+    """A function that idled for the night and is called all the time since is no seldom one."""
+    async with gateway:
+        await gateway.call()
+        await gateway.call(after=4.0)
+        for _ in range(50):
+            await gateway.call(after=0.1)
+        held = [lease.id for lease in gateway.dispatcher.held()]
+        await asyncio.sleep(1.1)
+        assert gateway.dispatcher.recall(held, rested=True) in held
+
+
 async def test_a_rollback_does_not_wait_for_what_ends_under_its_first_life(
     gateway: Gateway,
 ) -> None:

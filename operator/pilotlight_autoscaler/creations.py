@@ -2,9 +2,10 @@
 
 A node that makes a hundred pods at once starts none of them in time, and what it runs suffers with
 it. So who needs a pod made waits for a turn, accounts and their functions one after the other
-(`turns`). Whose turn cannot come in time is refused with nothing begun, a function's first at once;
-further ones wait, for what is free meanwhile serves their callers too. A claim that nobody waits
-for any more leaves. Pods that stand ready, of the pool and of the stock, are no part of this.
+(`turns`). Refills of pools are part of the same budget: they take turns that nobody waits for.
+Whose turn cannot come in time is refused with nothing begun, a function's first at once; further
+ones wait, for what is free meanwhile serves their callers too. A claim that nobody waits for any
+more leaves. Pods that stand ready, of the pool and of the stock, are no part of this.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from pilotlight.errors import ThrottledError, WithdrawnError
 from .turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
     from pilotlight.claims import Demand
+    from pilotlight.compute import Pod
     from pilotlight.resources import Key
+
+    from .metrics import AutoscalerMetrics
 
 __all__ = ["PER_NODE", "Creations"]
 
@@ -39,12 +43,48 @@ SMOOTHING = 0.2
 class Creations:
     """The turns of all who need a pod made."""
 
-    def __init__(self, nodes: Callable[[], int]) -> None:
-        """Ask `nodes` how many nodes have been seen to run pods."""
-        self._nodes = nodes
+    def __init__(self, metrics: AutoscalerMetrics) -> None:
+        self._metrics = metrics
+        self._nodes: set[str] = set()
         self._turns = Turns(PER_NODE)
         self._seconds = FIRST_GUESS_SECONDS
         """How long a pod takes to be made, on average."""
+
+    @property
+    def nodes(self) -> int:
+        """Count the nodes that were seen to run pods, one at least."""
+        return max(1, len(self._nodes))
+
+    @property
+    def limit(self) -> int:
+        """How many pods may be made at once."""
+        return PER_NODE * self.nodes
+
+    @property
+    def free(self) -> int:
+        """Count the turns that nobody has nor waits for: refills may take them."""
+        if self._turns.waiting(EVERYWHERE):
+            return 0
+        return max(0, self.limit - self._turns.running(EVERYWHERE))
+
+    def saw(self, node: str) -> None:
+        """Note a node that runs a pod: it can start others."""
+        self._nodes.add(node)
+        self._turns.learn(EVERYWHERE, self.limit)
+
+    async def timed(self, kind: str, start: Awaitable[Pod]) -> Pod:
+        """Wait for a pod that is made, and note how long that took and where."""
+        began = asyncio.get_running_loop().time()
+        pod = await start
+        took = asyncio.get_running_loop().time() - began
+        self._metrics.pod_seconds.labels(kind).observe(took)
+        self.saw(pod.node)
+        return pod
+
+    def measure(self) -> None:
+        """Bring the gauges up to date, for who reads them now."""
+        running, waiting = self._turns.running(EVERYWHERE), self._turns.waiting(EVERYWHERE)
+        self._metrics.measure_creations(running, waiting, self.limit)
 
     @asynccontextmanager
     async def turn(self, function: Key, seconds: float, demand: Demand) -> AsyncIterator[float]:
@@ -55,7 +95,7 @@ class Creations:
         clock = asyncio.get_running_loop().time
         deadline = clock() + seconds
         latest = max(clock(), deadline - LEAST_SECONDS)
-        self._turns.learn(EVERYWHERE, PER_NODE * self._nodes())
+        self._turns.learn(EVERYWHERE, self.limit)
         if clock() + self._wait(function) > latest:
             raise _too_late(latest - clock())
         async with AsyncExitStack() as stack:
@@ -75,14 +115,14 @@ class Creations:
                 self._seconds += SMOOTHING * (clock() - began - self._seconds)
 
     def under_way(self, function: Key) -> AbstractContextManager[None]:
-        """Count a pod that an earlier leader has made: it keeps a node as busy as any."""
-        self._turns.learn(EVERYWHERE, PER_NODE * self._nodes())
+        """Count a pod that is made without waiting: a refill, or what an earlier leader began."""
+        self._turns.learn(EVERYWHERE, self.limit)
         return self._turns.hold(EVERYWHERE, function)
 
     def _wait(self, function: Key) -> float:
         """Return how long a function that has no pod in creation is likely to wait, in seconds."""
         ahead = self._turns.ahead(EVERYWHERE, function)
-        return ahead * self._seconds / (PER_NODE * self._nodes())
+        return ahead * self._seconds / self.limit
 
 
 def _end(waiting: asyncio.Timeout) -> None:

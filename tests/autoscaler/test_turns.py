@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight.resources import Key
-from pilotlight_autoscaler.pods.turns import Turns
+from pilotlight_autoscaler.turns import Turns
 
 pytestmark = pytest.mark.looptime
 

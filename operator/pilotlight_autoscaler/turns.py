@@ -71,6 +71,18 @@ class Turns:
         taken = self._nodes[node].running
         return taken.total() if function is None else taken[function]
 
+    def waiting(self, node: str) -> int:
+        """Count who waits for a turn on a node."""
+        if node not in self._nodes:
+            return 0
+        queues = self._nodes[node].waiting.values()
+        return sum(
+            not turn.done()
+            for functions in queues
+            for turns in functions.values()
+            for turn in turns
+        )
+
     def ahead(self, node: str, function: Key) -> int:
         """Count the turns before a function's first; 0 where it has one or waits for one."""
         state = self._nodes.get(node)

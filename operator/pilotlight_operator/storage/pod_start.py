@@ -1,0 +1,67 @@
+"""How a pod's start is waited for: for its address, then its agent; not for room that never comes.
+
+`pods` creates it and tells of its changes; what they say is in `pod_state`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pilotlight.agent.health import wait_until_ready
+from pilotlight.compute import Pod
+from pilotlight_wire.protocol import AGENT_PORT
+
+from .pod_state import address, failure, no_room, node
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pilotlight.storage.kubernetes.api import Json
+
+    MakeSpace = Callable[[str], Awaitable[bool]]
+
+__all__ = ["NO_ROOM_SECONDS", "Starting", "wait_until_it_answers"]
+
+NO_ROOM_SECONDS = 10.0
+"""How long a pod may wait for room on a node: what makes space takes seconds to go."""
+SPACE_SECONDS = 0.5
+"""Between two questions for space where there was none to make."""
+
+
+@dataclass(slots=True)
+class Starting:
+    """A pod whose start somebody waits for."""
+
+    pod: Json
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def wait_until_it_answers(key: str, starting: Starting, make_space: MakeSpace | None) -> Pod:
+    """Wait for a pod; raises ThrottledError where nothing has room for it, StartFailedError."""
+    host = await _wait_for_address(starting, make_space)
+    await wait_until_ready(host, AGENT_PORT)
+    return Pod(key, host, AGENT_PORT, node(starting.pod))
+
+
+async def _wait_for_address(starting: Starting, make_space: MakeSpace | None) -> str:
+    now = asyncio.get_running_loop().time
+    deadline, made = None, make_space is None
+    while True:
+        if (error := failure(starting.pod)) is not None:
+            raise error
+        if (host := address(starting.pod)) is not None:
+            return host
+        crowded = no_room(starting.pod)
+        deadline = (deadline or now() + NO_ROOM_SECONDS) if crowded else None
+        if crowded and deadline and now() >= deadline:
+            raise crowded
+        if crowded and make_space and not made:
+            made = await make_space("")
+        look = min(deadline, now() + SPACE_SECONDS) if deadline else None
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(look):
+                await starting.changed.wait()
+        starting.changed.clear()
