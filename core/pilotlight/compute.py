@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from .claims import RevisionKey
+    from .claims import Demand, RevisionKey
 
 __all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Found", "Pod", "PodRequest"]
 
@@ -71,8 +71,13 @@ class Found:
 class Compute(Protocol):
     """Starts and stops pods."""
 
-    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
-        """Start a pod and wait for its agent; raises StartFailedError, leaving nothing behind."""
+    async def start(
+        self, request: PodRequest, *, seconds: float, demand: Demand | None = None
+    ) -> Pod:
+        """Start a pod and wait for its agent; raises StartFailedError, leaving nothing behind.
+
+        Raises WithdrawnError where its demand is withdrawn while nothing has room for it.
+        """
         ...
 
     def leave(self) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from pilotlight.claims import Demand
+
     from .environments import Interpreter
 
 __all__ = ["SubprocessCompute"]
@@ -64,8 +66,11 @@ class SubprocessCompute:
         # More interpreters than cores starting at once only delay each other.
         self._starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
 
-    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
+    async def start(
+        self, request: PodRequest, *, seconds: float, demand: Demand | None = None
+    ) -> Pod:
         """Start an agent and wait until it listens."""
+        del demand  # there is always room
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
         interpreter = await asyncio.to_thread(self._find, request.runtime)

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
+    from pilotlight.claims import RevisionKey
     from pilotlight.compute import Compute
+    from pilotlight.errors import PilotlightError
     from pilotlight.storage import ArtifactStore
 
     from .pools.decide import PoolSpec
@@ -81,8 +83,12 @@ class Autoscaler:
         pool_spec: Callable[[str], Awaitable[PoolSpec | None]],
         agents: Agents | None = None,
         registry: CollectorRegistry | None = None,
+        tell: Callable[[RevisionKey, PilotlightError], None] = lambda *_: None,
     ) -> None:
-        """Ask `pool_spec` for a runtime's bounds; None means that it has no pool."""
+        """Ask `pool_spec` for a runtime's bounds, None means that it has no pool.
+
+        `tell` hears of each claim that is refused.
+        """
         self.metrics = AutoscalerMetrics(registry)
         self.acknowledgements = Acknowledgements()
         self.caps = Caps(cache, account_limit=settings.account_limit)
@@ -102,6 +108,7 @@ class Autoscaler:
             pools=self.pools,
             stock=self.stock,
             metrics=self.metrics,
+            tell=tell,
             generation=settings.generation,
         )
         self.provisioned = ProvisionedKeeper(self.capacity, self.stock, cache)

@@ -1,7 +1,8 @@
 """Kubernetes Events: what `kubectl describe` should tell beside conditions.
 
 `ConditionEvents` hears of every change in the cache and tells of those that changed why something
-is ready or not; whatever else has something to say of a resource calls `KubernetesEvents.note`.
+is ready or not, `ClaimEvents` of functions that get no environment; whatever else has something to
+say of a resource calls `KubernetesEvents.note`.
 Events are for people: none is waited for, and one that cannot be written is not tried again.
 """
 
@@ -13,18 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import structlog
 
-from pilotlight.errors import NotFoundError, PilotlightError
-from pilotlight.resources import now
+from pilotlight.errors import NotFoundError, PilotlightError, StartFailedError, ThrottledError
+from pilotlight.resources import Function, Key, now
 from pilotlight.storage.kubernetes.api import MERGE_PATCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pilotlight.cache import Cache
+    from pilotlight.claims import RevisionKey
     from pilotlight.resources import Resource
     from pilotlight.storage.kubernetes.api import KubernetesApi
 
-__all__ = ["ConditionEvents", "KubernetesEvents"]
+__all__ = ["ClaimEvents", "ConditionEvents", "KubernetesEvents"]
 
 LONGEST_MESSAGE = 1024
 """What the API takes."""
@@ -42,6 +44,8 @@ class _Note(NamedTuple):
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    series: str
+    """What is told once and counted up then."""
 
 
 class _Series:
@@ -62,11 +66,21 @@ class KubernetesEvents:
         self._series: dict[tuple[str, str], _Series] = {}
 
     def note(
-        self, resource: Resource, kind: Literal["Normal", "Warning"], reason: str, message: str
+        self,
+        resource: Resource,
+        kind: Literal["Normal", "Warning"],
+        reason: str,
+        message: str,
+        *,
+        series: str | None = None,
     ) -> None:
-        """Have something told of a resource soon; dropped where too much is to be told."""
+        """Have something told of a resource soon; dropped where too much is to be told.
+
+        The same again is counted up; what is the same, `series` says where messages differ.
+        """
         if not self._notes.full():
-            self._notes.put_nowait(_Note(resource, kind, reason, message))
+            same = reason + message if series is None else series
+            self._notes.put_nowait(_Note(resource, kind, reason, message, same))
 
     async def run(self) -> None:
         """Write what is noted, for ever."""
@@ -90,7 +104,7 @@ class KubernetesEvents:
         await self._api.request("POST", _path(note), body=body)
 
     def _series_of(self, note: _Note) -> _Series:
-        key = (note.resource.metadata.uid or "", note.reason + note.message)
+        key = (note.resource.metadata.uid or "", note.series)
         if key not in self._series:
             if len(self._series) >= MOST_SERIES:
                 del self._series[next(iter(self._series))]
@@ -129,6 +143,25 @@ class ConditionEvents:
         if said is None or (said.status, said.reason) != (says.status, says.reason):
             kind: Literal["Normal", "Warning"] = "Normal" if says.status == "True" else "Warning"
             self._events.note(after, kind, says.reason, says.message)
+
+
+class ClaimEvents:
+    """Tells of functions that get no environment, for a limit, for room or for what is theirs."""
+
+    def __init__(self, cache: Cache, events: KubernetesEvents) -> None:
+        self._cache, self._events = cache, events
+
+    def refused(self, revision: RevisionKey, error: PilotlightError) -> None:
+        """Note that a claim was refused, and why."""
+        function = self._cache.get(Function, Key(revision.namespace, revision.function))
+        if function is None:
+            return
+        if isinstance(error, ThrottledError):
+            said = f"{error} ({error.reason})"
+            self._events.note(function, "Warning", "Throttled", said, series="Throttled")
+        elif isinstance(error, StartFailedError):
+            said = f"{error} ({error.reason})"
+            self._events.note(function, "Warning", "StartFailed", said, series="StartFailed")
 
 
 def _ready(resource: Any) -> Any:

@@ -28,6 +28,11 @@ class HealthServer:
         self._leading = Gauge(
             "pilotlight_operator_leading", "1 while this process leads.", registry=self.registry
         )
+        self._lease_age = Gauge(
+            "pilotlight_lease_age_seconds",
+            "Since the leader's Lease was renewed, as far as this process knows.",
+            registry=self.registry,
+        )
         self._host, self._port = host, port
         self._is_alive: Callable[[], bool] = lambda: True
         self._measure: Callable[[], None] = lambda: None
@@ -44,6 +49,10 @@ class HealthServer:
 
     async def __aexit__(self, *error: object) -> None:
         await self._runner.cleanup()
+
+    def follow(self, lease_age: Callable[[], float]) -> None:
+        """Show how old the Lease is from now on."""
+        self._lease_age.set_function(lease_age)
 
     def lead(self, is_alive: Callable[[], bool], measure: Callable[[], None]) -> None:
         """Answer for a leader from now on; `measure` brings its gauges up to date."""

@@ -56,17 +56,22 @@ class Leadership:
         self._identity = identity
         self._record: LeaseRecord | None = None
         self._renewed = 0.0
-        """When the write began by which it was renewed last, by the loop's clock."""
+        """When the write began by which it was renewed last, by the loop's clock; of another's
+        Lease, when the renewal was seen."""
+
+    def age(self) -> float:
+        """Return how long ago the Lease was renewed, as far as this process knows, in seconds."""
+        return asyncio.get_running_loop().time() - self._renewed
 
     async def acquire(self) -> int:
         """Wait until this process leads; give how many leaders there were, itself included."""
         clock = asyncio.get_running_loop().time
-        seen, since = "", clock()
+        seen, self._renewed = "", clock()
         while True:
             found = await self._read()
             if found is not None and found.renewed != seen:
-                seen, since = found.renewed, clock()
-            if found is not None and self._may_take(found, clock() - since):
+                seen, self._renewed = found.renewed, clock()
+            if found is not None and self._may_take(found, self.age()):
                 began = clock()
                 taken = await self._write(found, taken=True)
                 if taken is not None:

@@ -38,7 +38,7 @@ from pilotlight_operator.controller import (
     ControllerSettings,
     ForeignAutoscaler,
 )
-from pilotlight_operator.events import KubernetesEvents
+from pilotlight_operator.events import ClaimEvents, KubernetesEvents
 from pilotlight_operator.leadership import Leadership
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import KubernetesCompute
@@ -72,6 +72,7 @@ async def run(settings: OperatorSettings) -> None:
         stack.push_async_callback(api.close)
         lease = KubernetesLease(api, settings.release_namespace, settings.lease_name)
         leadership = Leadership(lease, f"{settings.address}:{settings.claims_port}")
+        health.follow(leadership.age)
         generation = await _unless(stopped, leadership.acquire())
         if generation is None:
             return
@@ -102,6 +103,7 @@ async def _lead(
     database = PostgresDatabase(settings.postgresql_url)
     stack.push_async_callback(database.close)
     cache = Cache(resources, Namespace, Runtime, Function, FunctionVersion, FunctionAlias)
+    events = KubernetesEvents(api)
     autoscaler = Autoscaler(
         AutoscalerSettings(
             platform_key=platform_key,
@@ -117,7 +119,10 @@ async def _lead(
         accounts=Accounts(cache),
         pool_spec=RuntimePools(cache).spec_of,
         registry=health.registry,
+        tell=ClaimEvents(cache, events).refused,
     )
+    telling = asyncio.create_task(events.run())
+    stack.callback(telling.cancel)
     pods = asyncio.create_task(compute.run())
     stack.callback(pods.cancel)
     following = asyncio.create_task(cache.run())

@@ -29,6 +29,7 @@ from tests.support.memory import MemoryArtifacts, MemoryResources
 
 if TYPE_CHECKING:
     from pilotlight.agent.client import Agents
+    from pilotlight.errors import PilotlightError
     from pilotlight.storage import ResourceStore
     from pilotlight_autoscaler.leases.capacity import Capacity
     from pilotlight_autoscaler.leases.caps import Caps
@@ -55,6 +56,8 @@ class Stage:
     compute: FakeCompute = field(default_factory=FakeCompute)
     agents: FakeAgents = field(default_factory=FakeAgents)
     pool: PoolSpec | None = None
+    refused: list[tuple[RevisionKey, PilotlightError]] = field(default_factory=list)
+    """The claims that were refused, and why."""
     table: Capacity = field(init=False)
     """For tests that make one for several steps."""
     autoscaler: Autoscaler = field(init=False)
@@ -99,6 +102,7 @@ class Stage:
             accounts=Accounts(self.cache),
             pool_spec=self._pool_spec,
             agents=cast("Agents", self.agents),
+            tell=lambda *refused: self.refused.append(refused),
         )
         return self.autoscaler.capacity
 

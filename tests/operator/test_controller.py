@@ -181,13 +181,16 @@ async def test_why_a_function_serves_or_does_not_is_told_as_events(cluster: Clus
         ]
 
     async with cluster.controller():
-        await until(lambda: told() == [("Normal", "Serving")])
+        await until(lambda: told()[-1:] == [("Normal", "Serving")])
         cluster.put_function("told", generation=2, runtime="ruby9")
         await until(lambda: ("Warning", "RuntimeUnknown") in told())
+        before = told()
     async with cluster.controller():
         cluster.put_function("other")
         await until(lambda: cluster.ready("other") == ("True", "Serving"))
-    assert told() == [("Normal", "Serving"), ("Warning", "RuntimeUnknown")]
+    assert told() == before
+    # The runtime itself may have come a moment after the function.
+    assert before[-2:] == [("Normal", "Serving"), ("Warning", "RuntimeUnknown")]
 
 
 async def test_inline_code_that_a_store_has_lost_is_stored_again(

@@ -7,10 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pilotlight.errors import UnavailableError
+from pilotlight.cache import Cache
+from pilotlight.claims import RevisionKey
+from pilotlight.errors import (
+    RevisionGoneError,
+    StartFailedError,
+    ThrottledError,
+    UnavailableError,
+)
 from pilotlight.resources import Code, Function, FunctionSpec, ObjectMeta
-from pilotlight_operator.events import MOST_WAITING, SERIES_SECONDS, KubernetesEvents
+from pilotlight_operator.events import (
+    MOST_WAITING,
+    SERIES_SECONDS,
+    ClaimEvents,
+    KubernetesEvents,
+)
 from tests.support.api_server import ApiServer
+from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -116,3 +129,24 @@ async def test_a_long_message_is_cut_to_what_the_server_takes(
     (told,) = [one for path, one in server.objects.items() if path.startswith(EVENTS)]
     assert len(told["message"]) == 1024
     assert told["involvedObject"]["uid"] == "uid-hello"
+
+
+async def test_a_function_that_gets_no_environment_is_told_why(
+    server: Server, events: KubernetesEvents
+) -> None:
+    """Once a minute and reason, whichever pod found no room; not what its owner cannot mend."""
+    cache = Cache(MemoryResources(), Function)
+    await cache.resources.create(function())
+    claims = ClaimEvents(cache, events)
+    for number in range(30):
+        said = f"Rate Exceeded: pod team/hello-{number} cannot be scheduled: Insufficient memory"
+        throttled = ThrottledError(said, reason="ConcurrentInvocationLimitExceeded")
+        claims.refused(RevisionKey("team", "hello", "r1"), throttled)
+    lost = StartFailedError("package 1234 is not there", reason="CodeUnavailable")
+    claims.refused(RevisionKey("team", "hello", "r1"), lost)
+    claims.refused(RevisionKey("team", "hello", "r1"), RevisionGoneError("r1 is not served"))
+    claims.refused(RevisionKey("team", "unknown", "r1"), lost)
+    await asyncio.sleep(1)
+    assert sorted(server.told()) == [("StartFailed", 1), ("Throttled", 1)]
+    told = {one["message"] for path, one in server.objects.items() if path.startswith(EVENTS)}
+    assert "package 1234 is not there (CodeUnavailable)" in told

@@ -9,7 +9,13 @@ import pytest
 
 from pilotlight.errors import UnavailableError
 from pilotlight.storage.kubernetes.lease import LeaseRecord
-from pilotlight_operator.leadership import DURATION_SECONDS, GIVE_UP_SECONDS, Leadership
+from pilotlight_operator.leadership import (
+    DURATION_SECONDS,
+    GIVE_UP_SECONDS,
+    RENEW_SECONDS,
+    RETRY_SECONDS,
+    Leadership,
+)
 
 pytestmark = pytest.mark.looptime
 
@@ -175,3 +181,20 @@ async def test_a_new_process_at_the_same_address_leads_at_once(lease: MemoryLeas
     assert await Leadership(lease.seen_by("a"), "a:1").acquire() == 1
     assert await Leadership(lease.seen_by("a"), "a:1").acquire() == 2
     assert asyncio.get_running_loop().time() == 0
+
+
+async def test_everybody_knows_how_old_the_lease_is(lease: MemoryLease) -> None:
+    """The leader by its own writes, a standby by those that it sees."""
+    face = lease.seen_by("a")
+    leader, standby = Leadership(face, "a:1"), Leadership(lease.seen_by("b"), "b:1")
+    await leader.acquire()
+    work = [asyncio.create_task(one) for one in (leader.hold(), standby.acquire())]
+    await asyncio.sleep(30)
+    assert leader.age() <= RENEW_SECONDS
+    assert standby.age() <= RENEW_SECONDS + RETRY_SECONDS
+    face.away = True
+    await asyncio.sleep(GIVE_UP_SECONDS - RENEW_SECONDS)
+    assert leader.age() > GIVE_UP_SECONDS - RENEW_SECONDS
+    assert standby.age() > GIVE_UP_SECONDS - RENEW_SECONDS - RETRY_SECONDS
+    for one in work:
+        one.cancel()

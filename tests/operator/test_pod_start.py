@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from pilotlight.errors import StartFailedError, ThrottledError
+from pilotlight.claims import Demand
+from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight_operator.storage.pod_start import (
     NO_ROOM_SECONDS,
     SPACE_SECONDS,
+    Room,
     Starting,
     _wait_for_address,
 )
@@ -51,7 +53,7 @@ async def test_without_room_a_start_is_throttled_soon() -> None:
     asked = Space()
     began = asyncio.get_running_loop().time()
     with pytest.raises(ThrottledError, match="0/3 nodes") as raised:
-        await _wait_for_address(_starting(CROWDED), asked.make)
+        await _wait_for_address(_starting(CROWDED), Room(asked.make, Demand()))
     assert asyncio.get_running_loop().time() - began == pytest.approx(NO_ROOM_SECONDS, abs=0.1)
     assert raised.value.reason == "ConcurrentInvocationLimitExceeded"
 
@@ -59,7 +61,7 @@ async def test_without_room_a_start_is_throttled_soon() -> None:
 async def test_changes_that_bring_no_room_do_not_prolong_it() -> None:
     asked = Space()
     starting = _starting(CROWDED)
-    waiting = asyncio.create_task(_wait_for_address(starting, asked.make))
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, Demand())))
     for _ in range(4):
         await asyncio.sleep(NO_ROOM_SECONDS / 3)
         await _become(starting, CROWDED)
@@ -73,18 +75,28 @@ async def test_space_is_asked_for_until_there_is_some_to_make() -> None:
     """Every half second: what a call has just used may be given up when it has rested."""
     asked = Space(first=4)
     with pytest.raises(ThrottledError):
-        await _wait_for_address(_starting(CROWDED), asked.make)
+        await _wait_for_address(_starting(CROWDED), Room(asked.make, Demand()))
     assert asked.asked == 4
     never = Space(first=1000)
     with pytest.raises(ThrottledError):
-        await _wait_for_address(_starting(CROWDED), never.make)
+        await _wait_for_address(_starting(CROWDED), Room(never.make, Demand()))
     assert never.asked == pytest.approx(NO_ROOM_SECONDS / SPACE_SECONDS, abs=1)
+
+
+async def test_nobody_waits_for_room_in_vain() -> None:
+    """A claim that is withdrawn is no longer counted, nor does anything go for it."""
+    asked, demand = Space(first=1000), Demand()
+    asyncio.get_running_loop().call_later(2, demand.withdraw)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(WithdrawnError):
+        await _wait_for_address(_starting(CROWDED), Room(asked.make, demand))
+    assert asyncio.get_running_loop().time() - began < 2 + 2 * SPACE_SECONDS
 
 
 async def test_room_that_comes_in_time_is_taken() -> None:
     asked = Space()
     starting = _starting(CROWDED)
-    waiting = asyncio.create_task(_wait_for_address(starting, asked.make))
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, Demand())))
     await asyncio.sleep(NO_ROOM_SECONDS / 2)
     await _become(starting, {"phase": "Pending"})
     await asyncio.sleep(10 * NO_ROOM_SECONDS)
@@ -94,4 +106,6 @@ async def test_room_that_comes_in_time_is_taken() -> None:
 
 async def test_a_pod_that_cannot_start_is_a_failure() -> None:
     with pytest.raises(StartFailedError):
-        await _wait_for_address(_starting({"phase": "Failed", "reason": "Evicted"}), Space().make)
+        await _wait_for_address(
+            _starting({"phase": "Failed", "reason": "Evicted"}), Room(Space().make, Demand())
+        )

@@ -22,26 +22,14 @@ import structlog
 
 from pilotlight.agent.invoke import Invocation
 from pilotlight.errors import PilotlightError, ThrottledError
-from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import (
-    Code,
-    Configuration,
-    Function,
-    FunctionSpec,
-    FunctionStatus,
-    Namespace,
-    ObjectMeta,
-    Runtime,
-    RuntimeSpec,
-)
 from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.events import dispatcher as events
 from pilotlight_gateway.invocation.dispatch import dispatcher, environment
 from pilotlight_operator.storage import pod_start
-from tests.support.memory import MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 
 from .cluster import Agent, Cluster, violated
+from .functions import ACCOUNT_LIMIT, CROWD, FUNCTIONS, QUOTA, RESERVED, stored_functions
 from .processes import Gateway, Network, Operator, Reader, current, revision
 from .virtual import VirtualLoop
 
@@ -58,26 +46,12 @@ END_SECONDS = 600.0
 """By then everything has ended, or never will."""
 SETTLED_SECONDS = 50.0
 """After the last call nothing is parked any more, nor an orphan."""
-ACCOUNT_LIMIT = 12
-FUNCTIONS = {
-    ("a", "short"): 0.02,
-    ("a", "capped"): 0.3,
-    ("a", "rare"): 0.1,
-    ("b", "long"): 1.0,
-    ("c", "busy"): 0.01,
-}
-"""And how long their calls take, in seconds."""
-RESERVED = {("a", "capped"): 2}
-CROWD = [f"cold-{number}" for number in range(4)]
-"""Functions that all are called at once, where there is not room for all their pods."""
 CROWDED_AT, CROWDED_CALLS = 10.0, 6
-QUOTA = 4
 MOST_WARM_SECONDS = 0.5
 """A call of a function that is called all the time waits for no pod, whoever wants its room."""
 KNOCK_SECONDS = 0.1
 FULL = "throttled: Rate Exceeded."
 """What calls hear where as many run as may: those that come while two run."""
-SHA = "a" * 64
 
 
 @dataclass
@@ -99,9 +73,9 @@ class Simulation:
     def __init__(self, seed: int, fault: str | None) -> None:
         self._only = fault
         self.chance = random.Random(seed)
-        reserved = sum(RESERVED.values())
-        others = {(account, ""): ACCOUNT_LIMIT for account in "bc"}
-        limits = {("a", ""): ACCOUNT_LIMIT - reserved} | others | RESERVED
+        limits = {(account, ""): ACCOUNT_LIMIT for account in "abc"} | RESERVED
+        for (account, _), reserved in RESERVED.items():
+            limits[account, ""] -= reserved
         self.cluster = Cluster(self.chance, limits)
         self.cluster.quotas["c"] = QUOTA
         self.network = Network(self.cluster)
@@ -115,7 +89,7 @@ class Simulation:
 
     async def run(self) -> None:
         """Live through it."""
-        stored = await _resources()
+        stored = await stored_functions()
         for number in (1, 2):
             operator = Operator(f"op{number}", self.cluster, self.network, stored, ACCOUNT_LIMIT)
             self.operators.append(operator)
@@ -186,6 +160,8 @@ class Simulation:
 
     async def _insist(self, namespace: str, function: str) -> None:
         for _ in range(CROWDED_CALLS):
+            if _now() > FAULTY_SECONDS:
+                return
             await self._call(namespace, function)
             await asyncio.sleep(self.chance.uniform(0.05, 2.0))
 
@@ -288,11 +264,14 @@ class Simulation:
                 violated(self.cluster, f"event-{number} is done and was never carried out")
 
     def _look_for_leaks(self) -> None:
-        leaders = [one.autoscaler for one in self.operators if one.autoscaler is not None]
+        leaders = [one for one in self.operators if one.autoscaler is not None]
         if len(leaders) != 1:
             violated(self.cluster, f"{len(leaders)} lead in the end")
             return
-        capacity, pools = leaders[0].capacity, leaders[0].pools
+        autoscaler, compute = leaders[0].autoscaler, leaders[0].compute
+        assert autoscaler is not None
+        assert compute is not None
+        capacity, pools = autoscaler.capacity, autoscaler.pools
         held = {lease.id for one in self.gateways for lease in one.dispatcher.held()}
         granted = {entry.lease.id for entry in capacity._table.entries()}
         if held != granted:
@@ -301,7 +280,7 @@ class Simulation:
         if counted:
             violated(self.cluster, f"counted though nobody holds it: {counted}")
         known = capacity._table.pods() | pools.pods()
-        strays = set(self.cluster.pods()) - known
+        strays = set(self.cluster.pods()) - known - compute._starting.keys()
         if strays:
             violated(self.cluster, f"pods that nobody holds: {sorted(strays)}")
         if gone := known - set(self.cluster.pods()):
@@ -325,33 +304,6 @@ async def _problem(call: asyncio.Task[Answer]) -> str | None:
     except asyncio.CancelledError:
         return "its gateway was killed"
     return answer.function_error
-
-
-async def _resources() -> MemoryResources:
-    stored = MemoryResources()
-    await stored.create(
-        Runtime(metadata=ObjectMeta(name="python3.13"), spec=RuntimeSpec(image="python:1"))
-    )
-    for namespace, account in (("a", "0" * 12), ("b", "1" * 12), ("c", "2" * 12)):
-        labels = {ACCOUNT_LABEL: account}
-        await stored.create(Namespace(metadata=ObjectMeta(name=namespace, labels=labels)))
-    configuration = Configuration(
-        runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=10,
-        ephemeral_storage=512,
-    )  # fmt: skip
-    for namespace, name in [*FUNCTIONS, *(("c", name) for name in CROWD)]:
-        spec = FunctionSpec(
-            runtime="python3.13", handler="index.handler", code=Code(zip=SHA),
-            reserved_concurrency=RESERVED.get((namespace, name)),
-        )  # fmt: skip
-        await stored.create(
-            Function(
-                metadata=ObjectMeta(name=name, namespace=namespace),
-                spec=spec,
-                status=FunctionStatus(revision="1" * 16, configuration=configuration),
-            )
-        )
-    return stored
 
 
 def _now() -> float:

@@ -14,6 +14,8 @@ from pilotlight_wire.specialisation import EnvironmentState, Specialisation, Spe
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pilotlight.claims import Demand
+
 
 NO_ROOM = "Rate Exceeded: pod default/pod-1 cannot be scheduled: Insufficient memory"
 
@@ -41,8 +43,11 @@ class FakeCompute:
         """Where pods start, one after the other."""
         self._numbers = itertools.count(1)
 
-    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
+    async def start(
+        self, request: PodRequest, *, seconds: float, demand: Demand | None = None
+    ) -> Pod:
         """Start a pod once the gate is open."""
+        del demand
         self.started += 1
         kind = "pod" if request.revision else "generic"
         name = f"{request.namespace}/{kind}-{next(self._numbers)}"

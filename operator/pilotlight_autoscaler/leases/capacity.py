@@ -59,6 +59,7 @@ class Capacity:
         pools: PoolKeeper,
         stock: Stock,
         metrics: AutoscalerMetrics,
+        tell: Callable[[RevisionKey, PilotlightError], None] = lambda *_: None,
         generation: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,6 +68,7 @@ class Capacity:
         self._pools = pools
         self._stock = stock
         self._metrics = metrics
+        self._tell = tell
         self._table = LeaseTable(generation)
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
@@ -97,6 +99,7 @@ class Capacity:
             raise
         except PilotlightError as error:
             self._metrics.claims_refused.labels(revision.namespace, error.code).inc()
+            self._tell(revision, error)
             raise
         granted = self._table.grant(gateway, found)
         self._starts.handed_over(found.pod)

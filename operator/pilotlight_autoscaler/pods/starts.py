@@ -270,7 +270,7 @@ class Starts:
                     return made, False
                 if or_generic and (generic := self._take_late(placement.pod)) is not None:
                     return generic, True
-                start = self._compute.start(placement.pod, seconds=left)
+                start = self._compute.start(placement.pod, seconds=left, demand=demand)
                 return await self._creations.timed("function", start), False
 
     async def _in_generic(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.agent.health import wait_until_ready
 from pilotlight.compute import Pod
+from pilotlight.errors import WithdrawnError
 from pilotlight_wire.protocol import AGENT_PORT
 
 from .pod_state import address, failure, no_room, node
@@ -19,11 +20,12 @@ from .pod_state import address, failure, no_room, node
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from pilotlight.claims import Demand
     from pilotlight.storage.kubernetes.api import Json
 
     MakeSpace = Callable[[str], Awaitable[bool]]
 
-__all__ = ["NO_ROOM_SECONDS", "Starting", "wait_until_it_answers"]
+__all__ = ["NO_ROOM_SECONDS", "Room", "Starting", "wait_until_it_answers"]
 
 NO_ROOM_SECONDS = 10.0
 """How long a pod may wait for room on a node: what makes space takes seconds to go."""
@@ -39,16 +41,33 @@ class Starting:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def wait_until_it_answers(key: str, starting: Starting, make_space: MakeSpace | None) -> Pod:
+@dataclass(slots=True)
+class Room:
+    """What is done about room for a pod that finds none."""
+
+    make: MakeSpace | None
+    """Asked until it has made some; None for a pod that may wait itself."""
+    demand: Demand
+    made: bool = False
+
+    async def ask(self, namespace: str) -> None:
+        """Ask for space; raises WithdrawnError where nobody waits for it any more."""
+        if self.demand.withdrawn:
+            raise WithdrawnError("nobody waits for the pod any more, and nothing has room for it")
+        if self.make is not None and not self.made:
+            self.made = await self.make(namespace)
+
+
+async def wait_until_it_answers(key: str, starting: Starting, room: Room) -> Pod:
     """Wait for a pod; raises ThrottledError where nothing has room for it, StartFailedError."""
-    host = await _wait_for_address(starting, make_space)
+    host = await _wait_for_address(starting, room)
     await wait_until_ready(host, AGENT_PORT)
     return Pod(key, host, AGENT_PORT, node(starting.pod))
 
 
-async def _wait_for_address(starting: Starting, make_space: MakeSpace | None) -> str:
+async def _wait_for_address(starting: Starting, room: Room) -> str:
     now = asyncio.get_running_loop().time
-    deadline, made = None, make_space is None
+    deadline: float | None = None
     while True:
         if (error := failure(starting.pod)) is not None:
             raise error
@@ -58,8 +77,8 @@ async def _wait_for_address(starting: Starting, make_space: MakeSpace | None) ->
         deadline = (deadline or now() + NO_ROOM_SECONDS) if crowded else None
         if crowded and deadline and now() >= deadline:
             raise crowded
-        if crowded and make_space and not made:
-            made = await make_space("")
+        if crowded:
+            await room.ask("")
         look = min(deadline, now() + SPACE_SECONDS) if deadline else None
         with suppress(TimeoutError):
             async with asyncio.timeout_at(look):

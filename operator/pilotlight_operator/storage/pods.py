@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.agent.token import pod_token_digest
-from pilotlight.claims import RevisionKey
+from pilotlight.claims import Demand, RevisionKey
 from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import (
     NotFoundError,
@@ -32,7 +32,7 @@ from pilotlight.storage.kubernetes.watch import Collection, follow
 from pilotlight_wire.protocol import AGENT_PORT
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
-from .pod_start import NO_ROOM_SECONDS, Starting, wait_until_it_answers
+from .pod_start import NO_ROOM_SECONDS, Room, Starting, wait_until_it_answers
 from .pod_state import (
     address,
     has_ended,
@@ -104,33 +104,37 @@ class KubernetesCompute:
         self._tell: Tell | None = None
         self._make_space: MakeSpace | None = None
 
-    async def start(self, request: PodRequest, *, seconds: float) -> Pod:
+    async def start(
+        self, request: PodRequest, *, seconds: float, demand: Demand | None = None
+    ) -> Pod:
         """Create a pod and wait for its agent; a start that fails leaves nothing behind.
 
-        Raises ThrottledError where no node or quota has room, else StartFailedError.
+        Raises ThrottledError where no node or quota has room, WithdrawnError where nobody waits
+        for room any more, else StartFailedError.
         """
         key = self._name(request)
         body = await self._manifest(key, request)
         # A pod that nobody waits for may wait itself.
         make_space = self._make_space if request.revision else None
+        room = Room(make_space, demand or Demand())
         self._started.add(key)
         async with self._starts(key, body, seconds) as starting:
-            await self._create(key, body, make_space)
-            return await wait_until_it_answers(key, starting, make_space)
+            await self._create(key, body, room)
+            return await wait_until_it_answers(key, starting, room)
 
-    async def _create(self, key: str, body: Json, make_space: MakeSpace | None) -> None:
+    async def _create(self, key: str, body: Json, room: Room) -> None:
         """Create a pod; where a quota has no room, ask for space in it and try a little longer."""
-        namespace, deadline, made = key.partition("/")[0], 0.0, False
+        namespace, deadline = key.partition("/")[0], 0.0
         while True:
             try:
                 await self._api.request("POST", _path(namespace), body=body)
             except QuotaExceededError:
-                if make_space is None or (deadline and _now() >= deadline):
+                if room.make is None or (deadline and _now() >= deadline):
                     raise
             else:
                 return
             deadline = deadline or _now() + NO_ROOM_SECONDS
-            made = made or await make_space(namespace)
+            await room.ask(namespace)
             await asyncio.sleep(QUOTA_RETRY_SECONDS)
 
     def leave(self) -> None:
@@ -142,7 +146,7 @@ class KubernetesCompute:
         namespace, _, name = pod.partition("/")
         body = {"metadata": {"namespace": namespace, "name": name}}
         async with self._starts(pod, body, seconds) as starting:
-            return await wait_until_it_answers(pod, starting, None)
+            return await wait_until_it_answers(pod, starting, Room(None, Demand()))
 
     @asynccontextmanager
     async def _starts(self, key: str, body: Json, seconds: float) -> AsyncIterator[Starting]:

@@ -42,6 +42,14 @@ async def test_the_limit_is_exact_under_concurrent_claims(stage: Stage) -> None:
     assert len(stage.compute.pods) == 3
 
 
+async def test_who_is_refused_is_told_of(stage: Stage) -> None:
+    """For Kubernetes Events: the revision, and the error that its caller reads."""
+    capacity = stage.capacity(limit=0)
+    with pytest.raises(ThrottledError) as refused:
+        await claim(capacity)
+    assert stage.refused == [(REVISION, refused.value)]
+
+
 async def test_a_released_environment_makes_room(stage: Stage) -> None:
     capacity = stage.capacity(limit=1)
     first = await claim(capacity)
