@@ -1,14 +1,16 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate policies docs model
-.PHONY: patterns clean runtimes
+.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults policies docs
+.PHONY: model patterns clean runtimes
 
 PYTHON ?= python3
 FUZZ ?= 100000
 KILLS ?= 100
 BACKLOG ?= 100000
 SEEDS ?= 10000
+FAULTS ?= 20
+SEED ?= 1
 CLUSTER ?= ../shared/cluster/cluster
 RUNTIMES ?=
 READY := .venv/.ready
@@ -98,6 +100,12 @@ soak: setup ## Kill the platform a hundred times under load, then drain a backlo
 
 simulate: setup ## Run the control plane through SEEDS schedules of faults, in virtual time
 	@PYTHONHASHSEED=0 $(RUN)/python -m tests.simulation 1 $(SEEDS)
+
+storm: setup ## Three minutes of too much on the cluster of KUBECONFIG, into docs/reliability.md
+	@$(RUN)/python -m tests.storm storm
+
+faults: setup ## FAULTS faults drawn from SEED on the one-node cluster, into docs/reliability.md
+	@FAULTS=$(FAULTS) SEED=$(SEED) $(RUN)/python -m tests.storm faults
 
 policies: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive

@@ -20,6 +20,9 @@ class Call:
     number: int
     answer: object = None
     error: Exception | None = None
+    began: float = 0.0
+    ended: float = 0.0
+    """By the monotonic clock."""
 
 
 class Load:
@@ -71,10 +74,12 @@ class Load:
             due += self._interval
 
     def _one(self, number: int) -> None:
+        answer, failure, began = None, None, time.monotonic()
         try:
-            call = Call(number, answer=self._call(number))
+            answer = self._call(number)
         except Exception as error:  # noqa: BLE001  whatever it was, the ledger tells
-            call = Call(number, error=error)
+            failure = error
+        call = Call(number, answer, failure, began, time.monotonic())
         with self._ended:
             self.calls.append(call)
             self._ended.notify_all()

@@ -11,10 +11,10 @@ from pathlib import Path
 DEATH_SECONDS = 10.0
 
 
-def processes(pod_uid: str) -> list[int]:
-    """Return the ids of a pod's processes, but for the one that holds its namespaces open."""
-    there = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [pid for pid in there if _is_of(pid, pod_uid)]
+def processes(pod_uid: str, program: str = "python") -> list[int]:
+    """Return the ids of a pod's processes by age, but for that which holds its namespaces open."""
+    there = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in there if _is_of(pid, pod_uid, program)]
 
 
 def kill_together(pod_uid: str) -> int:
@@ -46,9 +46,9 @@ def _has_ended(pid: int) -> bool:
     return state in ([], ["Z"], ["X"]) and len(threads) <= 1
 
 
-def _is_of(pid: int, pod_uid: str) -> bool:
+def _is_of(pid: int, pod_uid: str, program: str) -> bool:
     groups = _read(pid, "cgroup").replace("_", "-")  # systemd writes it with underscores
-    return pod_uid in groups and "python" in _read(pid, "cmdline")
+    return pod_uid in groups and program in _read(pid, "cmdline")
 
 
 def _read(pid: int, name: str) -> str:

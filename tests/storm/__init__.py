@@ -1,0 +1,1 @@
+"""Long runs on a real cluster, outside CI: `make storm` and `make faults`."""

@@ -1,0 +1,31 @@
+"""`make storm`, `make faults`: on the cluster of KUBECONFIG, with an installation of their own."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tests.support.cluster import installed
+
+from .faults import run_faults
+from .storm import run_storm
+
+
+def main(*which: str) -> int:
+    """Run what is named; returns the exit status."""
+    with installed() as platform:
+        results = []
+        if "storm" in which:
+            results.append(run_storm(platform))
+        if "faults" in which:
+            seed, count = int(os.environ.get("SEED", "1")), int(os.environ.get("FAULTS", "20"))
+            results.append(run_faults(platform, seed, count))
+        if not all(one.holds for one in results):
+            sys.stdout.write(platform.logs())
+    for one in results:
+        one.publish()
+    return 0 if results and all(one.holds for one in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
