@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
-from pilotlight.errors import QuotaExceededError, StartFailedError, ThrottledError
+from pilotlight.errors import ConflictError, QuotaExceededError, StartFailedError, ThrottledError
 from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.manifests.pod import PodSettings
@@ -230,6 +230,32 @@ async def test_a_quota_that_is_full_gets_room_made_in_its_namespace() -> None:
         pod = await compute.start(request, seconds=30)
     assert pod.host == RUNNING["podIP"]
     assert api.asked == ["team", "team"], "until there was some to make, and no more"
+
+
+class BusyQuota(ApiServer):
+    """An API server that counts several pods at a time: some it asks to come again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conflicts = 3
+
+    async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """Refuse the first few."""
+        if method == "POST" and self.conflicts:
+            self.conflicts -= 1
+            raise ConflictError("Operation cannot be fulfilled on resourcequotas: modified")
+        answer = await super().request(method, path, **options)
+        if method == "POST":
+            self.put(f"{path}/{answer['metadata']['name']}", **(answer | {"status": RUNNING}))
+        return answer
+
+
+async def test_a_quota_that_was_written_meanwhile_is_asked_again() -> None:
+    """Kubernetes counts each pod in one object, and says Conflict where two come at once."""
+    compute = await compute_of(BusyQuota())
+    async with Following(compute):
+        pod = await compute.start(REQUEST, seconds=30)
+    assert pod.host == RUNNING["podIP"]
 
 
 @pytest.mark.parametrize("generic", [False, True])

@@ -46,7 +46,7 @@ END_SECONDS = 600.0
 """By then everything has ended, or never will."""
 SETTLED_SECONDS = 50.0
 """After the last call nothing is parked any more, nor an orphan."""
-CROWDED_AT, CROWDED_CALLS = 10.0, 6
+BUSY_FROM, CROWDED_AT, CROWDED_CALLS = 9.0, 10.0, 6
 MOST_WARM_SECONDS = 0.5
 """A call of a function that is called all the time waits for no pod, whoever wants its room."""
 KNOCK_SECONDS = 0.1
@@ -192,8 +192,9 @@ class Simulation:
 
     async def _call_often(self, namespace: str, function: str) -> None:
         while _now() < LAST_CALL:
-            seldom = 0.1 if _now() < QUIET_SECONDS else 2.0
-            rest = {"rare": 12.0, "long": 2.0, "busy": seldom}.get(function, 0.7)
+            crowded = BUSY_FROM < _now() < QUIET_SECONDS
+            busy = 0.1 if crowded else 0.7 if _now() < BUSY_FROM else 5.0
+            rest = {"rare": 12.0, "long": 2.0, "busy": busy}.get(function, 0.7)
             self._begin_call(namespace, function)
             await asyncio.sleep(self.chance.uniform(0.3, 1.7) * rest)
 

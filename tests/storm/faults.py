@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -40,6 +41,9 @@ REST_SECONDS = (2.0, 6.0)
 RECOVERY_SECONDS = 60.0
 """After each fault: a leader that is stopped without a word is waited for for fifteen."""
 PAUSE_SECONDS = {"gateway": 5.0, "operator": 20.0, "agent": 3.0, "postgresql": 8.0}
+FRESH_SECONDS = 6.0
+"""The age of a Lease that is renewed every four."""
+THIEF = "thief:1"
 FAILING = """
 def handler(event, context):
     raise ValueError(event.get("number"))
@@ -124,7 +128,7 @@ class Faults:
 
     def steal_the_lease(self) -> None:
         """Somebody else writes himself into it and is never heard of again."""
-        patch = json.dumps({"spec": {"holderIdentity": "thief:1"}})
+        patch = json.dumps({"spec": {"holderIdentity": THIEF}})
         kubectl(
             *("patch", "lease", self.platform.release, "-n", self.platform.namespace),
             *("--type=merge", "-p", patch),
@@ -139,9 +143,13 @@ class Faults:
         return drawn
 
     def _leader(self) -> int:
+        wait_until(lambda: bool(self._leaders()), "the leader runs")
+        return self._leaders()[0]
+
+    def _leaders(self) -> list[int]:
         host = self.platform.leader().partition(":")[0]
         pods = [one for one in self._pods("operator") if one["status"].get("podIP") == host]
-        return processes(pods[0]["metadata"]["uid"])[0]
+        return [pid for pod in pods for pid in processes(pod["metadata"]["uid"])[:1]]
 
     def _postgresql(self) -> list[int]:
         pid = self._pod("postgresql")["metadata"]["uid"]
@@ -161,9 +169,15 @@ class Faults:
         return [one for one in pods if "deletionTimestamp" not in one["metadata"]]
 
     def _signal(self, component: str, number: signal.Signals) -> int:
-        pid = processes(self._pod(component)["metadata"]["uid"])[0]
+        wait_until(lambda: bool(self._processes(component)), f"a {component} runs")
+        pid = self.chance.choice(self._processes(component))
         os.kill(pid, number)
         return pid
+
+    def _processes(self, component: str) -> list[int]:
+        """Return the first process of each of a component's pods."""
+        pods = self._pods(component)
+        return [pid for pod in pods for pid in processes(pod["metadata"]["uid"])[:1]]
 
     @contextmanager
     def _paused(self, component: str) -> Iterator[None]:
@@ -216,8 +230,9 @@ def run_faults(platform: Installation, seed: int, count: int) -> Result:
     )  # fmt: skip
     _judge_events(platform, result, events)
     _judge_calls(result, calls)
-    result.promise("pods are made by eight at once", watch.most_starting,
-                   holds=watch.most_starting <= 8)
+    result.promise(
+        "pods are made by eight at once", watch.most_starting, holds=watch.most_starting <= 8
+    )
     return result
 
 
@@ -238,7 +253,16 @@ def _is_well(platform: Installation) -> bool:
         accepted = bool(accept(client, "called", 7))
     except (ClientError, BotoCoreError, AssertionError):
         return False
-    return called and accepted and platform.leader() not in {"", "thief:1"}
+    return called and accepted and _is_led(platform)
+
+
+def _is_led(platform: Installation) -> bool:
+    """Say whether somebody real renews the Lease: a dead leader's name stays in it for a while."""
+    path = "jsonpath={.spec.renewTime}"
+    lease = ("get", "lease", platform.release, "-n", platform.namespace)
+    renewed = datetime.fromisoformat(kubectl(*lease, "-o", path))
+    age = (datetime.now(UTC) - renewed).total_seconds()
+    return age < FRESH_SECONDS and platform.leader() not in {"", THIEF}
 
 
 def _judge_events(platform: Installation, result: Result, events: Load) -> None:

@@ -19,6 +19,7 @@ from tests.support.weather import (
     call,
     insist,
     is_answered,
+    kinds,
     little_room,
     restarts,
 )
@@ -133,21 +134,20 @@ def _judge_stormy(result: Result, stormy: _Stormy) -> None:
     took = upgraded if isinstance(upgraded, str) else f"in {upgraded:.0f} s"
     result.promise("the upgrade goes through", took, holds=not isinstance(upgraded, str))
     answered = sum(one for one in stormy.answered if isinstance(one, int))
-    cut = [repr(one)[:120] for one in stormy.answered if not isinstance(one, int)]
+    cut = [one for one in stormy.answered if not isinstance(one, int)]
     result.promise("what there is room for is served", f"{answered} calls", holds=answered > COLD)
     result.promise(
         "who asks for more is throttled and reads nothing else",
-        f"{len(cut)} of {len(stormy.answered)} callers did {cut[:2] if cut else ''}".strip(),
+        f"{len(cut)} of {len(stormy.answered)} callers did {kinds(cut)}".strip(),
         holds=not cut,
     )
 
 
 def _judge_calls(result: Result, calls: Load, began: float, ended: float, first: float) -> None:
     failed = [one for one in calls.failed if began <= one.began]
-    kinds = sorted({str(one.error)[:120] for one in failed})
     result.promise(
         "no call of the warm function fails",
-        f"{len(failed)} of {len(calls.calls)} {kinds[:3] if kinds else ''}".strip(),
+        f"{len(failed)} of {len(calls.calls)} {kinds(one.error for one in failed)}".strip(),
         holds=not failed,
     )
     back = _back_after(calls, ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -14,12 +15,22 @@ from botocore.exceptions import ClientError
 from tests.support.cluster import kubectl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from tests.support.cluster import Installation
 
-__all__ = ["SOURCE", "Watch", "accept", "call", "insist", "is_answered", "little_room", "restarts"]
+__all__ = [
+    "SOURCE",
+    "Watch",
+    "accept",
+    "call",
+    "insist",
+    "is_answered",
+    "kinds",
+    "little_room",
+    "restarts",
+]
 
 SOURCE = """
 import time
@@ -88,6 +99,19 @@ def restarts(platform: Installation) -> dict[str, int]:
         )
         for pod in found
     }
+
+
+def kinds(errors: Iterable[BaseException | None]) -> str:
+    """Say how often each kind of error came."""
+    counted = Counter(map(_kind, errors))
+    return ", ".join(f"{kind} {times}" for kind, times in sorted(counted.items()))
+
+
+def _kind(error: BaseException | None) -> str:
+    if isinstance(error, ClientError):
+        said = error.response["Error"]
+        return f"{said['Code']} ({said['Message'][:60]}…)"
+    return type(error).__name__
 
 
 def is_answered(platform: Installation, function: str) -> bool:

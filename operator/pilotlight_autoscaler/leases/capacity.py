@@ -8,6 +8,7 @@ cap is ended to make room. How long environments idle is the gateways' affair.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from pilotlight.errors import (
 )
 
 from .caps import no_place
+from .crowds import Crowds
 from .limits import Limits
 from .recalls import Recalls
 from .table import NOBODY, LeaseTable
@@ -43,6 +45,10 @@ __all__ = ["Capacity"]
 
 PARKED_SECONDS = 30.0
 """How long what an ended gateway left waits for a claim."""
+KEPT_SECONDS = 10.0
+"""And how long, whoever wants its room."""
+ELSEWHERE_SECONDS = 0.5
+"""Between two looks of a claim that waits for room at what idles elsewhere."""
 
 log = structlog.get_logger()
 
@@ -69,6 +75,7 @@ class Capacity:
         self._stock = stock
         self._metrics = metrics
         self._tell = tell
+        self._crowds = Crowds()
         self._table = LeaseTable(generation)
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
@@ -114,9 +121,43 @@ class Capacity:
             return ready
         key = self._limits.key_of(revision)
         try:
-            return await self._starts.start(revision, seconds, demand)
+            return await self._start_or_recall(revision, gateway, seconds, demand)
         finally:
             self._limits.free(key)
+
+    async def _start_or_recall(
+        self, revision: RevisionKey, gateway: str, seconds: float, demand: Demand
+    ) -> Lease:
+        """Start one; while there is no room for it, take one that comes to idle elsewhere."""
+        start = asyncio.create_task(self._starts.start(revision, seconds, demand))
+        try:
+            while not (await asyncio.wait({start}, timeout=ELSEWHERE_SECONDS))[0]:
+                lease = await self._from_elsewhere(revision, gateway)
+                if lease is not None:
+                    demand.withdraw()
+                    self._starts.spawn(self._let_go(revision, start))
+                    return lease
+        except BaseException:
+            start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
+            raise
+        return start.result()
+
+    async def _from_elsewhere(self, revision: RevisionKey, gateway: str) -> Lease | None:
+        """Return what an ended gateway left, or in a crowd what idles at another one."""
+        if (parked := self._table.parked(revision)) is not None:
+            return parked
+        if not self._crowds.is_crowded(revision.namespace):
+            return None
+        ask = functools.partial(self._recall_same, revision, gateway)
+        return await self._recalls.in_turn((revision, gateway), ask)
+
+    async def _let_go(self, revision: RevisionKey, start: asyncio.Task[Lease]) -> None:
+        """Stop what was started for a claim that was served otherwise."""
+        with self._limits.counted(revision), contextlib.suppress(PilotlightError):
+            lease = await start
+            self._starts.handed_over(lease.pod)
+            self._vacate(lease)
 
     async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
         """Start one provisioned environment; it stands in the stock.
@@ -159,6 +200,7 @@ class Capacity:
         that is not just between two calls: a cold start rather waits than makes another one. Of a
         namespace alone, if one is named. False where there is none; a moment later there may be.
         """
+        self._crowds.note(namespace)
         generic = self._pools.give_up(namespace)
         if generic is not None:
             self._starts.stop(generic.name)
@@ -312,6 +354,7 @@ class Capacity:
     def _park(self, lease: Lease) -> None:
         """Keep an environment whose gateway ends for whoever claims its revision next."""
         self._table.add(NOBODY, lease)
+        self._recalls.keep(lease.id, KEPT_SECONDS)
         expire = functools.partial(self._expire, lease.id)
         asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
 

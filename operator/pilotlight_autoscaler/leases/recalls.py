@@ -41,10 +41,17 @@ class Recalls:
         self._release = release
         self._holders: Holders | None = None
         self._rounds: dict[Hashable, _Rounds] = {}
+        self._kept: set[str] = set()
+        """Leases that are left for who claims their revision, whoever wants room."""
 
     def ask(self, holders: Holders) -> None:
         """Ask these from now on."""
         self._holders = holders
+
+    def keep(self, lease: str, seconds: float) -> None:
+        """Take a lease for no room for so long: its gateway has just ended, not its calls."""
+        self._kept.add(lease)
+        asyncio.get_running_loop().call_later(seconds, self._kept.discard, lease)
 
     @property
     def can_ask(self) -> bool:
@@ -56,6 +63,8 @@ class Recalls:
 
         `rested`: only one that is not just between two calls of a busy function.
         """
+        if rested:
+            candidates = [one for one in candidates if one.lease.id not in self._kept]
         for holder, ids in _by_holder(candidates):
             found = await self._recall_from(holder, ids, rested=rested)
             if found is not None and found in self._table:

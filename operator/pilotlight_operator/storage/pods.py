@@ -19,6 +19,7 @@ from pilotlight.agent.token import pod_token_digest
 from pilotlight.claims import Demand, RevisionKey
 from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import (
+    ConflictError,
     NotFoundError,
     PilotlightError,
     QuotaExceededError,
@@ -65,6 +66,7 @@ NARROW_SECONDS = 10.0
 MOST_ABANDONED = 1000
 """Pods whose start failed that are looked out for."""
 QUOTA_RETRY_SECONDS = 0.5
+CONFLICT_SECONDS = 0.1
 
 log = structlog.get_logger()
 
@@ -128,6 +130,10 @@ class KubernetesCompute:
         while True:
             try:
                 await self._api.request("POST", _path(namespace), body=body)
+            except ConflictError:
+                # A quota is one object, and several pods at a time are counted in it.
+                await asyncio.sleep(CONFLICT_SECONDS)
+                continue
             except QuotaExceededError:
                 if room.make is None or (deadline and _now() >= deadline):
                     raise

@@ -14,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
+from pilotlight_autoscaler.leases.capacity import KEPT_SECONDS
+from pilotlight_autoscaler.leases.caps import CapKey
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage, make_stage
 from tests.support.following import following
@@ -240,6 +242,65 @@ async def test_what_ended_counts_until_its_pod_is_gone(stage: Stage) -> None:
     stage.compute.stopping.set()
     await settled()
     await claim(capacity)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("left", ["idle", "parked"])
+async def test_a_claim_that_waits_for_room_takes_what_idles_elsewhere(
+    stage: Stage, left: str
+) -> None:
+    """Of its revision, as soon as it idles or its gateway ends; no pod is made then."""
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    held = await claim(capacity, gateway="g1")
+    stage.compute.gate.clear()
+    waiting = asyncio.create_task(claim(capacity, gateway="g2"))
+    for _ in range(6):
+        await asyncio.sleep(0.5)
+        assert not await stage.compute.make_space("default"), "it is between two calls"
+    assert not waiting.done()
+    if left == "idle":
+        gateways.idle.add(held.id)
+    else:
+        await capacity.release(held.id, "handover")
+        assert not await stage.compute.make_space("default"), "it is kept for its revision"
+    lease = await waiting
+    assert lease.environment == held.environment
+    assert lease.epoch > held.epoch
+    stage.compute.gate.set()
+    await asyncio.sleep(1)
+    assert stage.compute.pods == {lease.pod}, "what was begun for it is stopped"
+    assert capacity.taken(CapKey("default")) == 1
+
+
+@pytest.mark.looptime
+async def test_a_claim_that_waits_where_there_is_room_takes_nothing_from_others(
+    stage: Stage,
+) -> None:
+    """A pod that takes its time is no reason."""
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    held = await claim(capacity, gateway="g1")
+    gateways.idle.add(held.id)
+    stage.compute.gate.clear()
+    waiting = asyncio.create_task(claim(capacity, gateway="g2"))
+    await asyncio.sleep(3)
+    assert not waiting.done()
+    stage.compute.gate.set()
+    assert (await waiting).pod != held.pod
+
+
+@pytest.mark.looptime
+async def test_what_an_ended_gateway_left_makes_room_after_a_while(stage: Stage) -> None:
+    """Its calls go to another gateway, which claims it in a moment; if none does, it may go."""
+    capacity = stage.capacity()
+    held = await claim(capacity)
+    await capacity.release(held.id, "handover")
+    assert not await stage.compute.make_space("default")
+    await asyncio.sleep(KEPT_SECONDS + 0.1)
+    assert await stage.compute.make_space("default")
 
 
 class LeaseTable(RuleBasedStateMachine):

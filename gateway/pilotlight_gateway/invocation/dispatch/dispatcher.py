@@ -250,7 +250,7 @@ class Dispatcher:
             lease = await self._claims.claim(revision, seconds=START_SECONDS, demand=demand)
         except BaseException as error:
             queue.claimed(demand)
-            self._claim_failed(queue, error, asyncio.get_running_loop().time() - began)
+            self._claim_failed(queue, error, began)
             if not isinstance(error, PilotlightError):
                 raise
         else:
@@ -265,7 +265,8 @@ class Dispatcher:
                 self._release(environment, "superseded")
         self._claim_if_needed(queue, revision)
 
-    def _claim_failed(self, queue: RevisionQueue, error: BaseException, took: float) -> None:
+    def _claim_failed(self, queue: RevisionQueue, error: BaseException, began: float) -> None:
+        took = asyncio.get_running_loop().time() - began
         if isinstance(error, WithdrawnError):
             return
         if isinstance(error, RevisionGoneError):
@@ -273,9 +274,10 @@ class Dispatcher:
         elif isinstance(error, ThrottledError) and took < AT_ONCE_SECONDS:
             queue.refuse(error)
         elif isinstance(error, PilotlightError):
-            queue.fail(error)
+            queue.fail(error, began)
         else:  # cancelled, as the gateway stops, or broken: nobody may wait for it
-            queue.fail(UnavailableError(f"the claim ended without an answer: {error!r}"))
+            lost = UnavailableError(f"the claim ended without an answer: {error!r}")
+            queue.fail(lost, began)
 
     def _finish(
         self, queue: RevisionQueue, environment: Environment, answer: Answer, request_id: str

@@ -9,7 +9,7 @@ were more than waited for a while are withdrawn (`excess`), the newest first.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import ThrottledError
@@ -47,7 +47,8 @@ class RevisionQueue:
         """Whether the revision is served no more; then nothing becomes free again."""
         self.demands: dict[Demand, None] = {}
         """Of the claims that are under way for who waits; a claim ahead of its call has none."""
-        self._waiting: deque[asyncio.Future[Environment]] = deque()
+        self._waiting: OrderedDict[asyncio.Future[Environment], float] = OrderedDict()
+        """Since when each waits; the first waits longest."""
         self._most_waiting = 0
         """Since `excess` was asked last."""
 
@@ -84,7 +85,7 @@ class RevisionQueue:
             )
         self._called()
         waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        self._waiting[waiter] = asyncio.get_running_loop().time()
         self._most_waiting = max(self._most_waiting, self.waiting)
         return waiter
 
@@ -96,7 +97,7 @@ class RevisionQueue:
     def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
         """Stop waiting; returns the environment that came at that very moment, to be given back."""
         if waiter in self._waiting:
-            self._waiting.remove(waiter)
+            del self._waiting[waiter]
         elif waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             return waiter.result()
         return None
@@ -131,20 +132,26 @@ class RevisionQueue:
             self.idle_history.idle_since = asyncio.get_running_loop().time()
         return not environment.ended and not environment.shed and self._offer(environment)
 
-    def fail(self, error: Exception) -> None:
-        """Tell a claim's failure to the newest invocation that has no other claim under way."""
-        if len(self._waiting) > self.claims:
-            _fail(self._waiting.pop(), error)
+    def fail(self, error: Exception, since: float) -> None:
+        """Tell the failure of a claim that was made then to the newest who has no other under way.
+
+        Not to who came since: the environments that there are may serve him in a moment.
+        """
+        if len(self._waiting) <= self.claims:
+            return
+        for waiter in [one for one, came in self._waiting.items() if came <= since][-1:]:
+            del self._waiting[waiter]
+            _fail(waiter, error)
 
     def refuse(self, error: Exception) -> None:
         """Tell a limit's refusal to all who have no claim under way: it is theirs as well."""
         while len(self._waiting) > self.claims:
-            _fail(self._waiting.pop(), error)
+            _fail(self._waiting.popitem()[0], error)
 
     def fail_all(self, error: Exception) -> None:
         """Tell a failure to everybody who waits."""
         while self._waiting:
-            _fail(self._waiting.popleft(), error)
+            _fail(self._waiting.popitem(last=False)[0], error)
 
     def _called(self) -> None:
         if not self.busy:
@@ -152,7 +159,7 @@ class RevisionQueue:
 
     def _offer(self, environment: Environment) -> bool:
         while self._waiting:
-            waiter = self._waiting.popleft()
+            waiter, _ = self._waiting.popitem(last=False)
             if not waiter.done():  # who gave up just now has not left yet
                 self.busy += 1
                 waiter.set_result(environment)

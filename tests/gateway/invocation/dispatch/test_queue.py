@@ -41,12 +41,26 @@ async def test_the_warmest_is_taken_first() -> None:
     assert queue.take() is warm
 
 
+@pytest.mark.looptime
+async def test_a_failed_claim_is_not_told_to_who_came_after_it_was_made() -> None:
+    """It waited for a pod for ten seconds; what is there may serve him in a moment."""
+    queue = RevisionQueue()
+    made_at = asyncio.get_running_loop().time()
+    await asyncio.sleep(10)
+    late = queue.wait()
+    queue.fail(ThrottledError("no", reason="R"), made_at)
+    assert not late.done()
+    queue.fail(ThrottledError("no", reason="R"), made_at + 10)
+    with pytest.raises(ThrottledError):
+        await late
+
+
 async def test_a_failed_claim_tells_the_newest_that_has_none() -> None:
     queue = RevisionQueue()
     old, new = queue.wait(), queue.wait()
     queue.claims = 2
     queue.claims -= 1
-    queue.fail(ThrottledError("no", reason="R"))
+    queue.fail(ThrottledError("no", reason="R"), asyncio.get_running_loop().time())
     with pytest.raises(ThrottledError):
         await new
     assert not old.done()
