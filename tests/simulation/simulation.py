@@ -47,7 +47,7 @@ END_SECONDS = 600.0
 SETTLED_SECONDS = 50.0
 """After the last call nothing is parked any more, nor an orphan."""
 BUSY_FROM, CROWDED_AT, CROWDED_CALLS = 9.0, 10.0, 6
-MOST_WARM_SECONDS = 0.5
+MOST_WARM_SECONDS = 0.7
 """A call of a function that is called all the time waits for no pod, whoever wants its room."""
 KNOCK_SECONDS = 0.1
 FULL = "throttled: Rate Exceeded."

@@ -303,7 +303,9 @@ def _kind(failed: Call) -> str:
         return "its environment ended"
     if isinstance(error, ClientError):
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return {429: "throttled", 503: "unavailable"}.get(status, "other")
+        # 502: the pod went while it was given its function; nothing had begun.
+        kinds = {429: "throttled", 502: "its start failed", 503: "unavailable"}
+        return kinds.get(status, "other")
     if isinstance(error, BotoCoreError):
         return "its gateway ended"
     return "other"

@@ -24,7 +24,7 @@ from pilotlight.errors import (
 )
 
 from .caps import no_place
-from .crowds import Crowds
+from .elsewhere import ELSEWHERE_SECONDS, SOON_SECONDS, Elsewhere
 from .limits import Limits
 from .recalls import Recalls
 from .table import NOBODY, LeaseTable
@@ -47,8 +47,6 @@ PARKED_SECONDS = 30.0
 """How long what an ended gateway left waits for a claim."""
 KEPT_SECONDS = 10.0
 """And how long, whoever wants its room."""
-ELSEWHERE_SECONDS = 0.5
-"""Between two looks of a claim that waits for room at what idles elsewhere."""
 
 log = structlog.get_logger()
 
@@ -75,10 +73,10 @@ class Capacity:
         self._stock = stock
         self._metrics = metrics
         self._tell = tell
-        self._crowds = Crowds()
         self._table = LeaseTable(generation)
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
+        self._elsewhere = Elsewhere(self._table, self._recalls)
         compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
@@ -131,8 +129,12 @@ class Capacity:
         """Start one; while there is no room for it, take one that comes to idle elsewhere."""
         start = asyncio.create_task(self._starts.start(revision, seconds, demand))
         try:
-            while not (await asyncio.wait({start}, timeout=ELSEWHERE_SECONDS))[0]:
-                lease = await self._from_elsewhere(revision, gateway)
+            look = SOON_SECONDS
+            while not (await asyncio.wait({start}, timeout=look))[0]:
+                look = ELSEWHERE_SECONDS
+                lease = await self._elsewhere.take_for_waiting(
+                    revision, gateway, full=self._starts.are_full
+                )
                 if lease is not None:
                     demand.withdraw()
                     self._starts.spawn(self._let_go(revision, start))
@@ -141,16 +143,13 @@ class Capacity:
             start.cancel()
             await asyncio.gather(start, return_exceptions=True)
             raise
-        return start.result()
-
-    async def _from_elsewhere(self, revision: RevisionKey, gateway: str) -> Lease | None:
-        """Return what an ended gateway left, or in a crowd what idles at another one."""
-        if (parked := self._table.parked(revision)) is not None:
-            return parked
-        if not self._crowds.is_crowded(revision.namespace):
-            return None
-        ask = functools.partial(self._recall_same, revision, gateway)
-        return await self._recalls.in_turn((revision, gateway), ask)
+        try:
+            return start.result()
+        except ThrottledError:
+            lease = await self._elsewhere.take_last(revision, gateway)
+            if lease is None:
+                raise
+            return lease
 
     async def _let_go(self, revision: RevisionKey, start: asyncio.Task[Lease]) -> None:
         """Stop what was started for a claim that was served otherwise."""
@@ -200,7 +199,7 @@ class Capacity:
         that is not just between two calls: a cold start rather waits than makes another one. Of a
         namespace alone, if one is named. False where there is none; a moment later there may be.
         """
-        self._crowds.note(namespace)
+        self._elsewhere.note_crowd(namespace)
         generic = self._pools.give_up(namespace)
         if generic is not None:
             self._starts.stop(generic.name)
@@ -308,7 +307,7 @@ class Capacity:
         Between the last look at the table and the reservation nothing is awaited.
         """
         if self._stock.live(revision):
-            ask = functools.partial(self._recall_same, revision, gateway, provisioned=True)
+            ask = functools.partial(self._elsewhere.take, revision, gateway, provisioned=True)
             lease = await self._recalls.in_turn((revision, gateway), ask)
             if lease is not None:
                 return lease
@@ -334,22 +333,12 @@ class Capacity:
         what idles at all is no reason for a throttle. Provisioned ones are not taken from their
         version.
         """
-        same = await self._recall_same(revision, gateway)
+        same = await self._elsewhere.take(revision, gateway)
         if same is not None:
             return same
         others = [e for e in self._limits.on_demand(cap.key) if e.lease.revision != revision]
         rested = await self._recalls.recall(others, rested=True)
         return rested or await self._recalls.recall(others)
-
-    async def _recall_same(
-        self, revision: RevisionKey, gateway: str, *, provisioned: bool = False
-    ) -> Lease | None:
-        same = [
-            entry
-            for entry in self._table.of_revision(revision)
-            if entry.holder != gateway and (entry.lease.provisioned or not provisioned)
-        ]
-        return await self._recalls.recall(same)
 
     def _park(self, lease: Lease) -> None:
         """Keep an environment whose gateway ends for whoever claims its revision next."""

@@ -38,10 +38,9 @@ __all__ = ["Starts"]
 
 ADOPT_SECONDS = 2.0
 """How long an agent may take to say that its pod is generic."""
-JOIN_SECONDS = 30.0
-"""How long a pod that an earlier leader began to make may take still."""
-MADE_SECONDS = 30.0
-"""How long one that is there waits for a claim of its revision."""
+JOIN_SECONDS = MADE_SECONDS = 30.0
+"""How long a pod that an earlier leader began to make may take still, and how long one that is
+there waits for a claim of its revision."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
@@ -84,8 +83,7 @@ class Starts:
         creations: Creations,
     ) -> None:
         self._shared = SharedPods()
-        # Pods that are somebody's, until their lease is in the table.
-        self._preparing: set[str] = set()
+        self._preparing: set[str] = set()  # until their lease is in the table
         self._made: dict[str, tuple[RevisionKey, Pod]] = {}
         """Pods that an earlier leader made for a revision and gave to nobody."""
         self._turns = Turns()
@@ -114,6 +112,11 @@ class Starts:
         else:
             started = await self._start_pod(placement, seconds, demand)
         return started.lease(revision, provisioned=provisioned)
+
+    @property
+    def are_full(self) -> bool:
+        """Whether no more pods may be made now."""
+        return self._creations.free == 0
 
     def handed_over(self, pod: str) -> None:
         """Note that a pod's environment has a lease, or stands in the stock."""

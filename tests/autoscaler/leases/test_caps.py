@@ -293,6 +293,23 @@ async def test_a_claim_that_waits_where_there_is_room_takes_nothing_from_others(
 
 
 @pytest.mark.looptime
+async def test_who_is_refused_a_pod_gets_what_idles_elsewhere_in_a_moment(stage: Stage) -> None:
+    """Of its revision; a function that has an environment anywhere is not throttled for room."""
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    held = await claim(capacity, gateway="g1")
+    stage.compute.crowded = True
+    refused = asyncio.create_task(claim(capacity, gateway="g2"))
+    await asyncio.sleep(0.2)
+    gateways.idle.add(held.id)
+    assert (await refused).environment == held.environment
+    with pytest.raises(ThrottledError):
+        await claim(capacity, gateway="g3")
+    assert capacity.taken(CapKey("default")) == 1
+
+
+@pytest.mark.looptime
 async def test_what_an_ended_gateway_left_makes_room_after_a_while(stage: Stage) -> None:
     """Its calls go to another gateway, which claims it in a moment; if none does, it may go."""
     capacity = stage.capacity()
