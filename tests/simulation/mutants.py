@@ -109,7 +109,7 @@ FAULTS = {
     "orphans that stay": "_kill_both",
     "a gateway that is never given up": "_kill_a_gateway",
     "pods without turns": "_storm",
-    "refills beside the budget": "_storm",
+    "refills beside the budget": "_storm_on_empty_pools",
     "pods that go unheard": "_lose_pods",
 }
 """The fault that a guard is for, where one of a few is."""

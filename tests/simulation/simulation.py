@@ -154,6 +154,12 @@ class Simulation:
         for _ in range(60):
             self._begin_call(*self.chance.choice([("a", "short"), ("b", "long")]))
 
+    def _storm_on_empty_pools(self) -> None:
+        """Refills have begun when it comes."""
+        for pod in [one for one in self.cluster.pods() if "generic" in one]:
+            self.cluster.lose(pod)
+        asyncio.get_running_loop().call_later(0.5, self._storm)
+
     def _crowd(self) -> None:
         for name in CROWD:
             self._begin(self._insist("c", name))
