@@ -287,7 +287,7 @@ class Simulation:
         if counted:
             violated(self.cluster, f"counted though nobody holds it: {counted}")
         known = capacity._table.pods() | pools.pods()
-        strays = set(self.cluster.pods()) - known - compute._starting.keys()
+        strays = set(self.cluster.pods()) - known - compute._starting.keys() - compute._stopping
         if strays:
             violated(self.cluster, f"pods that nobody holds: {sorted(strays)}")
         if gone := known - set(self.cluster.pods()):
