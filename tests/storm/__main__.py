@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from tests.support.cluster import installed
+from tests.support.cluster import installed, kubectl
 
 from .faults import run_faults
 from .storm import run_storm
@@ -22,6 +22,7 @@ def main(*which: str) -> int:
             results.append(run_faults(platform, seed, count))
         if not all(one.holds for one in results):
             sys.stdout.write(platform.logs())
+            sys.stdout.write(kubectl("get", "events", "-n", platform.namespace))
     for one in results:
         one.publish()
     return 0 if results and all(one.holds for one in results) else 1
