@@ -9,7 +9,7 @@ import json
 import socket
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -71,9 +71,9 @@ def test_nothing_begins_for_a_caller_that_has_gone(
     made = threading.Event()
     start = SubprocessCompute.start
 
-    async def late(self: SubprocessCompute, request: PodRequest, *, seconds: float) -> Pod:
+    async def late(self: SubprocessCompute, request: PodRequest, **choices: Any) -> Pod:
         await asyncio.to_thread(made.wait, 20)
-        return await start(self, request, seconds=seconds)
+        return await start(self, request, **choices)
 
     def waiting() -> int:
         queues = platform.gateway._rollout._dispatcher.queues
