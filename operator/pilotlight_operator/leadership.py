@@ -26,6 +26,8 @@ GIVE_UP_SECONDS = 12.0
 TRY_SECONDS = 3.0
 """In which one read or write must be answered."""
 RETRY_SECONDS = 1.0
+RELEASE_SECONDS = 8.0
+"""For letting go at the end; a standby that is not told waits longer."""
 
 log = structlog.get_logger()
 
@@ -88,14 +90,28 @@ class Leadership:
         log.error("leadership lost", identity=self._identity)
 
     async def release(self) -> None:
-        """Let a standby take over at once."""
-        if self._record is None:
-            return
+        """Let a standby take over at once.
+
+        What the Lease says counts: a renewal that was cut off may have taken effect.
+        """
+        deadline = asyncio.get_running_loop().time() + RELEASE_SECONDS
+        while self._record is not None and not await self._try_to_release(self._record):
+            if asyncio.get_running_loop().time() >= deadline:
+                log.warning("leadership not released", identity=self._identity)
+                return
+            found = await self._read()
+            if found is None:
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._record = found if found.holder == self._identity else None
+
+    async def _try_to_release(self, before: LeaseRecord) -> bool:
         try:
-            async with asyncio.timeout(RETRY_SECONDS):
-                await self._lease.write(self._record, holder="", seconds=1)
+            async with asyncio.timeout(TRY_SECONDS):
+                return await self._lease.write(before, holder="", seconds=1) is not None
         except (PilotlightError, TimeoutError) as error:
-            log.warning("leadership not released", error=str(error))
+            log.warning("lease not written", error=str(error))
+            return False
 
     def _may_take(self, found: LeaseRecord, unchanged: float) -> bool:
         # Our own identity is an earlier process at this address, which is gone.

@@ -108,6 +108,40 @@ async def test_a_released_lease_is_taken_at_once(lease: MemoryLease) -> None:
     assert lease.record.holder == "b:1"
 
 
+async def test_a_lease_is_released_although_a_renewal_was_cut_off(lease: MemoryLease) -> None:
+    """It had taken effect, and nobody had heard: the record that is known is an old one."""
+    face = lease.seen_by("a")
+    leader = Leadership(face, "a:1")
+    await leader.acquire()
+    face.slow = 1.0
+    holding = asyncio.create_task(leader.hold())
+    await asyncio.sleep(RENEW_SECONDS + 0.5)
+    holding.cancel()
+    await leader.release()
+    assert not lease.record.holder
+
+
+async def test_a_lease_is_released_once_it_can_be_reached_again(lease: MemoryLease) -> None:
+    face = lease.seen_by("a")
+    leader = Leadership(face, "a:1")
+    await leader.acquire()
+    face.away = True
+    releasing = asyncio.create_task(leader.release())
+    await asyncio.sleep(3)
+    assert lease.record.holder
+    face.away = False
+    await releasing
+    assert not lease.record.holder
+
+
+async def test_a_lease_of_another_is_left_alone(lease: MemoryLease) -> None:
+    leader = Leadership(lease.seen_by("a"), "a:1")
+    await leader.acquire()
+    lease.record = replace(lease.record, holder="b:1", renewed="another")
+    await leader.release()
+    assert lease.record.holder == "b:1"
+
+
 @pytest.mark.parametrize("how", ["away", "hangs"])
 async def test_a_leader_cut_off_stops_before_a_standby_may_lead(
     lease: MemoryLease, how: str
