@@ -13,9 +13,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Interpreter", "cache_folder", "make_environment", "why"]
+__all__ = ["Interpreter", "cache_folder", "make_environment", "said_by", "why"]
 
 MAKING_SECONDS = 180
+ASKING_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,18 @@ class Interpreter:
     shared: bool = False
     runs_agent: bool = True
     """Whether an agent may prepare it for functions."""
+
+
+def said_by(interpreter: Path, option: str) -> str:
+    """Return what an interpreter says of itself; nothing where it does not start."""
+    try:
+        answer = subprocess.run(  # noqa: S603  of the person's own
+            [interpreter, option],
+            capture_output=True, check=True, text=True, timeout=ASKING_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout + answer.stderr
 
 
 def cache_folder() -> Path:

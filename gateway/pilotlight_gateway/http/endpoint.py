@@ -26,6 +26,7 @@ from pilotlight_gateway.invocation.behalf import as_service
 from pilotlight_gateway.invocation.invocation import (
     LARGEST_ASYNC_EVENT,
     LARGEST_EVENT,
+    STREAM_SECONDS,
     Invocation,
 )
 from pilotlight_gateway.invocation.lineage import continue_trace
@@ -42,7 +43,7 @@ from .payload import FORMATS
 from .push import push_formats
 from .rate_limit import RateLimiter
 from .sites import UnknownUrlError
-from .streaming import STREAM_SECONDS, streamed
+from .streaming import streamed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -201,7 +202,7 @@ class HttpEndpoint:
             raise HttpError(502)
         reference = _reference(match, name)
         try:
-            invocation = replace(_invocation(match, reference, event), stream=stream)
+            invocation = _invocation(match, reference, event, stream=stream)
             answer = await self._invoker.invoke(reference, invocation, behalf=_behalf(match))
         except (errors.ApiError, PilotlightError) as error:
             raise _problem(error, match) from error
@@ -297,10 +298,12 @@ def _behalf(match: Match) -> PolicyRequest | None:
     return as_service("apigateway.amazonaws.com", route_arn(match), match.account)
 
 
-def _invocation(match: Match, reference: Reference, event: bytes) -> Invocation:
+def _invocation(
+    match: Match, reference: Reference, event: bytes, *, stream: bool = False
+) -> Invocation:
     request = match.request
     trace_id = continue_trace(request.header(_TRACE), reference)
-    return Invocation(request.request_id, reference.arn, trace_id, event)
+    return Invocation(request.request_id, reference.arn, trace_id, event, stream=stream)
 
 
 def _problem(error: errors.ApiError | PilotlightError, match: Match) -> HttpError:

@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.invocation.invocation import Answer
 
-__all__ = ["LARGEST_PRELUDE", "STREAM_SECONDS", "streamed"]
+__all__ = ["LARGEST_PRELUDE", "streamed"]
 
 LARGEST_PRELUDE = 131_072
 """Bytes; more than all headers that a client takes."""
-STREAM_SECONDS = 1200.0
-"""In which a client must have read it all: as long as a function may write, and a while longer."""
 _PRELUDE_TYPE = "application/vnd.awslambda.http-integration-response"
 _PRELUDE_END = bytes(8)
 _BROKEN = 502
@@ -85,10 +83,7 @@ async def _joined(first: bytes, pieces: AsyncIterator[bytes]) -> AsyncIterator[b
 
 async def _pieces(answer: Answer) -> AsyncIterator[bytes]:
     """Yield an answer; raises ConnectionLostError at the end of one that became an error."""
-    if isinstance(answer.body, bytes):
-        yield answer.body
-        return
-    async for piece in answer.body:
+    async for piece in answer.pieces():
         yield piece
     if answer.function_error is not None:
         raise ConnectionLostError("the function failed while it wrote its answer")

@@ -28,16 +28,22 @@ _ACTIONS = ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction")
 def check_policy(match: Match, caller: Caller) -> None:
     """Raise HttpError unless a caller may; one without credentials has no account."""
     site = match.site
-    arn = function_arn(match.region, match.account, site.function, site.qualifier)
-    for action in _ACTIONS:
-        if identity_verdict(caller, action, (arn,), _context(match, action)) != "Allow":
-            raise HttpError(403)
+    if caller.policy is not None:
+        _ask_identity(match, caller)
     needed = caller.account != match.account and (bool(caller.account) or site.needs_policy)
     if not needed and not site.policy:
         return
     for action in _ACTIONS:
         verdict = decide(site.policy, _request(match, caller, action))
         if verdict == "Deny" or (needed and verdict is None):
+            raise HttpError(403)
+
+
+def _ask_identity(match: Match, caller: Caller) -> None:
+    site = match.site
+    arn = function_arn(match.region, match.account, site.function, site.qualifier)
+    for action in _ACTIONS:
+        if identity_verdict(caller, action, (arn,), _context(match, action)) != "Allow":
             raise HttpError(403)
 
 

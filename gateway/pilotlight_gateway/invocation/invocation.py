@@ -10,6 +10,7 @@ from pilotlight.agent.invoke import Answer, Invocation
 __all__ = [
     "LARGEST_ASYNC_EVENT",
     "LARGEST_EVENT",
+    "STREAM_SECONDS",
     "Answer",
     "Invocation",
     "crash_answer",
@@ -20,6 +21,9 @@ LARGEST_EVENT = 6_291_456
 """Bytes of an event whose answer is waited for."""
 LARGEST_ASYNC_EVENT = 1_048_576
 """Bytes of an event that is queued."""
+STREAM_SECONDS = 1200.0
+"""In which a client must have read an answer while its function writes it: as long as that may, and
+a while longer."""
 
 
 def crash_answer(request_id: str) -> Answer:

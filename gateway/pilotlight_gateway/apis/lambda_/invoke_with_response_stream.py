@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pilotlight.errors import ConnectionLostError
 from pilotlight_gateway.event_stream import CONTENT_TYPE, bytes_frame, event_frame
 from pilotlight_gateway.exchange import Reply
+from pilotlight_gateway.invocation.invocation import STREAM_SECONDS
 
 from .invoke import invocation_type, read_invocation, trace_root
 
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
     from pilotlight_gateway.invocation.invocation import Answer
     from pilotlight_gateway.services import Services
 
-__all__ = ["STREAM_SECONDS", "invoke_with_response_stream"]
+__all__ = ["invoke_with_response_stream"]
 
-STREAM_SECONDS = 1200.0
-"""In which a client must have read it all: as long as a function may write, and a while longer."""
 _TYPES = ("RequestResponse", "DryRun")
 
 
@@ -63,11 +62,8 @@ async def _frames(answer: Answer) -> AsyncIterator[bytes]:
 
 
 async def _pieces(answer: Answer) -> AsyncIterator[bytes]:
-    if isinstance(answer.body, bytes):
-        yield answer.body
-        return
     try:
-        async for piece in answer.body:
+        async for piece in answer.pieces():
             yield piece
     except ConnectionLostError:
         if answer.function_error is None:  # it came from a function that had ended well

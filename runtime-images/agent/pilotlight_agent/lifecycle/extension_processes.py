@@ -7,7 +7,6 @@ are killed with it. AWS Lambda Developer Guide, "Lambda execution environment li
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +25,10 @@ def extension_programs(setting: Setting) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _nothing(_name: str, _code: int) -> None:
+    """Hear of none."""
 
 
 class ExtensionProcesses:
@@ -50,7 +53,7 @@ class ExtensionProcesses:
         return list(self._running.values())
 
     def start(self, programs: list[Path]) -> None:
-        """Start them; raises ExtensionNotStartableError."""
+        """Start them, all or none; raises ExtensionNotStartableError."""
         variables = {
             name: value for name, value in self._setting.variables.items() if name not in _HIDDEN
         }
@@ -60,17 +63,18 @@ class ExtensionProcesses:
                     (str(program),), variables, self._setting.places.task_root, (self._output,)
                 )
             except OSError as error:
+                self.kill()
                 raise ExtensionNotStartableError(
                     f"fork/exec {program}: {error.strerror}"
                 ) from error
             self._running[program.name] = pid
             self._spawner.on_exit(pid, partial(self._ended, program.name))
 
-    def terminate(self) -> None:
-        """Ask those that are still there to end."""
+    def kill(self) -> None:
+        """Kill those that run, which nobody is to hear of any more."""
+        self._on_exit = _nothing
         for pid in self._running.values():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGKILL)  # ours until it is reaped
 
     def _ended(self, name: str, code: int) -> None:
         self._running.pop(name, None)

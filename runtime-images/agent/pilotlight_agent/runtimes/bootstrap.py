@@ -5,48 +5,27 @@ It is the function's, else a layer's, and speaks Lambda's Runtime API.
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pilotlight_agent.errors import NotStartableError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .family import Executed
 
-    from pilotlight_agent.journal import Journal
-    from pilotlight_agent.places import Places
+if TYPE_CHECKING:
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
     from .runtime_api import RuntimeApi
-    from .zygote import Born
 
 _FILE = "bootstrap"
 
 
-class Bootstrap:
+class Bootstrap(Executed):
     """The family of every runtime that no other family claims."""
 
     prefix = ""
     managed = False
-    defaults: Mapping[str, str] = MappingProxyType({})
-
-    def pod_program(self, places: Places) -> None:
-        """Nothing can be prepared for what only the function brings."""
-
-    def load(self) -> None:
-        """Nothing is needed that the agent has not."""
-
-    def spawner(
-        self,
-        places: Places,  # noqa: ARG002 -- the family's signature
-        plain: Spawner,
-        journal: Journal,  # noqa: ARG002 -- the family's signature
-        born: Born | None,  # noqa: ARG002 -- the family's signature
-    ) -> Spawner:
-        """Start each by exec."""
-        return plain
 
     def start(
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener

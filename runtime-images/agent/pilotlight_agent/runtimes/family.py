@@ -1,4 +1,4 @@
-"""What the agent asks of a runtime family. `python` and `bootstrap` answer.
+"""What the agent asks of a runtime family, and what those have in common that start by exec.
 
 This file and the families' own import little: a pod's first process asks for `pod_program` only,
 and is lost when it becomes that.
@@ -7,6 +7,10 @@ and is lost when it becomes that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -63,3 +67,34 @@ class Family(Protocol):
 
         Returns how it is spoken with, and its process id.
         """
+
+
+@cache
+def installed(package: str, name: str) -> str:
+    """Return a file of a managed runtime; FileNotFoundError when it is not installed."""
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise FileNotFoundError(f"the managed runtime {package} is not installed")
+    return str(Path(found.origin).with_name(name))
+
+
+class Executed:
+    """A family whose processes are started by exec, and for which no pod prepares anything."""
+
+    defaults: Mapping[str, str] = MappingProxyType({})
+
+    def pod_program(self, places: Places) -> None:
+        """Any interpreter runs the agent."""
+
+    def load(self) -> None:
+        """Nothing is needed that the agent has not."""
+
+    def spawner(
+        self,
+        places: Places,  # noqa: ARG002 -- the family's signature
+        plain: Spawner,
+        journal: Journal,  # noqa: ARG002 -- the family's signature
+        born: Born | None,  # noqa: ARG002 -- the family's signature
+    ) -> Spawner:
+        """Start each by exec."""
+        return plain

@@ -12,25 +12,23 @@ from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.processes import log_frames
 
 from .character_set import with_utf_8
+from .family import Executed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pilotlight_agent.journal import Journal
-    from pilotlight_agent.places import Places
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
     from .runtime_api import RuntimeApi
-    from .zygote import Born
 
 _LAYERS = "/opt"
 """Where the client looks for layers, wherever they are."""
 
 
-class Java:
+class Java(Executed):
     """The family of `java21`."""
 
     prefix = "java"
@@ -38,22 +36,9 @@ class Java:
     defaults: Mapping[str, str] = MappingProxyType({log_frames.VARIABLE: "1"})
     """Its log entries are frames on standard output."""
 
-    def pod_program(self, places: Places) -> None:
-        """Java runs no agent."""
-
     def load(self) -> None:
         """Import what a start needs."""
         from . import wrapped  # noqa: F401, PLC0415 -- see `family`
-
-    def spawner(
-        self,
-        places: Places,  # noqa: ARG002 -- the family's signature
-        plain: Spawner,
-        journal: Journal,  # noqa: ARG002 -- the family's signature
-        born: Born | None,  # noqa: ARG002 -- the family's signature
-    ) -> Spawner:
-        """Start each by exec."""
-        return plain
 
     def start(
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener

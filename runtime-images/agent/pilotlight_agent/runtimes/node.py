@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from .family import Executed, installed
 from .variables import RUNTIME_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
     from .runtime_api import RuntimeApi
-    from .zygote import Born
 
 _OPTIONS = "NODE_OPTIONS"
 _NOT_YET = {"20": ("require-module",), "22": ("require-module", "detect-module")}
@@ -31,29 +26,15 @@ Source: AWS Lambda Developer Guide, "Building Lambda functions with Node.js".
 """
 
 
-class Node:
+class Node(Executed):
     """The family of `nodejs24.x`."""
 
     prefix = "nodejs"
     managed = True
-    defaults: Mapping[str, str] = MappingProxyType({})
-
-    def pod_program(self, places: Places) -> None:
-        """Node.js runs no agent."""
 
     def load(self) -> None:
         """Import the way of speaking with it."""
         from . import frames  # noqa: F401, PLC0415 -- see `family`
-
-    def spawner(
-        self,
-        places: Places,  # noqa: ARG002 -- the family's signature
-        plain: Spawner,
-        journal: Journal,  # noqa: ARG002 -- the family's signature
-        born: Born | None,  # noqa: ARG002 -- the family's signature
-    ) -> Spawner:
-        """Start each by exec."""
-        return plain
 
     def start(
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
@@ -63,10 +44,9 @@ class Node:
 
         api.close()
         setting = replace(setting, variables=_with_search_path(setting.variables, setting.places))
-        command = (str(setting.places.interpreter), *_options(setting))
-        return frames.start(
-            setting, spawner, output, listener, lambda fd: (*command, _entry(), str(fd))
-        )
+        entry = installed("pilotlight_node", "index.mjs")
+        command = (str(setting.places.interpreter), *_options(setting), entry)
+        return frames.start(setting, spawner, output, listener, lambda fd: (*command, str(fd)))
 
 
 def _with_search_path(variables: Mapping[str, str], places: Places) -> Mapping[str, str]:
@@ -100,12 +80,3 @@ def _options(setting: Setting) -> list[str]:
 def _major(variables: Mapping[str, str]) -> str:
     """Return 24 of `AWS_Lambda_nodejs24.x`, which no function can set."""
     return variables["AWS_EXECUTION_ENV"].rpartition("nodejs")[2].partition(".")[0]
-
-
-@cache
-def _entry() -> str:
-    """Return the runtime's first file; FileNotFoundError when it is not installed."""
-    found = find_spec("pilotlight_node")
-    if found is None or found.origin is None:
-        raise FileNotFoundError("the managed Node.js runtime is not installed")
-    return str(Path(found.origin).with_name("index.mjs"))

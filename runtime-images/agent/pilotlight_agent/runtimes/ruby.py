@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .character_set import with_utf_8
+from .family import Executed, installed
 from .variables import RUNTIME_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
     from .runtime_api import RuntimeApi
-    from .zygote import Born
 
 
-class Ruby:
+class Ruby(Executed):
     """The family of `ruby3.3`."""
 
     prefix = "ruby"
     managed = True
-    defaults: Mapping[str, str] = MappingProxyType({})
-
-    def pod_program(self, places: Places) -> None:
-        """Ruby runs no agent."""
 
     def load(self) -> None:
         """Import the way of speaking with it."""
         from . import frames  # noqa: F401, PLC0415 -- see `family`
-
-    def spawner(
-        self,
-        places: Places,  # noqa: ARG002 -- the family's signature
-        plain: Spawner,
-        journal: Journal,  # noqa: ARG002 -- the family's signature
-        born: Born | None,  # noqa: ARG002 -- the family's signature
-    ) -> Spawner:
-        """Start each by exec."""
-        return plain
 
     def start(
         self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
@@ -58,7 +39,7 @@ class Ruby:
         api.close()
         variables = with_utf_8(_search_path(setting.variables, setting.places))
         setting = replace(setting, variables=variables)
-        command = (str(setting.places.interpreter), _entry())
+        command = (str(setting.places.interpreter), installed("pilotlight_ruby", "main.rb"))
         return frames.start(setting, spawner, output, listener, lambda fd: (*command, str(fd)))
 
 
@@ -79,12 +60,3 @@ def _search_path(variables: Mapping[str, str], places: Places) -> Mapping[str, s
 def _version(variables: Mapping[str, str]) -> str:
     """Return 3.3 of `AWS_Lambda_ruby3.3`, which no function can set."""
     return variables["AWS_EXECUTION_ENV"].rpartition("ruby")[2]
-
-
-@cache
-def _entry() -> str:
-    """Return the runtime's first file; FileNotFoundError when it is not installed."""
-    found = find_spec("pilotlight_ruby")
-    if found is None or found.origin is None:
-        raise FileNotFoundError("the managed Ruby runtime is not installed")
-    return str(Path(found.origin).with_name("main.rb"))

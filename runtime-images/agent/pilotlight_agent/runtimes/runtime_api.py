@@ -201,15 +201,16 @@ class RuntimeApi:
         if self._listener is not None and running is not None:
             self._listener.on_result(self._current, running.complete(result))
 
+    def _streams(self, request: Request, running: Invocation) -> bool:
+        """Say whether a request is the answer to what runs, to be taken while it comes."""
+        path = b"%b/runtime/invocation/%b/response" % (_PREFIX, running.request_id.encode())
+        is_streaming = request.headers.get(_RESPONSE_MODE, b"").lower() == b"streaming"
+        return self._phase is Phase.RUNNING and request.target == path and is_streaming
+
     def _open_stream(self, connection: Connection, request: Request) -> Sink | None:
         """Take a response that is streamed while it comes; what is none waits to be whole."""
         running = self._running
-        match = _INVOCATION.fullmatch(request.target[len(_PREFIX) :])
-        if running is None or self._phase is not Phase.RUNNING or match is None:
-            return None
-        if match[2] != b"response" or match[1].decode() != running.request_id:
-            return None
-        if request.headers.get(_RESPONSE_MODE, b"").lower() != b"streaming":
+        if running is None or not self._streams(request, running):
             return None
 
         def take(piece: bytes) -> None:
