@@ -4,7 +4,8 @@ Little's law: what is in work is the rate times how long each takes. So a backlo
 milliseconds gets a few environments, not one for each event, and one of events of minutes gets all
 there may be. The rate that is wanted rises by steps while events that come in work have waited too
 long. What waits for pods is not helped by asking for more of them: so no more are in work than
-twice as many as had an environment at once lately.
+twice as many as had an environment at once lately, and a wait counts from the first one's being
+there.
 
 How long events take is measured; until one has ended, what runs says how long it takes at least.
 `dispatcher` tells all this, and leases what there is room for.
@@ -59,6 +60,9 @@ class Concurrency:
     """How long events take, on average."""
     _rate: float = RATE
     _stepped_at: float = -math.inf
+    _busy_since: float = math.inf
+    """When the first of those began that ran one after the other until now."""
+    _began_last: float = -math.inf
 
     def limit(self, now: float) -> int:
         """Return how many may be in work."""
@@ -79,11 +83,14 @@ class Concurrency:
     def leased(self, now: float, waited: float) -> None:
         """Take note of an event that comes in work, and how long it waited since it was due."""
         if now - self._stepped_at >= STEP_SECONDS:
-            self._step(now, waited)
+            self._step(now, min(waited, max(0.0, now - self._busy_since)))
         self.holding += 1
 
     def began(self, event: str, now: float) -> None:
         """Take note that an event has an environment."""
+        if not self._began and now - self._began_last > REMEMBERED_SECONDS:
+            self._busy_since = now
+        self._began_last = now
         self._began.setdefault(event, now)
         if len(self._began) >= self._together(now):
             self._ran_at_once, self._ran_at = len(self._began), now

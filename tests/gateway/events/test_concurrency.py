@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pilotlight_gateway.event_queue.interface import FunctionKey
@@ -192,6 +192,8 @@ def test_the_limit_stays_within_bounds_whatever_happens(
     cold_seconds=st.floats(0.05, 20.0),
     pods_per_second=st.floats(0.3, 50.0),
 )
+@example(seconds=0.015625, backlog=4, cold_seconds=2.0, pods_per_second=32.0)
+@example(seconds=0.02, backlog=100, cold_seconds=9.0, pods_per_second=5.0)
 def test_environments_follow_littles_law(
     seconds: float, backlog: int, cold_seconds: float, pods_per_second: float
 ) -> None:
