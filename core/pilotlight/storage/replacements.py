@@ -7,7 +7,6 @@ put something there, follows `replacements` and looks again.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import UnavailableError
@@ -23,12 +22,19 @@ LOOK_SECONDS = 5.0
 
 
 async def replacements(artifacts: ArtifactStore) -> AsyncGenerator[None, None]:
-    """Yield, for ever, whenever the store has become another one."""
+    """Yield, for ever, whenever the store has become another one.
+
+    One that was away at the first look may have become another one before that.
+    """
     known: str | None = None
+    was_away = False
     while True:
-        with suppress(UnavailableError):
+        try:
             found = await artifacts.incarnation()
-            if known not in {None, found}:
+        except UnavailableError:
+            was_away = True
+        else:
+            if known != found and (known is not None or was_away):
                 yield
             known = found
         await asyncio.sleep(LOOK_SECONDS)

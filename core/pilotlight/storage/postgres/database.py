@@ -113,7 +113,12 @@ class PostgresDatabase:
             if self._pool is not None:
                 await self._pool.expire_connections()
             raise UnavailableError(f"PostgreSQL is a standby: {error}") from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            # A server that went without a word answers on none of the connections that were open.
+            if self._pool is not None:
+                await self._pool.expire_connections()
+            raise UnavailableError("PostgreSQL does not answer in time") from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             said = str(error) or type(error).__name__
             raise UnavailableError(f"PostgreSQL does not answer: {said}") from error
 
@@ -124,9 +129,12 @@ class PostgresDatabase:
             yield connection
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those too where nobody answers any longer."""
         if self._pool is not None:
-            await self._pool.close()
+            try:
+                await self._pool.close()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                self._pool.terminate()
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:

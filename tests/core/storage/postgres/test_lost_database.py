@@ -12,6 +12,7 @@ import pytest
 
 from pilotlight.errors import UnavailableError
 from pilotlight.storage import LogLine, LogQuery
+from pilotlight.storage.postgres import database as database_module
 from pilotlight.storage.postgres.artifacts import PostgresArtifacts
 from pilotlight.storage.postgres.database import PostgresDatabase
 from pilotlight.storage.postgres.logs import PostgresLogs
@@ -139,12 +140,17 @@ class Relay:
     def __init__(self, port: int) -> None:
         self.target = port
         self._writers: list[asyncio.StreamWriter] = []
+        self._silent: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> int:
         """Listen; returns the port."""
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
+
+    def fall_silent(self) -> None:
+        """Carry nothing more on what is open, as where a node went; what comes is carried."""
+        self._silent.update(self._writers)
 
     async def close(self) -> None:
         """End everything."""
@@ -156,13 +162,13 @@ class Relay:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there = await asyncio.open_connection("127.0.0.1", self.target)
         self._writers += [writer, there]
-        await asyncio.gather(_copy(reader, there), _copy(there_reader, writer))
+        await asyncio.gather(self._copy(reader, there), self._copy(there_reader, writer))
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(1 << 16):
-        writer.write(piece)
-    writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(1 << 16):
+            if writer not in self._silent:
+                writer.write(piece)
+        writer.close()
 
 
 async def test_connections_to_a_standby_are_given_up(server: Postgres) -> None:
@@ -179,3 +185,21 @@ async def test_connections_to_a_standby_are_given_up(server: Postgres) -> None:
     await database.close()
     await relay.close()
     standby.stop()
+
+
+async def test_a_server_that_went_without_a_word_costs_one_wait(
+    server: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one for each connection that was open to it."""
+    monkeypatch.setattr(database_module, "COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr(database_module, "CONNECT_SECONDS", 0.5)
+    relay = Relay(server.port)
+    database = PostgresDatabase(f"postgresql://pilotlight@127.0.0.1:{await relay.start()}/postgres")
+    artifacts = PostgresArtifacts(database)
+    await asyncio.gather(*(artifacts.incarnation() for _ in range(4)))
+    relay.fall_silent()
+    with pytest.raises(UnavailableError, match="in time"):
+        await artifacts.put(SHA256, pieces())
+    assert await artifacts.put(SHA256, pieces()) == len(PACKAGE)
+    await database.close()
+    await relay.close()
