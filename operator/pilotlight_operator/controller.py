@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -43,7 +44,7 @@ from .services.artifacts import ArtifactService
 from .services.runtimes import RuntimeService
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from contextlib import AbstractAsyncContextManager
     from typing import Any
 
@@ -128,7 +129,7 @@ class Controller:
         self._settings = settings
         self._autoscaler = autoscaler
         self._open_stores = open_stores
-        self._stop = threading.Event()
+        self._stop: Future[None] = Future()
         self._progressed = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="controller", daemon=True)
 
@@ -139,13 +140,13 @@ class Controller:
 
     async def stop(self) -> None:
         """Let it end; what it was about to write, the next leader writes."""
-        self._stop.set()
+        self._stop.set_result(None)
         await asyncio.to_thread(self._thread.join)
 
     def is_progressing(self) -> bool:
         """Say whether it lives and gets through its work."""
         if not self._thread.is_alive():
-            return self._stop.is_set()
+            return self._stop.done()
         return time.monotonic() - self._progressed < STUCK_SECONDS
 
     def _run(self) -> None:
@@ -164,16 +165,27 @@ class Controller:
             ConditionEvents(cache, events).follow(TOLD)
             work = [events.run(), *self._background(cache, artifacts, reconciler)]
             tasks = [asyncio.create_task(one) for one in work]
+            ended = asyncio.Event()
+            ending = asyncio.create_task(self._end(tasks, reconciler, ended))
             try:
                 await kopf.feed(
-                    cache, reconciler, WATCHED,
-                    namespaces=self._settings.namespaces, stop=self._stop,
-                )  # fmt: skip
+                    cache, reconciler, WATCHED, namespaces=self._settings.namespaces, stop=ended
+                )
             finally:
-                for task in tasks:
-                    task.cancel()
-                await reconciler.close()
+                ending.cancel()
+                await _close(tasks, reconciler)
                 await clients.close()
+
+    async def _end(
+        self, tasks: Sequence[asyncio.Task[None]], reconciler: Reconciler, ended: asyncio.Event
+    ) -> None:
+        """End the work first when told to stop: kopf waits five seconds for tasks beside its own.
+
+        The next leader waits for all this.
+        """
+        await asyncio.shield(asyncio.wrap_future(self._stop))
+        await _close(tasks, reconciler)
+        ended.set()
 
     def _reconciler(self, cache: Cache, artifacts: ArtifactStore, buckets: Buckets) -> Reconciler:
         services = make_services(
@@ -219,6 +231,12 @@ class Controller:
             _repeat(refresh),
             _repeat(collect),
         ]
+
+
+async def _close(tasks: Sequence[asyncio.Task[None]], reconciler: Reconciler) -> None:
+    for task in tasks:
+        task.cancel()
+    await reconciler.close()
 
 
 async def _awaited(question: Awaitable[T]) -> T:

@@ -65,6 +65,7 @@ class Reconciler:
         self._due: dict[_Due, asyncio.Event] = {}
         self._workers: set[asyncio.Task[None]] = set()
         self._since: dict[_Due, float] = {}
+        self._closed = False
 
     def start(self) -> None:
         """Look at everything, and at what a change concerns from now on.
@@ -75,7 +76,9 @@ class Reconciler:
             self._cache.on_change(kind, self._changed)
 
     def touch(self, service: Service, key: Key) -> None:
-        """Have a resource reconciled soon."""
+        """Have a resource reconciled soon; after `close` nothing is."""
+        if self._closed:
+            return
         due = _Due(service, key)
         if due not in self._due:
             self._due[due] = asyncio.Event()
@@ -96,7 +99,8 @@ class Reconciler:
         return max((now - since for since in self._since.values()), default=0.0)
 
     async def close(self) -> None:
-        """End all workers."""
+        """End all workers, for good."""
+        self._closed = True
         for worker in list(self._workers):
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)

@@ -38,6 +38,9 @@ NAMESPACE = "team"
 CUSTOM = f"/apis/{GROUP}/{VERSION}"
 FUNCTIONS = f"{CUSTOM}/namespaces/{NAMESPACE}/functions"
 MANY = 300
+LONGEST_STOP = 4.0
+"""In which a controller must have ended, since the next leader waits for it; kopf alone would wait
+five seconds for a worker that is left."""
 RUNTIMES = {"python3.13": RuntimeSpec(image="python")}
 
 
@@ -96,7 +99,8 @@ class Cluster:
             yield
             assert controller.is_progressing()
         finally:
-            await controller.stop()
+            async with asyncio.timeout(LONGEST_STOP):
+                await controller.stop()
 
     @asynccontextmanager
     async def _stores(

@@ -85,6 +85,8 @@ class ClaimsClient:
     _pending: dict[int, _Pending] = field(default_factory=dict)
     _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     _socket: aiohttp.ClientWebSocketResponse | None = None
+    _away: str | None = None
+    """Why no leader could be reached; None since one was."""
 
     @property
     def connected(self) -> bool:
@@ -151,10 +153,16 @@ class ClaimsClient:
                 try:
                     await self._follow(session)
                 except (aiohttp.ClientError, OSError, TimeoutError, PilotlightError) as error:
-                    log.info("no autoscaler", error=str(error) or type(error).__name__)
+                    self._note_away(str(error) or type(error).__name__)
                 except Exception:
                     log.exception("connection to the autoscaler broke")
                 await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _note_away(self, reason: str) -> None:
+        """Say it once: it is tried again twice a second for as long as it takes."""
+        if reason != self._away:
+            log.info("no autoscaler", error=reason)
+        self._away = reason
 
     async def _follow(self, session: aiohttp.ClientSession) -> None:
         leader = await self.find_leader()
@@ -170,6 +178,7 @@ class ClaimsClient:
             )
         try:
             await self._greet(socket)
+            self._away = None
             log.info("autoscaler connected", leader=leader)
             async for frame in socket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:

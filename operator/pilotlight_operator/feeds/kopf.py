@@ -20,7 +20,6 @@ from pilotlight.resources import Key
 from pilotlight.storage.kubernetes.wire import from_wire
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pilotlight.cache import Cache
@@ -48,7 +47,7 @@ async def feed(
     kinds: Sequence[type[Resource]],
     *,
     namespaces: Collection[str],
-    stop: threading.Event,
+    stop: asyncio.Event,
 ) -> None:
     """Keep these kinds of the cache, and have everything reconciled; until told to stop."""
     registry = kopf.OperatorRegistry()
