@@ -133,6 +133,10 @@ class StartFailedError(PilotlightError):
         self.reason = reason
 
 
+class PodLostError(StartFailedError):
+    """The pod of a start was deleted or lost before an environment began in it: try another."""
+
+
 class AgentFailedError(PilotlightError):
     """An agent answered an invocation, but neither for the function nor that it had not begun.
 

@@ -11,7 +11,13 @@ from structlog.testing import capture_logs
 
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
-from pilotlight.errors import ConflictError, QuotaExceededError, StartFailedError, ThrottledError
+from pilotlight.errors import (
+    ConflictError,
+    PodLostError,
+    QuotaExceededError,
+    StartFailedError,
+    ThrottledError,
+)
 from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.manifests.pod import PodSettings
@@ -152,6 +158,18 @@ async def test_a_pod_that_does_not_come_in_time_goes_whoever_made_it() -> None:
             await compute.join(name, seconds=5)
         await asyncio.sleep(0.1)
         assert not api.objects
+
+
+async def test_a_pod_that_is_deleted_as_it_starts_is_not_waited_for() -> None:
+    api = ApiServer()
+    compute = await compute_of(api)
+    async with Following(compute), asyncio.timeout(5):
+        start = asyncio.create_task(compute.start(REQUEST, seconds=60))
+        await asyncio.sleep(0.1)
+        (path,) = api.objects
+        leave(api, path.rpartition("/")[2], deletionTimestamp="2026-01-01T00:00:00Z")
+        with pytest.raises(PodLostError, match="was deleted"):
+            await start
 
 
 async def test_a_leader_that_hands_over_leaves_what_it_was_making() -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pilotlight.compute import Found, Pod, PodRequest
-from pilotlight.errors import StartFailedError, ThrottledError
+from pilotlight.errors import PodLostError, StartFailedError, ThrottledError
 from pilotlight_wire.specialisation import EnvironmentState, Specialisation, Specialised
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class FakeCompute:
         """What each pod was asked for that is there, or is being made."""
         self.recipe = ""
         self.failing = False
+        self.lose_next = 0
+        """How many pods are deleted before they have started."""
         self.crowded = False
         """Whether no node has room."""
         self.gate = asyncio.Event()
@@ -58,6 +60,9 @@ class FakeCompute:
             raise ThrottledError(NO_ROOM, reason="ConcurrentInvocationLimitExceeded")
         if self.failing:
             raise StartFailedError("no room", reason="InsufficientCapacity")
+        self.lose_next -= 1
+        if self.lose_next >= 0:
+            raise PodLostError("it was deleted", reason="InternalError")
         self.pods.add(name)
         return Pod(name, "127.0.0.1", 1, next(self.nodes))
 
@@ -121,7 +126,7 @@ class FakeAgents:
 
     def __init__(self) -> None:
         self.failing = False
-        self.fail_next = 0
+        self.fail_next = self.lose_next = 0
         self.uninitialisable = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -138,6 +143,9 @@ class FakeAgents:
         """Answer with one environment."""
         del seconds
         await self.gate.wait()
+        self.lose_next -= 1
+        if self.lose_next >= 0:
+            raise PodLostError("the agent did not answer", reason="InternalError")
         self.fail_next -= 1
         if self.failing or self.fail_next >= 0:
             raise StartFailedError("the package is gone", reason="CodeUnavailable")

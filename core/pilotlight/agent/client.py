@@ -14,7 +14,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
-from pilotlight.errors import ConnectionLostError, StartFailedError
+from pilotlight.errors import ConnectionLostError, PodLostError, StartFailedError
 from pilotlight_wire.message import InvalidMessageError, Message
 from pilotlight_wire.protocol import Path, State
 from pilotlight_wire.specialisation import (
@@ -105,7 +105,8 @@ class Agents:
             async with asyncio.timeout(seconds):
                 status, answer = await ask(pod.host, pod.port, request)
         except (OSError, TimeoutError, ConnectionLostError) as error:
-            raise StartFailedError(
+            lost = StartFailedError if isinstance(error, TimeoutError) else PodLostError
+            raise lost(
                 f"the agent of pod {pod.name} did not answer: {error or type(error).__name__}",
                 reason="InternalError",
             ) from error

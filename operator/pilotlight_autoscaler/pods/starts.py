@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.claims import Demand, Lease, RevisionKey, Start
-from pilotlight.errors import PilotlightError, StartFailedError
+from pilotlight.errors import PilotlightError, PodLostError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
@@ -247,7 +247,21 @@ class Starts:
         demand: Demand,
         count: Callable[[], int] = lambda: 1,
     ) -> _Started:
-        """Start environments in a pod of their own, a generic one if there is one.
+        """Start environments in a pod of their own, and in another one where that was lost."""
+        now = asyncio.get_running_loop().time
+        until = now() + seconds
+        try:
+            return await self._start_in_pod(placement, seconds, demand, count)
+        except PodLostError as error:
+            log.info("another pod is tried", error=str(error))
+            if now() >= until:
+                raise
+            return await self._start_in_pod(placement, until - now(), demand, count)
+
+    async def _start_in_pod(
+        self, placement: Placement, seconds: float, demand: Demand, count: Callable[[], int]
+    ) -> _Started:
+        """Start environments in a generic pod if there is one, else in one made for the revision.
 
         A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
         """

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import (
     PilotlightError,
+    PodLostError,
     QuotaExceededError,
     StartFailedError,
     ThrottledError,
@@ -70,6 +71,9 @@ def has_ended(pod: Json) -> bool:
 
 def failure(pod: Json) -> StartFailedError | None:
     """Return why a pod cannot start, or None."""
+    if is_deleted(pod):
+        said = f"pod {pod_key(pod)} was deleted before it had started"
+        return PodLostError(said, reason="InternalError")
     for state in _states(pod):
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
         code = _HOPELESS.get(waiting.get("reason", ""))

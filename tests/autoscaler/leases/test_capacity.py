@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pilotlight import function_credentials
-from pilotlight.errors import RevisionGoneError, StartFailedError, ThrottledError
+from pilotlight.errors import PodLostError, RevisionGoneError, StartFailedError, ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight.tickets import ticket_for
 from pilotlight_wire.specialisation import CodeSource
@@ -82,6 +82,20 @@ async def test_a_failed_start_leaves_nothing(stage: Stage, what: str) -> None:
     assert not stage.compute.pods
     failing.failing = False
     await claim(capacity)
+
+
+@pytest.mark.parametrize("what", ["pod", "specialisation"])
+async def test_a_start_whose_pod_was_lost_is_tried_in_another(stage: Stage, what: str) -> None:
+    """Once: a function whose pods all go must not have them made for ever."""
+    capacity = stage.capacity(limit=1)
+    losing = stage.compute if what == "pod" else stage.agents
+    losing.lose_next = 1
+    await claim(capacity)
+    await settled()
+    assert (stage.compute.started, len(stage.compute.pods)) == (2, 1)
+    losing.lose_next = 2
+    with pytest.raises(PodLostError):
+        await claim(stage.capacity(limit=1))
 
 
 async def test_a_cancelled_claim_leaves_nothing(stage: Stage) -> None:
