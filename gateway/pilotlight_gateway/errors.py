@@ -52,6 +52,7 @@ class ApiError(Exception):
     type: ClassVar[str] = "ServiceException"
     status: ClassVar[int] = 500
     fault: ClassVar[str] = "User"
+    """Whose fault it is, in the body's `Type`; empty where Lambda's body has none."""
     message_key: ClassVar[str] = "message"
 
     def __init__(
@@ -68,10 +69,17 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, str]:
         """Return the response's body; the key of the message differs from error to error."""
-        return {"Type": self.fault, self.message_key: self.message} | self.members
+        of_model = {"Type": self.fault} if self.fault else {}
+        return of_model | {self.message_key: self.message} | self.members
 
 
-class ValidationError(ApiError):
+class FrontDoorError(ApiError):
+    """What stands before each of AWS's services refuses a request: its body has no `Type`."""
+
+    fault = ""
+
+
+class ValidationError(FrontDoorError):
     """A field breaks a constraint of the API's model."""
 
     type, status = "ValidationException", 400
@@ -89,7 +97,7 @@ class InvalidRequestContentError(ApiError):
     type, status = "InvalidRequestContentException", 400
 
 
-class SerializationError(ApiError):
+class SerializationError(FrontDoorError):
     """The body of a management call cannot be read."""
 
     type, status = "SerializationException", 400
@@ -153,31 +161,31 @@ class RequestTooLargeError(ApiError):
     type, status = "RequestTooLargeException", 413
 
 
-class RequestEntityTooLargeError(ApiError):
+class RequestEntityTooLargeError(FrontDoorError):
     """The body of a management call is too large."""
 
     type, status = "RequestEntityTooLargeException", 413
 
 
-class UriTooLongError(ApiError):
+class UriTooLongError(FrontDoorError):
     """The request target is longer than is read."""
 
     type, status = "RequestUriTooLongException", 414
 
 
-class HeadersTooLargeError(ApiError):
+class HeadersTooLargeError(FrontDoorError):
     """A header, or all of them, are longer or more than are read."""
 
     type, status = "RequestHeaderFieldsTooLargeException", 431
 
 
-class UnsupportedMediaTypeError(ApiError):
+class UnsupportedMediaTypeError(FrontDoorError):
     """The body's encoding is not one that is decoded."""
 
     type, status = "UnsupportedMediaTypeException", 415
 
 
-class RequestTimeoutError(ApiError):
+class RequestTimeoutError(FrontDoorError):
     """The client sent its request too slowly."""
 
     type, status = "RequestTimeoutException", 408
@@ -192,7 +200,7 @@ class TooManyRequestsError(ApiError):
         super().__init__(
             message,
             headers={"Retry-After": str(retry_after)},
-            members={"Reason": reason, "retryAfterSeconds": str(retry_after)},
+            members={"Reason": reason},
         )
 
 
@@ -217,7 +225,7 @@ class ServiceUnavailableError(ApiError):
     fault, message_key = "Service", "Message"
 
 
-class UnknownOperationError(ApiError):
+class UnknownOperationError(FrontDoorError):
     """No operation of the API has this method and path."""
 
     type, status = "UnknownOperationException", 404
@@ -229,38 +237,38 @@ class NotSupportedError(ApiError):
     type, status = "NotImplementedException", 501
 
 
-class AccessDeniedError(ApiError):
+class AccessDeniedError(FrontDoorError):
     """The caller may not do this."""
 
     type, status = "AccessDeniedException", 403
     message_key = "Message"
 
 
-class MissingTokenError(ApiError):
+class MissingTokenError(FrontDoorError):
     """The request carries no credentials."""
 
     type, status = "MissingAuthenticationTokenException", 403
 
 
-class UnrecognizedClientError(ApiError):
+class UnrecognizedClientError(FrontDoorError):
     """No such access key."""
 
     type, status = "UnrecognizedClientException", 403
 
 
-class ExpiredTokenError(ApiError):
+class ExpiredTokenError(FrontDoorError):
     """Temporary credentials are past their time."""
 
     type, status = "ExpiredTokenException", 403
 
 
-class InvalidSignatureError(ApiError):
+class InvalidSignatureError(FrontDoorError):
     """The signature is not the one that the secret key gives, or it is too old."""
 
     type, status = "InvalidSignatureException", 403
 
 
-class IncompleteSignatureError(ApiError):
+class IncompleteSignatureError(FrontDoorError):
     """The Authorization header lacks a part."""
 
     type, status = "IncompleteSignatureException", 400

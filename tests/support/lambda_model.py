@@ -17,7 +17,7 @@ from pilotlight_gateway.apis.logs.table import LOGS
 APIS = Path(__file__).parents[2] / "gateway/pilotlight_gateway/apis"
 MODEL = APIS / "lambda_/model.json"
 LOGS_MODEL = APIS / "logs/model.json"
-_CONSTRAINTS = ("type", "enum", "min", "max", "pattern", "required")
+_CONSTRAINTS = ("type", "enum", "min", "max", "pattern", "required", "sensitive")
 _PLACES = ("location", "locationName")
 
 

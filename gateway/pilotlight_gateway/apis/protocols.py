@@ -82,7 +82,7 @@ def _code_and_message(error: ApiError) -> str:
 
 
 def _error_response(error: ApiError, request_id: str) -> str:
-    fault = "Sender" if error.fault == "User" else "Receiver"
+    fault = "Receiver" if error.fault == "Service" else "Sender"
     return (
         f"<ErrorResponse><Error><Type>{fault}</Type>{_code_and_message(error)}</Error>"
         f"<RequestId>{request_id}</RequestId></ErrorResponse>"

@@ -6,6 +6,7 @@ Texts are Lambda's (lambda.md 1.1).
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LATEST", "LONGEST_NAME", "Reference", "read_reference", "resolve"]
 
 LONGEST_NAME = 64
-LONGEST_QUALIFIER = 128
+_QUALIFIER = re.compile(r"[a-zA-Z0-9-_$]{1,128}|\$LATEST\.PUBLISHED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,9 @@ def read_reference(
     if named is None:
         raise _malformed(text)
     if len(named.name) > LONGEST_NAME:
-        raise _too_long(named.name, "functionName", LONGEST_NAME)
-    if qualifier and len(qualifier) > LONGEST_QUALIFIER:
-        raise _too_long(qualifier, "qualifier", LONGEST_QUALIFIER)
+        raise _refused(named.name, "functionName", f"length less than or equal to {LONGEST_NAME}")
+    if qualifier is not None and not _QUALIFIER.fullmatch(qualifier):
+        raise _refused(qualifier, "qualifier", "length between 1 and 128, of letters and digits")
     if named.region not in {None, region}:
         raise FunctionNotFoundError(
             f"Functions from '{named.region}' are not reachable in this region ('{region}')"
@@ -104,8 +105,8 @@ def _malformed(text: str) -> ValidationError:
     )
 
 
-def _too_long(text: str, member: str, most: int) -> ValidationError:
+def _refused(text: str, member: str, wanted: str) -> ValidationError:
     return ValidationError(
-        f"1 validation error detected: Value '{text}' at '{member}' failed to "
-        f"satisfy constraint: Member must have length less than or equal to {most}"
+        f"1 validation error detected: Value '{text}' at '{member}' failed to satisfy "
+        f"constraint: Member must have {wanted}"
     )

@@ -15,7 +15,11 @@ from urllib.parse import unquote
 from pilotlight.arn import function_arn, layer_version_arn, parse_layer_version_arn
 from pilotlight.resources import MAPPINGS_BY_UID
 from pilotlight_gateway.access import EVERYTHING, Access
+from pilotlight_gateway.errors import InvalidParameterValueError, ValidationError
 from pilotlight_gateway.invocation.reference import LATEST, read_reference
+
+from .inputs import check_head
+from .model import load_model
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -76,10 +80,20 @@ def access_of(services: Services, call: Call) -> tuple[Access, ...]:
     operation, region, caller = call.operation, services.settings.region, call.caller
     if (name := call.parameters.get("FunctionName")) is not None:
         qualifier = call.query.get("Qualifier") if operation != "InvokeAsync" else None
-        asked = _of_function(operation, name, caller.namespace, caller.account, region, qualifier)
+        try:
+            asked = _of_function(
+                operation, name, caller.namespace, caller.account, region, qualifier
+            )
+        except ValidationError:
+            if not call.input:  # an invocation's head, which nobody has held against the model
+                check_head(load_model(), operation, call.parameters, call.query, call.headers)
+            raise
         return _with_auth_type(call, asked) if operation in _AUTH_TYPES else asked
     if (text := _function(call)) is not None:
-        return _of_function(operation, text, caller.namespace, caller.account, region, None)
+        try:
+            return _of_function(operation, text, caller.namespace, caller.account, region, None)
+        except ValidationError as error:  # by the rule of names alone, which is the service's own
+            raise InvalidParameterValueError(error.message) from error
     action = _ACTIONS.get(operation, f"lambda:{operation}")
     if "EventSourceMapping" in operation:
         return _of_mapping(services, call, action)

@@ -5,6 +5,7 @@ They write and read `FunctionAlias` resources; gateways follow those. Texts: lam
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.arn import function_arn
@@ -23,9 +24,11 @@ from pilotlight.resources import (
 )
 from pilotlight_gateway.errors import (
     FunctionNotFoundError,
+    InvalidParameterValueError,
     ResourceConflictError,
 )
 from pilotlight_gateway.exchange import Reply, json_reply
+from pilotlight_gateway.invocation.reference import LATEST
 
 from .function_document import revision_id
 from .inputs import parse_as
@@ -53,12 +56,14 @@ PAGE = 50
 
 async def create_alias(services: Services, call: Call) -> Reply:
     """Make an alias of a version that is there."""
-    function = await find_unqualified(services, call)
-    name = str(call.input["Name"])
-    spec = parse_as(
-        FunctionAliasSpec, {"function": function.metadata.name, "alias": name} | _given(call)
+    name, version = str(call.input["Name"]), str(call.input["FunctionVersion"])
+    try:
+        function = await find_unqualified(services, call)
+    except FunctionNotFoundError as error:  # which is told of with the version
+        raise replace(call.function, qualifier=version).not_found() from error
+    spec = await _parse(
+        services, call, function, {"function": function.metadata.name, "alias": name}
     )
-    await _check_versions(services, call, function, spec)
     metadata = ObjectMeta(
         name=alias_object_name(function.metadata.name, name),
         namespace=function.metadata.namespace,
@@ -99,8 +104,7 @@ async def update_alias(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     check_revision_id(call, alias)
-    spec = parse_as(FunctionAliasSpec, alias.spec.to_json() | _given(call))
-    await _check_versions(services, call, function, spec)
+    spec = await _parse(services, call, function, alias.spec.to_json())
     try:
         alias = await services.resources.replace(alias.model_copy(update={"spec": spec}))
     except ConflictError as error:
@@ -155,13 +159,25 @@ def _given(call: Call) -> dict[str, Any]:
     return spec
 
 
-async def _check_versions(
-    services: Services, call: Call, function: Function, spec: FunctionAliasSpec
-) -> None:
-    reference = call.function
+async def _parse(
+    services: Services, call: Call, function: Function, known: dict[str, Any]
+) -> FunctionAliasSpec:
+    """Lay what a request says over what is known; each version that it names must be there."""
+    merged = known | _given(call)
+    weights = merged.get("weights") or {}
+    if len(weights) > 1:
+        raise InvalidParameterValueError(
+            "Number of items in AdditionalVersionWeights cannot be greater than 1"
+        )
+    if weights and merged["version"] == LATEST:
+        raise InvalidParameterValueError(
+            f"{LATEST} is not supported for an alias pointing to more than 1 version"
+        )
+    spec = parse_as(FunctionAliasSpec, merged)
     for number in (spec.version, *spec.weights):
         if number.isdigit():
-            await find_version(services, reference, function, number)
+            await find_version(services, call.function, function, number)
+    return spec
 
 
 async def _document(

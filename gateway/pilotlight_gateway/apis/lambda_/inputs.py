@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pilotlight import resources
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_model
-from pilotlight_gateway.apis.validation import validate
+from pilotlight_gateway.apis.validation import member_path, validate
 from pilotlight_gateway.errors import (
     InvalidParameterValueError,
     SerializationError,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .model import Model, Route
 
-__all__ = ["assemble", "parse_as"]
+__all__ = ["assemble", "check_head", "parse_as"]
 
 M = TypeVar("M", bound=resources.Model)
 
@@ -47,19 +47,54 @@ def assemble(
     if shape is None:
         return {}
     members = model.shapes[shape].get("members", {})
-    lists = {name: target for name, target in members.items() if _is_query_list(model, target)}
-    refuse_repeated(query, allowed=frozenset(map(_sent_as, lists.keys(), lists.values())))
+    lists = [name for name, target in members.items() if _is_query_list(model, target)]
+    refuse_repeated(query, allowed=frozenset(_sent_as(name, members[name]) for name in lists))
     document = _body(body)
-    places = {"uri": route.parameters, "querystring": query, "header": headers, None: document}
-    given: dict[str, Any] = {}
+    given = _head(model, shape, route.parameters, query, headers)
     for name, target in members.items():
-        place, sent_as = places[target.get("location")], _sent_as(name, target)
-        if name in lists:
+        value = None if "location" in target else document.get(_sent_as(name, target))
+        given |= {} if value is None else {name: value}
+    validate(model.shapes, shape, given)
+    return given
+
+
+def check_head(
+    model: Model,
+    operation: str,
+    parameters: Mapping[str, str],
+    query: Query,
+    headers: Mapping[str, str],
+) -> None:
+    """Raise ValidationError where what comes beside an operation's body breaks the model.
+
+    For invocations, which are not put together by the model: they find out that something is wrong,
+    and this says all that is.
+    """
+    shape = model.operations[operation].input or ""
+    given = _head(model, shape, parameters, query, headers)
+    members = model.shapes[shape].get("members", {})
+    payload = {name: b"" for name, target in members.items() if "location" not in target}
+    validate(model.shapes, shape, given | payload)
+
+
+def _head(
+    model: Model,
+    shape: str,
+    parameters: Mapping[str, str],
+    query: Query,
+    headers: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the members of an input that come in path, query and headers."""
+    places = {"uri": parameters, "querystring": query, "header": headers}
+    given: dict[str, Any] = {}
+    for name, target in model.shapes[shape].get("members", {}).items():
+        if (place := places.get(target.get("location"))) is None:
+            continue
+        sent_as = _sent_as(name, target)
+        if _is_query_list(model, target):
             given |= {name: values} if (values := query.getall(sent_as, [])) else {}
         elif (value := place.get(sent_as)) is not None:
-            typed = place is not document
-            given[name] = _typed(model, target["shape"], name, value) if typed else value
-    validate(model.shapes, shape, given)
+            given[name] = _typed(model, target["shape"], name, value)
     return given
 
 
@@ -95,6 +130,6 @@ def _typed(model: Model, shape: str, name: str, text: str) -> Any:
                 return text
     except (ValueError, KeyError) as error:
         raise ValidationError(
-            f"1 validation error detected: Value '{text}' at '{name[:1].lower() + name[1:]}' "
+            f"1 validation error detected: Value '{text}' at '{member_path('', name)}' "
             f"failed to satisfy constraint: Member must be of type {kind}"
         ) from error

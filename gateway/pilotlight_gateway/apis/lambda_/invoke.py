@@ -17,7 +17,6 @@ from pilotlight_gateway.errors import (
     InvalidRequestContentError,
     NotSupportedError,
     RequestTooLargeError,
-    ValidationError,
 )
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.invocation.invocation import (
@@ -27,6 +26,9 @@ from pilotlight_gateway.invocation.invocation import (
     Invocation,
 )
 from pilotlight_gateway.invocation.lineage import continue_trace
+
+from .inputs import check_head
+from .model import load_model
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -50,10 +52,7 @@ LONGEST_CLIENT_CONTEXT = 3583
 MOST_OPENED = 500
 """Brackets of an event that cannot nest too deep for any reader."""
 _TYPES = ("Event", "RequestResponse", "DryRun")
-_ENUM = (
-    "1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "
-    "Member must satisfy enum value set: [{wanted}]"
-)
+_LOG_TYPE = "X-Amz-Log-Type"
 
 
 async def invoke(services: Services, call: Call) -> Reply:
@@ -95,20 +94,20 @@ async def _enqueue(
 
 
 def invocation_type(call: Call, types: tuple[str, ...]) -> str:
-    """Return how an invocation is wanted; raises ValidationError where it is none of `types`."""
+    """Return how an invocation is wanted; raises ValidationError where a header is none of its own.
+
+    That is judged before whether the function is there, as Lambda does.
+    """
     kind = call.headers.get("X-Amz-Invocation-Type", "RequestResponse")
     if kind not in types:
-        raise ValidationError(
-            _ENUM.format(value=kind, name="invocationType", wanted=", ".join(types))
-        )
+        _refuse_head(call, "X-Amz-Invocation-Type")
+    if call.headers.get(_LOG_TYPE, "None") not in {"None", "Tail"}:
+        _refuse_head(call, _LOG_TYPE)
     return kind
 
 
 def read_invocation(call: Call, reference: Reference) -> Invocation:
     """Read what a caller wants run; raises ApiError."""
-    log_type = call.headers.get("X-Amz-Log-Type", "None")
-    if log_type not in {"None", "Tail"}:
-        raise ValidationError(_ENUM.format(value=log_type, name="logType", wanted="None, Tail"))
     _refuse_unsupported(call)
     return Invocation(
         request_id=call.request_id,
@@ -116,8 +115,14 @@ def read_invocation(call: Call, reference: Reference) -> Invocation:
         trace_id=continue_trace(call.headers.get("X-Amzn-Trace-Id", ""), reference),
         event=_event(call.body),
         client_context=_client_context(call.headers.get("X-Amz-Client-Context", "")),
-        log_tail=log_type == "Tail",
+        log_tail=call.headers.get(_LOG_TYPE) == "Tail",
     )
+
+
+def _refuse_head(call: Call, header: str) -> NoReturn:
+    """Refuse a call for one of its headers, and say what else the model refuses of its head."""
+    check_head(load_model(), call.operation, call.parameters, call.query, call.headers)
+    raise NotSupportedError(f"{header} {call.headers[header]!r} is not supported yet.")
 
 
 def _refuse_unsupported(call: Call) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import NotFoundError
 from pilotlight.resources import Function
+from pilotlight_gateway.errors import FunctionNotFoundError
 from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 if TYPE_CHECKING:
@@ -46,5 +47,8 @@ async def find_named(services: Services, reference: Reference) -> Function:
 async def find_target_of(services: Services, call: Call) -> tuple[Reference, Target]:
     """Return what a request names, and what that means; raises ResourceNotFoundException."""
     reference = call.function
-    function = await find_unqualified(services, call)
+    try:
+        function = await find_unqualified(services, call)
+    except FunctionNotFoundError as error:
+        raise reference.not_found() from error  # with the qualifier that was asked for
     return reference, await services.targets.of(reference, function, draw=False)

@@ -66,7 +66,7 @@ def resolved(module: ModuleType, name: str) -> Place | None:
         return module, name
     home = getattr(getattr(module, name, None), "__module__", "")
     if home.startswith(lambda_.__name__ + "."):
-        return import_module(home), name
+        return (import_module(home), name) if name in definitions(import_module(home)) else None
     for path in Path(lambda_.__path__[0]).glob("*.py"):  # a constant knows no home
         other = import_module(f"{lambda_.__name__}.{path.stem}")
         value = definitions(other).get(name)
