@@ -6,6 +6,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 FUZZ ?= 100000
+CASES ?= 10000
 KILLS ?= 100
 BACKLOG ?= 100000
 SEEDS ?= 10000
@@ -91,8 +92,10 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 runtimes: setup ## Try the contract in every language that is here; writes docs/runtimes.md
 	@$(RUN)/python -m tests.runtimes.table
 
-fuzz: setup ## Send FUZZ requests to the invocation server and to aiohttp, which must answer the same
+fuzz: setup ## Send FUZZ requests to both servers, FUZZ changed signed ones, CASES that break the model
 	@PILOTLIGHT_FUZZ=$(FUZZ) $(RUN)/pytest tests/gateway/test_both_servers.py --timeout 3600
+	@PILOTLIGHT_MUTATIONS=$(FUZZ) $(RUN)/pytest tests/gateway/test_signed_mutations.py --timeout 3600
+	@PILOTLIGHT_MODEL_FUZZ=$(CASES) $(RUN)/pytest tests/gateway/apis/lambda_/test_model_fuzz.py --timeout 3600
 
 soak: setup ## Kill the platform a hundred times under load, then drain a backlog of BACKLOG events
 	@PILOTLIGHT_KILLS=$(KILLS) $(RUN)/pytest tests/gateway/events/test_kills.py

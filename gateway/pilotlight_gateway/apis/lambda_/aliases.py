@@ -94,7 +94,7 @@ async def list_aliases(services: Services, call: Call) -> Reply:
         for one in services.published.aliases(function.key)
         if wanted in {None, one.spec.version, *one.spec.weights}
     }
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     documents = [await _document(services, call, function, found[name]) for name in page]
     return json_reply({"Aliases": documents} | marker)
 

@@ -86,7 +86,7 @@ async def list_code_signing_configs(services: Services, call: Call) -> Reply:
     """Return the account's configurations by id."""
     all_of_account = services.cache.all(CodeSigningConfig, call.namespace)
     found = {one.metadata.name: one for one in all_of_account}
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     documents = [_document(services, call, found[name]) for name in page]
     return json_reply({"CodeSigningConfigs": documents} | marker)
 
@@ -117,7 +117,8 @@ async def delete_code_signing_config(services: Services, call: Call) -> Reply:
 async def list_functions_by_code_signing_config(services: Services, call: Call) -> Reply:
     """Return the functions that are checked by a configuration."""
     users = _users(services, _find(services, call, FunctionNotFoundError))
-    page, marker = paged(sorted(one.function_name for one in users), call.input, most=PAGE)
+    names = sorted(one.function_name for one in users)
+    page, marker = paged(names, call.input, most=PAGE, of=call.operation)
     region, account = services.settings.region, call.account
     arns = [function_arn(region, account, name) for name in page]
     return json_reply({"FunctionArns": arns} | marker)

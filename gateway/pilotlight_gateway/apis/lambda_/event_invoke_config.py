@@ -76,7 +76,7 @@ async def list_event_invoke_configs(services: Services, call: Call) -> Reply:
     """Return the settings of all qualifiers of a function, at most 50 a page."""
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _configured(services, function)}
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     region, account = services.settings.region, call.account
     documents = [
         _document(found[name], function_arn(region, account, function.function_name, name))

@@ -109,7 +109,7 @@ async def list_event_source_mappings(services: Services, call: Call) -> Reply:
         for one in services.cache.all(EventSourceMapping, call.namespace)
         if source in {None, one.spec.event_source_arn} and wanted in {None, one.spec.function}
     }
-    page, marker = paged(sorted(found), given, most=PAGE)
+    page, marker = paged(sorted(found), given, most=PAGE, of=call.operation)
     documents = [_document(services, call, found[uid]) for uid in page]
     return json_reply({"EventSourceMappings": documents} | marker)
 

@@ -100,7 +100,8 @@ async def list_function_url_configs(services: Services, call: Call) -> Reply:
     holders: dict[str, Holder] = {"": function}
     holders |= {one.spec.alias: one for one in services.published.aliases(function.key)}
     found = {name: one for name, one in holders.items() if one.spec.url is not None}
-    page, marker = paged([name or "\0" for name in sorted(found)], call.input, most=PAGE)
+    names = [name or "\0" for name in sorted(found)]
+    page, marker = paged(names, call.input, most=PAGE, of=call.operation)
     documents = [_document(services, call, function, found[name.strip("\0")]) for name in page]
     return json_reply({"FunctionUrlConfigs": documents} | marker)
 

@@ -91,7 +91,7 @@ async def list_functions(services: Services, call: Call) -> Reply:
         raise NotSupportedError("MasterRegion is not supported: there is no Lambda@Edge here.")
     found = services.catalogue.of(call.namespace)
     everything = call.input.get("FunctionVersion") == "ALL"
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     documents: list[Awaitable[dict[str, Any]]] = []
     for name in page:
         documents.append(configuration(services, call, found[name], listed=True))

@@ -116,7 +116,7 @@ async def list_layers(services: Services, call: Call) -> Reply:
         known = newest.get(one.spec.layer)
         if _fits(one, call.input) and (known is None or known.spec.version < one.spec.version):
             newest[one.spec.layer] = one
-    page, marker = paged(sorted(newest), call.input, most=PAGE)
+    page, marker = paged(sorted(newest), call.input, most=PAGE, of=call.operation)
     layers = [
         {
             "LayerName": name,
@@ -135,7 +135,7 @@ async def list_layer_versions(services: Services, call: Call) -> Reply:
         for one in _versions(services, call, _name(services, call))
         if _fits(one, call.input)
     }
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     versions = [_document(services, call, found[place]) for place in page]
     return json_reply({"LayerVersions": versions} | marker)
 

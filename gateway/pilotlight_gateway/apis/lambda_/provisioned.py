@@ -80,7 +80,7 @@ async def list_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Return all of a function's, at most 50 a page."""
     function = await find_unqualified(services, call)
     found = {_qualifier(one): one for one in _provisioned(services, function)}
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     region, account = services.settings.region, call.account
     documents = [
         {"FunctionArn": function_arn(region, account, function.function_name, name)}

@@ -84,7 +84,7 @@ async def list_versions_by_function(services: Services, call: Call) -> Reply:
     # Names whose order is the versions' own; $LATEST sorts first.
     found: dict[str, FunctionVersion | None] = {LATEST: None}
     found |= {f"{version.spec.version:012d}": version for version in versions}
-    page, marker = paged(sorted(found), call.input, most=PAGE)
+    page, marker = paged(sorted(found), call.input, most=PAGE, of=call.operation)
     listed = (_listed(services, call, function, found[name]) for name in page)
     documents = await asyncio.gather(*listed)  # together, for variables may have to be read
     return json_reply({"Versions": documents} | marker)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pilotlight_gateway.apis.lambda_.paging import paged
 from pilotlight_gateway.apis.lambda_.writing import write_changed
@@ -57,10 +57,10 @@ def arn_of(services: Services, call: Call, name: str) -> str:
     return f"arn:aws:logs:{services.settings.region}:{call.caller.account}:log-group:{name}"
 
 
-def page_of(names: Sequence[str], given: dict[str, Any]) -> tuple[Sequence[str], dict[str, str]]:
+def page_of(names: Sequence[str], call: Call) -> tuple[Sequence[str], dict[str, str]]:
     """Return the page of sorted names that a request asks for, and the member that leads on."""
-    asked = {"Marker": given.get("nextToken"), "MaxItems": given.get("limit")}
-    page, marker = paged(names, asked, most=50)
+    asked = {"Marker": call.input.get("nextToken"), "MaxItems": call.input.get("limit")}
+    page, marker = paged(names, asked, most=50, of=call.operation)
     return page, {"nextToken": marker["NextMarker"]} if marker else {}
 
 

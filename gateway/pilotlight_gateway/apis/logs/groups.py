@@ -41,7 +41,7 @@ async def describe_log_groups(services: Services, call: Call) -> Reply:
     if identifiers := given.get("logGroupIdentifiers"):
         asked = {name_of(services, call, one) for one in identifiers}
         names = [name for name in names if name in asked]
-    page, token = page_of(names, given)
+    page, token = page_of(names, call)
     found = (services.log_groups.get(namespace, name) for name in page)
     groups = [_described(services, call, group) for group in found if group is not None]
     return json_reply({"logGroups": groups} | token)
@@ -135,7 +135,7 @@ async def describe_log_streams(services: Services, call: Call) -> Reply:
     descending = bool(given.get("descending"))
     if descending:
         places = {_mirrored(place): one for place, one in places.items()}
-    page, token = page_of(sorted(places), given)
+    page, token = page_of(sorted(places), call)
     arn = arn_of(services, call, group.name)
     return json_reply({"logStreams": [_stream(arn, places[place]) for place in page]} | token)
 

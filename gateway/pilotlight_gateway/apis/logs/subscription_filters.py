@@ -78,7 +78,7 @@ async def describe_subscription_filters(services: Services, call: Call) -> Reply
     group, prefix = find_group(services, call), call.input.get("filterNamePrefix", "")
     filters = {one.name: one for one in group.spec.subscription_filters}
     names = sorted(name for name in filters if name.startswith(prefix))
-    page, token = page_of(names, call.input)
+    page, token = page_of(names, call)
     described = [_described(services, call, group, filters[name]) for name in page]
     return json_reply({"subscriptionFilters": described} | token)
 
