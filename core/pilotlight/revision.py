@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .resources import Configuration
+    from .resources import Configuration, FunctionSpec
 
-__all__ = ["digest_environment", "revision_of", "revision_of_version"]
+__all__ = ["digest_environment", "digest_spec", "revision_of", "revision_of_version"]
+
+_BESIDE = (
+    "async", "codeSigningConfig", "policy", "publish", "recursiveLoop", "reservedConcurrency",
+    "tags", "url",
+)  # fmt: skip
+"""Fields of a spec that are neither code nor configuration to Lambda, which sets them otherwise."""
 
 
 def revision_of(configuration: Configuration) -> str:
@@ -39,6 +45,15 @@ def digest_environment(variables: Mapping[str, str]) -> str:
     Only this digest stands in a status; the values do not.
     """
     return _digest(dict(variables))[:16]
+
+
+def digest_spec(spec: FunctionSpec) -> str:
+    """Digest a function's code and configuration, whose changes Lambda calls updates.
+
+    Its `LastModified` and `LastUpdateStatus` tell of those, and of nothing else.
+    """
+    said = spec.to_json()
+    return _digest({name: said[name] for name in said if name not in _BESIDE})[:16]
 
 
 def _digest(value: object) -> str:

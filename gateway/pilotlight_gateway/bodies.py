@@ -26,7 +26,6 @@ from aiohttp.web_protocol import RequestPayloadError
 from pilotlight.budget import ByteBudget, ByteShare
 
 from .errors import (
-    ApiError,
     RequestTimeoutError,
     ServiceUnavailableError,
     UnsupportedMediaTypeError,
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp.web_request import BaseRequest
+
+    from .errors import TooLarge
 
 __all__ = ["CUT_OFF", "Bodies", "Body", "decompress"]
 
@@ -71,7 +72,7 @@ class Bodies:
 
     @asynccontextmanager
     async def reading(
-        self, request: BaseRequest, limit: int, too_large: type[ApiError], *, owner: str = ""
+        self, request: BaseRequest, limit: int, too_large: TooLarge, *, owner: str = ""
     ) -> AsyncIterator[Body]:
         """Lend a whole body of at most `limit` bytes for as long as it is worked on.
 
@@ -92,7 +93,7 @@ class Bodies:
 
     @asynccontextmanager
     async def decompressed(
-        self, body: bytes, encoding: str, limit: int, too_large: type[ApiError]
+        self, body: bytes, encoding: str, limit: int, too_large: TooLarge
     ) -> AsyncIterator[bytes]:
         """Lend what a body of a `Content-Encoding` holds; raises what `decompress` does."""
         if not encoding:
@@ -124,7 +125,7 @@ async def _take(budget: ByteBudget | ByteShare, size: int) -> int:
         ) from error
 
 
-def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]) -> bytes:
+def decompress(body: bytes, encoding: str, limit: int, too_large: TooLarge) -> bytes:
     """Decompress a body of a `Content-Encoding`; raises `too_large` where it becomes more.
 
     Raises ValidationError where it is damaged, UnsupportedMediaTypeError for other encodings.
@@ -150,7 +151,7 @@ def decompress(body: bytes, encoding: str, limit: int, too_large: type[ApiError]
     return content
 
 
-async def _read(request: BaseRequest, limit: int, too_large: type[ApiError]) -> Body:
+async def _read(request: BaseRequest, limit: int, too_large: TooLarge) -> Body:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(_CONTINUE)
     deadline = asyncio.get_running_loop().time() + WHOLE_SECONDS
@@ -177,11 +178,11 @@ async def _next_piece(request: BaseRequest, deadline: float) -> bytes:
         raise ValidationError("the body was cut off before its end") from error
 
 
-def _check_announced(request: BaseRequest, limit: int, too_large: type[ApiError]) -> None:
+def _check_announced(request: BaseRequest, limit: int, too_large: TooLarge) -> None:
     if request.content_length is not None:
         _check_length(request.content_length, limit, too_large)
 
 
-def _check_length(length: int, limit: int, too_large: type[ApiError]) -> None:
+def _check_length(length: int, limit: int, too_large: TooLarge) -> None:
     if length > limit:
-        raise too_large(f"Request must be smaller than {limit} bytes, {length} bytes came")
+        raise too_large.of(length, limit)

@@ -36,6 +36,7 @@ __all__ = [
     "SerializationError",
     "ServiceError",
     "ServiceUnavailableError",
+    "TooLarge",
     "TooManyRequestsError",
     "UnknownOperationError",
     "UnrecognizedClientError",
@@ -160,11 +161,28 @@ class RequestTooLargeError(ApiError):
 
     type, status = "RequestTooLargeException", 413
 
+    @classmethod
+    def of(cls, length: int, limit: int) -> RequestTooLargeError:
+        """Say how large an event is that came for an answer."""
+        return cls(
+            f"{length} byte payload is too large for the RequestResponse invocation type "
+            f"(limit {limit} bytes)"
+        )
+
 
 class RequestEntityTooLargeError(FrontDoorError):
     """The body of a management call is too large."""
 
     type, status = "RequestEntityTooLargeException", 413
+
+    @classmethod
+    def of(cls, length: int, limit: int) -> RequestEntityTooLargeError:
+        """Say how large a body is."""
+        return cls(f"Request must be smaller than {limit} bytes, {length} bytes came")
+
+
+TooLarge = type[RequestTooLargeError] | type[RequestEntityTooLargeError]
+"""What is raised for a body that is larger than it may be."""
 
 
 class UriTooLongError(FrontDoorError):

@@ -254,7 +254,12 @@ class FunctionStatus(Model):
     pinned: PinnedPackage | None = Field(
         default=None, description="The package that code.s3 was when it was fetched."
     )
-    last_modified: str | None = Field(default=None, description="When spec last changed.")
+    observed_digest: str | None = Field(
+        default=None, description="Hash of the code and configuration that were observed."
+    )
+    last_modified: str | None = Field(
+        default=None, description="When code or configuration last changed."
+    )
     arn: str | None = Field(default=None, description="The function's ARN.")
     state: State = Field(default="Pending", description="Lambda's State.")
     state_reason: str | None = Field(default=None, description="Lambda's StateReason.")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pilotlight_gateway.errors import ApiError, RequestEntityTooLargeError
+from pilotlight_gateway.errors import ApiError, RequestEntityTooLargeError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Endpoint:
     """Bytes of the body."""
     access: AccessOf = field(kw_only=True)
     """What it would do, for policies."""
-    too_large: type[ApiError] = RequestEntityTooLargeError
+    too_large: TooLarge = RequestEntityTooLargeError
     input: Input | None = None
     anonymous: bool = False
     """Whether it answers without credentials; a ticket may stand for them."""

@@ -14,7 +14,7 @@ from pilotlight.conditions import Said, condition
 from pilotlight.errors import PilotlightError
 from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Configuration, FunctionStatus, PinnedPackage
-from pilotlight.revision import digest_environment, revision_of
+from pilotlight.revision import digest_environment, digest_spec, revision_of
 
 from .function_problems import find_problem
 
@@ -138,15 +138,15 @@ def _package(facts: Facts) -> Package:
 def _observed(facts: Facts, at: str) -> FunctionStatus:
     """Carry the last status over, with what is true whether the spec can be served or not."""
     function, previous = facts.function, facts.function.status
-    generation = function.metadata.generation
-    changed = previous.observed_generation != generation or previous.last_modified is None
+    digest = digest_spec(function.spec)
     arn = previous.arn
     if isinstance(facts.account, str):
         arn = function_arn(facts.region, facts.account, function.function_name)
     return previous.model_copy(
         update={
-            "observed_generation": generation,
-            "last_modified": _modified(function, at) if changed else previous.last_modified,
+            "observed_generation": function.metadata.generation,
+            "observed_digest": digest,
+            "last_modified": _modified(function, digest, at),
             "arn": arn,
             "pinned": _pinned(facts),
         }
@@ -161,11 +161,15 @@ def _pinned(facts: Facts) -> PinnedPackage | None:
     return PinnedPackage(s3=source, sha256=package.sha256)
 
 
-def _modified(function: Function, at: str) -> str:
-    """Say when a change was made: as the API noted it, if it was the API that made this one."""
-    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION, "")
-    before = function.status.last_modified or ""
-    return noted if noted.removesuffix("Z") > before.removesuffix("Z") else at
+def _modified(function: Function, digest: str, at: str) -> str:
+    """Say when an update was made: as the API noted it, if it was the API that made this one."""
+    noted, before = function.metadata.annotations.get(MODIFIED_ANNOTATION, ""), function.status
+    if noted.removesuffix("Z") > (before.last_modified or "").removesuffix("Z"):
+        return noted
+    is_same = before.observed_digest in {None, digest}  # None: observed before there were any
+    if before.last_modified is not None and is_same:
+        return before.last_modified
+    return at
 
 
 def _state(state: str, problem: Problem | None = None) -> dict[str, str | None]:

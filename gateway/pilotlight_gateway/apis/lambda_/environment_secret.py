@@ -1,5 +1,6 @@
 """Environment variables that come by the API are kept in a Secret, never in spec or status.
 
+None at all are kept as well: answers say again that an empty environment was given.
 The Secret's name holds a digest of the values: a change makes another Secret and so another spec,
 and the revision that still serves keeps its own until it is superseded (the operator's
 `services.environment_secrets` owns and drops them).
@@ -39,8 +40,6 @@ async def keep(resources: ResourceStore, function: Key, given: Mapping[str, Any]
     variables = _variables(given)
     if variables is None:
         return {}
-    if not variables:
-        return {"environment": {}, "environmentFrom": None}
     name = environment_secret_name(function.name, digest_environment(variables))
     secret = Secret(
         metadata=ObjectMeta(

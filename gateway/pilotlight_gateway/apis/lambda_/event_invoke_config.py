@@ -159,16 +159,28 @@ async def _check_function(services: Services, reference: Reference, address: str
 
 
 async def _find(services: Services, call: Call) -> tuple[Qualified, str]:
-    """Read what a request names; gives it and its ARN with the qualifier."""
+    """Read what a request names; gives it and its ARN with the qualifier.
+
+    Of what is not there Lambda says that it has no settings, but for where they are put.
+    """
     reference = call.function
-    function = await find_unqualified(services, call)
     qualifier = reference.qualifier or LATEST
     arn = function_arn(reference.region, reference.account, reference.name, qualifier)
+    try:
+        return await _holder(services, call, qualifier), arn
+    except FunctionNotFoundError as error:
+        if call.operation == "PutFunctionEventInvokeConfig":
+            raise FunctionNotFoundError("The function doesn't exist.") from error
+        raise _unset(arn) from error
+
+
+async def _holder(services: Services, call: Call, qualifier: str) -> Qualified:
+    reference, function = call.function, await find_unqualified(services, call)
     if qualifier == LATEST:
-        return function, arn
+        return function
     if qualifier.isdigit():
-        return await find_version(services, reference, function, qualifier), arn
-    return await find_alias(services, call, function, qualifier), arn
+        return await find_version(services, reference, function, qualifier)
+    return await find_alias(services, call, function, qualifier)
 
 
 def _configured(services: Services, function: Function) -> list[Qualified]:
@@ -181,8 +193,12 @@ def _configured(services: Services, function: Function) -> list[Qualified]:
 
 def _settings(resource: Qualified, arn: str) -> AsyncConfig:
     if resource.spec.async_ is None:
-        raise FunctionNotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
+        raise _unset(arn)
     return resource.spec.async_
+
+
+def _unset(arn: str) -> FunctionNotFoundError:
+    return FunctionNotFoundError(f"The function {arn} doesn't have an EventInvokeConfig")
 
 
 async def _write(services: Services, resource: Qualified, config: AsyncConfig | None) -> Qualified:

@@ -105,9 +105,7 @@ async def check_package(package: bytes) -> None:
 
 def _check(package: bytes) -> None:
     if len(package) > PACKED_LIMIT:
-        raise RequestEntityTooLargeError(
-            f"Zipped size must be smaller than {PACKED_LIMIT} bytes, {len(package)} came"
-        )
+        raise RequestEntityTooLargeError(f"Zipped size must be smaller than {PACKED_LIMIT} bytes")
     try:
         check(io.BytesIO(package))
     except EmptyArchiveError as error:

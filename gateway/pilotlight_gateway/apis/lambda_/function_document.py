@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight import __version__
 from pilotlight.arn import function_arn
-from pilotlight.names import MODIFIED_ANNOTATION
-from pilotlight.resources import Key, Secret
+from pilotlight.names import LAST_VERSION_ANNOTATION, MODIFIED_ANNOTATION
+from pilotlight.resources import Function, Key, Secret
+from pilotlight.revision import digest_spec
 from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function, FunctionVersion, Resource
+    from pilotlight.resources import FunctionVersion, Resource
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.invocation.targets import Target
     from pilotlight_gateway.services import Services
@@ -28,10 +29,17 @@ __all__ = [
     "configuration",
     "get_function_document",
     "in_progress",
+    "is_changing",
     "revision_id",
     "version_configuration",
 ]
 
+_UPDATING = {
+    "LastUpdateStatus": "InProgress",
+    "LastUpdateStatusReason": "The function is being created.",
+    "LastUpdateStatusReasonCode": "Creating",
+}
+"""What Lambda says while it carries an update out, of updates too."""
 NO_ROLE = "arn:aws:iam::{account}:role/none"
 """Manifests need no role; the API's model requires one in answers."""
 
@@ -45,7 +53,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
     qualifier: str | None = None,
     listed: bool = False,
 ) -> dict[str, Any]:
-    """Return a FunctionConfiguration; lists leave states out, as Lambda does."""
+    """Return a FunctionConfiguration; lists leave states and the runtime's version out."""
     spec = function.spec
     region, account = services.settings.region, call.account
     document: dict[str, Any] = {
@@ -75,9 +83,11 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         document |= {
             "Runtime": spec.runtime,
             "Handler": spec.handler,
-            "RuntimeVersionConfig": {"RuntimeVersionArn": _runtime_version(region, spec.runtime)},
         }
-    if variables := await _variables(services, function):
+        if not listed:
+            arn = _runtime_version(region, spec.runtime)
+            document["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
+    if (variables := await _variables(services, function)) is not None:
         document["Environment"] = {"Variables": variables}
     return document if listed else document | _states(function)
 
@@ -126,11 +136,23 @@ def in_progress(function: Function) -> bool:
 def revision_id(resource: Resource) -> str:
     """Return the RevisionId of a function, a version or an alias: another one after each change."""
     metadata = resource.metadata
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{metadata.uid}/{metadata.generation}"))
+    said = f"{metadata.uid}/{metadata.generation}"
+    if isinstance(resource, Function):  # Lambda's moves when a change is done, and by publishing
+        published = metadata.annotations.get(LAST_VERSION_ANNOTATION, "")
+        said += f"/{is_changing(resource)}/{published}"
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, said))
+
+
+def is_changing(function: Function) -> bool:
+    """Say whether the function is being made, or its last change carried out."""
+    return in_progress(function) or function.status.state == "Pending"
 
 
 def _unobserved(function: Function) -> bool:
-    return function.status.observed_generation < function.metadata.generation
+    """Say whether the operator has yet to see an update; others than those Lambda calls none."""
+    status = function.status
+    is_behind = status.observed_generation < function.metadata.generation
+    return is_behind and status.observed_digest != digest_spec(function.spec)
 
 
 def _states(function: Function) -> dict[str, Any]:
@@ -141,23 +163,25 @@ def _states(function: Function) -> dict[str, Any]:
             "StateReason": "The function is being created.",
             "StateReasonCode": "Creating",
         }
-    update = "InProgress" if _unobserved(function) else status.last_update_status
     states = {
         "State": status.state,
         "StateReason": status.state_reason,
         "StateReasonCode": status.state_reason_code,
-        "LastUpdateStatus": update,
+        "LastUpdateStatus": status.last_update_status,
         "LastUpdateStatusReason": status.last_update_status_reason,
         "LastUpdateStatusReasonCode": status.last_update_status_reason_code,
     }
+    if in_progress(function):
+        states |= _UPDATING
     return {name: value for name, value in states.items() if value is not None}
 
 
 def _last_modified(function: Function) -> str:
     """Say when code or configuration changed; what the operator has not seen yet, the API noted."""
-    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION)
-    text = (noted if _unobserved(function) else None) or function.status.last_modified
-    whole, _, fraction = (text or function.metadata.creation_timestamp or "").partition(".")
+    noted = function.metadata.annotations.get(MODIFIED_ANNOTATION, "")
+    seen = function.status.last_modified or function.metadata.creation_timestamp or ""
+    text = max(noted, seen, key=lambda one: one.removesuffix("Z"))
+    whole, _, fraction = text.partition(".")
     return f"{whole.removesuffix('Z')}.{fraction.removesuffix('Z') or '000'}+0000"
 
 
@@ -185,10 +209,11 @@ def _layers(function: Function) -> list[dict[str, Any]]:
     return [{"Arn": arn, "CodeSize": sizes.get(arn, 0)} for arn in function.spec.layers]
 
 
-async def _variables(services: Services, function: Function) -> dict[str, str]:
+async def _variables(services: Services, function: Function) -> dict[str, str] | None:
+    """Return the variables; None where nobody ever gave any, not even an empty environment."""
     reference = function.spec.environment_from
     if reference is None:
-        return function.spec.environment
+        return function.spec.environment or None
     key = Key(function.metadata.namespace, reference.secret)
     secret = await services.cache.find(Secret, key)
     return (secret.string_data if secret else {}) | function.spec.environment

@@ -41,6 +41,8 @@ _LOGGING = {
     "SystemLogLevel": "systemLevel",
     "LogGroup": "group",
 }
+_JSON_LEVELS = {"applicationLevel": "INFO", "systemLevel": "INFO"}
+"""What lines there are by default where they are JSON."""
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
@@ -82,8 +84,7 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("EphemeralStorage") is not None:
         merged["ephemeralStorage"] = given["EphemeralStorage"]["Size"]
     if given.get("LoggingConfig") is not None:
-        asked = given["LoggingConfig"]
-        merged["logging"] = {_LOGGING[key]: value for key, value in asked.items() if value}
+        merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
     if given.get("Layers") is not None:
@@ -91,6 +92,20 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     if given.get("Architectures"):
         merged["architecture"] = given["Architectures"][0]
     return merged
+
+
+def _logging(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a LoggingConfig over what is known; levels come and go with the format JSON."""
+    asked = {_LOGGING[key]: value for key, value in given.items() if value}
+    merged = {**known, **(_JSON_LEVELS if asked.get("format") == "JSON" else {}), **asked}
+    if merged.get("format") == "JSON":
+        return merged
+    if _JSON_LEVELS.keys() & asked.keys():
+        raise InvalidParameterValueError(
+            'LogLevel is not supported when LogFormat is set to "Text". Remove LogLevel from your '
+            'request or change the LogFormat to "JSON" and try again.'
+        )
+    return {name: merged[name] for name in merged if name not in _JSON_LEVELS}
 
 
 def parse_spec(spec: dict[str, Any]) -> FunctionSpec:

@@ -6,22 +6,21 @@ routes to it; meanwhile LastUpdateStatus is InProgress and further updates confl
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError
-from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
 from .code_signing import check_signature
 from .function_code import keep_code, with_code_size
-from .function_document import configuration, in_progress
+from .function_document import configuration, in_progress, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
 from .layers import check_layers
 from .lookup import find
 from .preconditions import check_revision_id, conflict
 from .versions import publish_when_settled
+from .writing import modified_now
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
@@ -42,7 +41,8 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     if not dry_run:
         function = with_code_size(await _write(services, call, function, spec), size)
         if call.input.get("Publish"):
-            return json_reply(await publish_when_settled(services, call, function))
+            version = await publish_when_settled(services, call, function)
+            return json_reply(await version_configuration(services, call, version))
     return json_reply(await configuration(services, call, function))
 
 
@@ -71,12 +71,8 @@ async def _write(
     services: Services, call: Call, function: Function, spec: dict[str, Any]
 ) -> Function:
     changed = function.model_copy(update={"spec": parse_spec(spec)}, deep=True)
-    changed.metadata.annotations[MODIFIED_ANNOTATION] = _now()
+    changed.metadata.annotations |= modified_now()
     try:
         return await services.resources.replace(changed)
     except ConflictError as error:
         raise conflict(services, call, function) from error
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

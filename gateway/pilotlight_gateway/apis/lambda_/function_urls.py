@@ -80,7 +80,10 @@ async def update_function_url_config(services: Services, call: Call) -> Reply:
 
 async def get_function_url_config(services: Services, call: Call) -> Reply:
     """Return an address and its rules."""
-    function, holder = await _holder(services, call)
+    try:
+        function, holder = await _holder(services, call)
+    except FunctionNotFoundError as error:
+        raise _missing() from error
     _there(holder)
     return json_reply(_document(services, call, function, holder))
 
@@ -117,8 +120,12 @@ async def _holder(services: Services, call: Call) -> tuple[Function, Holder]:
 
 def _there(holder: Holder) -> FunctionUrl:
     if holder.spec.url is None:
-        raise FunctionNotFoundError("The resource you requested does not exist.")
+        raise _missing()
     return holder.spec.url
+
+
+def _missing() -> FunctionNotFoundError:
+    return FunctionNotFoundError("The resource you requested does not exist.")
 
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:

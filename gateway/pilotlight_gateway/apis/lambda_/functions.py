@@ -29,6 +29,7 @@ from .layers import check_layers
 from .lookup import find, find_target_of
 from .paging import paged
 from .versions import delete_version, publish_when_settled
+from .writing import modified_now
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
@@ -66,7 +67,12 @@ async def create_function(services: Services, call: Call) -> Reply:
     function = await _write(services, reference, given, sha256, signing)
     function = with_code_size(function, size)
     if given.get("Publish"):
-        return json_reply(await publish_when_settled(services, call, function), 201)
+        version = await publish_when_settled(services, call, function)
+        # Of all answers about a version only this one has the function's own ARN, as on Lambda.
+        document = await configuration(
+            services, call, version.as_function(), version=version.number
+        )
+        return json_reply(document, 201)
     return json_reply(await configuration(services, call, function), 201)
 
 
@@ -136,9 +142,8 @@ async def _write(
     spec = _spec(reference, given, sha256) | ({"codeSigningConfig": signing} if signing else {})
     # A Secret without its function is found by its label and dropped; the reverse would not start.
     spec |= await environment_secret.keep(services.resources, key, given)
-    function = Function(
-        metadata=ObjectMeta(name=key.name, namespace=key.namespace), spec=parse_spec(spec)
-    )
+    metadata = ObjectMeta(name=key.name, namespace=key.namespace, annotations=modified_now())
+    function = Function(metadata=metadata, spec=parse_spec(spec))
     try:
         return await services.resources.create(function)
     except AlreadyExistsError as error:

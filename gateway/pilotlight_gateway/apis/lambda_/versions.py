@@ -20,7 +20,12 @@ from pilotlight_gateway.errors import (
 from pilotlight_gateway.exchange import Reply, json_reply
 from pilotlight_gateway.invocation.reference import LATEST
 
-from .function_document import configuration, in_progress, version_configuration
+from .function_document import (
+    configuration,
+    in_progress,
+    is_changing,
+    version_configuration,
+)
 from .function_input import refuse_unsupported
 from .lookup import find, find_unqualified
 from .paging import paged
@@ -60,21 +65,20 @@ async def publish_version(services: Services, call: Call) -> Reply:
 
 async def publish_when_settled(
     services: Services, call: Call, function: Function
-) -> dict[str, Any]:
-    """Publish a function that was just written, once it is served; gives the configuration."""
+) -> FunctionVersion:
+    """Publish a function that was just written, once it is served."""
     generation = function.metadata.generation
 
     def settled(now: Function | None) -> bool:
-        return bool(now and now.metadata.generation >= generation and not _is_changing(now))
+        return bool(now and now.metadata.generation >= generation and not is_changing(now))
 
     served = await services.catalogue.wait_until(function, settled, seconds=SETTLE_SECONDS)
-    if served is None or _is_changing(served) or served.status.state != "Active":
+    if served is None or is_changing(served) or served.status.state != "Active":
         raise ServiceError(
             f"Function {function.function_name} was written and is not served yet, so nothing was "
             "published: call PublishVersion once its LastUpdateStatus is Successful."
         )
-    version = await _publish(services, served, call.input.get("Description"))
-    return await version_configuration(services, call, version)
+    return await _publish(services, served, call.input.get("Description"))
 
 
 async def list_versions_by_function(services: Services, call: Call) -> Reply:
@@ -101,9 +105,11 @@ async def find_version(
 
 
 async def delete_version(services: Services, call: Call, reference: Reference) -> Reply:
-    """Delete one version; raises ResourceConflictException where an alias means it."""
+    """Delete a version, if it is there; ResourceConflictException where an alias means it."""
     function = await find_unqualified(services, call)
-    version = await find_version(services, reference, function, reference.qualifier or "")
+    version = await services.published.version(function.key, reference.qualifier or "")
+    if version is None:  # Lambda deletes what is not there, too
+        return Reply(204)
     users = [
         one.spec.alias
         for one in services.published.aliases(function.key)
@@ -128,10 +134,6 @@ async def _publish(
         return await publish(services.cache, function, description=description)
     except ConflictError as error:
         raise ResourceConflictError(str(error)) from error
-
-
-def _is_changing(function: Function) -> bool:
-    return in_progress(function) or function.status.state == "Pending"
 
 
 def _check_code(call: Call, current: str) -> None:

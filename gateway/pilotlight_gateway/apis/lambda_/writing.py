@@ -6,9 +6,11 @@ neither loses nor undoes one. What must be changed as a whole conflicts instead 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pilotlight.errors import ConflictError
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight.resources import Function, FunctionAlias, FunctionVersion, Resource
 from pilotlight_gateway.errors import ResourceConflictError
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from pilotlight.storage import ResourceStore
 
-__all__ = ["write_changed", "write_field"]
+__all__ = ["modified_now", "write_changed", "write_field"]
 
 TRIES = 5
 R = TypeVar("R", bound=Function | FunctionVersion | FunctionAlias)
@@ -49,6 +51,12 @@ async def write_changed(resources: ResourceStore, resource: T, change: Callable[
         except ConflictError:
             resource = await resources.get(type(resource), resource.key)
     raise ResourceConflictError("The resource is being changed by others; try again.")
+
+
+def modified_now() -> dict[str, str]:
+    """Return the annotation that says when code or configuration was written (ms)."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return {MODIFIED_ANNOTATION: at.replace("+00:00", "Z")}
 
 
 def _changed(resource: R, spec: Mapping[str, Any], noted: Mapping[str, str | None]) -> R:

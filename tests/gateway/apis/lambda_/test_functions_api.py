@@ -282,3 +282,89 @@ def test_last_modified_moves_with_code_and_configuration(platform: GatewayHarnes
     assert len(set(seen)) == len(seen)
     assert seen[1:] == sorted(seen[1:])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", seen[-1])
+
+
+def test_what_is_no_update_moves_neither_date_nor_status(platform: GatewayHarness) -> None:
+    """Tags, policies and concurrency are set beside code and configuration, and conflict with none.
+
+    RevisionIds move with them, as on Lambda.
+    """
+    platform.create("beside", source())
+    client = platform.client()
+    before = client.get_function_configuration(FunctionName="beside")
+    client.tag_resource(Resource=before["FunctionArn"], Tags={"team": "a"})
+    client.add_permission(
+        FunctionName="beside", StatementId="s", Action="lambda:InvokeFunction", Principal="*"
+    )
+    client.put_function_concurrency(FunctionName="beside", ReservedConcurrentExecutions=5)
+    client.put_function_event_invoke_config(FunctionName="beside", MaximumRetryAttempts=1)
+    after = client.get_function_configuration(FunctionName="beside")
+    assert after["RevisionId"] != before["RevisionId"]
+    for said in (before, after):
+        del said["RevisionId"], said["ResponseMetadata"]
+    assert after == before
+    client.update_function_configuration(FunctionName="beside", Timeout=9)
+    client.get_waiter("function_updated_v2").wait(FunctionName="beside")
+    moved = client.get_function_configuration(FunctionName="beside")["LastModified"]
+    assert moved > after["LastModified"]
+    client.untag_resource(Resource=after["FunctionArn"], TagKeys=["team"])
+    assert client.get_function_configuration(FunctionName="beside")["LastModified"] == moved
+
+
+def test_a_revision_id_moves_with_each_step(platform: GatewayHarness) -> None:
+    """Made, active, being updated, updated, published: another each time, and then it stays."""
+    client = platform.client()
+    seen = [platform.create("stepping", source())["RevisionId"]]
+
+    def look() -> None:
+        seen.append(client.get_function_configuration(FunctionName="stepping")["RevisionId"])
+
+    look()
+    updated = client.update_function_configuration(FunctionName="stepping", Timeout=9)
+    seen.append(updated["RevisionId"])
+    client.get_waiter("function_updated_v2").wait(FunctionName="stepping")
+    look()
+    version = client.publish_version(FunctionName="stepping")
+    look()
+    assert len({*seen, version["RevisionId"]}) == len(seen) + 1
+    client.publish_version(FunctionName="stepping")  # nothing new
+    look()
+    assert seen[-1] == seen[-2]
+    whole = client.get_function(FunctionName="stepping", Qualifier="1")["Configuration"]
+    assert whole["RevisionId"] == version["RevisionId"]
+
+
+def test_an_environment_that_was_given_comes_back(platform: GatewayHarness) -> None:
+    """An empty one too, of the function and of its versions; one that was not is not there."""
+    client = platform.client()
+    assert "Environment" not in platform.create("no-environment", source())
+    assert platform.create("empty", source(), Environment={})["Environment"] == {"Variables": {}}
+    assert client.publish_version(FunctionName="empty")["Environment"] == {"Variables": {}}
+    changed = client.update_function_configuration(
+        FunctionName="empty", Environment={"Variables": {"AA": "b"}}
+    )
+    assert changed["Environment"] == {"Variables": {"AA": "b"}}
+    client.get_waiter("function_updated_v2").wait(FunctionName="empty")
+    cleared = client.update_function_configuration(FunctionName="empty", Environment={})
+    assert cleared["Environment"] == {"Variables": {}}
+
+
+def test_levels_come_and_go_with_json(platform: GatewayHarness) -> None:
+    """Lambda's defaults where the format becomes JSON; the group stays through all of it."""
+    client = platform.client()
+    platform.create("levels", source(), LoggingConfig={"LogGroup": "/own/group"})
+
+    def update(**given: str) -> dict[str, str]:
+        client.get_waiter("function_updated_v2").wait(FunctionName="levels")
+        said = client.update_function_configuration(FunctionName="levels", LoggingConfig=given)
+        found: dict[str, str] = said["LoggingConfig"]
+        return found
+
+    info = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+    group = {"LogGroup": "/own/group"}
+    assert update(LogFormat="JSON") == {"LogFormat": "JSON"} | group | info
+    debug = {"ApplicationLogLevel": "DEBUG", "SystemLogLevel": "INFO"}
+    assert update(ApplicationLogLevel="DEBUG") == {"LogFormat": "JSON"} | group | debug
+    assert update(LogFormat="Text") == {"LogFormat": "Text"} | group
+    with pytest.raises(ClientError, match='LogLevel is not supported when LogFormat is set to "Te'):
+        update(SystemLogLevel="WARN")
