@@ -83,6 +83,36 @@ def test_the_context_says_who_calls_what(language: Language, tmp_path: Path) -> 
     assert [bare.get(name) for name in ("custom", "identity", "trace")] == [None] * 3
 
 
+DOCUMENTED = {
+    "_HANDLER": "", "AWS_DEFAULT_REGION": "", "AWS_REGION": "", "AWS_EXECUTION_ENV": "managed",
+    "AWS_LAMBDA_FUNCTION_NAME": "", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "",
+    "AWS_LAMBDA_FUNCTION_VERSION": "", "AWS_LAMBDA_INITIALIZATION_TYPE": "",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "", "AWS_LAMBDA_LOG_STREAM_NAME": "",
+    "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "",
+    "AWS_LAMBDA_RUNTIME_API": "", "AWS_LAMBDA_METADATA_API": "", "AWS_LAMBDA_METADATA_TOKEN": "",
+    "LAMBDA_TASK_ROOT": "", "LAMBDA_RUNTIME_DIR": "", "LANG": "", "PATH": "",
+    "LD_LIBRARY_PATH": "", "NODE_PATH": "nodejs", "PYTHONPATH": "python", "GEM_PATH": "ruby",
+    "AWS_XRAY_CONTEXT_MISSING": "", "AWS_XRAY_DAEMON_ADDRESS": "", "TZ": "",
+}  # fmt: skip
+"""Variables of AWS Lambda Developer Guide, "Defined runtime environment variables", and for whom.
+
+Three of that page are not there. `_X_AMZN_TRACE_ID` is there while a call has one (see the context
+above). `AWS_ACCESS_KEY` is reserved, and Lambda's own runtimes do not set it. `NODE_OPTIONS` is for
+functions to set, as is `AWS_LAMBDA_DOTNET_PREJIT`; `AWS_LAMBDA_MAX_CONCURRENCY` is of managed
+instances, which there are none of.
+"""
+
+
+def documented_for(language: Language) -> list[str]:
+    """Return the variables that functions of a language must find."""
+    kinds = {"", "managed"} if language.managed else {""}
+    return [
+        name
+        for name, kind in DOCUMENTED.items()
+        if kind in kinds or (language.managed and kind and language.runtime.startswith(kind))
+    ]
+
+
 def test_the_environment_is_lambdas(language: Language, tmp_path: Path) -> None:
     """The function's own variables, Lambda's, none of the agent's, and no descriptor of ours."""
     own = {"KEY": "value é", "AWS_LAMBDA_FUNCTION_NAME": "another"}
@@ -94,6 +124,7 @@ def test_the_environment_is_lambdas(language: Language, tmp_path: Path) -> None:
     named = f"AWS_Lambda_{language.runtime}" if language.managed else None
     assert found.get("AWS_EXECUTION_ENV") == named
     assert not language.layers or language.layers in found
+    assert [name for name in documented_for(language) if name not in found] == []
     assert not [name for name in found if "PILOTLIGHT" in name or "AGENT" in name]
     assert told["inherited"] == ["0", "1", "2", "3"]  # 3 is the listing's own
 

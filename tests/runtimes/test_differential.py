@@ -230,7 +230,8 @@ def test_surroundings(pair: Pair) -> None:
     for name in ("logging", "encodings", "json", "files", "stdin", "session"):
         assert ours[name] == theirs[name], name
     assert "SECRET_OF_THE_AGENT" not in ours["environment"]
-    changing = {"AWS_LAMBDA_RUNTIME_API", "PWD", "OLDPWD", "SHLVL", "_"}
+    own = {"AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_METADATA_API", "AWS_LAMBDA_METADATA_TOKEN"}
+    changing = own | {"PWD", "OLDPWD", "SHLVL", "_"}
     assert told_variables(ours, pair.ours, changing) == told_variables(
         theirs, pair.theirs, changing
     )

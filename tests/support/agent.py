@@ -296,7 +296,11 @@ def specification(
             "lifetime": lifetime,
         },
         "environment": dict(environment or {}),
-        "credentials": {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"},
+        "credentials": {
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_SESSION_TOKEN": "token",
+        },
         "code": {
             "sha256": sha256 or hashlib.sha256(package.read_bytes()).hexdigest(),
             "url": url or package.as_uri(),

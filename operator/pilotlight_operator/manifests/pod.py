@@ -40,7 +40,8 @@ CODE_MEGABYTES = 320
 LOG_MEGABYTES = 64
 GRACE_SECONDS = 930
 """Lambda's longest timeout and the time a kill takes: a running invocation ends first."""
-SPREAD_OVER = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+ZONE = "topology.kubernetes.io/zone"
+SPREAD_OVER = (ZONE, "kubernetes.io/hostname")
 FIRST_UID = 100_000
 UIDS = 2_000_000_000
 
@@ -197,6 +198,11 @@ def _container(
             {
                 "name": "PILOTLIGHT_AGENT_RUNTIME",
                 "value": "" if request.revision else request.runtime,
+            },
+            # The node's label, which Kubernetes lays on pods that it binds; else it is empty.
+            {
+                "name": "PILOTLIGHT_AGENT_ZONE",
+                "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{ZONE}']"}},
             },
         ],
         "ports": [{"name": "agent", "containerPort": AGENT_PORT}],

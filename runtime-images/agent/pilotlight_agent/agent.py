@@ -33,7 +33,7 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     reaper.start()
     family = family_of(chosen.runtime)
     spawner = family.spawner(chosen.places, ExecSpawner(reaper), journal, zygote)
-    pod = Pod(chosen.places, spawner, journal)
+    pod = Pod(chosen.places, spawner, journal, zone=chosen.zone)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port

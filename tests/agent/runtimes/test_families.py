@@ -50,6 +50,7 @@ def variables(runtime: str, **own: str) -> dict[str, str]:
         temporary=Path("/tmp"),
         log_stream="stream",
         runtime_api="127.0.0.1:1",
+        metadata_token="token",
     )
 
 

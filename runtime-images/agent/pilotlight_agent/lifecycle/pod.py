@@ -20,6 +20,7 @@ from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
 from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
+from pilotlight_agent.runtimes.metadata_api import MetadataApi
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
@@ -43,7 +44,10 @@ def _install(specialisation: Specialisation, places: Places) -> Installation:
 class Pod:
     """Environments by id, all of one revision."""
 
-    def __init__(self, places: Places, spawner: Spawner, journal: Journal) -> None:
+    def __init__(
+        self, places: Places, spawner: Spawner, journal: Journal, *, zone: str = ""
+    ) -> None:
+        """`zone` is where its node is, as far as that is known."""
         self.environments: dict[str, Environment] = {}
         self.journal = journal
         self.draining = False
@@ -52,6 +56,7 @@ class Pod:
         self.finished = asyncio.Event()
         """Set when it has drained; the agent then ends."""
         self._places = places
+        self._zone = zone
         self._spawner = spawner
         self._burnt = False
         self._specialisation: Specialisation | None = None
@@ -116,7 +121,8 @@ class Pod:
         self.journal.flush()
 
     async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
-        api = RuntimeApi(ExtensionsApi(specialisation.function))
+        metadata = MetadataApi(self._zone)
+        api = RuntimeApi(ExtensionsApi(specialisation.function), metadata)
         await api.listen()
         identity = secrets.token_hex(16)
         day = time.strftime("%Y/%m/%d", time.gmtime())
@@ -134,6 +140,7 @@ class Pod:
                 temporary=temporary,
                 log_stream=log_stream,
                 runtime_api=api.address,
+                metadata_token=metadata.token,
             ),
         )
         environment = Environment(

@@ -20,6 +20,7 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT, STREAM_LIMIT
 
 from .extensions_api import ExtensionsApi
 from .link import Listener
+from .metadata_api import MetadataApi
 
 _PREFIX = b"/2018-06-01"
 _INVOCATION = re.compile(rb"/runtime/invocation/([^/]+)/(response|error)")
@@ -51,8 +52,9 @@ _ALLOWED = {
 class RuntimeApi:
     """Serves one runtime process after the other; `attach` names who listens to the next one."""
 
-    def __init__(self, extensions: ExtensionsApi) -> None:
+    def __init__(self, extensions: ExtensionsApi, metadata: MetadataApi) -> None:
         self.extensions = extensions
+        self.metadata = metadata
         self.address = ""
         """HOST:PORT, once it listens."""
         self._server: asyncio.Server
@@ -123,7 +125,8 @@ class RuntimeApi:
 
     def _serve(self, request: Request, connection: Connection) -> None:
         if not request.target.startswith(_PREFIX):
-            if not self.extensions.serve(request, connection):
+            others = (self.extensions, self.metadata)
+            if not any(other.serve(request, connection) for other in others):
                 _not_found(connection)
             return
         path = request.target[len(_PREFIX) :]

@@ -35,10 +35,12 @@ def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environmen
     temporary: Path,
     log_stream: str,
     runtime_api: str,
+    metadata_token: str,
 ) -> dict[str, str]:
     """Return the variables of one environment: defaults, then the function's, then reserved ones.
 
-    `runtime_api` is HOST:PORT; `temporary` is what the environment is to use for /tmp.
+    `runtime_api` is HOST:PORT, where the metadata are, too, for who has their token; `temporary` is
+    what the environment is to use for /tmp.
     """
     function = specialisation.function
     return {
@@ -50,6 +52,8 @@ def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environmen
         **({"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"} if family.managed else {}),
         LOG_STREAM: log_stream,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_LAMBDA_METADATA_API": runtime_api,
+        "AWS_LAMBDA_METADATA_TOKEN": metadata_token,
         "LAMBDA_TASK_ROOT": str(places.task_root),
         "LAMBDA_RUNTIME_DIR": RUNTIME_FOLDER,
     }
