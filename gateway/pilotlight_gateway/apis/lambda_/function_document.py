@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pilotlight.resources import FunctionVersion, Resource
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.invocation.targets import Target
@@ -40,6 +43,11 @@ _UPDATING = {
     "LastUpdateStatusReasonCode": "Creating",
 }
 """What Lambda says while it carries an update out, of updates too."""
+_NO_CONFIGURATION = frozenset({
+    "CodeSha256", "CodeSize", "FunctionArn", "LastModified", "RevisionId", "RuntimeVersionConfig",
+    "Version",
+})  # fmt: skip
+"""What is said of a function beside its configuration."""
 NO_ROLE = "arn:aws:iam::{account}:role/none"
 """Manifests need no role; the API's model requires one in answers."""
 
@@ -89,6 +97,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
             document["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
     if (variables := await _variables(services, function)) is not None:
         document["Environment"] = {"Variables": variables}
+    document["ConfigSha256"] = _config_sha256(document)
     return document if listed else document | _states(function)
 
 
@@ -189,6 +198,13 @@ def _code_sha256(function: Function) -> str:
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else "")
     return base64.b64encode(bytes.fromhex(sha256)).decode()
+
+
+def _config_sha256(document: Mapping[str, Any]) -> str:
+    """Hash what an answer says of the configuration, so that two of them can be compared."""
+    said = {name: value for name, value in document.items() if name not in _NO_CONFIGURATION}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _logging(function: Function) -> dict[str, str]:

@@ -134,6 +134,7 @@ _VARYING = (
     (_UUID, "<uuid>"), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000", "<time>"),
     (r"runtime:[0-9a-f]{64}", "runtime:<hash>"), (r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", "<trace>"),
     (r'"CodeSha256": "[^"]{44}"', '"CodeSha256": "<sha256>"'),
+    (r'"ConfigSha256": "[^"]{44}"', '"ConfigSha256": "<sha256>"'),
     (r'"CodeSize": \d+', '"CodeSize": 0'),
     (r"http://[^\"]*ticket=[^\"]*", "<location>"), (r"File \\\"[^\"]*/", r'File \"<folder>/'),
 )  # fmt: skip
