@@ -107,7 +107,10 @@ async def find_version(
 async def delete_version(services: Services, call: Call, reference: Reference) -> Reply:
     """Delete a version, if it is there; ResourceConflictException where an alias means it."""
     function = await find_unqualified(services, call)
-    version = await services.published.version(function.key, reference.qualifier or "")
+    number = reference.qualifier or ""
+    if not number.isdigit():
+        raise InvalidParameterValueError("Deletion of aliases is not currently supported.")
+    version = await services.published.version(function.key, number)
     if version is None:  # Lambda deletes what is not there, too
         return Reply(204)
     users = [

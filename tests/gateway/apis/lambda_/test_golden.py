@@ -92,6 +92,7 @@ STEPS = (
     Step("DeleteFunction of $LATEST", "DELETE", f"{FUNCTION}?Qualifier=$LATEST"),
     Step("DeleteFunction of a version in use", "DELETE", f"{FUNCTION}?Qualifier=1"),
     Step("DeleteFunction of no version", "DELETE", f"{FUNCTION}?Qualifier=9"),
+    Step("DeleteFunction of an alias", "DELETE", f"{FUNCTION}?Qualifier=live"),
     Step("Invoke", "POST", INVOKE, b'{"a": 1}'),
     Step("Invoke, function error", "POST", f"{INVOKE}?Qualifier=live", b'"fail"'),
     Step("Invoke, dry run", "POST", INVOKE, b"{}", {"X-Amz-Invocation-Type": "DryRun"}),
