@@ -221,6 +221,9 @@ class InvocationConnection(asyncio.Protocol):
             self.transport.write(piece)
         if self._writable is not None:
             await self._writable
+        elif self.transport is None or self.transport.is_closing():
+            # The client has gone, and the loop has yet to say so: a body may never wait itself.
+            await asyncio.sleep(0)
 
     def _keep(self, data: bytes) -> None:
         """Keep what came before its turn; of too much the client has to wait."""

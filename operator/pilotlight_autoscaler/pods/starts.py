@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -23,6 +23,7 @@ from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
 
 from .shared_pods import SharedPod, SharedPods
+from .started import Started, identities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pilotlight_autoscaler.creations import Creations
     from pilotlight_autoscaler.pods.revisions import Placement, Revisions
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
-    from pilotlight_wire.specialisation import Specialisation, Specialised
+    from pilotlight_wire.specialisation import Specialisation
 
 __all__ = ["Starts"]
 
@@ -46,29 +47,6 @@ SETTLING_SECONDS = 0.05
 wait for."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """Environments that were just started; the first is whose start it was."""
-
-    pod: Pod
-    environments: list[str]
-    start: Start
-
-    def lease(self, revision: RevisionKey, *, provisioned: bool) -> Lease:
-        """Return the lease of it, before anyone holds it."""
-        return Lease(
-            id="",
-            revision=revision,
-            environment=self.environments[0],
-            pod=self.pod.name,
-            host=self.pod.host,
-            port=self.pod.port,
-            epoch=0,
-            provisioned=provisioned,
-            start=replace(self.start, source="provisioned") if provisioned else self.start,
-        )
 
 
 class Starts:
@@ -206,7 +184,7 @@ class Starts:
 
     async def _start_in_shared(
         self, revision: RevisionKey, placement: Placement, seconds: float
-    ) -> _Started:
+    ) -> Started:
         shared = self._shared.find(revision)
         if shared is None:
             return await self._open_shared(revision, placement, seconds)
@@ -214,7 +192,7 @@ class Starts:
         pod = await _wait_for(shared)
         start = Start("shared", pod=time.monotonic() - began)
         if shared.spare:
-            return _Started(pod, [shared.spare.pop()], start)
+            return Started(pod, [shared.spare.pop()], start)
         shared.taken += 1
         try:
             async with self._turn(pod, placement):
@@ -222,11 +200,11 @@ class Starts:
         except BaseException:
             shared.taken -= 1
             raise
-        return _Started(pod, [environment.id], start)
+        return Started(pod, [environment.id], start)
 
     async def _open_shared(
         self, revision: RevisionKey, placement: Placement, seconds: float
-    ) -> _Started:
+    ) -> Started:
         shared: SharedPod = self._shared.open(revision, placement.environments_per_pod)
         try:
             # Who comes until the pod is there is served by the same request.
@@ -246,7 +224,7 @@ class Starts:
         seconds: float,
         demand: Demand,
         count: Callable[[], int] = lambda: 1,
-    ) -> _Started:
+    ) -> Started:
         """Start environments in a pod of their own, and in another one where that was lost."""
         now = asyncio.get_running_loop().time
         until = now() + seconds
@@ -260,7 +238,7 @@ class Starts:
 
     async def _start_in_pod(
         self, placement: Placement, seconds: float, demand: Demand, count: Callable[[], int]
-    ) -> _Started:
+    ) -> Started:
         """Start environments in a generic pod if there is one, else in one made for the revision.
 
         A generic pod that fails half-way is discarded, and a pod made for the revision is tried.
@@ -292,7 +270,7 @@ class Starts:
 
     async def _in_generic(
         self, placement: Placement, pod: Pod, seconds: float, count: Callable[[], int]
-    ) -> _Started | None:
+    ) -> Started | None:
         try:
             started = await self._by_turns(placement, pod, seconds, Start("pool"), count)
         except StartFailedError as error:
@@ -323,7 +301,7 @@ class Starts:
         seconds: float,
         start: Start,
         count: Callable[[], int],
-    ) -> _Started:
+    ) -> Started:
         self._preparing.add(pod.name)
         try:
             async with self._turn(pod, placement):
@@ -358,7 +336,7 @@ class Starts:
 
     async def _specialise(
         self, specialisation: Specialisation, pod: Pod, seconds: float, start: Start
-    ) -> _Started:
+    ) -> Started:
         began = time.monotonic()
         specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
         self._turns.learn(pod.node, specialised.processors)
@@ -368,9 +346,9 @@ class Starts:
             fetch=specialised.fetch_milliseconds / 1000,
             unpack=specialised.unpack_milliseconds / 1000,
         )
-        return _Started(pod, _identities(pod, specialised), steps)
+        return Started(pod, identities(pod, specialised), steps)
 
-    async def _wait_until_initialised(self, started: _Started, seconds: float) -> None:
+    async def _wait_until_initialised(self, started: Started, seconds: float) -> None:
         pod, environment = started.pod, started.environments[0]
         try:
             await self._agents.wait_until_initialised(pod, environment, seconds=seconds)
@@ -398,14 +376,6 @@ def _function(placement: Placement) -> Key:
 
 def _key(revision: RevisionKey | None) -> Key:
     return Key(revision.namespace, revision.function) if revision else Key("", "")
-
-
-def _identities(pod: Pod, specialised: Specialised) -> list[str]:
-    if not specialised.environments:
-        raise StartFailedError(
-            f"pod {pod.name} was specialised and started no environment", reason="InternalError"
-        )
-    return [one.id for one in specialised.environments]
 
 
 def _abandoned(revision: RevisionKey) -> StartFailedError:
