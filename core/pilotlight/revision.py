@@ -23,6 +23,10 @@ _BESIDE = (
 """Fields of a spec that are neither code nor configuration to Lambda, which sets them otherwise."""
 
 
+_SAYS_NOTHING: dict[str, Any] = {"layers": [], "tracing": "PassThrough"}
+"""Values of the fields that came later: a revision without them is what it always was."""
+
+
 def revision_of(configuration: Configuration) -> str:
     """Return the revision of a configuration: 16 hex digits, the same on every machine."""
     return _digest(_said(configuration))[:16]
@@ -36,7 +40,7 @@ def revision_of_version(configuration: Configuration, number: int) -> str:
 def _said(configuration: Configuration) -> dict[str, Any]:
     """Return what is hashed: nothing of fields that came later, where they say nothing."""
     said = configuration.to_json()
-    return said if said.get("layers") else {key: said[key] for key in said if key != "layers"}
+    return {key: value for key, value in said.items() if _SAYS_NOTHING.get(key, ...) != value}
 
 
 def digest_environment(variables: Mapping[str, str]) -> str:

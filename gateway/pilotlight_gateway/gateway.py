@@ -14,6 +14,7 @@ from pilotlight.aws.buckets import Buckets
 from pilotlight.aws.client import AwsClients
 from pilotlight.aws.credentials import AwsCredentials
 from pilotlight.budget import ByteBudget
+from pilotlight.errors import UnavailableError
 
 from .apis.doors import find_service
 from .apis.platform.service import HEALTH, INTERNAL
@@ -32,6 +33,7 @@ from .invocation.invoker import Invoker
 from .invocation.published import Published
 from .invocation.rollout import Rollout
 from .invocation.targets import Targets
+from .invocation.tracing import Spans
 from .logs.groups import LogGroups
 from .logs.retention import Retention
 from .logs.subscriptions import Subscriptions
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from .auth.caller import Authenticator
     from .event_queue.interface import EventQueue
     from .event_sources.source import Source
+    from .invocation.otlp import OtlpExporter
     from .settings import Settings
 
 __all__ = ["Gateway"]
@@ -105,8 +108,13 @@ class Gateway:
             most_claims=settings.most_claims,
             keep_alive=settings.keep_alive,
         )
+        self._exporter = _exporter(settings)
         invoker = Invoker(
-            targets=targets, dispatcher=dispatcher, queue=events, metrics=metrics.invocations
+            targets=targets,
+            dispatcher=dispatcher,
+            queue=events,
+            metrics=metrics.invocations,
+            spans=Spans(self._exporter.export) if self._exporter else None,
         )
         groups = LogGroups(cache, catalogue)
         self._sink.subscriptions = Subscriptions(groups, invoker, accounts, settings.region)
@@ -217,6 +225,8 @@ class Gateway:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._sink.flush()
+        if self._exporter is not None:
+            await asyncio.to_thread(self._exporter.close)
 
     async def _make_source(self, mapping: EventSourceMapping) -> Source:
         account = await self._accounts.account(mapping.metadata.namespace)
@@ -237,3 +247,14 @@ class Gateway:
         for revision in dispatcher.queues:
             for state, count in dispatcher.environments(revision).items():
                 metrics.environments.labels(revision.namespace, revision.function, state).inc(count)
+
+
+def _exporter(settings: Settings) -> OtlpExporter | None:
+    """Return what sends spans, where there is a receiver; raises UnavailableError."""
+    if not settings.otlp_endpoint:
+        return None
+    try:
+        from .invocation.otlp import OtlpExporter  # noqa: PLC0415  an extra, loaded if it is used
+    except ModuleNotFoundError as error:
+        raise UnavailableError(f"{error.name} is missing: install pilotlight[otel]") from error
+    return OtlpExporter(settings.otlp_endpoint, settings.region)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-__all__ = ["new_request_id", "new_trace_id"]
+__all__ = ["new_request_id", "new_span_id", "new_trace_id"]
 
 _random = random.Random()  # noqa: S311  unique, not secret; seeded by the system
 
@@ -20,4 +20,9 @@ def new_request_id() -> str:
 def new_trace_id() -> str:
     """Begin a trace (AWS X-Ray Developer Guide, "Tracing header")."""
     root = f"1-{int(time.time()):08x}-{_random.getrandbits(96):024x}"
-    return f"Root={root};Parent={_random.getrandbits(64):016x};Sampled=0"
+    return f"Root={root};Parent={new_span_id():016x};Sampled=0"
+
+
+def new_span_id() -> int:
+    """Make the id of a span, of 64 bits; zero would be none."""
+    return _random.getrandbits(64) or 1

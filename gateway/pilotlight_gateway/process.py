@@ -118,6 +118,7 @@ def _gateway(
             keep_alive=settings.keep_alive,
             url_domain=settings.domain,
             scheme=settings.scheme,
+            otlp_endpoint=settings.otlp_endpoint,
             aws_endpoint_url=settings.aws_endpoint_url,
             private_sources=settings.private_sources,
             hosts=Hosts(settings.reserved_hosts, settings.account_hosts),

@@ -29,6 +29,10 @@ class GatewaySettings(ClusterSettings):
         default="hybrid",
         parse=one_of(*RULES),
     )
+    otlp_endpoint: str = setting(
+        "An OTLP receiver's HTTP address, for spans of functions whose tracing is Active.",
+        default="",
+    )
     port: int = setting("Where clients come.", default=8080)
     internal_port: int = setting("Where pods fetch packages.", default=8081)
 
@@ -53,6 +57,8 @@ class Settings(AwsSettings):
     """What hosts of function URLs end in: `<id>.lambda-url.<region>.<domain>`."""
     scheme: str = "http"
     """Of the addresses that the API tells; https where TLS ends before the gateway."""
+    otlp_endpoint: str = ""
+    """Where spans go, by OTLP over HTTP; without it there are none."""
     one_port: bool = False
     """Whether the clients' port has the metrics, too: one machine has no other."""
     unlabelled_secrets: bool = False

@@ -183,6 +183,7 @@ class LocalPlatform:
                 aws_endpoint_url=self.settings.aws_endpoint_url or "",
                 longest_poll=2.0,  # Ctrl-C waits for it
                 aws_endpoint_urls=self.settings.aws_endpoint_urls,
+                otlp_endpoint=self.settings.otlp_endpoint,
             ),
             cache=self._cache,
             artifacts=self._artifacts,

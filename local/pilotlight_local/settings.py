@@ -29,6 +29,8 @@ class LocalSettings:
     aws_endpoint_url: str | None = None
     aws_endpoint_urls: Mapping[str, str] = field(default_factory=dict)
     """Where single services are that are polled, by their name in AWS's hosts."""
+    otlp_endpoint: str = ""
+    """Where spans go; without it there are none."""
     function_url: Literal["path", "host"] = "path"
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""

@@ -144,6 +144,7 @@ class GatewayHarness:
         logs: MemoryLogs | None = None,
         aws_endpoint_url: str = "",
         aws_endpoint_urls: Mapping[str, str] | None = None,
+        otlp_endpoint: str = "",
     ) -> None:
         self.cache: Cache
         self.resources = MemoryResources()
@@ -151,6 +152,7 @@ class GatewayHarness:
         self.logs = logs or MemoryLogs()
         self.events: EventQueue = events or MemoryEventQueue()
         self._aws_endpoint_url = aws_endpoint_url
+        self._otlp_endpoint = otlp_endpoint
         self._aws_endpoint_urls = dict(aws_endpoint_urls or {})
         self.port = 0
         self.gateway: Gateway
@@ -289,6 +291,7 @@ class GatewayHarness:
                 aws_endpoint_url=self._aws_endpoint_url,
                 aws_endpoint_urls=self._aws_endpoint_urls,
                 longest_poll=2.0,
+                otlp_endpoint=self._otlp_endpoint,
             ),
             cache=self.cache,
             artifacts=self.artifacts,

@@ -71,6 +71,13 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--region", default=DEFAULT_REGION, show_default=True)
 @click.option("--aws-endpoint-url", metavar="URL", help="What functions get as AWS_ENDPOINT_URL.")
 @click.option(
+    "--otlp-endpoint",
+    metavar="URL",
+    default="",
+    envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+    help="Where spans go of functions whose tracing is Active, by OTLP over HTTP.",
+)
+@click.option(
     "--function-url",
     type=click.Choice(["path", "host"]),
     default="path",
@@ -87,6 +94,7 @@ def command(  # noqa: PLR0913  one parameter an option
     account: str,
     region: str,
     aws_endpoint_url: str | None,
+    otlp_endpoint: str,
     function_url: Literal["path", "host"],
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
@@ -103,6 +111,7 @@ def command(  # noqa: PLR0913  one parameter an option
         region=region,
         aws_endpoint_url=aws_endpoint_url,
         aws_endpoint_urls=_endpoint_urls(),
+        otlp_endpoint=otlp_endpoint,
         function_url=function_url,
         tell=console.tell,
         echo=console.log,

@@ -13,7 +13,7 @@ from .alias import (
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
-from .configuration import Configuration, Layer, Logging
+from .configuration import Configuration, Layer, Logging, Tracing
 from .event_source_mapping import (
     MAPPINGS_BY_SOURCE,
     MAPPINGS_BY_UID,
@@ -159,6 +159,7 @@ __all__ = [
     "SecretReference",
     "SnsSource",
     "SubscriptionFilter",
+    "Tracing",
     "destination_kind",
     "find_condition",
     "find_rival",

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from .environment import ENVIRONMENT_BOUNDS
 from .meta import Model, cel
 
-__all__ = ["MOST_LAYERS", "SHA256", "Configuration", "Layer", "Layers", "Logging"]
+__all__ = ["MOST_LAYERS", "SHA256", "Configuration", "Layer", "Layers", "Logging", "Tracing"]
 
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_LAYERS = 5
@@ -38,6 +38,8 @@ def _check_layers(arns: list[str]) -> list[str]:
 
 Layers = Annotated[list[_LayerArn], AfterValidator(_check_layers)]
 """ARNs of versions of layers."""
+Tracing = Literal["PassThrough", "Active"]
+"""Lambda's TracingConfig: whether the platform decides that a trace is recorded."""
 
 
 class Logging(Model):
@@ -106,3 +108,4 @@ class Configuration(Model):
     layers: list[Layer] = Field(
         default_factory=list, max_length=MOST_LAYERS, description="What lies in /opt, in order."
     )
+    tracing: Tracing = Field(default="PassThrough", description="Lambda's tracing mode.")

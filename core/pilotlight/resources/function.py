@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
-from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging
+from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging, Tracing
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
     AGE,
@@ -220,6 +220,10 @@ class FunctionSpec(Model):
         default="x86_64", description="Instruction set of the code."
     )
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
+    tracing: Tracing = Field(
+        default="PassThrough",
+        description="Active: traces that begin here are sampled, and invocations become spans.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         description="Lambda's tags, at most 50.",

@@ -189,6 +189,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         architecture=version.architecture,
         logging=configuration.logging,
         layers=[one.arn for one in configuration.layers],
+        tracing=configuration.tracing,
     )
 
 

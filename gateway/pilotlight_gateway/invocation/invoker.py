@@ -7,6 +7,7 @@ gateway's `events` dispatcher then brings back here.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -18,6 +19,7 @@ from pilotlight_gateway.event_queue.interface import Event
 from .behalf import refuse_denied
 from .dispatch.answer_stream import AnswerStream
 from .lineage import refuse_loop
+from .tracing import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from .metrics import InvocationMetrics
     from .reference import Reference
     from .targets import Target, Targets
+    from .tracing import Spans
 
 __all__ = ["Enqueues", "Invoker", "hold_seconds"]
 
@@ -54,19 +57,21 @@ class Enqueues(Protocol):
 class Invoker:
     """Runs invocations at once, or keeps them as events."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  its collaborators, each by name
         self,
         *,
         targets: Targets,
         dispatcher: Dispatcher,
         queue: Enqueues,
         metrics: InvocationMetrics,
+        spans: Spans | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._targets = targets
         self._dispatcher = dispatcher
         self._queue = queue
         self._metrics = metrics
+        self._spans = spans
         self._clock = clock
 
     async def invoke(
@@ -89,6 +94,16 @@ class Invoker:
             refuse_denied(behalf, target, reference)
         if target.function.spec.recursive_loop == "Terminate":
             refuse_loop(invocation.trace_id, reference)
+        if target.tracing == "Active":
+            invocation = replace(invocation, trace_id=sampled(invocation.trace_id))
+            if self._spans is not None:
+                run = partial(self._run, reference, target, started)
+                return await self._spans.around(reference, invocation, run)
+        return await self._run(reference, target, started, invocation)
+
+    async def _run(
+        self, reference: Reference, target: Target, started: float, invocation: Invocation
+    ) -> Answer:
         while True:
             if target.revision is None:
                 _refuse_not_ready(target.function, reference)
@@ -137,6 +152,9 @@ class Invoker:
             target = await self._target_if_any(reference, missing_ok=missing_ok)
         if behalf is not None and target is not None and target.policy:
             refuse_denied(behalf, target, reference)
+        trace_id = invocation.trace_id
+        if target is not None and target.tracing == "Active":
+            trace_id = sampled(trace_id)  # what follows from the event goes by the same decision
         now = self._clock()
         if expires_at is None:
             expires_at = now + await self._event_age(reference, target)
@@ -147,7 +165,7 @@ class Invoker:
             function=reference.name,
             qualifier=reference.qualifier or "",
             payload=invocation.event,
-            trace_id=invocation.trace_id,
+            trace_id=trace_id,
             dedup_key=dedup_key,
             enqueued_at=now,
             due_at=now,

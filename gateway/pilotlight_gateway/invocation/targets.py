@@ -18,7 +18,13 @@ from .reference import LATEST
 
 if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
-    from pilotlight.resources import Function, FunctionAlias, FunctionVersion, PolicyStatement
+    from pilotlight.resources import (
+        Function,
+        FunctionAlias,
+        FunctionVersion,
+        PolicyStatement,
+        Tracing,
+    )
 
     from .catalogue import Catalogue
     from .published import Published
@@ -49,6 +55,13 @@ class Target:
         if self.published is None:
             return self.function.spec.timeout
         return self.published.spec.configuration.timeout
+
+    @property
+    def tracing(self) -> Tracing:
+        """Whether the platform decides that a trace is recorded."""
+        if self.published is None:
+            return self.function.spec.tracing
+        return self.published.spec.configuration.tracing
 
     def described(self) -> Function:
         """Return the function, or what the version froze of it."""

@@ -119,6 +119,7 @@ def _configuration(facts: Facts) -> Configuration:
         role=spec.role,
         logging=spec.logging,
         layers=list(_layers(facts)),
+        tracing=spec.tracing,
     )
 
 

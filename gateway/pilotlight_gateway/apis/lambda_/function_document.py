@@ -75,7 +75,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         "LastModified": _last_modified(function),
         "CodeSha256": _code_sha256(function),
         "Version": version,
-        "TracingConfig": {"Mode": "PassThrough"},
+        "TracingConfig": {"Mode": spec.tracing},
         "RevisionId": revision_id(function),
         "PackageType": "Image" if spec.code.image else "Zip",
         "Architectures": [spec.architecture],

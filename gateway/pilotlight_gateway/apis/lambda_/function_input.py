@@ -48,7 +48,7 @@ UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "PublishTo": None, "TenancyConfig": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
-    "TracingConfig": {"Mode": "PassThrough"}, "SnapStart": {"ApplyOn": "None"},
+    "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
 UNSUPPORTED_CODE: dict[str, Any] = {
@@ -85,6 +85,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         merged["ephemeralStorage"] = given["EphemeralStorage"]["Size"]
     if given.get("LoggingConfig") is not None:
         merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
+    if (given.get("TracingConfig") or {}).get("Mode"):
+        merged["tracing"] = given["TracingConfig"]["Mode"]
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
     if given.get("Layers") is not None:
