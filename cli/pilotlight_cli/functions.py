@@ -102,19 +102,21 @@ class Functions:
         self._client.request_json("PUT", f"{FUNCTIONS}/{name}/configuration", changes)
         return self._settle(name)
 
-    def invoke(
+    def invoke(  # noqa: PLR0913  what is called, then how, by name
         self,
         name: str,
         payload: bytes,
         *,
         qualifier: str | None = None,
         kind: str = "RequestResponse",
+        tenant: str | None = None,
         tail: bool = False,
     ) -> Answer:
         """Call a function and wait for its answer, which may be an error of its own.
 
         `kind` is Lambda's InvocationType; what is not a RequestResponse has an empty answer.
         """
+        tenancy = {} if tenant is None else {"X-Amz-Tenant-Id": tenant}
         response = self._client.request(
             "POST",
             f"{FUNCTIONS}/{name}/invocations",
@@ -124,6 +126,7 @@ class Functions:
                 "Content-Type": "application/json",
                 "X-Amz-Invocation-Type": kind,
                 "X-Amz-Log-Type": "Tail" if tail else "None",
+                **tenancy,
             },
             seconds=LONGEST_INVOCATION + GRACE,
         )

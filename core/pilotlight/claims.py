@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Protocol
+
+from pydantic import PlainSerializer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ __all__ = [
     "RevisionKey",
     "Source",
     "Start",
+    "ToldRevision",
 ]
 
 ReleaseReason = Literal["idle", "ended", "superseded", "shed", "handover"]
@@ -40,9 +43,26 @@ class RevisionKey(NamedTuple):
     function: str
     """The function's object name."""
     revision: str
+    tenant: str = ""
+    """Whose environments they are alone; empty where the function isolates no tenants."""
+
+    @property
+    def of_all_tenants(self) -> RevisionKey:
+        """The revision itself."""
+        return self._replace(tenant="") if self.tenant else self
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.function}@{self.revision}"
+        tenant = f" of tenant {self.tenant}" if self.tenant else ""
+        return f"{self.namespace}/{self.function}@{self.revision}{tenant}"
+
+
+def _serialise(revision: RevisionKey) -> list[str]:
+    """Leave out a tenant that there is none of: the version before knows three parts."""
+    return list(revision if revision.tenant else revision[:3])
+
+
+ToldRevision = Annotated[RevisionKey, PlainSerializer(_serialise, return_type=list[str])]
+"""A revision in messages."""
 
 
 Source = Literal["provisioned", "recalled", "shared", "pool", "pod"]
@@ -68,7 +88,7 @@ class Lease:
     """The right of one gateway to use one environment until it gives it back."""
 
     id: str
-    revision: RevisionKey
+    revision: ToldRevision
     environment: str
     pod: str
     """`namespace/name`, from which the agent's token is derived."""

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from .claims import Lease, ReleaseReason, RevisionKey  # noqa: TC001  pydantic reads them at run time
+from .claims import Lease, ReleaseReason, ToldRevision  # noqa: TC001  pydantic reads them at run time
 
 __all__ = [
     "CLAIMS_PATH",
@@ -69,7 +69,7 @@ class Claim(BaseModel):
 
     type: Literal["claim"] = "claim"
     id: int
-    revision: RevisionKey
+    revision: ToldRevision
     seconds: float
 
 

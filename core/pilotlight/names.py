@@ -20,6 +20,7 @@ __all__ = [
     "RECIPE_ANNOTATION",
     "REVISION_LABEL",
     "RUNTIME_LABEL",
+    "TENANT_ANNOTATION",
     "alias_object_name",
     "derive_account",
     "label_value",
@@ -46,6 +47,8 @@ RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
 """Label of a pod that was specialised: the revision it runs."""
+TENANT_ANNOTATION = "pilotlight.dev/tenant-id"
+"""Annotation of a pod that was specialised for one tenant of its function: which one."""
 
 _OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LONGEST = 48

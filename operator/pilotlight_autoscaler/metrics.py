@@ -51,6 +51,10 @@ class AutoscalerMetrics:
             "pilotlight_leases", "Environments that gateways hold.", ("namespace",),
             registry=self.registry,
         )  # fmt: skip
+        self._tenants = Gauge(
+            "pilotlight_tenants", "Tenants that have environments, of functions that isolate them.",
+            ("namespace", "function"), registry=self.registry,
+        )  # fmt: skip
         self._pool_pods = Gauge(
             "pilotlight_pool_pods", "Generic pods, ready or starting.",
             ("namespace", "runtime", "state"), registry=self.registry,
@@ -58,10 +62,14 @@ class AutoscalerMetrics:
 
     def measure_leases(self, leases: Iterable[Lease]) -> None:
         """Take note of all leases that there are."""
-        counts = Count(lease.revision.namespace for lease in leases)
+        revisions = [lease.revision for lease in leases]
         self._leases.clear()
-        for namespace, count in counts.items():
+        for namespace, count in Count(one.namespace for one in revisions).items():
             self._leases.labels(namespace).set(count)
+        tenants = {(one.namespace, one.function, one.tenant) for one in revisions if one.tenant}
+        self._tenants.clear()
+        for function, count in Count((key[0], key[1]) for key in tenants).items():
+            self._tenants.labels(*function).set(count)
 
     def measure_starting(self, pods: Mapping[tuple[str, str], int]) -> None:
         """Take note of the pods that are being made, by namespace and state."""

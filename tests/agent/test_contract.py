@@ -28,7 +28,7 @@ FUNCTION = specialisation.FunctionFacts(
     account="000000000001", region="eu-west-1", runtime="python3.13", handler="index.handler",
     memory=256, timeout=4, ephemeral_storage=1024, log_group="/own", log_format="JSON",
     application_log_level="DEBUG", system_log_level="WARN", initialization_type="provisioned",
-    lifetime=60,
+    lifetime=60, tenant_id="t",
 )  # fmt: skip
 CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
 ENVIRONMENT = specialisation.EnvironmentState(

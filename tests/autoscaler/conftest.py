@@ -19,6 +19,7 @@ from pilotlight.resources import (
     FunctionSpec,
     FunctionStatus,
     FunctionVersion,
+    Key,
     Namespace,
     ObjectMeta,
     Runtime,
@@ -105,6 +106,16 @@ class Stage:
             tell=lambda *refused: self.refused.append(refused),
         )
         return self.autoscaler.capacity
+
+    async def isolate_tenants(self) -> None:
+        """Let the function of `REVISION` be one that isolates tenants."""
+        function = await self.resources.get(Function, Key(REVISION.namespace, REVISION.function))
+        assert function.status.configuration is not None
+        served = function.status.configuration.model_copy(
+            update={"tenant_isolation_mode": "PER_TENANT"}
+        )
+        status = function.status.model_copy(update={"configuration": served})
+        await self.resources.write_status(function.model_copy(update={"status": status}))
 
     def revisions(self) -> Revisions:
         """Make what knows the functions' revisions."""

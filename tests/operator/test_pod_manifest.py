@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,21 @@ def test_an_assigned_pod_goes_with_its_function() -> None:
         True,
     )
     assert patch["metadata"]["labels"]["pilotlight.dev/revision"] == REVISION.revision
+    assert patch["metadata"]["annotations"] == {}
+
+
+def test_a_tenants_pod_says_whose_it_is() -> None:
+    """To the next leader, who reads it; and its processes are of no other tenant's user."""
+    users = set()
+    for tenant in ("red", "blue"):
+        request = replace(_request(), revision=REVISION._replace(tenant=tenant))
+        made = _manifest(request)
+        assert made["metadata"]["annotations"]["pilotlight.dev/tenant-id"] == tenant
+        assert assignment(request)["metadata"]["annotations"] == {
+            "pilotlight.dev/tenant-id": tenant
+        }
+        users.add(made["spec"]["securityContext"]["runAsUser"])
+    assert len(users) == 2
 
 
 def test_narrowing_names_only_what_can_change_in_place() -> None:

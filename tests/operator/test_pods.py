@@ -18,7 +18,13 @@ from pilotlight.errors import (
     StartFailedError,
     ThrottledError,
 )
-from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
+from pilotlight.names import (
+    FUNCTION_LABEL,
+    RECIPE_ANNOTATION,
+    REVISION_LABEL,
+    RUNTIME_LABEL,
+    TENANT_ANNOTATION,
+)
 from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
 from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage import pod_start
@@ -114,7 +120,9 @@ async def test_what_an_earlier_leader_left_is_found_by_what_is_written_down() ->
     """Generic pods and those of a revision, ready or not; not those that go, nor our own."""
     api = ApiServer()
     generic = leave(api, "generic", status=RUNNING, annotations={RECIPE_ANNOTATION: "as now"})
-    leave(api, "made", labels={FUNCTION_LABEL: "f", REVISION_LABEL: "1" * 16})
+    labels = {FUNCTION_LABEL: "f", REVISION_LABEL: "1" * 16}
+    annotations = {TENANT_ANNOTATION: "red"}
+    leave(api, "made", labels=labels, annotations=annotations)
     leave(api, "going", status=RUNNING, deletionTimestamp="2026-01-01T00:00:00Z")
     compute = await compute_of(api)
     async with Following(compute):
@@ -124,11 +132,11 @@ async def test_what_an_earlier_leader_left_is_found_by_what_is_written_down() ->
         assert (ready.name, ready.revision, ready.recipe) == (generic, None, "as now")
         assert ready.pod is not None
         assert ready.pod.host == "10.0.0.7"
-        assert made.revision == RevisionKey("team", "f", "1" * 16)
+        assert made.revision == RevisionKey("team", "f", "1" * 16, "red")
         assert made.pod is None
         joining = asyncio.create_task(compute.join(made.name, seconds=60))
         await asyncio.sleep(1)
-        leave(api, "made", labels={FUNCTION_LABEL: "f", REVISION_LABEL: "1" * 16}, status=RUNNING)
+        leave(api, "made", labels=labels, annotations=annotations, status=RUNNING)
         assert (await joining).host == "10.0.0.7"
         ours.cancel()
 

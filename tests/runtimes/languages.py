@@ -215,6 +215,7 @@ ASKED_FOR = [
         },
         deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
         seconds=3, names_request=False, error_entry="ShopError", request_id="AWSRequestId",
+        lacks=frozenset({"tenant"}),
     ),
     Language(
         "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",
@@ -234,19 +235,19 @@ ASKED_FOR = [
         language="go",
         build=("go", "build", "-tags", "lambda.norpc", "-o", "{out}/bootstrap", "."),
         managed=False, unloadable={}, error_entry="", traces=False,
-        lacks=frozenset({"layer", "logs", "no_json"}),
+        lacks=frozenset({"layer", "logs", "no_json", "tenant"}),
     ),
     Provided(
         "provided.al2023", "", "",
         language="rust", build=("cargo", "build", "--release", "--target-dir", "{out}"),
         managed=False, unloadable={}, error_entry="", traces=False,
-        lacks=frozenset({"layer", "logs", "no_json"}),
+        lacks=frozenset({"layer", "logs", "no_json", "tenant"}),
     ),
     Provided(
         "provided.al2023", "", "JsonException",
         language="php",
         managed=False, unloadable={},
-        lacks=frozenset({"layer", "logs"}),
+        lacks=frozenset({"layer", "logs", "tenant"}),
     ),
     Provided(
         "provided.al2023", "", "",
@@ -254,6 +255,7 @@ ASKED_FOR = [
         managed=False, unloadable={}, error_entry="", traces=False,
         lacks=frozenset({
             "context", "environment", "layer", "length", "logs", "memory", "no_json", "size",
+            "tenant",
         }),
     ),
 ]  # fmt: skip

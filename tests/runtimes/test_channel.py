@@ -16,6 +16,7 @@ HEADER = {
     "functionArn": "arn",
     "deadline": 7,
     "traceId": "t",
+    "tenantId": "",
     "clientContext": "",
     "cognitoIdentity": "",
 }

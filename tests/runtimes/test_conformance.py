@@ -250,6 +250,23 @@ def test_logs_in_json(language: Language, tmp_path: Path) -> None:
     assert all(entry["timestamp"].startswith(time.strftime("20")) for entry in entries)
 
 
+def test_the_tenant_is_said(language: Language, tmp_path: Path) -> None:
+    """In the context and in JSON logs, of who isolates tenants; nothing of others."""
+    tenant = {"Pilotlight-Tenant-Id": "red"}
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    with language.running(tmp_path / "a", "tenant", log_format="JSON", tenant_id="red") as agent:
+        reply = agent.invoke({}, request_id=REQUEST, headers=tenant)
+        lines = agent.journal.lines(REQUEST)
+    assert reply.json == "red"
+    (entry,) = [json.loads(line) for line in lines if '"message"' in line]
+    assert entry["tenantId"] == "red"
+    with language.running(tmp_path / "b", "tenant", log_format="JSON") as agent:
+        assert agent.invoke({}, request_id=REQUEST).json is None
+        lines = agent.journal.lines(REQUEST)
+    assert not [line for line in lines if "tenantId" in line]
+
+
 def test_temporary_files_stay_between_calls(language: Language, tmp_path: Path) -> None:
     with language.running(tmp_path, "temporary") as agent:
         assert [agent.invoke({}).json for _ in range(3)] == [1, 2, 3]

@@ -52,6 +52,8 @@ class _Environment:
     epoch: int = 0
     gateway: str = ""
     running: bool = False
+    tenant: str | None = None
+    """Whose first invocation it was; None before that."""
 
 
 @dataclass
@@ -62,6 +64,8 @@ class Agent:
     alive: bool = True
     draining: bool = False
     function: tuple[str, str] | None = None
+    tenant: str = ""
+    """Whom it was specialised for."""
     environments: dict[str, _Environment] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     listeners: list[Callable[[], None]] = field(default_factory=list)
@@ -174,6 +178,7 @@ class Cluster(ApiServer):
         if not agent.alive or agent.draining or environment is None:
             raise NotStartedError("the agent is not there")
         self._let_in(agent, environment, permit)
+        self._serve_one_tenant(agent, environment, invocation.tenant_id)
         running = self._spawn(self._run(agent, environment, invocation))
         ended = asyncio.ensure_future(agent.ended.wait())
         try:
@@ -197,6 +202,13 @@ class Cluster(ApiServer):
             violated(self, f"an environment of {agent.pod} runs two at once")
             raise NotStartedError("the environment runs something")
         environment.epoch, environment.gateway = epoch, gateway
+
+    def _serve_one_tenant(self, agent: Agent, environment: _Environment, tenant: str) -> None:
+        """Look whose it is; a real agent would refuse another's, and this one is to be misled."""
+        if environment.tenant is None:
+            environment.tenant = tenant
+        if {environment.tenant, agent.tenant} != {tenant}:
+            violated(self, f"{agent.pod} of {agent.tenant!r} got an invocation of {tenant!r}")
 
     async def _run(self, agent: Agent, environment: _Environment, invocation: Invocation) -> None:
         assert agent.function is not None
@@ -246,7 +258,10 @@ class Cluster(ApiServer):
         if path.endswith("/resize"):
             return {}
         found = self._find(path)
-        metadata = {**found["metadata"], "labels": body["metadata"]["labels"]}
+        annotations = found["metadata"].get("annotations", {}) | body["metadata"]["annotations"]
+        metadata = {
+            **found["metadata"], "labels": body["metadata"]["labels"], "annotations": annotations,
+        }  # fmt: skip
         return self.put(path, **{**found, "metadata": metadata})
 
     def _delete(self, path: str, *, at_once: bool) -> Json:
@@ -321,6 +336,7 @@ class ModelAgents:
             raise StartFailedError("it was specialised before", reason="InternalError")
         namespace, _, _ = pod.name.partition("/")
         agent.function = namespace, specialisation.function.name
+        agent.tenant = specialisation.function.tenant_id or ""
         started = [
             EnvironmentState(id=f"{pod.name}-{number}", state="starting")
             for number in range(specialisation.environments)

@@ -16,7 +16,9 @@ from pilotlight.resources import (
 )
 from tests.support.memory import MemoryResources
 
-__all__ = ["ACCOUNT_LIMIT", "CROWD", "FUNCTIONS", "QUOTA", "RESERVED", "stored_functions"]
+__all__ = [
+    "ACCOUNT_LIMIT", "CROWD", "FUNCTIONS", "QUOTA", "RESERVED", "TENANTS", "stored_functions",
+]  # fmt: skip
 
 ACCOUNT_LIMIT = 12
 FUNCTIONS = {
@@ -27,7 +29,9 @@ FUNCTIONS = {
     ("c", "busy"): 0.01,
 }
 """And how long their calls take, in seconds."""
-RESERVED = {("a", "capped"): 2}
+TENANTS = ("b", "tenants")
+"""A function that isolates its tenants: more of them than there may be environments."""
+RESERVED = {("a", "capped"): 2, TENANTS: 2}
 CROWD = [f"cold-{number}" for number in range(4)]
 """Functions that all are called at once, where there is not room for all their pods."""
 QUOTA = 4
@@ -48,16 +52,22 @@ async def stored_functions() -> MemoryResources:
         runtime="python3.13", handler="index.handler", code_sha256=SHA, memory=128, timeout=10,
         ephemeral_storage=512,
     )  # fmt: skip
-    for namespace, name in [*FUNCTIONS, *(("c", name) for name in CROWD)]:
+    for namespace, name in [*FUNCTIONS, *(("c", name) for name in CROWD), TENANTS]:
+        isolation = "PER_TENANT" if (namespace, name) == TENANTS else None
         spec = FunctionSpec(
             runtime="python3.13", handler="index.handler", code=Code(zip=SHA),
-            reserved_concurrency=RESERVED.get((namespace, name)),
+            reserved_concurrency=RESERVED.get((namespace, name)), tenant_isolation_mode=isolation,
         )  # fmt: skip
         await stored.create(
             Function(
                 metadata=ObjectMeta(name=name, namespace=namespace),
                 spec=spec,
-                status=FunctionStatus(revision="1" * 16, configuration=configuration),
+                status=FunctionStatus(
+                    revision="1" * 16,
+                    configuration=configuration.model_copy(
+                        update={"tenant_isolation_mode": isolation}
+                    ),
+                ),
             )
         )
     return stored

@@ -317,13 +317,20 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def run(seed: int, fault: str | None = None) -> Outcome:
-    """Live through a seed's faults, or, where one is named, that one at the seed's times."""
+def run(
+    seed: int,
+    fault: str | None = None,
+    make: Callable[[int, str | None], Simulation] | None = None,
+) -> Outcome:
+    """Live through a seed's faults, or, where one is named, that one at the seed's times.
+
+    `make` makes a world of another kind.
+    """
     with _replaced(seed), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
 
         async def live() -> Outcome:
-            simulation = Simulation(seed, fault)
+            simulation = (make or Simulation)(seed, fault)
             current.append(simulation.cluster)
             loop.set_exception_handler(lambda _, context: _broken(simulation, context))
             try:

@@ -270,6 +270,7 @@ def specification(
     log_format: str = "Text",
     system_log_level: str | None = None,
     lifetime: int = 3600,
+    tenant_id: str | None = None,
     sha256: str = "",
     url: str = "",
 ) -> dict[str, Any]:
@@ -294,6 +295,7 @@ def specification(
             "systemLogLevel": system_log_level,
             "initializationType": "on-demand",
             "lifetime": lifetime,
+            "tenantId": tenant_id,
         },
         "environment": dict(environment or {}),
         "credentials": {

@@ -32,6 +32,7 @@ class Field:
     FUNCTION_ARN = "functionArn"
     DEADLINE = "deadline"
     TRACE_ID = "traceId"
+    TENANT_ID = "tenantId"
     CLIENT_CONTEXT = "clientContext"
     COGNITO_IDENTITY = "cognitoIdentity"
     # Of an answer.

@@ -50,6 +50,8 @@ class Header(StrEnum):
     """Epoch milliseconds until which the function may begin."""
     FUNCTION_ARN = "Pilotlight-Function-Arn"
     TRACE_ID = "Pilotlight-Trace-Id"
+    TENANT_ID = "Pilotlight-Tenant-Id"
+    """Only to environments that are a tenant's own."""
     CLIENT_CONTEXT = "Pilotlight-Client-Context"
     """Base64 of a JSON document."""
     COGNITO_IDENTITY = "Pilotlight-Cognito-Identity"
@@ -102,6 +104,7 @@ class Error(Enum):
 
     # What is asked of an environment.
     UNKNOWN_ENVIRONMENT = ("UnknownEnvironment", 409, True)
+    WRONG_TENANT = ("WrongTenant", 409, True)
     STALE_LEASE = ("StaleLease", 409, True)
     ENVIRONMENT_BUSY = ("EnvironmentBusy", 409, True)
     ENVIRONMENT_ENDED = ("EnvironmentEnded", 409, True)

@@ -53,6 +53,8 @@ class FunctionFacts(Message):
     application_log_level: str | None = None
     system_log_level: str | None = None
     initialization_type: str = "on-demand"
+    tenant_id: str | None = None
+    """Whose environments these are alone."""
     lifetime: int = LIFETIME
     """Seconds, after which an environment ends as soon as it is free."""
 

@@ -32,6 +32,7 @@ SAID = {"request": "", "event": " is queued", "dry-run": " would be served"}
 )
 @click.option("--tail", is_flag=True, help="Show the last 4 KB of the log on standard error.")
 @click.option("--qualifier", help="A version or an alias.")
+@click.option("--tenant-id", help="Whose call it is, of a function that isolates tenants.")
 @click.option(
     "--type",
     "kind",
@@ -49,6 +50,7 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     payload: str | None,
     payload_file: IO[bytes] | None,
     qualifier: str | None,
+    tenant_id: str | None,
     kind: str,
     output: Format,
     *,
@@ -57,7 +59,9 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     """Call a function and print its answer; exit status 1 if the function failed."""
     event, functions = _event(payload, payload_file), Functions(client)
     with functions.suggesting(name):
-        answer = functions.invoke(name, event, qualifier=qualifier, kind=KINDS[kind], tail=tail)
+        answer = functions.invoke(
+            name, event, qualifier=qualifier, kind=KINDS[kind], tenant=tenant_id, tail=tail
+        )
     if output == "json":
         emit_json(_document(answer))
     elif kind == "request":

@@ -34,6 +34,7 @@ _FIELDS = (
     f"{Header.REQUEST_ID}: %s\r\n{Header.FUNCTION_ARN}: %s\r\n{Header.TRACE_ID}: %s\r\n"
     "Content-Type: %s\r\n"
 )
+_TENANT_ID = f"{Header.TENANT_ID}: %s\r\n"
 _CLIENT_CONTEXT = f"{Header.CLIENT_CONTEXT}: %s\r\n"
 _LOG_TAIL = f"{Header.LOG_TAIL}: 1\r\n"
 _STREAM = f"{Header.STREAM}: 1\r\n"
@@ -60,6 +61,8 @@ class Invocation:
     content_type: str = _JSON
     client_context: str = ""
     """Base64, as it came."""
+    tenant_id: str = ""
+    """Whose it is, of a function that isolates its tenants."""
     log_tail: bool = False
     stream: bool = False
     """Whether the answer may come as the function writes it."""
@@ -164,6 +167,8 @@ def _request(invocation: Invocation, permit: Permit) -> Request:
         invocation.trace_id,
         invocation.content_type,
     )
+    if invocation.tenant_id:
+        fields += _TENANT_ID % invocation.tenant_id
     if invocation.client_context:
         fields += _CLIENT_CONTEXT % invocation.client_context
     if invocation.log_tail:

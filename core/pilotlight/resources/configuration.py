@@ -13,7 +13,16 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from .environment import ENVIRONMENT_BOUNDS
 from .meta import Model, cel
 
-__all__ = ["MOST_LAYERS", "SHA256", "Configuration", "Layer", "Layers", "Logging", "Tracing"]
+__all__ = [
+    "MOST_LAYERS",
+    "SHA256",
+    "Configuration",
+    "Layer",
+    "Layers",
+    "Logging",
+    "TenantIsolation",
+    "Tracing",
+]
 
 SHA256 = r"^[0-9a-f]{64}$"
 MOST_LAYERS = 5
@@ -40,6 +49,8 @@ Layers = Annotated[list[_LayerArn], AfterValidator(_check_layers)]
 """ARNs of versions of layers."""
 Tracing = Literal["PassThrough", "Active"]
 """Lambda's TracingConfig: whether the platform decides that a trace is recorded."""
+TenantIsolation = Literal["PER_TENANT"]
+"""Lambda's TenancyConfig: whether each tenant has environments of its own."""
 
 
 class Logging(Model):
@@ -109,3 +120,6 @@ class Configuration(Model):
         default_factory=list, max_length=MOST_LAYERS, description="What lies in /opt, in order."
     )
     tracing: Tracing = Field(default="PassThrough", description="Lambda's tracing mode.")
+    tenant_isolation_mode: TenantIsolation | None = Field(
+        default=None, description="Whether environments are a tenant's own."
+    )

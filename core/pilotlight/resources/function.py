@@ -12,7 +12,15 @@ from typing import ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
-from .configuration import MOST_LAYERS, SHA256, Configuration, Layers, Logging, Tracing
+from .configuration import (
+    MOST_LAYERS,
+    SHA256,
+    Configuration,
+    Layers,
+    Logging,
+    TenantIsolation,
+    Tracing,
+)
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .meta import (
     AGE,
@@ -126,6 +134,14 @@ class FunctionSpec(Model):
                 "functionName is immutable",
             ),
             (
+                "has(self.tenantIsolationMode) == has(oldSelf.tenantIsolationMode)",
+                "tenantIsolationMode is immutable",
+            ),
+            (
+                "!has(self.tenantIsolationMode) || !has(self.url)",
+                "url is not supported with tenantIsolationMode",
+            ),
+            (
                 "has(self.code.image) || (has(self.runtime) && has(self.handler))",
                 "runtime and handler are required unless code.image is given",
             ),
@@ -224,6 +240,11 @@ class FunctionSpec(Model):
         default="PassThrough",
         description="Active: traces that begin here are sampled, and invocations become spans.",
     )
+    tenant_isolation_mode: TenantIsolation | None = Field(
+        default=None,
+        description="PER_TENANT: invocations name a tenant, whose environments no other has. "
+        "Immutable.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         description="Lambda's tags, at most 50.",
@@ -237,6 +258,8 @@ class FunctionSpec(Model):
                 raise ValueError("runtime and handler are not supported with code.image")
         elif not self.runtime or not self.handler:
             raise ValueError("runtime and handler are required unless code.image is given")
+        if self.tenant_isolation_mode and self.url:
+            raise ValueError("url is not supported with tenantIsolationMode")
         if len(self.tags) > MOST_TAGS:
             raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
         return self

@@ -190,6 +190,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         logging=configuration.logging,
         layers=[one.arn for one in configuration.layers],
         tracing=configuration.tracing,
+        tenant_isolation_mode=configuration.tenant_isolation_mode,
     )
 
 

@@ -41,7 +41,7 @@ def render() -> str:
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
         ("Of ListFunctions", ["MasterRegion"]),
-        ("Of Invoke", ["X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"]),
+        ("Of Invoke", ["X-Amz-Durable-Execution-Name"]),
         (
             "Of the Extensions API: told with 202, as the runtime interface emulator does",
             ["PUT /2020-08-15/logs", "PUT /2022-07-01/telemetry"],

@@ -81,6 +81,8 @@ class Event:
     qualifier: str = ""
     """The version or alias that was asked for; empty where none was."""
     trace_id: str = ""
+    tenant_id: str = ""
+    """Whose it is, of a function that isolates its tenants."""
     dedup_key: str = ""
     tries: int = 0
     """Runs that ended in a function error."""

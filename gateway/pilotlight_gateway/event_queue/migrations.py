@@ -195,7 +195,11 @@ _SOURCE_LEASES = _Migration(
     ),
     back=("DROP TABLE source_gateways", "DROP TABLE source_leases"),
 )
-_MIGRATIONS = (_EVENTS, _KEYS, _BYTES, _SOURCE_LEASES)
+_TENANTS = _Migration(
+    forward=("ALTER TABLE events ADD COLUMN tenant_id {text} NOT NULL DEFAULT ''",),
+    back=("ALTER TABLE events DROP COLUMN tenant_id",),
+)
+_MIGRATIONS = (_EVENTS, _KEYS, _BYTES, _SOURCE_LEASES, _TENANTS)
 
 NEWEST = len(_MIGRATIONS)
 """The version that this Pilotlight works with."""

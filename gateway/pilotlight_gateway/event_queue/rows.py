@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "columns_of", "dead_letter_of", "event_of", "lease_of", "values_of"]
 
 COLUMNS = (
-    "id", "account", "namespace", "function", "qualifier", "payload", "trace_id", "dedup_key",
-    "enqueued_at", "due_at", "expires_at", "hold_seconds", "tries", "refusals", "delivery",
+    "id", "account", "namespace", "function", "qualifier", "payload", "trace_id", "tenant_id",
+    "dedup_key", "enqueued_at", "due_at", "expires_at", "hold_seconds", "tries", "refusals",
+    "delivery",
 )  # fmt: skip
 """Those that are fields of an event."""
 

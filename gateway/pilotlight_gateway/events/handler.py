@@ -111,7 +111,12 @@ class EventHandler:
     ) -> Again | InvocationRecord:
         self._metrics.started(*event.function_key, self._clock() - event.enqueued_at)
         invocation = Invocation(
-            event.id, reference.arn, event.trace_id, event.payload, began=place.began
+            event.id,
+            reference.arn,
+            event.trace_id,
+            event.payload,
+            tenant_id=event.tenant_id,
+            began=place.began,
         )
         outcome: Outcome
         try:

@@ -105,11 +105,15 @@ class Invoker:
         self, reference: Reference, target: Target, started: float, invocation: Invocation
     ) -> Answer:
         while True:
+            target.check_tenant(invocation.tenant_id)
             if target.revision is None:
                 _refuse_not_ready(target.function, reference)
+            revision = target.revision
+            if invocation.tenant_id:
+                revision = revision._replace(tenant=invocation.tenant_id)
             labels = (reference.namespace, reference.name, target.version)
             try:
-                answer = await self._dispatcher.invoke(target.revision, invocation)
+                answer = await self._dispatcher.invoke(revision, invocation)
             except RevisionGoneError:
                 if time.monotonic() >= started + UPDATE_SECONDS:
                     raise
@@ -152,6 +156,8 @@ class Invoker:
             target = await self._target_if_any(reference, missing_ok=missing_ok)
         if behalf is not None and target is not None and target.policy:
             refuse_denied(behalf, target, reference)
+        if target is not None:
+            target.check_tenant(invocation.tenant_id)
         trace_id = invocation.trace_id
         if target is not None and target.tracing == "Active":
             trace_id = sampled(trace_id)  # what follows from the event goes by the same decision
@@ -166,6 +172,7 @@ class Invoker:
             qualifier=reference.qualifier or "",
             payload=invocation.event,
             trace_id=trace_id,
+            tenant_id=invocation.tenant_id,
             dedup_key=dedup_key,
             enqueued_at=now,
             due_at=now,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.publishing import version_revision
 from pilotlight.resources import PUBLISHED, AsyncConfig
+from pilotlight_gateway.errors import InvalidParameterValueError
 
 from .catalogue import revision_key
 from .reference import LATEST
@@ -62,6 +63,25 @@ class Target:
         if self.published is None:
             return self.function.spec.tracing
         return self.published.spec.configuration.tracing
+
+    @property
+    def isolates_tenants(self) -> bool:
+        """Whether each tenant has environments of its own; it is so from the function's start."""
+        return self.function.spec.tenant_isolation_mode is not None
+
+    def check_tenant(self, tenant_id: str) -> None:
+        """Raise InvalidParameterValueException where a tenant is missing, or is not expected."""
+        if self.isolates_tenants == bool(tenant_id):
+            return
+        if tenant_id:
+            raise InvalidParameterValueError(
+                "The invoked function is not enabled with tenancy configuration. Remove the tenant "
+                "ID from your request and try again."
+            )
+        raise InvalidParameterValueError(
+            "The invoked function is enabled with tenancy configuration. Add a valid tenant ID in "
+            "your request and try again."
+        )
 
     def described(self) -> Function:
         """Return the function, or what the version froze of it."""

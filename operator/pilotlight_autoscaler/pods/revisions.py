@@ -6,7 +6,7 @@ start code that is no longer served. `capacity` asks here before it starts anyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
@@ -76,7 +76,8 @@ class Revisions:
 
         Raises StartFailedError where no agent would take it.
         """
-        runnable = await self.served.find(revision)
+        runnable = await self.served.find(revision.of_all_tenants)
+        _check_tenant(revision, runnable.configuration)
         try:
             specialisation = await self._specialisation(revision, runnable, provisioned=provisioned)
         except InvalidMessageError as error:  # of the account's own values, such as a Secret's
@@ -94,7 +95,10 @@ class Revisions:
         sha256 = self.packages.of(runnable.configuration)
         return Specialisation(
             revision=revision.revision,
-            function=self._facts(runnable, account, provisioned=provisioned),
+            function=replace(
+                self._facts(runnable, account, provisioned=provisioned),
+                tenant_id=revision.tenant or None,
+            ),
             environment=self.environment | await self._variables(revision, runnable.configuration),
             credentials=self.credentials(revision.namespace, account, runnable.function_name),
             code=self._source(sha256),
@@ -151,6 +155,16 @@ class Revisions:
                 return secret.string_data | configuration.environment
             self._secrets[held] = secret.string_data
         return self._secrets[held] | configuration.environment
+
+
+def _check_tenant(revision: RevisionKey, configuration: Configuration) -> None:
+    """Raise StartFailedError where an environment would be more than one tenant's, or be nobody's.
+
+    Gateways ask for the right one; one that is a version behind may not know of tenants.
+    """
+    if bool(configuration.tenant_isolation_mode) != bool(revision.tenant):
+        expected = "a tenant" if configuration.tenant_isolation_mode else "no tenant"
+        raise StartFailedError(f"{revision} was claimed: {expected} is expected", reason="Tenancy")
 
 
 def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:

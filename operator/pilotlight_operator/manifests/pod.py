@@ -16,6 +16,7 @@ from pilotlight.names import (
     RECIPE_ANNOTATION,
     REVISION_LABEL,
     RUNTIME_LABEL,
+    TENANT_ANNOTATION,
     label_value,
 )
 from pilotlight.resources import GROUP, VERSION
@@ -75,6 +76,7 @@ def manifest(
             "annotations": {
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
                 RECIPE_ANNOTATION: runtime.spec.recipe,
+                **_annotations(request),
             },
             "ownerReferences": [_owner_of(request, runtime)],
         },
@@ -83,7 +85,7 @@ def manifest(
             "enableServiceLinks": False,
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": _pod_security(uid_of(namespace, _tenant(name, request))),
+            "securityContext": _pod_security(uid_of(namespace, _whose(name, request))),
             "topologySpreadConstraints": _spread(request),
             "containers": [_container(token_sha256, request, runtime.spec, settings)],
             "volumes": [
@@ -102,7 +104,13 @@ def manifest(
 
 def assignment(request: PodRequest) -> Json:
     """Return the patch that makes a generic pod a function's; lists are replaced whole."""
-    return {"metadata": {"labels": _labels(request), "ownerReferences": [_function(request)]}}
+    return {
+        "metadata": {
+            "labels": _labels(request),
+            "annotations": _annotations(request),
+            "ownerReferences": [_function(request)],
+        }
+    }
 
 
 def narrowing(request: PodRequest, runtime: Runtime, settings: PodSettings) -> Json:
@@ -114,14 +122,24 @@ def narrowing(request: PodRequest, runtime: Runtime, settings: PodSettings) -> J
     return {"spec": {"containers": [{"name": CONTAINER, "resources": resized}]}}
 
 
-def uid_of(namespace: str, tenant: str) -> int:
+def uid_of(namespace: str, whose: str) -> int:
     """Derive the user id that a function's pods, or one generic pod, run as; from 100000 up."""
-    digest = hashlib.sha256(f"{namespace}/{tenant}".encode()).digest()
+    digest = hashlib.sha256(f"{namespace}/{whose}".encode()).digest()
     return FIRST_UID + int.from_bytes(digest[:8], "big") % UIDS
 
 
-def _tenant(name: str, request: PodRequest) -> str:
-    return request.revision.function if request.revision else name
+def _whose(name: str, request: PodRequest) -> str:
+    """Name whose processes those of a pod are: a function's, one of its tenants', its own."""
+    if request.revision is None:
+        return name
+    tenant = request.revision.tenant
+    return f"{request.revision.function}/{tenant}" if tenant else request.revision.function
+
+
+def _annotations(request: PodRequest) -> dict[str, str]:
+    if request.revision is None or not request.revision.tenant:
+        return {}
+    return {TENANT_ANNOTATION: request.revision.tenant}
 
 
 def _labels(request: PodRequest) -> dict[str, str]:

@@ -120,6 +120,7 @@ def _configuration(facts: Facts) -> Configuration:
         logging=spec.logging,
         layers=list(_layers(facts)),
         tracing=spec.tracing,
+        tenant_isolation_mode=spec.tenant_isolation_mode,
     )
 
 

@@ -26,7 +26,13 @@ from pilotlight.errors import (
     StartFailedError,
     UnavailableError,
 )
-from pilotlight.names import FUNCTION_LABEL, RECIPE_ANNOTATION, REVISION_LABEL, RUNTIME_LABEL
+from pilotlight.names import (
+    FUNCTION_LABEL,
+    RECIPE_ANNOTATION,
+    REVISION_LABEL,
+    RUNTIME_LABEL,
+    TENANT_ANNOTATION,
+)
 from pilotlight.resources import Key, Runtime
 from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes.watch import Collection, follow
@@ -350,17 +356,22 @@ class KubernetesCompute:
 
 def _found(key: str, pod: Json) -> Found:
     metadata, host = pod["metadata"], address(pod)
-    labels = metadata.get("labels", {})
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     function = labels.get(FUNCTION_LABEL)
     revision = None
     if function is not None:
-        revision = RevisionKey(metadata["namespace"], function, labels.get(REVISION_LABEL, ""))
+        revision = RevisionKey(
+            metadata["namespace"],
+            function,
+            labels.get(REVISION_LABEL, ""),
+            annotations.get(TENANT_ANNOTATION, ""),
+        )
     return Found(
         key,
         labels.get(RUNTIME_LABEL, ""),
         revision,
         Pod(key, host, AGENT_PORT, node(pod)) if host is not None else None,
-        metadata.get("annotations", {}).get(RECIPE_ANNOTATION, ""),
+        annotations.get(RECIPE_ANNOTATION, ""),
     )
 
 

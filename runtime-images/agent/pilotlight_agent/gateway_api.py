@@ -61,6 +61,7 @@ def _key(header: Header) -> bytes:
 _ENVIRONMENT, _LEASE = _key(Header.ENVIRONMENT), _key(Header.LEASE)
 _REQUEST_ID, _DEADLINE_MS = _key(Header.REQUEST_ID), _key(Header.DEADLINE_MS)
 _FUNCTION_ARN, _TRACE_ID = _key(Header.FUNCTION_ARN), _key(Header.TRACE_ID)
+_TENANT_ID = _key(Header.TENANT_ID)
 _CLIENT_CONTEXT, _COGNITO_IDENTITY = _key(Header.CLIENT_CONTEXT), _key(Header.COGNITO_IDENTITY)
 _LOG_TAIL, _STREAM = _key(Header.LOG_TAIL), _key(Header.STREAM)
 _FAILED = f"{Header.FUNCTION_ERROR}: Unhandled\r\n"
@@ -160,6 +161,8 @@ class GatewayApi:
         environment = pod.environments.get(headers.get(_ENVIRONMENT, b"").decode())
         if environment is None:
             return Refusal(Error.UNKNOWN_ENVIRONMENT, "there is no environment of this id")
+        if headers.get(_TENANT_ID, b"") != pod.tenant:
+            return Refusal(Error.WRONG_TENANT, "the environment is another tenant's")
         return _take(environment, headers.get(_LEASE, b""))
 
     # The rest.
@@ -243,6 +246,7 @@ def _read_invocation(request: Request, connection: Connection) -> Invocation:
         content_type=get(b"content-type", b"application/json").decode(),
         function_arn=get(_FUNCTION_ARN, b"").decode(),
         trace_id=get(_TRACE_ID, b"").decode(),
+        tenant_id=get(_TENANT_ID, b"").decode(),
         client_context=_decode_context(client_context) if client_context else "",
         cognito_identity=get(_COGNITO_IDENTITY, b"").decode(),
         start_by=int(get(_DEADLINE_MS, b"0")),

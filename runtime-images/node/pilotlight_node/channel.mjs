@@ -108,8 +108,8 @@ function sizeOf(frame) {
 }
 
 // An event: the header's fields (`requestId`, `functionArn`, `deadline` in epoch milliseconds,
-// `traceId`, `clientContext`, `cognitoIdentity`, the last three empty where there is none) and the
-// `body`.
+// `traceId`, `tenantId`, `clientContext`, `cognitoIdentity`, the last four empty where there is none)
+// and the `body`.
 function parse(frame) {
   const start = LENGTHS_SIZE + frame.readUInt32BE(0);
   const header = JSON.parse(frame.toString("utf8", LENGTHS_SIZE, start));

@@ -20,7 +20,7 @@ export function contextOf(event) {
     identity: parse(event.cognitoIdentity, "CognitoIdentity"),
     invokedFunctionArn: event.functionArn,
     awsRequestId: event.requestId,
-    tenantId: undefined,
+    tenantId: event.tenantId || undefined,
     getRemainingTimeInMillis: () => event.deadline - Date.now(),
   };
   return HAS_CALLBACKS ? context : { ...context, ...traceOf(event, clientContext) };

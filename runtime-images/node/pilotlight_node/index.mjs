@@ -38,7 +38,7 @@ try {
 }
 if (handler !== undefined) {
   channel.listen((event) => {
-    log.enter(event.requestId);
+    log.enter(event.requestId, event.tenantId);
     invocation = new Invocation(event, channel, log);
     invocation.run(handler);
   });

@@ -18,15 +18,17 @@ export class FunctionLog {
   #json;
   #lowest;
   #requestId = undefined;
+  #tenantId = undefined;
 
   constructor(environment) {
     this.#json = environment.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
     this.#lowest = LEVELS.indexOf(environment.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
   }
 
-  // Begin a request: its id is in every entry from now on.
-  enter(requestId) {
+  // Begin a request: its id is in every entry from now on, and whose it is in JSON.
+  enter(requestId, tenantId) {
     this.#requestId = requestId;
+    this.#tenantId = tenantId || undefined;
     globalThis[REQUEST_ID] = requestId;
   }
 
@@ -47,8 +49,9 @@ export class FunctionLog {
   #write(level, values) {
     const timestamp = new Date().toISOString();
     const requestId = this.#requestId;
+    const tenantId = this.#tenantId;
     const entry = this.#json
-      ? toJson({ timestamp, level, requestId }, values)
+      ? toJson({ timestamp, level, requestId, tenantId }, values)
       : `${timestamp}\t${requestId}\t${level}\t${format(...values)}`;
     writeOut(`${entry.replaceAll("\n", "\r")}\n`);
   }

@@ -30,6 +30,7 @@ class Event(NamedTuple):
     function_arn: str
     deadline: int
     trace_id: str
+    tenant_id: str
     client_context: str
     cognito_identity: str
 
@@ -62,6 +63,7 @@ class Channel:
             header["functionArn"],
             header["deadline"],
             header["traceId"],
+            header["tenantId"],
             header["clientContext"],
             header["cognitoIdentity"],
         )

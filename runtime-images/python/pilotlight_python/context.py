@@ -78,7 +78,7 @@ class LambdaContext:
         self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = event.function_arn
-        self.tenant_id = None
+        self.tenant_id = event.tenant_id or None
         self._w3c_fields = _take_trace_context(client_context)
         self.client_context = None if client_context is None else ClientContext(client_context)
         self.identity = CognitoIdentity(_parse(event.cognito_identity, "Cognito Identity"))

@@ -44,16 +44,17 @@ class LambdaLoggerHandler(logging.Handler):
 
 
 class LambdaLoggerFilter(logging.Filter):
-    """Adds the current request id to every record."""
+    """Adds the current request id and tenant to every record."""
 
     def __init__(self) -> None:
         super().__init__()
         self.request_id = ""
+        self.tenant_id: str | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass."""
         record.aws_request_id = self.request_id
-        record.tenant_id = None
+        record.tenant_id = self.tenant_id
         return True
 
 
@@ -69,6 +70,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             **_error_fields(record),
             "requestId": getattr(record, "aws_request_id", None),
+            "tenantId": getattr(record, "tenant_id", None),
         }
         if record.exc_info:
             fields["location"] = f"{record.pathname}:{record.funcName}:{record.lineno}"
@@ -99,9 +101,10 @@ class FunctionLog:
         if isinstance(logging.getLevelName(level), int):  # Python 3.10 has no table of names
             root.setLevel(level)
 
-    def enter(self, request_id: str) -> None:
-        """Begin a request: its id is in every record from now on."""
+    def enter(self, request_id: str, tenant_id: str) -> None:
+        """Begin a request: its id, and whose it is, are in every record from now on."""
         self._filter.request_id = request_id
+        self._filter.tenant_id = tenant_id or None
 
     def write_error(self, report: Report) -> None:
         """Write an error as one entry."""

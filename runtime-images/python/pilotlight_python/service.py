@@ -31,7 +31,7 @@ def serve(descriptor: int) -> None:
     gc.freeze()  # what is loaded now stays: no collection needs to look at it again
     channel.send_ready()
     while (event := channel.receive()) is not None:
-        log.enter(event.request_id)
+        log.enter(event.request_id, event.tenant_id)
         _set_trace(event.trace_id)
         _answer(channel, log, function, event)
 

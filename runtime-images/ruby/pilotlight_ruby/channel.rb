@@ -10,8 +10,8 @@ module Pilotlight
   # An event and what is said with it; texts are empty where there is none, `deadline` is epoch
   # milliseconds.
   Event = Struct.new(
-    :request_id, :content_type, :function_arn, :deadline, :trace_id, :client_context,
-    :cognito_identity, :body
+    :request_id, :content_type, :function_arn, :deadline, :trace_id, :tenant_id,
+    :client_context, :cognito_identity, :body
   )
 
   # Frames in and out, one after the other.
@@ -21,7 +21,7 @@ module Pilotlight
     LENGTHS_SIZE = 8
     JSON_TYPE = "application/json"
     FIELDS = %w[
-      requestId contentType functionArn deadline traceId clientContext cognitoIdentity
+      requestId contentType functionArn deadline traceId tenantId clientContext cognitoIdentity
     ].freeze
 
     def initialize(descriptor)

@@ -11,12 +11,13 @@ module Pilotlight
   class Context
     attr_reader :aws_request_id, :invoked_function_arn, :deadline_ms, :identity, :client_context,
                 :function_name, :function_version, :memory_limit_in_mb, :log_group_name,
-                :log_stream_name
+                :log_stream_name, :tenant_id
 
     def initialize(event)
       @aws_request_id = event.request_id
       @invoked_function_arn = event.function_arn
       @deadline_ms = event.deadline
+      @tenant_id = event.tenant_id.empty? ? nil : event.tenant_id
       @identity = parse(event.cognito_identity)
       @client_context = parse(event.client_context)
       @function_name = ENV.fetch("AWS_LAMBDA_FUNCTION_NAME", nil)

@@ -14,7 +14,7 @@ module Pilotlight
     LEVELS = { "TRACE" => "DEBUG" }.freeze # what Logger calls a level that it calls otherwise
 
     class << self
-      attr_accessor :request_id
+      attr_accessor :request_id, :tenant_id
 
       # Have entries of puts and Logger written here.
       def replace
@@ -87,7 +87,8 @@ module Pilotlight
       def call(severity, time, program, message)
         entry = {
           timestamp: time.utc.strftime("%Y-%m-%dT%H:%M:%S.%6NZ"), level: severity,
-          message: text(message), logger: program, requestId: Log.request_id
+          message: text(message), logger: program, requestId: Log.request_id,
+          tenantId: Log.tenant_id
         }
         entry.merge!(describe(message)) if message.is_a?(Exception)
         JSON.generate(entry.compact)

@@ -60,6 +60,7 @@ module Pilotlight
 
     def enter(event)
       Log.request_id = event.request_id
+      Log.tenant_id = event.tenant_id.empty? ? nil : event.tenant_id
       ENV["_X_AMZN_TRACE_ID"] = event.trace_id.empty? ? nil : event.trace_id
     end
 

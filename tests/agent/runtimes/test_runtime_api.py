@@ -174,7 +174,7 @@ def test_an_error_may_be_held(holds: bool, end: Callable[[RuntimeApi], None]) ->
     api, listener = RuntimeApi(Mock(), Mock()), Mock()
     api.attach(listener, holds_errors=holds)
     ask(api, b"GET", b"next")
-    api.deliver(Invocation("1", b"{}", "", "", "", "", "", 0, Mock()))
+    api.deliver(Invocation("1", b"{}", "", "", "", "", "", "", 0, Mock()))
     ask(api, b"POST", b"1/error")
     assert listener.on_result.call_count == (not holds)
     end(api)

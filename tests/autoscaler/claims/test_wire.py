@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
-from pilotlight.claims import Demand
-from pilotlight.errors import ThrottledError, WithdrawnError
+from pilotlight.claims import Demand, Lease
+from pilotlight.claims_protocol import Claim, Hello, from_gateway
+from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.claims import server as claims_server
 from pilotlight_autoscaler.claims.acknowledgements import Acknowledgements
 from pilotlight_autoscaler.claims.server import ClaimsServer
 from pilotlight_gateway.invocation import claims_client
 from pilotlight_gateway.invocation.claims_client import ClaimsClient
-from tests.autoscaler.conftest import REVISION
+from tests.autoscaler.conftest import OTHER, REVISION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pilotlight.claims import Lease
     from pilotlight.claims_protocol import Granted, Refused
     from pilotlight_autoscaler.leases.capacity import Capacity
     from tests.autoscaler.conftest import Stage
@@ -360,3 +361,30 @@ async def test_two_leaders_grant_no_environment_twice(
     with pytest.raises(ThrottledError):
         await paused.claim(REVISION, gateway="g3", seconds=10)
     await successor.stop()
+
+
+def test_a_message_of_no_tenant_is_as_the_version_before_knows_it() -> None:
+    """Three parts; who reads knows both forms, and a tenant arrives with its lease."""
+    lease = Lease("l", REVISION, "e", "default/p", "10.0.0.1", 1, 7)
+    said = json.loads(Hello(gateway="g", leases=[lease], known=[]).model_dump_json())
+    assert said["leases"][0]["revision"] == list(REVISION[:3])
+    for revision in (REVISION, REVISION._replace(tenant="red")):
+        hello = Hello(gateway="g", leases=[replace(lease, revision=revision)], known=[])
+        assert from_gateway.validate_json(hello.model_dump_json()) == hello
+        claim = Claim(id=1, revision=revision, seconds=1.0)
+        assert from_gateway.validate_json(claim.model_dump_json()) == claim
+
+
+async def test_a_tenant_is_claimed_for_and_only_where_there_are_tenants(
+    stage: Stage, leader: Leader, client: ClaimsClient
+) -> None:
+    """The lease says whose it is; a gateway that knows of no tenants is refused, not served."""
+    await stage.isolate_tenants()
+    await leader.start(stage.capacity())
+    lease = await client.claim(REVISION._replace(tenant="red"), seconds=10)
+    assert lease.revision.tenant == "red"
+    assert stage.agents.specialised[-1].function.tenant_id == "red"
+    with pytest.raises(StartFailedError, match="a tenant is expected"):
+        await client.claim(REVISION, seconds=10)
+    with pytest.raises(StartFailedError, match="no tenant is expected"):
+        await client.claim(OTHER._replace(tenant="red"), seconds=10)

@@ -37,8 +37,9 @@ def ids(leases: list[EventLease]) -> list[str]:
 
 async def test_an_event_comes_back_as_it_was(queue: EventQueue) -> None:
     wanted = event(
-        "a", payload=b"\x00\xff", qualifier="prod", trace_id="Root=1", dedup_key="k", at=1.5
-    )
+        "a", payload=b"\x00\xff", qualifier="prod", trace_id="Root=1", dedup_key="k", at=1.5,
+        tenant_id="red",
+    )  # fmt: skip
     assert await queue.enqueue(wanted) == [True]
     [found] = await lease(queue, 2.0)
     assert found.event == wanted

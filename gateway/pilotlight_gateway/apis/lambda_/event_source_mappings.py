@@ -41,6 +41,7 @@ from pilotlight_gateway.invocation.reference import resolve
 
 from .inputs import parse_as
 from .paging import paged
+from .preconditions import refuse_tenants
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -170,7 +171,8 @@ def _resolve(services: Services, call: Call, text: str) -> Reference:
 async def _function(services: Services, call: Call) -> Reference:
     """Return the function that a request names; raises ResourceNotFoundException."""
     reference = _resolve(services, call, call.input["FunctionName"])
-    await services.targets.find(reference)
+    target = await services.targets.find(reference)
+    refuse_tenants(target.function, "An event source mapping")
     return reference
 
 

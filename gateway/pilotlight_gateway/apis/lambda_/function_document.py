@@ -83,6 +83,8 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(function),
     }
+    if spec.tenant_isolation_mode:
+        document["TenancyConfig"] = {"TenantIsolationMode": spec.tenant_isolation_mode}
     if spec.layers:
         document["Layers"] = _layers(function)
     if spec.dead_letter_target:

@@ -46,7 +46,7 @@ _JSON_LEVELS = {"applicationLevel": "INFO", "systemLevel": "INFO"}
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
-    "PublishTo": None, "TenancyConfig": None,
+    "PublishTo": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
     "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
@@ -87,6 +87,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
     if (given.get("TracingConfig") or {}).get("Mode"):
         merged["tracing"] = given["TracingConfig"]["Mode"]
+    if (given.get("TenancyConfig") or {}).get("TenantIsolationMode"):
+        merged["tenantIsolationMode"] = given["TenancyConfig"]["TenantIsolationMode"]
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
     if given.get("Layers") is not None:

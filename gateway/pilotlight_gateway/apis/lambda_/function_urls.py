@@ -24,6 +24,7 @@ from .aliases import find_alias
 from .inputs import parse_as
 from .lookup import find_unqualified
 from .paging import paged
+from .preconditions import refuse_tenants
 from .writing import write_field
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ Holder = Function | FunctionAlias
 async def create_function_url_config(services: Services, call: Call) -> Reply:
     """Give a function or an alias an address; raises ResourceConflictException if it has one."""
     function, holder = await _holder(services, call)
+    refuse_tenants(function, "A function URL")
     if holder.spec.url is not None:
         arn = _arn(services, call, function, holder)
         raise ResourceConflictError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from typing import TYPE_CHECKING, NoReturn
 
 import orjson
@@ -53,6 +54,7 @@ MOST_OPENED = 500
 """Brackets of an event that cannot nest too deep for any reader."""
 _TYPES = ("Event", "RequestResponse", "DryRun")
 _LOG_TYPE = "X-Amz-Log-Type"
+_TENANT_ID = "X-Amz-Tenant-Id"
 
 
 async def invoke(services: Services, call: Call) -> Reply:
@@ -65,6 +67,7 @@ async def invoke(services: Services, call: Call) -> Reply:
     target = call.target or await services.targets.find(reference)
     invocation = read_invocation(call, reference)
     if kind == "DryRun":
+        target.check_tenant(invocation.tenant_id)
         return Reply(204)
     if kind == "Event":
         return await _enqueue(services, reference, invocation, target)
@@ -103,6 +106,7 @@ def invocation_type(call: Call, types: tuple[str, ...]) -> str:
         _refuse_head(call, "X-Amz-Invocation-Type")
     if call.headers.get(_LOG_TYPE, "None") not in {"None", "Tail"}:
         _refuse_head(call, _LOG_TYPE)
+    _tenant_id(call)
     return kind
 
 
@@ -115,6 +119,7 @@ def read_invocation(call: Call, reference: Reference) -> Invocation:
         trace_id=continue_trace(call.headers.get("X-Amzn-Trace-Id", ""), reference),
         event=_event(call.body),
         client_context=_client_context(call.headers.get("X-Amz-Client-Context", "")),
+        tenant_id=_tenant_id(call),
         log_tail=call.headers.get(_LOG_TYPE) == "Tail",
     )
 
@@ -126,9 +131,19 @@ def _refuse_head(call: Call, header: str) -> NoReturn:
 
 
 def _refuse_unsupported(call: Call) -> None:
-    for header in ("X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"):
-        if header in call.headers:
-            raise NotSupportedError(f"The header {header} is not supported yet.")
+    if (header := "X-Amz-Durable-Execution-Name") in call.headers:
+        raise NotSupportedError(f"The header {header} is not supported yet.")
+
+
+def _tenant_id(call: Call) -> str:
+    """Return whose a call is; empty where it does not say."""
+    text = call.headers.get(_TENANT_ID)
+    if text is None:
+        return ""
+    shape = load_model().shapes["TenantId"]
+    if len(text) > shape["max"] or re.fullmatch(shape["pattern"], text) is None:
+        _refuse_head(call, _TENANT_ID)
+    return text
 
 
 def _event(body: bytes) -> bytes:

@@ -35,6 +35,7 @@ async def invoke_with_response_stream(services: Services, call: Call) -> Reply:
     target = call.target or await services.targets.find(reference)
     invocation = replace(read_invocation(call, reference), stream=True)
     if kind == "DryRun":
+        target.check_tenant(invocation.tenant_id)
         return Reply(204)
     answer = await services.invoker.invoke(reference, invocation, target)
     headers = {

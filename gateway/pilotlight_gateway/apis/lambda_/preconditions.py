@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
-from pilotlight_gateway.errors import PreconditionFailedError, ResourceConflictError
+from pilotlight_gateway.errors import (
+    InvalidParameterValueError,
+    PreconditionFailedError,
+    ResourceConflictError,
+)
 
 from .function_document import revision_id
 
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-__all__ = ["check_revision_id", "conflict"]
+__all__ = ["check_revision_id", "conflict", "refuse_tenants"]
 
 
 def check_revision_id(call: Call, resource: Resource) -> None:
@@ -27,6 +31,18 @@ def check_revision_id(call: Call, resource: Resource) -> None:
         raise PreconditionFailedError(
             "The Revision Id provided does not match the latest Revision Id. Call the "
             "GetFunction/GetAlias API to retrieve the latest Revision Id"
+        )
+
+
+def refuse_tenants(function: Function, what: str) -> None:
+    """Raise InvalidParameterValueException where a function isolates tenants.
+
+    AWS Lambda Developer Guide, "Tenant isolation", says what does not go with it: whatever calls
+    without naming a tenant, or starts environments before one is known.
+    """
+    if function.spec.tenant_isolation_mode is not None:
+        raise InvalidParameterValueError(
+            f"{what} is not supported for functions with tenant isolation: {function.function_name}"
         )
 
 

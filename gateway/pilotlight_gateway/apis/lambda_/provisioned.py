@@ -22,6 +22,7 @@ from pilotlight_gateway.invocation.reference import LATEST
 from .aliases import find_alias
 from .lookup import find_unqualified
 from .paging import paged
+from .preconditions import refuse_tenants
 from .unreserved import check_provision
 from .versions import find_version
 from .writing import write_field
@@ -45,6 +46,7 @@ Qualified = FunctionVersion | FunctionAlias
 async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     """Ask for initialised environments of a version or an alias."""
     function = await find_unqualified(services, call)
+    refuse_tenants(function, "Provisioned concurrency")
     resource = await _qualified(services, call, function)
     wanted = int(call.input["ProvisionedConcurrentExecutions"])
     everything = _provisioned(services, function)

@@ -76,6 +76,8 @@ class Dispatcher:
         keep_alive: str = "hybrid",
     ) -> None:
         self.queues: dict[RevisionKey, RevisionQueue] = {}
+        self._of_tenants: dict[RevisionKey, set[RevisionKey]] = {}
+        """Those of a revision's tenants, by the revision itself."""
         self._claims = claims
         self._platform_key = platform_key
         self._gateway = gateway
@@ -117,19 +119,25 @@ class Dispatcher:
                 return self._finish(queue, environment, answer, invocation.request_id)
 
     def retire(self, revision: RevisionKey, reason: ReleaseReason = "superseded") -> None:
-        """Stop using a revision: what is free is released, what is busy once it is free."""
-        queue = self.queues.get(revision)
-        if queue is None:
-            return
-        for environment in queue.retire():
-            self._release(environment, reason)
-        if queue.empty:
-            del self.queues[revision]
+        """Stop using a revision, all its tenants' environments with it.
+
+        What is free is released, what is busy once it is free.
+        """
+        for one in self._with_tenants(revision):
+            queue = self.queues[one]
+            for environment in queue.retire():
+                self._release(environment, reason)
+            if queue.empty:
+                self._discard(one)
 
     def environments(self, revision: RevisionKey) -> dict[str, int]:
-        """Count a revision's environments by state."""
-        queue = self.queues.get(revision) or RevisionQueue()
-        return {"idle": len(queue.free), "busy": queue.busy, "starting": queue.claims}
+        """Count a revision's environments by state, all its tenants' with it."""
+        queues = [self.queues[one] for one in self._with_tenants(revision)]
+        return {
+            "idle": sum(len(queue.free) for queue in queues),
+            "busy": sum(queue.busy for queue in queues),
+            "starting": sum(queue.claims for queue in queues),
+        }
 
     def held(self) -> list[Lease]:
         """Return every lease that is held (`pilotlight.claims.Holder`)."""
@@ -170,7 +178,7 @@ class Dispatcher:
                 queue.remove(environment)
                 self._release(environment, "idle")
             if queue.empty:
-                del self.queues[revision]
+                self._discard(revision)
         for revision in self._idling.due(now):
             self._prewarm(revision)
 
@@ -206,7 +214,22 @@ class Dispatcher:
         if queue is None or queue.retired:
             queue = RevisionQueue(self._most_claims, self._idling.of(revision))
             self.queues[revision] = queue
+            if revision.tenant:
+                self._of_tenants.setdefault(revision.of_all_tenants, set()).add(revision)
         return queue
+
+    def _with_tenants(self, revision: RevisionKey) -> list[RevisionKey]:
+        """Return the queues that there are of a revision, or of one of its tenants."""
+        own = [revision] if revision in self.queues else []
+        return own + list(self._of_tenants.get(revision, ()))
+
+    def _discard(self, revision: RevisionKey) -> None:
+        del self.queues[revision]
+        if revision.tenant:
+            tenants = self._of_tenants[revision.of_all_tenants]
+            tenants.discard(revision)
+            if not tenants:
+                del self._of_tenants[revision.of_all_tenants]
 
     def _prewarm(self, revision: RevisionKey) -> None:
         """Have an environment of a revision that has none before its next call."""

@@ -32,12 +32,13 @@ class Idling:
     def __init__(self, spec: KeepAliveSpec, rule: Rule) -> None:
         self._rule = rule
         self._spec = spec
-        self._histories: OrderedDict[tuple[str, str], IdleHistory] = OrderedDict()
-        self._expected: dict[tuple[str, str], RevisionKey] = {}
+        self._histories: OrderedDict[RevisionKey, IdleHistory] = OrderedDict()
+        """By function, and tenant where it has those; the revision is left out."""
+        self._expected: dict[RevisionKey, RevisionKey] = {}
 
     def of(self, revision: RevisionKey) -> IdleHistory:
         """Return what is known of a revision's function, whatever revisions it had before."""
-        key = revision.namespace, revision.function
+        key = revision._replace(revision="")
         history = self._histories.setdefault(key, IdleHistory())
         self._histories.move_to_end(key)
         if len(self._histories) > MOST_FUNCTIONS:
@@ -77,7 +78,7 @@ class Idling:
         if others or history.prewarmed or not decision.prewarm_after:
             return idle >= decision.keep_for
         history.prewarm_at = environment.idle_since + decision.prewarm_after
-        self._expected[revision.namespace, revision.function] = revision
+        self._expected[revision._replace(revision="")] = revision
         return True
 
 

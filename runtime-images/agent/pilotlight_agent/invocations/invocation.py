@@ -68,6 +68,7 @@ class Invocation:
     content_type: str
     function_arn: str
     trace_id: str
+    tenant_id: str
     client_context: str
     cognito_identity: str
     start_by: int

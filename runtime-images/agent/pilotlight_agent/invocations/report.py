@@ -6,7 +6,7 @@ Source: AWS Lambda Developer Guide, "Using CloudWatch logs with Lambda" for the 
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -107,17 +107,23 @@ def _telemetry_status(status: Status) -> str:
 class PlatformLog:
     """Words the platform's lines in the function's log format, `Text` or `JSON`.
 
-    `level` is the function's system log level, which only JSON logs have; `stamp` returns the
-    present moment as text.
+    `level` is the function's system log level, and `tenant_id` whose invocations they are about;
+    only JSON logs have them. `stamp` returns the present moment as text.
     """
 
     def __init__(
-        self, log_format: str, version: str, stamp: Callable[[], str], level: str | None = None
+        self,
+        log_format: str,
+        version: str,
+        stamp: Callable[[], str],
+        level: str | None = None,
+        tenant_id: str | None = None,
     ) -> None:
         self._json = log_format.upper() == "JSON"
         self._least = Level[level] if self._json and level else Level.INFO
         self._version = version
         self._stamp = stamp
+        self._tenant = {"tenantId": tenant_id} if tenant_id else {}
 
     def writes(self, level: Level) -> bool:
         """Whether a line of this level is written to the log; in text all are."""
@@ -127,7 +133,8 @@ class PlatformLog:
         """Word the beginning of an invocation."""
         if not self._json:
             return f"START RequestId: {request_id} Version: {self._version}"
-        return self._line("platform.start", {"requestId": request_id, "version": self._version})
+        record = {"requestId": request_id, "version": self._version, **self._tenant}
+        return self._line("platform.start", record)
 
     def extension(self, name: str, state: str, events: str) -> str:
         """Word that there is an extension, and what it asked to be told."""
@@ -140,7 +147,7 @@ class PlatformLog:
         """Word the end of an invocation."""
         if not self._json:
             return [f"END RequestId: {report.request_id}", report.line()]
-        return [self._line("platform.report", report.record())]
+        return [self._line("platform.report", {**report.record(), **self._tenant})]
 
     def failure(self, request_id: str, failure: Failure) -> list[str]:
         """Word why the platform ended an invocation; JSON logs say it in the report."""
@@ -169,6 +176,6 @@ class PlatformLog:
         record |= {} if timeout else {"errorType": failure.reported_type}
         return self._line("platform.initReport", record)
 
-    def _line(self, kind: str, record: dict[str, object]) -> str:
+    def _line(self, kind: str, record: Mapping[str, object]) -> str:
         document = {"time": self._stamp(), "type": kind, "record": record}
         return json.dumps(document, separators=(",", ":"))

@@ -18,7 +18,11 @@ class EnvironmentLog:
     ) -> None:
         self._source = Source(journal, environment, log_stream)
         self._words = PlatformLog(
-            function.log_format, function.version, journal.stamp, function.system_log_level
+            function.log_format,
+            function.version,
+            journal.stamp,
+            function.system_log_level,
+            function.tenant_id,
         )
 
     def line(self, invocation: Invocation | None, line: str) -> None:

@@ -53,6 +53,8 @@ class Pod:
         self.draining = False
         self.specialised = False
         """Whether it has its code and its environments."""
+        self.tenant = b""
+        """The only one whose invocations it takes; empty where the function isolates none."""
         self.finished = asyncio.Event()
         """Set when it has drained; the agent then ends."""
         self._places = places
@@ -82,6 +84,7 @@ class Pod:
             raise DrainingError("the pod takes nothing new")
         self._burnt = True
         self._specialisation = specialisation
+        self.tenant = (specialisation.function.tenant_id or "").encode()
         installation = await asyncio.to_thread(_install, specialisation, self._places)
         self.specialised = True
         await self.start_environments(specialisation.environments)

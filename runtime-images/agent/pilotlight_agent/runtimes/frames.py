@@ -31,8 +31,8 @@ _CONTENT_TYPE = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,255}")
 _JSON = "application/json"
 _EVENT = (
     f'{{"{Field.REQUEST_ID}":%s,"{Field.CONTENT_TYPE}":%s,"{Field.FUNCTION_ARN}":%s,'
-    f'"{Field.DEADLINE}":%d,"{Field.TRACE_ID}":%s,"{Field.CLIENT_CONTEXT}":%s,'
-    f'"{Field.COGNITO_IDENTITY}":%s}}'
+    f'"{Field.DEADLINE}":%d,"{Field.TRACE_ID}":%s,"{Field.TENANT_ID}":%s,'
+    f'"{Field.CLIENT_CONTEXT}":%s,"{Field.COGNITO_IDENTITY}":%s}}'
 )
 _decode = json.JSONDecoder().raw_decode
 
@@ -121,6 +121,7 @@ class FrameLink:
             _quote(invocation.function_arn),
             invocation.deadline,
             _quote(invocation.trace_id),
+            _quote(invocation.tenant_id),
             _quote(invocation.client_context),
             _quote(invocation.cognito_identity),
         )

@@ -259,6 +259,7 @@ def _event_headers(invocation: Invocation) -> bytes:
         ("Lambda-Runtime-Deadline-Ms", str(invocation.deadline)),
         ("Lambda-Runtime-Invoked-Function-Arn", invocation.function_arn),
         ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        ("Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id),
         ("Lambda-Runtime-Client-Context", invocation.client_context),
         ("Lambda-Runtime-Cognito-Identity", invocation.cognito_identity),
     )
