@@ -23,7 +23,11 @@ _BESIDE = (
 """Fields of a spec that are neither code nor configuration to Lambda, which sets them otherwise."""
 
 
-_SAYS_NOTHING: dict[str, Any] = {"layers": [], "tracing": "PassThrough"}
+_SAYS_NOTHING: dict[str, Any] = {
+    "layers": [],
+    "tracing": "PassThrough",
+    "snapStart": "None",
+}
 """Values of the fields that came later: a revision without them is what it always was."""
 
 

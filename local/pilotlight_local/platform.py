@@ -20,7 +20,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
 from pilotlight.resources.registry import KINDS
-from pilotlight.runtimes import FAMILIES, family_of
+from pilotlight.runtimes import FAMILIES, OWN_PYTHON, family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
 from pilotlight.storage.sqlite.logs import SqliteLogs
 from pilotlight.storage.sqlite.resources import SqliteResources
@@ -164,6 +164,7 @@ class LocalPlatform:
             accounts=self._accounts,
             region=self.settings.region,
             runnable=RUN_HERE,
+            waiting={OWN_PYTHON},  # others' agents run beside it, and fork nothing
             private_addresses=True,
         )
         return Reconciler(self._cache, services)

@@ -12,6 +12,9 @@ from .protocol import MOST_ENVIRONMENTS
 
 LIFETIME = 11 * 3600
 """An environment's, in seconds: it ends before its credentials do, which are not renewed."""
+READ_AT_START = re.compile("PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_")
+"""Variables, by their beginnings, that an interpreter or a loader reads when its process begins: a
+function that sets one gets processes of its own, and no forks."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 

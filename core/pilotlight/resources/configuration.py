@@ -20,6 +20,7 @@ __all__ = [
     "Layer",
     "Layers",
     "Logging",
+    "SnapStart",
     "TenantIsolation",
     "Tracing",
 ]
@@ -49,6 +50,8 @@ Layers = Annotated[list[_LayerArn], AfterValidator(_check_layers)]
 """ARNs of versions of layers."""
 Tracing = Literal["PassThrough", "Active"]
 """Lambda's TracingConfig: whether the platform decides that a trace is recorded."""
+SnapStart = Literal["None", "PublishedVersions"]
+"""Lambda's SnapStart.ApplyOn."""
 TenantIsolation = Literal["PER_TENANT"]
 """Lambda's TenancyConfig: whether each tenant has environments of its own."""
 
@@ -123,3 +126,4 @@ class Configuration(Model):
     tenant_isolation_mode: TenantIsolation | None = Field(
         default=None, description="Whether environments are a tenant's own."
     )
+    snap_start: SnapStart = Field(default="None", description="Lambda's SnapStart.")

@@ -18,6 +18,7 @@ from .configuration import (
     Configuration,
     Layers,
     Logging,
+    SnapStart,
     TenantIsolation,
     Tracing,
 )
@@ -244,6 +245,10 @@ class FunctionSpec(Model):
         default=None,
         description="PER_TENANT: invocations name a tenant, whose environments no other has. "
         "Immutable.",
+    )
+    snap_start: SnapStart = Field(
+        default="None",
+        description="PublishedVersions: kept and told; Python starts by fork either way.",
     )
     tags: dict[str, str] = Field(
         default_factory=dict,

@@ -106,6 +106,9 @@ class FunctionVersionStatus(Model):
     provisioned: ProvisionedStatus | None = Field(
         default=None, description="How far provisioned concurrency is."
     )
+    snap_start: Literal["On", "Off"] = Field(
+        default="Off", description="Lambda's OptimizationStatus: whether it starts by fork."
+    )
     conditions: list[Condition] = Field(default_factory=list, description="Ready.")
 
 
@@ -191,6 +194,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         layers=[one.arn for one in configuration.layers],
         tracing=configuration.tracing,
         tenant_isolation_mode=configuration.tenant_isolation_mode,
+        snap_start=configuration.snap_start,
     )
 
 

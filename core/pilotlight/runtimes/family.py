@@ -45,6 +45,8 @@ class Family:
     pooled: bool = False
     """Whether, in local mode, an agent that has no function yet can prepare for one, and should. On
     a cluster the `Runtime` says it."""
+    forks: bool = False
+    """Whether such an agent forks environments from an interpreter that is warm."""
     compiled: bool = False
     """Whether packages get bytecode in local mode (`packages.compiled_packages`). On a cluster
     those do whose runtime is the operator's own Python."""

@@ -41,6 +41,7 @@ class Python(Family):
     suffix: str | None = ".py"
     needs_image: bool = False
     pooled: bool = True
+    forks: bool = True
     compiled: bool = True
 
     def find_handler(self, sources: Sources) -> Handler | None:

@@ -47,12 +47,14 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     accounts: Accounts,
     region: str,
     runnable: Collection[str] | None = None,
+    waiting: Collection[str] | None = None,
     hosts: Hosts = ANYBODYS,
     private_addresses: bool = False,
 ) -> list[Service]:
     """Make the service of every kind that is reconciled; a new kind is a line here.
 
-    `runnable` are the runtimes that run here; without it those that have a `Runtime`.
+    `runnable` are the runtimes that run here; without it those that have a `Runtime`. `waiting` are
+    those of which pods wait, without it those whose `Runtime` says so.
     `hosts` says whose hosts are, `private_addresses` lets issuers be in private networks.
     """
     return [
@@ -60,7 +62,7 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
             cache, Packages(artifacts, buckets), acknowledgements,
             region=region, accounts=accounts, runnable=runnable,
         ),
-        VersionService(cache, artifacts, provisioning),
+        VersionService(cache, artifacts, provisioning, waiting),
         AliasService(cache, provisioning),
         RouteService(cache, partial(read_keys, private=private_addresses), hosts),
     ]  # fmt: skip

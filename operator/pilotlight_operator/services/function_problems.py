@@ -13,6 +13,7 @@ from pilotlight.aws.buckets import BucketError
 from pilotlight.errors import PilotlightError
 from pilotlight.resources.environment import check_environment
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
+from pilotlight.snap_start import find_snap_start_problem
 
 if TYPE_CHECKING:
     from .function_facts import Facts
@@ -40,6 +41,7 @@ def find_problem(facts: Facts) -> Problem | None:
         _check_name,
         _check_source,
         _check_runtime,
+        _check_snap_start,
         _check_package,
         _check_layers,
         _check_environment,
@@ -85,6 +87,13 @@ def _check_runtime(facts: Facts) -> Problem | None:
         message = f"nothing here runs runtime {runtime!r}; what runs here: {there}"
         return Problem("RuntimeUnavailable", message, "InvalidRuntime")
     return None
+
+
+def _check_snap_start(facts: Facts) -> Problem | None:
+    message = find_snap_start_problem(facts.function.spec)
+    if message is None:
+        return None
+    return Problem("SnapStartUnsupported", message, "InvalidConfiguration")
 
 
 def _check_package(facts: Facts) -> Problem | None:

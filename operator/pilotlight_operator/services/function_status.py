@@ -121,6 +121,7 @@ def _configuration(facts: Facts) -> Configuration:
         layers=list(_layers(facts)),
         tracing=spec.tracing,
         tenant_isolation_mode=spec.tenant_isolation_mode,
+        snap_start=spec.snap_start,
     )
 
 

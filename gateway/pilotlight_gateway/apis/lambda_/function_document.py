@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight import __version__
 from pilotlight.arn import function_arn
 from pilotlight.names import LAST_VERSION_ANNOTATION, MODIFIED_ANNOTATION
-from pilotlight.resources import Function, Key, Secret
+from pilotlight.resources import VERSIONS_BY_NUMBER, Function, Key, Secret
 from pilotlight.revision import digest_spec
 from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
@@ -80,7 +80,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         "PackageType": "Image" if spec.code.image else "Zip",
         "Architectures": [spec.architecture],
         "EphemeralStorage": {"Size": spec.ephemeral_storage},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": _snap_start(services, function, version),
         "LoggingConfig": _logging(function),
     }
     if spec.tenant_isolation_mode:
@@ -218,6 +218,13 @@ def _logging(function: Function) -> dict[str, str]:
     group = logging.group or f"/aws/lambda/{function.function_name}"
     document = {"LogFormat": logging.format, "LogGroup": group}
     return document | {name: level for name, level in levels.items() if level}
+
+
+def _snap_start(services: Services, function: Function, version: str) -> dict[str, str]:
+    """Say whether a version starts ahead; `$LATEST` never does (`pilotlight.snap_start`)."""
+    found = services.cache.by(VERSIONS_BY_NUMBER, (function.key, version))
+    status = found[0].status.snap_start if found else "Off"
+    return {"ApplyOn": function.spec.snap_start, "OptimizationStatus": status}
 
 
 def _layers(function: Function) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.resources import FunctionSpec
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
+from pilotlight.snap_start import find_snap_start_problem
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
 
 from .inputs import parse_as
@@ -35,6 +36,13 @@ _PLAIN = {
     "Role": "role",
     "Tags": "tags",
 }
+_ONE_IN_ANOTHER = {
+    "EphemeralStorage": ("Size", "ephemeralStorage"),
+    "SnapStart": ("ApplyOn", "snapStart"),
+    "TenancyConfig": ("TenantIsolationMode", "tenantIsolationMode"),
+    "TracingConfig": ("Mode", "tracing"),
+}
+"""Members that hold the one that matters."""
 _LOGGING = {
     "LogFormat": "format",
     "ApplicationLogLevel": "applicationLevel",
@@ -48,7 +56,6 @@ UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
     "PublishTo": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
-    "SnapStart": {"ApplyOn": "None"},
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
 UNSUPPORTED_CODE: dict[str, Any] = {
@@ -81,14 +88,11 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     for member, name in _PLAIN.items():
         if given.get(member) is not None:
             merged[name] = given[member]
-    if given.get("EphemeralStorage") is not None:
-        merged["ephemeralStorage"] = given["EphemeralStorage"]["Size"]
+    for member, (inner, name) in _ONE_IN_ANOTHER.items():
+        if (given.get(member) or {}).get(inner) is not None:
+            merged[name] = given[member][inner]
     if given.get("LoggingConfig") is not None:
         merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
-    if (given.get("TracingConfig") or {}).get("Mode"):
-        merged["tracing"] = given["TracingConfig"]["Mode"]
-    if (given.get("TenancyConfig") or {}).get("TenantIsolationMode"):
-        merged["tenantIsolationMode"] = given["TenancyConfig"]["TenantIsolationMode"]
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
     if given.get("Layers") is not None:
@@ -115,7 +119,10 @@ def _logging(known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
 def parse_spec(spec: dict[str, Any]) -> FunctionSpec:
     """Check a spec by the service's rules; raises InvalidParameterValueError."""
     _check_runtime(spec.get("runtime"))
-    return parse_as(FunctionSpec, spec)
+    parsed = parse_as(FunctionSpec, spec)
+    if (problem := find_snap_start_problem(parsed)) is not None:
+        raise InvalidParameterValueError(problem)
+    return parsed
 
 
 def _check_runtime(runtime: str | None) -> None:

@@ -48,6 +48,7 @@ async def put_provisioned_concurrency(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     refuse_tenants(function, "Provisioned concurrency")
     resource = await _qualified(services, call, function)
+    await _refuse_snap_start(services, function, resource)
     wanted = int(call.input["ProvisionedConcurrentExecutions"])
     everything = _provisioned(services, function)
     others = [one for one in everything if _qualifier(one) != _qualifier(resource)]
@@ -117,6 +118,19 @@ def _provisioned(services: Services, function: Function) -> list[Qualified]:
         *services.published.aliases(function.key),
     ]
     return [one for one in found if one.spec.provisioned_concurrency]
+
+
+async def _refuse_snap_start(services: Services, function: Function, resource: Qualified) -> None:
+    """Raise InvalidParameterValueException where both would start environments ahead."""
+    version = (
+        resource
+        if isinstance(resource, FunctionVersion)
+        else await services.targets.version_of_alias(function, resource)
+    )
+    if version is not None and version.spec.configuration.snap_start != "None":
+        raise InvalidParameterValueError(
+            "Provisioned Concurrency is not supported for SnapStart enabled functions."
+        )
 
 
 def _refuse_twice(resource: Qualified, others: list[Qualified]) -> None:

@@ -7,7 +7,6 @@ package which the zygote has loaded gets a process that has forgotten all of the
 """
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +14,11 @@ from pathlib import Path
 from pilotlight_agent.errors import ForkError
 from pilotlight_agent.journal import Journal
 from pilotlight_agent.processes.spawner import Exit, Spawner
+from pilotlight_wire.specialisation import READ_AT_START
 
 from .variables import LOG_STREAM
 from .zygote import Born, Zygote
 
-_READ_AT_START = re.compile("PYTHON|LD_|LC_|LANG|MALLOC_|GLIBC_|OPENSSL_")
 _MOST_VARIABLES = 65_536  # characters that surely fit into a datagram
 _LONGEST_LOG_STREAM = 128
 _LET_GO_SECONDS = 1.0
@@ -102,7 +101,7 @@ class ZygoteSpawner:
 
 
 def _read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if _READ_AT_START.match(name)}
+    return {name: value for name, value in variables.items() if READ_AT_START.match(name)}
 
 
 def _top_level_names(task_root: Path, layers_root: Path) -> frozenset[str]:
