@@ -56,11 +56,17 @@ class FunctionCredentials:
         }
 
 
-def issue(
-    platform_key: bytes, *, namespace: str, account: str, function: str, now: float | None = None
+def issue(  # noqa: PLR0913  whose they are and for how long, by name
+    platform_key: bytes,
+    *,
+    namespace: str,
+    account: str,
+    function: str,
+    now: float | None = None,
+    seconds: float = LIFETIME,
 ) -> FunctionCredentials:
-    """Derive a function's credentials, good from now on for `LIFETIME`."""
-    expires = int((time.time() if now is None else now) + LIFETIME)
+    """Derive a function's credentials, good from now on for so many seconds."""
+    expires = int((time.time() if now is None else now) + seconds)
     identity = FunctionIdentity(namespace, account, function, expires)
     claims = base64.urlsafe_b64encode(json.dumps(asdict(identity)).encode()).decode()
     return _derive(platform_key, identity, claims)

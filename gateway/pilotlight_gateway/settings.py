@@ -61,6 +61,8 @@ class Settings(AwsSettings):
     """Where spans go, by OTLP over HTTP; without it there are none."""
     one_port: bool = False
     """Whether the clients' port has the metrics, too: one machine has no other."""
+    accounts_are_keys: bool = False
+    """Whether an access key of 12 digits is its account (local mode), so that a role's is, too."""
     unlabelled_secrets: bool = False
     """Whether manifests that come here may name any Secret of their account (local mode: all are
     its user's own)."""

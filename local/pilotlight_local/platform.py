@@ -178,6 +178,7 @@ class LocalPlatform:
                 most_claims=2 * (os.cpu_count() or 1),
                 url_form=self.settings.function_url,
                 unlabelled_secrets=True,
+                accounts_are_keys=True,
                 own_aws_credentials=not self.settings.aws_endpoint_url,
                 one_port=True,
                 private_addresses=True,

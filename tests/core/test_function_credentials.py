@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_what_was_issued_is_read_again() -> None:
 
 def test_no_two_functions_share_a_key() -> None:
     """Name, account, namespace and time: each makes other keys; so does another platform's key."""
-    said = {"namespace": "a", "account": "1" * 12, "function": "f"}
+    said: dict[str, Any] = {"namespace": "a", "account": "1" * 12, "function": "f"}
     keys = {issue(key, **said, now=0).secret_key for key in (KEY, b"other")}
     keys |= {issue(KEY, **{**said, name: "2" * 12}, now=0).secret_key for name in said}
     keys.add(issue(KEY, **said, now=1).secret_key)

@@ -9,6 +9,7 @@ import pytest
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import NotFoundError
+from pilotlight.publishing import versions_of
 from pilotlight.resources import Function, Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
 from pilotlight.resources.registry import KINDS
 from pilotlight_operator.services.functions import FunctionService
@@ -85,6 +86,13 @@ class Platform:
         """Call the service once, with all that was written known."""
         await self.cache.refresh()
         return await self.service.reconcile(Key("team", name))
+
+    async def versions(self, name: str = "hello", *, reconcile: bool = True) -> list[int]:
+        """Return the numbers of a function's versions, once it is reconciled."""
+        if reconcile:
+            await self.reconcile(name)
+        await self.cache.refresh()
+        return [one.spec.version for one in versions_of(self.cache, Key("team", name))]
 
 
 @pytest.fixture

@@ -88,6 +88,28 @@ async def test_a_function_that_stays_broken_is_not_written_again(platform: Platf
     assert platform.writes.count == writes
 
 
+async def test_each_change_becomes_a_version_where_the_manifest_says_so(
+    platform: Platform,
+) -> None:
+    """Once it is served, and once only; a change that cannot be served becomes none."""
+    await platform.apply(publish="OnChange")
+    assert await platform.versions() == [1]
+    await platform.apply(publish="OnChange", code={"inline": CHANGED})
+    platform.gateways.slow = 1
+    await platform.reconcile()
+    assert await platform.versions(reconcile=False) == [1]
+    assert await platform.versions() == [1, 2]
+    platform.restart()
+    assert await platform.versions() == [1, 2]
+    await platform.apply(publish="OnChange", code={"zip": "0" * 64})
+    assert await platform.versions() == [1, 2]
+
+
+async def test_nothing_becomes_a_version_where_it_does_not(platform: Platform) -> None:
+    await platform.apply()
+    assert await platform.versions() == []
+
+
 PROBLEMS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "unknown runtime": ({"runtime": "cobol85"}, "RuntimeUnknown", "InvalidRuntime", "cobol85"),
     "package missing": (
@@ -120,6 +142,12 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "CodeSourceUnsupported",
         "InvalidConfiguration",
         "code.image",
+    ),
+    "SnapStart with tenants": (
+        {"snapStart": "PublishedVersions", "tenantIsolationMode": "PER_TENANT"},
+        "SnapStartUnsupported",
+        "InvalidConfiguration",
+        "TenancyConfig is not supported",
     ),
     "secret missing": (
         {"environmentFrom": {"secret": "nowhere"}},

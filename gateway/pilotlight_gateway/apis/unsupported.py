@@ -7,16 +7,20 @@ a test compares it with docs/unsupported.md.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from .lambda_.event_source_mappings import UNSUPPORTED_OF_KAFKA, UNSUPPORTED_OF_MAPPINGS
-from .lambda_.function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS
+from .lambda_.function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS, WHY_UNSUPPORTED
 from .lambda_.model import load_model
 from .lambda_.service import WITHOUT_EFFECT
 from .lambda_.table import LAMBDA
 from .logs.service import WITHOUT_EFFECT as LOGS_WITHOUT_EFFECT
 from .logs.service import load_model as load_logs_model
 from .logs.table import LOGS
-from .sts.service import IDENTITY
+from .sts.service import ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["render"]
 
@@ -36,8 +40,8 @@ def render() -> str:
     missing_logs = sorted(logs.keys() - LOGS.keys())
     sections = [
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
-        ("Members of CreateFunction and the updates", sorted(UNSUPPORTED_MEMBERS)),
-        ("Members of code", sorted(UNSUPPORTED_CODE)),
+        ("Members of CreateFunction and the updates", _with_reasons(UNSUPPORTED_MEMBERS)),
+        ("Members of code", _with_reasons(UNSUPPORTED_CODE)),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
         ("Of ListFunctions", ["MasterRegion"]),
@@ -47,13 +51,21 @@ def render() -> str:
             ["PUT /2020-08-15/logs", "PUT /2022-07-01/telemetry"],
         ),
         (f"CloudWatch Logs, operations: {len(missing_logs)} of {len(logs)}", missing_logs),
-        ("STS", [f"every action but {IDENTITY}"]),
+        ("STS", [f"every action but {' and '.join(ACTIONS)}"]),
     ]
     parts = [_HEAD]
     for title, names in sections:
-        rows = "\n".join(f"- `{name}`" for name in names)
+        rows = "\n".join(f"- `{name}`" if "`" not in name else f"- {name}" for name in names)
         parts.append(f"## {title}\n\n{rows}\n")
     return "\n".join([*parts, _without_effect()])
+
+
+def _with_reasons(members: Iterable[str]) -> list[str]:
+    """Say of members why they are not supported, where there is more to say."""
+    return [
+        f"`{name}`: {WHY_UNSUPPORTED[name]}" if name in WHY_UNSUPPORTED else name
+        for name in sorted(members)
+    ]
 
 
 def _without_effect() -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "UNSUPPORTED_CODE",
     "UNSUPPORTED_MEMBERS",
+    "WHY_UNSUPPORTED",
     "merge",
     "parse_spec",
     "refuse_unsupported",
@@ -62,6 +63,16 @@ UNSUPPORTED_CODE: dict[str, Any] = {
     "ImageUri": None, "SourceKMSKeyArn": None, "S3ObjectStorageMode": "COPY",
 }  # fmt: skip
 """The same of code."""
+WHY_UNSUPPORTED = {
+    "KMSKeyArn": "No key of one's own encrypts anything: variables are in Secrets of the account, "
+    "which the cluster's encryption at rest is for, or in local mode in a file of its user.",
+    "SourceKMSKeyArn": "Packages are kept as they came; no key of one's own encrypts them.",
+    "S3ObjectStorageMode": "COPY is what happens, and may be asked for; with REFERENCE a package "
+    "would be read from its bucket at each cold start.",
+    "PublishTo": "LATEST_PUBLISHED is of functions with a capacity provider, and there is none.",
+    "RuntimeConfig": "Runtimes of one's own are `Runtime`s, which an admin makes, and no ARNs.",
+}
+"""Reasons, where there is more to say than that it is not there yet."""
 
 
 def refuse_unsupported(given: Mapping[str, Any]) -> None:
@@ -79,7 +90,10 @@ def _refuse(given: Mapping[str, Any], members: Mapping[str, Any]) -> None:
         value = given.get(name)
         if value == neutral or _is_empty(value):
             continue
-        raise NotSupportedError(f"{name} is not supported yet: leave it out of the request.")
+        why = WHY_UNSUPPORTED.get(name, "")
+        raise NotSupportedError(
+            f"{name} is not supported yet: leave it out of the request. {why}".rstrip()
+        )
 
 
 def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
