@@ -44,8 +44,10 @@ UNEXPECTED = (
 def shared(platform: GatewayHarness) -> str:
     """A function that says whose invocations it has seen, and logs in JSON."""
     logging = {"LogFormat": "JSON"}
-    platform.create("shared", WHOSE, Timeout=10, TenancyConfig=TENANCY, LoggingConfig=logging)
-    return "shared"
+    platform.create(
+        "tenants-shared", WHOSE, Timeout=10, TenancyConfig=TENANCY, LoggingConfig=logging
+    )
+    return "tenants-shared"
 
 
 def call(platform: GatewayHarness, name: str, tenant: str, **options: Any) -> dict[str, Any]:
@@ -94,9 +96,11 @@ def test_who_names_no_tenant_is_refused(platform: GatewayHarness, shared: str, k
 def test_who_names_a_tenant_where_there_are_none_is_refused(
     platform: GatewayHarness, kind: str
 ) -> None:
-    if "plain" not in platform.gateway.services.catalogue.of("default"):
-        platform.create("plain", WHOSE)
-    said = refused(platform, "invoke", FunctionName="plain", TenantId="red", InvocationType=kind)
+    if "tenants-plain" not in platform.gateway.services.catalogue.of("default"):
+        platform.create("tenants-plain", WHOSE)
+    said = refused(
+        platform, "invoke", FunctionName="tenants-plain", TenantId="red", InvocationType=kind
+    )
     assert said == UNEXPECTED
 
 
@@ -121,21 +125,24 @@ def test_a_tenant_id_is_checked_by_the_model(
 
 def test_an_event_stays_its_tenants_through_retries(platform: GatewayHarness) -> None:
     """Its function fails it once, and its dead letter and what is kept of it say whose it is."""
-    platform.create("events", WHOSE, Timeout=10, TenancyConfig=TENANCY)
+    platform.create("tenants-events", WHOSE, Timeout=10, TenancyConfig=TENANCY)
     client = platform.client()
-    client.put_function_event_invoke_config(FunctionName="events", MaximumRetryAttempts=0)
+    client.put_function_event_invoke_config(FunctionName="tenants-events", MaximumRetryAttempts=0)
     accepted = client.invoke(
-        FunctionName="events", TenantId="blue", InvocationType="Event", Payload=b'{"fail":true}'
+        FunctionName="tenants-events",
+        TenantId="blue",
+        InvocationType="Event",
+        Payload=b'{"fail":true}',
     )
     assert accepted["Payload"].read() == b""
     deadline = time.monotonic() + 20
     letters: list[Any] = []
     while not letters and time.monotonic() < deadline:
         letters = platform.call(
-            platform.events.dead_letters(FunctionKey("default", "events"), limit=1)
+            platform.events.dead_letters(FunctionKey("default", "tenants-events"), limit=1)
         )
     assert letters[0].event.tenant_id == "blue"
-    assert call(platform, "events", "blue")["seen"] == ["blue", "blue"]
+    assert call(platform, "tenants-events", "blue")["seen"] == ["blue", "blue"]
 
 
 def test_logs_in_json_say_whose_they_are(platform: GatewayHarness, shared: str) -> None:
@@ -164,7 +171,7 @@ def test_what_has_no_tenant_does_not_go_with_it(platform: GatewayHarness, shared
         client.get_function_configuration(FunctionName=shared, Qualifier=version)["TenancyConfig"]
         == TENANCY
     )
-    ending = "is not supported for functions with tenant isolation: shared"
+    ending = "is not supported for functions with tenant isolation: tenants-shared"
     queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:queue"
     for operation, request in (
         ("put_provisioned_concurrency_config",
@@ -188,32 +195,32 @@ def test_it_is_said_and_cannot_be_changed(platform: GatewayHarness, shared: str)
 
 def test_an_idle_environment_of_another_tenant_makes_room(platform: GatewayHarness) -> None:
     """One may be: the next tenant's call ends it, and never uses it."""
-    platform.create("narrow", WHOSE, TenancyConfig=TENANCY)
+    platform.create("tenants-narrow", WHOSE, TenancyConfig=TENANCY)
     platform.client().put_function_concurrency(
-        FunctionName="narrow", ReservedConcurrentExecutions=1
+        FunctionName="tenants-narrow", ReservedConcurrentExecutions=1
     )
-    seen = [call(platform, "narrow", tenant)["seen"] for tenant in ("red", "blue", "red")]
+    seen = [call(platform, "tenants-narrow", tenant)["seen"] for tenant in ("red", "blue", "red")]
     assert seen == [["red"], ["blue"], ["red"]]
 
 
 def test_an_agent_refuses_another_tenants_invocation(platform: GatewayHarness) -> None:
     """Should a gateway ever be wrong: before the runtime has seen a byte."""
-    platform.create("guarded", WHOSE, TenancyConfig=TENANCY)
-    assert call(platform, "guarded", "red")["seen"] == ["red"]
-    lease = _lease(platform, "guarded")
+    platform.create("tenants-guarded", WHOSE, TenancyConfig=TENANCY)
+    assert call(platform, "tenants-guarded", "red")["seen"] == ["red"]
+    lease = _lease(platform, "tenants-guarded")
     for tenant in ("blue", ""):
         status, body = _invoke_agent(lease, tenant)
         assert (status, body["code"], body["retryable"]) == (409, "WrongTenant", True)
-    assert call(platform, "guarded", "red")["seen"] == ["red", "red"]
+    assert call(platform, "tenants-guarded", "red")["seen"] == ["red", "red"]
 
 
 def test_tenants_are_counted_without_a_series_for_each(platform: GatewayHarness) -> None:
-    platform.create("counted", WHOSE, TenancyConfig=TENANCY)
+    platform.create("tenants-counted", WHOSE, TenancyConfig=TENANCY)
     for tenant in ("red", "blue", "red"):
-        call(platform, "counted", tenant)
+        call(platform, "tenants-counted", tenant)
     platform.autoscaler.measure()
     registry = platform.autoscaler.metrics.registry
-    labels = {"namespace": "default", "function": "counted"}
+    labels = {"namespace": "default", "function": "tenants-counted"}
     assert registry.get_sample_value("pilotlight_tenants", labels) == 2
 
 

@@ -132,14 +132,14 @@ def test_a_function_that_passes_through_is_told_what_its_caller_said(
     platform: GatewayHarness,
 ) -> None:
     """The default; and without a receiver, an Active one decides and makes no span."""
-    platform.create("passes", TRACED)
-    assert ";Sampled=0" in run(platform, "passes", {})
+    platform.create("tracing-passes", TRACED)
+    assert ";Sampled=0" in run(platform, "tracing-passes", {})
     assert f"{ROOT};Parent={PARENT};Lineage" in run(
-        platform, "passes", {}, f"{ROOT};Parent={PARENT}"
+        platform, "tracing-passes", {}, f"{ROOT};Parent={PARENT}"
     )
-    platform.create("active", TRACED, TracingConfig={"Mode": "Active"})
-    assert ";Sampled=1" in run(platform, "active", {})
-    seen = run(platform, "active", {}, f"{ROOT};Parent={PARENT};Sampled=1")
+    platform.create("tracing-active", TRACED, TracingConfig={"Mode": "Active"})
+    assert ";Sampled=1" in run(platform, "tracing-active", {})
+    seen = run(platform, "tracing-active", {}, f"{ROOT};Parent={PARENT};Sampled=1")
     assert seen.startswith(f"{ROOT};Parent={PARENT};Sampled=1;")
 
 
@@ -208,16 +208,20 @@ def test_an_event_is_a_span_of_its_own_trace(traced: GatewayHarness, receiver: R
 
 def test_versions_keep_the_mode_that_they_were_published_with(platform: GatewayHarness) -> None:
     client = platform.client()
-    platform.create("kept", TRACED, TracingConfig={"Mode": "Active"})
-    assert client.publish_version(FunctionName="kept")["TracingConfig"] == {"Mode": "Active"}
-    client.update_function_configuration(FunctionName="kept", TracingConfig={"Mode": "PassThrough"})
-    client.get_waiter("function_updated_v2").wait(FunctionName="kept")
-    newest = client.get_function_configuration(FunctionName="kept")
-    first = client.get_function_configuration(FunctionName="kept", Qualifier="1")
+    platform.create("tracing-kept", TRACED, TracingConfig={"Mode": "Active"})
+    assert client.publish_version(FunctionName="tracing-kept")["TracingConfig"] == {
+        "Mode": "Active"
+    }
+    client.update_function_configuration(
+        FunctionName="tracing-kept", TracingConfig={"Mode": "PassThrough"}
+    )
+    client.get_waiter("function_updated_v2").wait(FunctionName="tracing-kept")
+    newest = client.get_function_configuration(FunctionName="tracing-kept")
+    first = client.get_function_configuration(FunctionName="tracing-kept", Qualifier="1")
     assert newest["TracingConfig"] == {"Mode": "PassThrough"}
     assert first["TracingConfig"] == {"Mode": "Active"}
-    assert ";Sampled=1" in run(platform, "kept:1", {})
-    assert ";Sampled=0" in run(platform, "kept", {})
+    assert ";Sampled=1" in run(platform, "tracing-kept:1", {})
+    assert ";Sampled=0" in run(platform, "tracing-kept", {})
 
 
 def test_the_sdk_is_loaded_only_where_spans_go_somewhere() -> None:

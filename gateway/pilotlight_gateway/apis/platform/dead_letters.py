@@ -51,7 +51,11 @@ async def get_dead_letter(services: Services, call: Call) -> Reply:
     """Return one dead letter with its event, in Base64."""
     letter = await services.events.dead_letter(call.caller.namespace, call.parameters["id"])
     payload = base64.b64encode(letter.event.payload).decode()
-    return json_reply(_summary(letter) | {"payload": payload, "traceId": letter.event.trace_id})
+    return json_reply(
+        _summary(letter)
+        | {"payload": payload, "traceId": letter.event.trace_id}
+        | ({"tenantId": letter.event.tenant_id} if letter.event.tenant_id else {})
+    )
 
 
 async def redrive_dead_letters(services: Services, call: Call) -> Reply:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Idling"]
 
 MOST_FUNCTIONS = 10_000
-"""Functions whose idle times are remembered; the one unused longest is forgotten first."""
+"""Functions whose idle times are remembered, and as many tenants; the one unused longest is
+forgotten first."""
 
 
 class Idling:
@@ -32,17 +33,22 @@ class Idling:
     def __init__(self, spec: KeepAliveSpec, rule: Rule) -> None:
         self._rule = rule
         self._spec = spec
-        self._histories: OrderedDict[RevisionKey, IdleHistory] = OrderedDict()
-        """By function, and tenant where it has those; the revision is left out."""
+        self._histories: dict[bool, OrderedDict[RevisionKey, IdleHistory]] = {
+            False: OrderedDict(),
+            True: OrderedDict(),
+        }
+        """Of functions, and apart from them of tenants, of whom there may be any number; without
+        the revision in their keys."""
         self._expected: dict[RevisionKey, RevisionKey] = {}
 
     def of(self, revision: RevisionKey) -> IdleHistory:
         """Return what is known of a revision's function, whatever revisions it had before."""
         key = revision._replace(revision="")
-        history = self._histories.setdefault(key, IdleHistory())
-        self._histories.move_to_end(key)
-        if len(self._histories) > MOST_FUNCTIONS:
-            self._histories.popitem(last=False)
+        histories = self._histories[bool(revision.tenant)]
+        history = histories.setdefault(key, IdleHistory())
+        histories.move_to_end(key)
+        if len(histories) > MOST_FUNCTIONS:
+            histories.popitem(last=False)
         return history
 
     def overdue(
@@ -58,11 +64,11 @@ class Idling:
 
     def due(self, now: float) -> list[RevisionKey]:
         """Return the revisions of which an environment should be started for an expected call."""
-        due = [key for key, history in self._histories.items() if _is_due(history, now)]
-        for key in due:
-            history = self._histories[key]
+        known = [item for histories in self._histories.values() for item in histories.items()]
+        due = [(key, history) for key, history in known if _is_due(history, now)]
+        for _, history in due:
             history.prewarm_at, history.prewarmed = None, True
-        return [self._expected.pop(key) for key in due if key in self._expected]
+        return [self._expected.pop(key) for key, _ in due if key in self._expected]
 
     def _is_overdue(
         self,

@@ -186,7 +186,7 @@ def test_client_context_reaches_the_function(platform: GatewayHarness, echo: str
         (b"{}", {"X-Amz-Client-Context": "%%"}, 400, "InvalidRequestContentException"),
         (b"{}", {"X-Amz-Client-Context": "x" * 3584}, 400, "InvalidRequestContentException"),
         (b"{}", {"X-Amz-Client-Context": NESTED}, 400, "InvalidRequestContentException"),
-        (b"{}", {"X-Amz-Tenant-Id": "t"}, 501, "NotImplementedException"),
+        (b"{}", {"X-Amz-Tenant-Id": "t"}, 400, "InvalidParameterValueException"),
     ],
 )
 def test_bad_requests(

@@ -25,33 +25,38 @@ def refused(call: Any, **request: Any) -> str:
 def test_it_is_kept_and_told_truthfully(platform: GatewayHarness) -> None:
     """No pod waits on this platform, so nothing is optimised; `$LATEST` never is."""
     client = platform.client()
-    platform.create("snap", SOURCE, SnapStart=APPLIED)
+    platform.create("snap-start-snap", SOURCE, SnapStart=APPLIED)
     off = APPLIED | {"OptimizationStatus": "Off"}
-    assert client.get_function_configuration(FunctionName="snap")["SnapStart"] == off
-    assert client.publish_version(FunctionName="snap")["SnapStart"] == off
-    client.update_function_configuration(FunctionName="snap", SnapStart={"ApplyOn": "None"})
-    client.get_waiter("function_updated_v2").wait(FunctionName="snap")
-    latest = client.get_function_configuration(FunctionName="snap")["SnapStart"]
+    assert client.get_function_configuration(FunctionName="snap-start-snap")["SnapStart"] == off
+    assert client.publish_version(FunctionName="snap-start-snap")["SnapStart"] == off
+    client.update_function_configuration(
+        FunctionName="snap-start-snap", SnapStart={"ApplyOn": "None"}
+    )
+    client.get_waiter("function_updated_v2").wait(FunctionName="snap-start-snap")
+    latest = client.get_function_configuration(FunctionName="snap-start-snap")["SnapStart"]
     assert latest == {"ApplyOn": "None", "OptimizationStatus": "Off"}
-    version = client.get_function_configuration(FunctionName="snap", Qualifier="1")
+    version = client.get_function_configuration(FunctionName="snap-start-snap", Qualifier="1")
     assert version["SnapStart"] == off
 
 
 def test_what_lambda_does_not_combine_with_it_is_refused(platform: GatewayHarness) -> None:
     client = platform.client()
     ending = "is not supported for SnapStart enabled functions."
-    platform.create("bare", SOURCE)
+    platform.create("snap-start-bare", SOURCE)
     change = client.update_function_configuration
-    said = refused(change, FunctionName="bare", Runtime="nodejs22.x", SnapStart=APPLIED)
+    said = refused(change, FunctionName="snap-start-bare", Runtime="nodejs22.x", SnapStart=APPLIED)
     assert said == f"nodejs22.x {ending}"
-    said = refused(change, FunctionName="bare", EphemeralStorage={"Size": 600}, SnapStart=APPLIED)
+    said = refused(
+        change, FunctionName="snap-start-bare", EphemeralStorage={"Size": 600}, SnapStart=APPLIED
+    )
     assert said.endswith(ending)
-    platform.create("frozen", SOURCE, SnapStart=APPLIED)
-    client.publish_version(FunctionName="frozen")
-    client.create_alias(FunctionName="frozen", Name="live", FunctionVersion="1")
+    platform.create("snap-start-frozen", SOURCE, SnapStart=APPLIED)
+    client.publish_version(FunctionName="snap-start-frozen")
+    client.create_alias(FunctionName="snap-start-frozen", Name="live", FunctionVersion="1")
     for qualifier in ("1", "live"):
         said = refused(
             client.put_provisioned_concurrency_config,
-            FunctionName="frozen", Qualifier=qualifier, ProvisionedConcurrentExecutions=1,
+            FunctionName="snap-start-frozen", Qualifier=qualifier,
+            ProvisionedConcurrentExecutions=1,
         )  # fmt: skip
         assert said == f"Provisioned Concurrency {ending}"

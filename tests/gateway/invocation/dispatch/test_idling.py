@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from pilotlight.claims import Demand, Lease, RevisionKey
 from pilotlight.errors import ThrottledError
+from pilotlight.keep_alive import RULES, KeepAliveSpec
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
 from pilotlight_gateway.invocation.dispatch import dispatcher as module
+from pilotlight_gateway.invocation.dispatch import idling
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.environment import Environment
 from pilotlight_gateway.invocation.invocation import Answer, Invocation
@@ -255,3 +257,14 @@ async def test_what_comes_as_a_caller_gives_up_is_kept(gateway: Gateway, moment:
             await gateway.call()
         queue = gateway.dispatcher.queues[REVISION]
         assert (list(queue.free), queue.busy) == ([environment], 0)
+
+
+async def test_tenants_push_no_function_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be any number of them: what is remembered of each is bounded apart."""
+    monkeypatch.setattr(idling, "MOST_FUNCTIONS", 3)
+    known = idling.Idling(KeepAliveSpec(), RULES["hybrid"])
+    function = known.of(REVISION)
+    tenants = [known.of(REVISION._replace(tenant=str(number))) for number in range(9)]
+    assert known.of(REVISION) is function
+    assert known.of(REVISION._replace(tenant="8")) is tenants[8]
+    assert known.of(REVISION._replace(tenant="0")) is not tenants[0]
