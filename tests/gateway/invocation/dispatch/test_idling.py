@@ -268,3 +268,16 @@ async def test_tenants_push_no_function_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert known.of(REVISION) is function
     assert known.of(REVISION._replace(tenant="8")) is tenants[8]
     assert known.of(REVISION._replace(tenant="0")) is not tenants[0]
+
+
+async def test_a_revision_is_given_up_with_all_its_tenants(gateway: Gateway) -> None:
+    """They are counted as its own, too, and nothing of them is kept."""
+    async with gateway:
+        for tenant in ("red", "blue"):
+            await gateway.dispatcher.invoke(REVISION._replace(tenant=tenant), INVOCATION)
+        assert gateway.dispatcher.environments(REVISION)["idle"] == 2
+        gateway.dispatcher.retire(REVISION)
+        await asyncio.sleep(1.0)
+        assert not gateway.claims.held
+        assert not gateway.dispatcher.queues
+        assert not gateway.dispatcher._of_tenants
