@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.arn import function_arn
 from pilotlight.errors import (
     AlreadyExistsError,
-    ConflictError,
     NotFoundError,
 )
 from pilotlight.names import FUNCTION_LABEL, alias_object_name, label_value
@@ -36,6 +35,7 @@ from .lookup import find_unqualified
 from .paging import paged
 from .preconditions import check_revision_id
 from .versions import find_version
+from .writing import write_changed
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function
@@ -104,13 +104,14 @@ async def update_alias(services: Services, call: Call) -> Reply:
     function = await find_unqualified(services, call)
     alias = await find_alias(services, call, function, _name(call))
     check_revision_id(call, alias)
-    spec = await _parse(services, call, function, alias.spec.to_json())
-    try:
-        alias = await services.resources.replace(alias.model_copy(update={"spec": spec}))
-    except ConflictError as error:
-        raise ResourceConflictError(
-            f"The alias {alias.spec.alias} is being changed by others; try again."
-        ) from error
+    await _parse(services, call, function, alias.spec.to_json())
+
+    def change(alias: FunctionAlias) -> FunctionAlias:
+        check_revision_id(call, alias)
+        spec = parse_as(FunctionAliasSpec, alias.spec.to_json() | _given(call))
+        return alias.model_copy(update={"spec": spec})
+
+    alias = await write_changed(services.resources, alias, change)
     return json_reply(await _document(services, call, function, alias))
 
 

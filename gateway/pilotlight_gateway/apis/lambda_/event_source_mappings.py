@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.arn import function_arn
 from pilotlight.errors import (
     AlreadyExistsError,
-    ConflictError,
     NotFoundError,
 )
 from pilotlight.names import object_name
@@ -42,6 +41,7 @@ from pilotlight_gateway.invocation.reference import resolve
 from .inputs import parse_as
 from .paging import paged
 from .preconditions import refuse_tenants
+from .writing import write_changed
 
 if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
@@ -121,18 +121,24 @@ async def update_event_source_mapping(services: Services, call: Call) -> Reply:
     given = _given(call.input)
     if call.input.get("FunctionName") is not None:
         given["function"] = _named(await _function(services, call))
+
+    def change(now_there: EventSourceMapping) -> EventSourceMapping:
+        changed = _changed(now_there, given)
+        _check(services, changed)
+        return changed
+
+    changed = change(mapping)
+    if changed.spec.enabled:
+        await _ask_source(services, call, changed)
+    changed = await write_changed(services.resources, mapping, change)
+    return json_reply(_document(services, call, changed), 202)
+
+
+def _changed(mapping: EventSourceMapping, given: dict[str, Any]) -> EventSourceMapping:
     spec = parse_as(EventSourceMappingSpec, mapping.spec.to_json() | given)
     annotations = mapping.metadata.annotations | {MODIFIED: now()}
     metadata = mapping.metadata.model_copy(update={"annotations": annotations})
-    changed = mapping.model_copy(update={"spec": spec, "metadata": metadata})
-    _check(services, changed)
-    if spec.enabled:
-        await _ask_source(services, call, changed)
-    try:
-        changed = await services.resources.replace(changed)
-    except ConflictError as error:
-        raise ResourceConflictError("The mapping is being changed by others; try again.") from error
-    return json_reply(_document(services, call, changed), 202)
+    return mapping.model_copy(update={"spec": spec, "metadata": metadata})
 
 
 async def delete_event_source_mapping(services: Services, call: Call) -> Reply:

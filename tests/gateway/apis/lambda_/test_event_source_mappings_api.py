@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight.resources import EventSourceMapping, ObjectMeta, Secret
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
+from tests.support.noting import note_before_replacing
 from tests.support.ports import free_port
 
 if TYPE_CHECKING:
@@ -102,6 +103,17 @@ def test_a_mapping_from_its_creation_to_its_end(client: Any) -> None:
     assert refusal(error) == (
         "ResourceNotFoundException", "The resource you requested does not exist.",
     )  # fmt: skip
+
+
+def test_what_the_platform_notes_meanwhile_is_no_conflict(
+    platform: GatewayHarness, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a mapping comes to be polled just while it is changed."""
+    made = client.create_event_source_mapping(EventSourceArn=SQS + "orders", FunctionName="handles")
+    wait_for_state(client, made["UUID"], "Enabled")
+    notes = note_before_replacing(platform, monkeypatch)
+    changed = client.update_event_source_mapping(UUID=made["UUID"], BatchSize=3)
+    assert (notes, changed["BatchSize"]) == (["noted"], 3)
 
 
 @pytest.mark.parametrize(

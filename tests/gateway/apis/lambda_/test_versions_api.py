@@ -9,6 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.gateway import package
+from tests.support.noting import note_before_replacing
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -179,6 +180,19 @@ def test_weights_share_invocations(platform: GatewayHarness) -> None:
         "AdditionalVersionWeights": {}
     })  # fmt: skip
     assert "RoutingConfig" not in cleared
+
+
+def test_an_alias_that_the_platform_notes_something_about_can_be_changed(
+    platform: GatewayHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no conflict, for nothing that anyone wants of it has changed."""
+    platform.create("noted", SOURCE.format(text="one"))
+    client = platform.client()
+    client.publish_version(FunctionName="noted")
+    client.create_alias(FunctionName="noted", Name="live", FunctionVersion="1")
+    notes = note_before_replacing(platform, monkeypatch)
+    changed = client.update_alias(FunctionName="noted", Name="live", Description="new")
+    assert (notes, changed["Description"]) == (["noted"], "new")
 
 
 def test_a_read_of_a_weighted_alias_sees_its_own_version(platform: GatewayHarness) -> None:
