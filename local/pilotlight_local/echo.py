@@ -32,6 +32,8 @@ class EchoingLogs:
         """Ask the store."""
         return await self._store.streams(namespace, function)
 
-    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+    async def delete(
+        self, namespace: str, function: str, *, until: float, stream: str | None = None
+    ) -> int:
         """Have the store delete lines."""
-        return await self._store.delete(namespace, function, until=until)
+        return await self._store.delete(namespace, function, until=until, stream=stream)

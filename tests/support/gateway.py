@@ -96,13 +96,17 @@ class MemoryLogs:
         times = {name: [line.time for line in mine if line.stream == name] for name in names}
         return [LogStream(name, min(times[name]), max(times[name])) for name in names]
 
-    async def delete(self, namespace: str, function: str, *, until: float) -> int:
+    async def delete(
+        self, namespace: str, function: str, *, until: float, stream: str | None = None
+    ) -> int:
         """Delete old lines."""
         before = len(self.lines)
         self.lines = [
             line
             for line in self.lines
-            if (line.namespace, line.function) != (namespace, function) or line.time >= until
+            if (line.namespace, line.function) != (namespace, function)
+            or line.time >= until
+            or stream not in {None, line.stream}
         ]
         return before - len(self.lines)
 

@@ -199,6 +199,8 @@ class LogStore(Protocol):
         """Return the streams of a function, by name."""
         ...
 
-    async def delete(self, namespace: str, function: str, *, until: float) -> int:
-        """Delete a function's lines from before a time; returns how many."""
+    async def delete(
+        self, namespace: str, function: str, *, until: float, stream: str | None = None
+    ) -> int:
+        """Delete a function's lines, or a stream's, from before a time; returns how many."""
         ...

@@ -51,7 +51,10 @@ _STREAMS = """
 SELECT stream AS name, min(time) AS first_time, max(time) AS last_time
 FROM log_lines WHERE namespace = $1 AND function = $2 GROUP BY stream ORDER BY stream
 """
-_DELETE_OLD = "DELETE FROM log_lines WHERE namespace = $1 AND function = $2 AND time < $3"
+_DELETE_OLD = """
+DELETE FROM log_lines
+WHERE namespace = $1 AND function = $2 AND time < $3 AND stream = coalesce($4, stream)
+"""
 _DAYS = """
 SELECT child.relname AS name, pg_total_relation_size(child.oid) AS size
 FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
@@ -138,10 +141,12 @@ class PostgresLogs:
             rows = await connection.fetch(_STREAMS, namespace, function)
         return [LogStream(**row) for row in rows]
 
-    async def delete(self, namespace: str, function: str, *, until: float) -> int:
-        """Delete a function's lines from before a time; returns how many."""
+    async def delete(
+        self, namespace: str, function: str, *, until: float, stream: str | None = None
+    ) -> int:
+        """Delete a function's lines, or a stream's, from before a time; returns how many."""
         async with self._database.connection() as connection:
-            done = await connection.execute(_DELETE_OLD, namespace, function, until)
+            done = await connection.execute(_DELETE_OLD, namespace, function, until, stream)
         return int(done.removeprefix("DELETE "))
 
     async def _trim(self, connection: asyncpg.Connection, today: date) -> None:

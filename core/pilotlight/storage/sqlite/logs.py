@@ -63,7 +63,10 @@ SELECT max(id), count(*), sum(bytes - {LINE_BYTES}) FROM (
 ) WHERE kept > :share
 """  # noqa: S608  own text
 _DELETE = f"DELETE {_MINE} AND id <= :last"
-_DELETE_OLD = "DELETE FROM lines WHERE namespace = ? AND function = ? AND time < ? RETURNING id"
+_DELETE_OLD = """
+DELETE FROM lines
+WHERE namespace = ? AND function = ? AND time < ? AND stream = coalesce(?, stream) RETURNING id
+"""
 _STREAMS = """
 SELECT stream, min(time), max(time) FROM lines
 WHERE namespace = ? AND function = ? GROUP BY stream ORDER BY stream
@@ -114,9 +117,11 @@ class SqliteLogs:
         rows = await self._database.run(partial(_fetch, _STREAMS, (namespace, function)))
         return [LogStream(*row) for row in rows]
 
-    async def delete(self, namespace: str, function: str, *, until: float) -> int:
-        """Delete a function's lines from before a time; returns how many."""
-        of = (namespace, function, until)
+    async def delete(
+        self, namespace: str, function: str, *, until: float, stream: str | None = None
+    ) -> int:
+        """Delete a function's lines, or a stream's, from before a time; returns how many."""
+        of = (namespace, function, until, stream)
         return len(await self._database.run(partial(_fetch, _DELETE_OLD, of)))
 
     def close(self) -> None:

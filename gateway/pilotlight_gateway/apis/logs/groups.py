@@ -11,7 +11,7 @@ from pilotlight.storage.interfaces import LATEST
 from pilotlight_gateway.exchange import json_reply
 from pilotlight_gateway.logs.groups import Group
 
-from .errors import AlreadyExistsError, InvalidParameterError
+from .errors import AlreadyExistsError, InvalidParameterError, NotFoundError
 from .finding import arn_of, empty, find_group, name_of, page_of, refuse, write_spec
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "create_log_group",
     "delete_log_group",
+    "delete_log_stream",
     "delete_retention_policy",
     "describe_log_groups",
     "describe_log_streams",
@@ -94,6 +95,18 @@ async def delete_log_group(services: Services, call: Call) -> Reply:
         await services.logs.delete(*function.key, until=LATEST)
     if group.settings is not None:
         await services.resources.delete(LogGroup, group.settings.key)
+    return empty()
+
+
+async def delete_log_stream(services: Services, call: Call) -> Reply:
+    """Delete a stream's lines; an environment that logs on makes it anew."""
+    group, name = find_group(services, call), str(call.input["logStreamName"])
+    deleted = [
+        await services.logs.delete(*function.key, until=LATEST, stream=name)
+        for function in group.functions
+    ]
+    if not any(deleted):
+        raise NotFoundError("The specified log stream does not exist.")
     return empty()
 
 

@@ -14,6 +14,7 @@ __all__ = ["LOGS"]
 LOGS: dict[str, Handler] = {
     "CreateLogGroup": groups.create_log_group,
     "DeleteLogGroup": groups.delete_log_group,
+    "DeleteLogStream": groups.delete_log_stream,
     "DeleteRetentionPolicy": groups.delete_retention_policy,
     "DeleteSubscriptionFilter": subscription_filters.delete_subscription_filter,
     "DescribeLogGroups": groups.describe_log_groups,

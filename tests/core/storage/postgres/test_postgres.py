@@ -206,6 +206,16 @@ async def test_lines_come_back_oldest_first(database: PostgresDatabase) -> None:
     assert await logs.query(LogQuery("team", "nobody")) == []
 
 
+async def test_a_stream_is_deleted_and_the_others_stay(database: PostgresDatabase) -> None:
+    """Of the function, before the time, of that stream if one is named."""
+    logs = PostgresLogs(database)
+    await logs.append([LogLine(1.0, "team", "hello", name, "r", name) for name in ("a", "b", "")])
+    assert await logs.delete("team", "hello", until=1.0, stream="a") == 0
+    assert await logs.delete("team", "hello", until=2.0, stream="a") == 1
+    assert [one.name for one in await logs.streams("team", "hello")] == ["", "b"]
+    assert await logs.delete("team", "hello", until=2.0) == 2
+
+
 async def test_old_days_go(database: PostgresDatabase) -> None:
     days = [date(2026, 1, 1), date(2026, 1, 2), date(2026, 1, 4)]
     for day in days:

@@ -79,6 +79,15 @@ async def test_appends_at_once_keep_every_line_in_order(logs: SqliteLogs) -> Non
     assert places == list(range(50))
 
 
+async def test_a_stream_is_deleted_and_the_others_stay(logs: SqliteLogs) -> None:
+    """Of the function, before the time, of that stream if one is named."""
+    await logs.append([LogLine(1.0, "default", "hello", one, "r", one) for one in ("a", "b", "")])
+    assert await logs.delete("default", "hello", until=1.0, stream="a") == 0
+    assert await logs.delete("default", "hello", until=2.0, stream="a") == 1
+    assert [one.name for one in await logs.streams("default", "hello")] == ["", "b"]
+    assert await logs.delete("default", "hello", until=2.0) == 2
+
+
 async def test_old_lines_go(tmp_path: Path) -> None:
     """Age is by the line's own time."""
     logs = SqliteLogs(tmp_path / "logs.sqlite", max_age=100.0, clock=lambda: 1_000.0)

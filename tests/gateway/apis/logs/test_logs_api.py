@@ -125,6 +125,17 @@ def test_streams_are_described_by_name_and_by_time(platform: GatewayHarness, log
     assert stream in {one["logStreamName"] for one in by_name["logStreams"]}
 
 
+def test_a_stream_is_deleted(platform: GatewayHarness, logs: Any) -> None:
+    """It is gone with its lines; one that is not there is said so."""
+    of = {"logGroupName": GROUP, "logStreamName": say(platform, "deleted soon")}
+    logs.delete_log_stream(**of)
+    assert logs.filter_log_events(logGroupName=GROUP, filterPattern="soon")["events"] == []
+    code, text = refused(logs.delete_log_stream, **of | {"logStreamName": "absent"})
+    assert (code, text) == (
+        "ResourceNotFoundException", "The specified log stream does not exist.",
+    )  # fmt: skip
+
+
 @pytest.mark.usefixtures("platform")
 def test_groups_are_those_of_functions_and_those_made(logs: Any) -> None:
     logs.create_log_group(logGroupName="/own/group", tags={"team": "a"})
