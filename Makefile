@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults policies docs
+.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults policies docs clients
 .PHONY: model patterns clean runtimes
 
 PYTHON ?= python3
@@ -91,6 +91,9 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 
 runtimes: setup ## Try the contract in every language that is here; writes docs/runtimes.md
 	@$(RUN)/python -m tests.runtimes.table
+
+clients: setup ## Have every client and tool tell the story; writes docs/clients.md and docs/coverage.md
+	@$(RUN)/python -m tests.clients
 
 fuzz: setup ## Send FUZZ requests to both servers, FUZZ changed signed ones, CASES that break the model
 	@PILOTLIGHT_FUZZ=$(FUZZ) $(RUN)/pytest tests/gateway/test_both_servers.py --timeout 3600

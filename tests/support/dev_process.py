@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -25,10 +27,17 @@ class DevProcess:
     Raises RuntimeError with all that it printed where it does not come to serve.
     """
 
-    def __init__(self, *arguments: str | Path, state: Path, port: int = 0) -> None:
+    def __init__(
+        self,
+        *arguments: str | Path,
+        state: Path,
+        port: int = 0,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         command = [sys.executable, "-m", "pilotlight_cli", "dev", *map(str, arguments)]
         self._process = subprocess.Popen(
             [*command, "--state", str(state), "--port", str(port)],
+            env={**os.environ, **(variables or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
