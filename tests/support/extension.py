@@ -1,7 +1,8 @@
 """An external extension, and how it is put where layers are.
 
 It says in the function's log what it is told. Variables of the function say what it does:
-`EXTENSION_EVENTS` it asks for, `EXTENSION_GATE` is a file that must be there before it polls again
+`EXTENSION_EVENTS` it asks for, `EXTENSION_SUBSCRIBES` is a path and what it puts there before that,
+`EXTENSION_GATE` is a file that must be there before it polls again
 after an invocation, `EXTENSION_DOES` is `exit` or `hang` before it registers, or the path of an
 error that it reports after.
 """
@@ -33,6 +34,10 @@ events = os.environ.get("EXTENSION_EVENTS", "INVOKE,SHUTDOWN").split(",")
 answer, said = ask("POST", "/register", {{"Lambda-Extension-Name": name}}, {{"events": events}})
 print(f"{{name}} registered {{json.dumps(said)}} {{'_HANDLER' in os.environ}}", flush=True)
 mine = {{"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}}
+if subscribes := os.environ.get("EXTENSION_SUBSCRIBES"):
+    path, _, document = subscribes.partition(" ")
+    api.request("PUT", path, document, mine)
+    print(f"{{name}} subscribed {{api.getresponse().read().decode()}}", flush=True)
 if does.endswith("/error"):
     ask("POST", does, mine | {{"Lambda-Extension-Function-Error-Type": "Extension.Own"}})
 while True:

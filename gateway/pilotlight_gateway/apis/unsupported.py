@@ -46,10 +46,6 @@ def render() -> str:
         ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
         ("Of ListFunctions", ["MasterRegion"]),
         ("Of Invoke", ["X-Amz-Durable-Execution-Name"]),
-        (
-            "Of the Extensions API: told with 202, as the runtime interface emulator does",
-            ["PUT /2020-08-15/logs", "PUT /2022-07-01/telemetry"],
-        ),
         (f"CloudWatch Logs, operations: {len(missing_logs)} of {len(logs)}", missing_logs),
         ("STS", [f"every action but {' and '.join(ACTIONS)}"]),
     ]

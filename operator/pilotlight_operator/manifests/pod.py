@@ -83,6 +83,8 @@ def manifest(
         "spec": {
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
+            # Where extensions listen for telemetry; what they bind must be a name that there is.
+            "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["sandbox.localdomain", "sandbox"]}],
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
             "securityContext": _pod_security(uid_of(namespace, _whose(name, request))),

@@ -37,6 +37,10 @@ class ForkError(Exception):
     """No process was forked, and none will be: another way of starting one is free."""
 
 
+class InvalidSubscriptionError(Exception):
+    """An extension asks for telemetry in a way that is not possible."""
+
+
 class BadRequestError(Exception):
     """The bytes are no request that has one meaning only; the connection is to be closed."""
 

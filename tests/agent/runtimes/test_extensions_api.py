@@ -132,9 +132,28 @@ def test_who_asks_is_identified(sandbox: Sandbox, method: str, path: str) -> Non
         assert refusal(nameless) == "Extension.MissingHeader"
 
 
-def test_telemetry_says_that_it_is_not_there(sandbox: Sandbox) -> None:
-    """As the runtime interface emulator does, so that extensions go on without it."""
-    for path, kind in (("/2022-07-01/telemetry", "Telemetry"), ("/2020-08-15/logs", "Logs")):
-        reply = sandbox.call("PUT", path, {})
-        assert (reply.status, reply.json["errorType"]) == (202, f"{kind}.NotSupported")
-    assert sandbox.call("GET", f"{EXTENSION}/other").status == 404
+@pytest.mark.parametrize(
+    ("path", "api"), [("/2022-07-01/telemetry", "Telemetry"), ("/2020-08-15/logs", "Logs")]
+)
+def test_who_may_subscribe(sandbox: Sandbox, path: str, api: str) -> None:
+    """One that is known and asks for what there is, until the runtime is ready."""
+    wanted = {
+        "types": ["platform"],
+        "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:9"},
+    }
+    assert refusal(sandbox.call("PUT", path, wanted)) == "Extension.MissingExtensionIdentifier"
+    made = sandbox.register("mine")
+    mine = {"Lambda-Extension-Identifier": made.headers["Lambda-Extension-Identifier"]}
+    reply = sandbox.call("PUT", path, wanted | {"types": ["all"]}, mine)
+    assert (reply.status, reply.json["errorType"]) == (400, "ValidationError")
+    assert (reply := sandbox.call("PUT", path + "/", wanted, mine)).json == "OK"
+    other = "/2020-08-15/logs" if api == "Telemetry" else "/2022-07-01/telemetry"
+    assert "in use already" in sandbox.call("PUT", other, wanted, mine).json["errorMessage"]
+    with ThreadPoolExecutor() as pool:
+        pool.submit(sandbox.next, mine["Lambda-Extension-Identifier"])
+        call = pool.submit(sandbox.agent.invoke, {}, request_id="r-1")
+        sandbox.call("GET", f"{RUNTIME}/invocation/next")
+        closed = sandbox.call("PUT", path, wanted, mine)
+        sandbox.call("POST", f"{RUNTIME}/invocation/r-1/response", [])
+        call.result()
+    assert refusal(closed) == f"{api}.SubscriptionClosed"

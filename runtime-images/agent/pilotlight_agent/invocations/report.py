@@ -6,13 +6,16 @@ Source: AWS Lambda Developer Guide, "Using CloudWatch logs with Lambda" for the 
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from pilotlight_wire import report as wire
 
 from .failure import Failure, Status
+
+Record = dict[str, object]
+"""What is told of a platform event."""
 
 
 class Level(IntEnum):
@@ -100,6 +103,29 @@ def reported(problem: Failure | None) -> tuple[Status, str]:
     return (Status.SUCCESS, "") if problem is None else (problem.status, problem.reported_type)
 
 
+def extension_record(name: str, state: str, events: str) -> Record:
+    """Return the record of `platform.extension`."""
+    return {"name": name, "state": state, "events": events.split(",") if events else []}
+
+
+def init_record(phase: str, problem: Failure | None) -> Record:
+    """Return how an initialisation ended, as all records of it say."""
+    status, error_type = reported(problem)
+    record: Record = {
+        "initializationType": "on-demand",
+        "phase": phase,
+        "status": _telemetry_status(status),
+    }
+    timeout = status is Status.TIMEOUT
+    return record | ({"errorType": error_type} if error_type and not timeout else {})
+
+
+def done_record(report: Report, produced: int) -> Record:
+    """Return the record of `platform.runtimeDone`; `produced` is the answer's size in bytes."""
+    metrics = {"durationMs": round(report.duration, 2), "producedBytes": produced}
+    return report.record() | {"metrics": metrics}
+
+
 def _telemetry_status(status: Status) -> str:
     return "error" if status in {Status.CRASH, Status.MEMORY} else status.value
 
@@ -133,21 +159,27 @@ class PlatformLog:
         """Word the beginning of an invocation."""
         if not self._json:
             return f"START RequestId: {request_id} Version: {self._version}"
-        record = {"requestId": request_id, "version": self._version, **self._tenant}
-        return self._line("platform.start", record)
+        return self._line("platform.start", self.start_record(request_id))
+
+    def start_record(self, request_id: str) -> Record:
+        """Return the record of `platform.start`."""
+        return {"requestId": request_id, "version": self._version, **self._tenant}
 
     def extension(self, name: str, state: str, events: str) -> str:
         """Word that there is an extension, and what it asked to be told."""
         if not self._json:
             return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{events}]"
-        told = events.split(",") if events else []
-        return self._line("platform.extension", {"name": name, "state": state, "events": told})
+        return self._line("platform.extension", extension_record(name, state, events))
 
     def finish(self, report: Report) -> list[str]:
         """Word the end of an invocation."""
         if not self._json:
             return [f"END RequestId: {report.request_id}", report.line()]
-        return [self._line("platform.report", {**report.record(), **self._tenant})]
+        return [self._line("platform.report", self.report_record(report))]
+
+    def report_record(self, report: Report) -> Record:
+        """Return the record of `platform.report`."""
+        return {**report.record(), **self._tenant}
 
     def failure(self, request_id: str, failure: Failure) -> list[str]:
         """Word why the platform ended an invocation; JSON logs say it in the report."""
@@ -167,15 +199,9 @@ class PlatformLog:
                 f"INIT_REPORT Init Duration: {milliseconds:.2f} ms\tPhase: {phase}"
                 f"\tStatus: {status}{kind}"
             )
-        record: dict[str, object] = {
-            "initializationType": "on-demand",
-            "phase": phase,
-            "status": status,
-            "metrics": {"durationMs": round(milliseconds, 2)},
-        }
-        record |= {} if timeout else {"errorType": failure.reported_type}
+        record = init_record(phase, failure) | {"metrics": {"durationMs": round(milliseconds, 2)}}
         return self._line("platform.initReport", record)
 
-    def _line(self, kind: str, record: Mapping[str, object]) -> str:
+    def _line(self, kind: str, record: Record) -> str:
         document = {"time": self._stamp(), "type": kind, "record": record}
         return json.dumps(document, separators=(",", ":"))

@@ -17,7 +17,6 @@ from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.failure import Failure, Status
 from pilotlight_agent.invocations.invocation import Answer, Invocation, Refusal, Result
 from pilotlight_agent.invocations.report import Report, reported
-from pilotlight_agent.journal import Journal
 from pilotlight_agent.processes import tree
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.processes.timer import Timer
@@ -42,13 +41,12 @@ class Environment:
     def __init__(  # noqa: PLR0913 -- the parts of a pod that it stands on, each once
         self,
         identity: str,
-        log_stream: str,
         function: FunctionFacts,
         setting: Setting,
         *,
         api: RuntimeApi,
         spawner: Spawner,
-        journal: Journal,
+        log: EnvironmentLog,
         others: Callable[["Environment"], dict[int, bytes]],
     ) -> None:
         self.identity = identity
@@ -65,7 +63,7 @@ class Environment:
         self._api = api
         self._spawner = spawner
         self._invocation: Invocation | None = None
-        self._log = EnvironmentLog(journal, identity, log_stream, function)
+        self._log = log
         self._others = others
         self._loop = asyncio.get_running_loop()
         self._process: RuntimeProcess | None = None
@@ -136,6 +134,10 @@ class Environment:
         """Log a line of the function's."""
         self._log.line(self._invocation, line)
 
+    def on_extension_line(self, line: str) -> None:
+        """Log a line of an extension's."""
+        self._log.extension_line(self._invocation, line)
+
     def on_ready(self) -> None:
         """Go from initialising to serving, or on from where extensions held it up."""
         process = self._process
@@ -148,6 +150,7 @@ class Environment:
         self._log.extensions(self._api.extensions.descriptions())
         self._init_timer.clear()
         process.settle()
+        self._log.init_ended(self._since(self._launched), self._phase.lambdas)
         self.settled.set()
         if self._phase is Phase.FIRST:
             self._init_duration = self._since(self._launched)
@@ -211,6 +214,7 @@ class Environment:
     def _launch(self, phase: Phase) -> None:
         self._phase = phase
         self._launched = self._loop.time()
+        self._log.init_began(self._phase.lambdas)
         if phase is not Phase.INVOKE:
             self._init_timer.set(self._launched + _INIT_SECONDS)
         try:
@@ -279,8 +283,8 @@ class Environment:
             self._log.state(self.state)
 
     def _report_init(self, problem: Failure) -> None:
-        phase = "init" if self._phase is Phase.FIRST else "invoke"
-        self._log.init_failed(self._invocation, self._since(self._launched), phase, problem)
+        took = self._since(self._launched)
+        self._log.init_failed(self._invocation, took, self._phase.lambdas, problem)
 
     # The life of an invocation.
 
@@ -378,7 +382,7 @@ class Environment:
         self._invocation = None
         self._become(then)
         invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
-        self._log.finished(report, lines)
+        self._log.finished(invocation, report, lines, len(result.body))
         self._quiet.set()
 
     # Small things.

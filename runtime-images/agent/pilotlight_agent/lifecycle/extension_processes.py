@@ -38,12 +38,10 @@ class ExtensionProcesses:
         self,
         setting: Setting,
         spawner: Spawner,
-        output: int,
         on_exit: Callable[[str, int], None],
     ) -> None:
         self._setting = setting
         self._spawner = spawner
-        self._output = output
         self._on_exit = on_exit
         self._running: dict[str, int] = {}
 
@@ -52,15 +50,18 @@ class ExtensionProcesses:
         """Process ids of those that run."""
         return list(self._running.values())
 
-    def start(self, programs: list[Path]) -> None:
-        """Start them, all or none; raises ExtensionNotStartableError."""
+    def start(self, programs: list[Path], output: int) -> None:
+        """Start them, all or none; `output` is where they print.
+
+        Raises ExtensionNotStartableError.
+        """
         variables = {
             name: value for name, value in self._setting.variables.items() if name not in _HIDDEN
         }
         for program in programs:
             try:
                 pid = self._spawner.spawn(
-                    (str(program),), variables, self._setting.places.task_root, (self._output,)
+                    (str(program),), variables, self._setting.places.task_root, (output,)
                 )
             except OSError as error:
                 self.kill()

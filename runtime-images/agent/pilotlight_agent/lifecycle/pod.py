@@ -14,7 +14,7 @@ from pilotlight_agent.errors import (
     DrainingError,
     NotSpecialisedError,
 )
-from pilotlight_agent.journal import Journal
+from pilotlight_agent.journal import Clock, Journal
 from pilotlight_agent.places import Places
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
@@ -22,11 +22,13 @@ from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.metadata_api import MetadataApi
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
+from pilotlight_agent.runtimes.telemetry import Telemetry
 from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
 
 from . import package
 from .environment import Environment
+from .environment_log import EnvironmentLog
 from .layers import check_size, install_layers
 from .package import Installation
 
@@ -125,7 +127,9 @@ class Pod:
 
     async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
         metadata = MetadataApi(self._zone)
-        api = RuntimeApi(ExtensionsApi(specialisation.function), metadata)
+        json_lines = specialisation.function.log_format.upper() == "JSON"
+        telemetry = Telemetry(Clock().stamp, json_lines=json_lines)
+        api = RuntimeApi(ExtensionsApi(specialisation.function, telemetry), metadata)
         await api.listen()
         identity = secrets.token_hex(16)
         day = time.strftime("%Y/%m/%d", time.gmtime())
@@ -148,12 +152,13 @@ class Pod:
         )
         environment = Environment(
             identity,
-            log_stream,
             specialisation.function,
             setting,
             api=api,
             spawner=self._spawner,
-            journal=self.journal,
+            log=EnvironmentLog(
+                self.journal, identity, log_stream, specialisation.function, telemetry
+            ),
             others=self._beside,
         )
         self.environments[identity] = environment

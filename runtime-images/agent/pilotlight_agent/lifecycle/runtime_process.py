@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from pilotlight_agent.errors import NotStartableError
@@ -43,12 +44,20 @@ class Phase(StrEnum):
     INVOKE = "invoke"
     """Of the invocation that found no initialised process."""
 
+    @property
+    def lambdas(self) -> str:
+        """Lambda's name of the phase in which the process initialises."""
+        return "init" if self is Phase.FIRST else "invoke"
+
 
 class Supervisor(Listener, Protocol):
     """Hears of everything in a runtime process's life; of `on_ready` whenever it may be used."""
 
     def on_line(self, line: str) -> None:
         """Learn of a line that it printed."""
+
+    def on_extension_line(self, line: str) -> None:
+        """Learn of a line that an extension printed."""
 
     def on_exit(self, code: int) -> None:
         """Learn that it ended by itself; `code` is negative for a signal."""
@@ -74,6 +83,7 @@ class RuntimeProcess:
         self.on_result = supervisor.on_result
         framed = log_frames.VARIABLE in setting.variables
         self._output = Output(self._on_line, log_frames.EntrySplitter() if framed else None)
+        self._extension_output: Output | None = None
         self._link: Link | None = None
         self._runtime_waits = False
         self._exited = False
@@ -86,21 +96,26 @@ class RuntimeProcess:
             self._start()
         except BaseException:
             self._output.close_writer()
-            self._output.close()
+            self._close_outputs()
             raise
 
     def _start(self) -> None:
         """Start the extensions, and the runtime where there are none to wait for."""
         programs = extension_programs(self._setting)
-        self._extensions = ExtensionProcesses(
-            self._setting, self._spawner, self._output.writer, self._on_extension_exit
-        )
+        self._extensions = ExtensionProcesses(self._setting, self._spawner, self._on_extension_exit)
         self._api.extensions.attach(self, [program.name for program in programs])
-        self._extensions.start(programs)
         if programs:
+            self._start_extensions(programs)
             self._watch(self._extensions.pids[0])
         else:
             self._start_runtime()
+
+    def _start_extensions(self, programs: list[Path]) -> None:
+        output = self._extension_output = Output(self._on_extension_line)
+        try:
+            self._extensions.start(programs, output.writer)
+        finally:
+            output.close_writer()
 
     def _start_runtime(self) -> None:
         self._link, pid = self._open_link()
@@ -157,6 +172,8 @@ class RuntimeProcess:
     def settle(self, result: Result | None = None) -> None:
         """Collect what it printed and used so far: the end of an invocation or initialisation."""
         self._output.drain()
+        if self._extension_output is not None:
+            self._extension_output.drain()
         self.memory.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
@@ -168,6 +185,7 @@ class RuntimeProcess:
             deadline = int((time.time() + seconds) * 1000)
             document = {"shutdownReason": "spindown", "deadlineMs": deadline}
             self._api.extensions.tell(EventType.SHUTDOWN, document)
+            self._api.extensions.telemetry.flush()
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
         return seconds
@@ -177,12 +195,18 @@ class RuntimeProcess:
         tree.kill(self.pid, mark_of(self._setting.variables), others)
         self.memory.stop()
         self._api.extensions.close()
+        self._api.extensions.telemetry.begin_anew()
         if self._link is not None:
             self._link.close()
         else:
             self._output.close_writer()
-        self._output.close()
+        self._close_outputs()
         self._supervisor = None
+
+    def _close_outputs(self) -> None:
+        self._output.close()
+        if self._extension_output is not None:
+            self._extension_output.close()
 
     # What its link, its extensions and the kernel tell.
 
@@ -215,6 +239,10 @@ class RuntimeProcess:
     def _on_line(self, line: str) -> None:
         if self._supervisor is not None:
             self._supervisor.on_line(line)
+
+    def _on_extension_line(self, line: str) -> None:
+        if self._supervisor is not None:
+            self._supervisor.on_extension_line(line)
 
     def _on_exit(self, code: int) -> None:
         """Hear what it had written, then tell.

@@ -2,27 +2,28 @@
 
 Source: AWS Lambda Developer Guide, "Using the Lambda Extensions API"; error types, texts and the
 order of the checks follow the runtime interface emulator. External extensions are programs of
-layers, which `lifecycle.extension_processes` starts; internal ones are threads of the runtime. The
-telemetry that both may ask for is answered as the emulator answers: that it is not supported.
+layers, which `lifecycle.extension_processes` starts; internal ones are threads of the runtime. Both
+may subscribe to `telemetry`.
 """
 
 import json
 import uuid
 from collections.abc import Callable, Collection
 from enum import StrEnum
+from functools import partial
 from typing import Protocol
 
+from pilotlight_agent.errors import InvalidSubscriptionError
 from pilotlight_agent.http.request import Request
 from pilotlight_agent.http.server import Connection
 from pilotlight_wire.specialisation import FunctionFacts
 
+from .subscription import APIS, parse
+from .telemetry import Telemetry
+
 _PREFIX = b"/2020-01-01/extension"
 _MOST = 10
 _IDENTIFIER = "Lambda-Extension-Identifier"
-_TELEMETRY = {
-    b"/2022-07-01/telemetry": "Telemetry",
-    b"/2020-08-15/logs": "Logs",
-}
 
 
 class EventType(StrEnum):
@@ -72,7 +73,8 @@ _Step = Callable[[Extension, Request, Connection], None]
 class ExtensionsApi:
     """Serves the extensions of one runtime process after the other."""
 
-    def __init__(self, function: FunctionFacts) -> None:
+    def __init__(self, function: FunctionFacts, telemetry: Telemetry) -> None:
+        self.telemetry = telemetry
         self._function = function
         self._listener: ExtensionListener | None = None
         self._extensions: dict[str, Extension] = {}
@@ -91,8 +93,9 @@ class ExtensionsApi:
         self._extensions = {name: Extension(name, external=True) for name in external}
 
     def close_registration(self) -> None:
-        """Take no more extensions: the init phase is over."""
+        """Take no more extensions and subscriptions: the init phase is over."""
         self._open = False
+        self.telemetry.close_subscription()
 
     def close(self) -> None:
         """Forget the process."""
@@ -139,8 +142,8 @@ class ExtensionsApi:
 
     def serve(self, request: Request, connection: Connection) -> bool:
         """Answer what is the API's; False for anything else."""
-        if request.method == b"PUT" and (kind := _TELEMETRY.get(request.target)):
-            _say(connection, 202, f"{kind}.NotSupported", f"{kind} API is not supported")
+        if request.method == b"PUT" and (api := APIS.get(request.target.rstrip(b"/"))):
+            self._identified(request, connection, partial(self._subscribe, api))
             return True
         if not request.target.startswith(_PREFIX):
             return False
@@ -236,6 +239,20 @@ class ExtensionsApi:
         extension.polling = extension.waiting = None
         event = f"Lambda-Extension-Event-Identifier: {uuid.uuid4()}\r\n"
         connection.respond(200, body, f"Content-Type: application/json\r\n{event}".encode())
+
+    def _subscribe(
+        self, api: str, extension: Extension, request: Request, connection: Connection
+    ) -> None:
+        if not self.telemetry.open:
+            text = f"{api} API subscription is closed already"
+            _say(connection, 403, f"{api}.SubscriptionClosed", text)
+            return
+        try:
+            self.telemetry.subscribe(extension.name, parse(api, request.body))
+        except InvalidSubscriptionError as error:
+            _say(connection, 400, "ValidationError", str(error))
+        else:
+            connection.respond(200, b'"OK"')
 
     def _init_error(self, extension: Extension, request: Request, connection: Connection) -> None:
         self._fail(extension, request, connection, "Extension.InitError")

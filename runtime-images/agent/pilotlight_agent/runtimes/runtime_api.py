@@ -82,8 +82,9 @@ class RuntimeApi:
         self.address = f"{host}:{port}"
 
     def shut(self) -> None:
-        """Close the listener for good."""
+        """Close the listener for good, and what was told to extensions."""
         self._server.close()
+        self.extensions.telemetry.close()
 
     def attach(self, listener: Listener, *, holds_errors: bool = False) -> None:
         """Begin with a new runtime process; one that logs an error after it has posted it is heard.
