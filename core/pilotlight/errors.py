@@ -133,6 +133,13 @@ class StartFailedError(PilotlightError):
         self.reason = reason
 
 
+class UndecryptableError(PilotlightError):
+    """A function's variables were encrypted by a key that is not to be had."""
+
+    code = "KMSAccessDeniedException"
+    status = 502
+
+
 class PodLostError(StartFailedError):
     """The pod of a start was deleted or lost before an environment began in it: try another."""
 

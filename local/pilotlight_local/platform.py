@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import secrets
 import shutil
 import socket
 from typing import TYPE_CHECKING, Any
@@ -78,7 +77,7 @@ class LocalPlatform:
         self._accounts = Accounts(self._cache)
         self._callers = SelfServiceAccounts(self._cache, self._accounts, settings.account)
         self.languages = Languages(settings.cache, settings.tell)
-        self._platform_key = secrets.token_bytes(32)
+        self._platform_key = self._folder.platform_key()
         self._registry = CollectorRegistry()
         self._environment: dict[str, str] = {}
         """Variables that every function gets."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,7 @@ __all__ = ["FORMAT", "StateFolder"]
 
 PRIVATE = 0o700
 """The folder holds code, variables and Secrets: it is its owner's alone."""
+KEY_BYTES = 32
 FORMAT = 1
 """The format that this Pilotlight writes; raised by every change that an older one cannot read."""
 
@@ -58,6 +60,16 @@ class StateFolder:
     def artifacts(self) -> Path:
         """The directory of deployment packages."""
         return self.path / "artifacts"
+
+    def platform_key(self) -> bytes:
+        """Return the key of this installation, made at the first time; variables outlive a run."""
+        file = self.path / "platform-key"
+        file.touch(mode=0o600)
+        key = file.read_bytes()
+        if len(key) != KEY_BYTES:  # none yet, or not written whole
+            key = secrets.token_bytes(KEY_BYTES)
+            file.write_bytes(key)
+        return key
 
     def close(self) -> None:
         """Let others have the folder."""

@@ -116,6 +116,9 @@ class Configuration(Model):
     environment_digest: str | None = Field(
         default=None, description="Digest of that Secret's variables."
     )
+    kms_key_arn: str | None = Field(
+        default=None, description="What that Secret's variables are encrypted by."
+    )
     environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
     role: str | None = Field(default=None, description="ARN of the execution role.")
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")

@@ -55,6 +55,8 @@ __all__ = [
 
 FUNCTION_NAME = r"^[a-zA-Z0-9-_]{1,64}$"
 MOST_TAGS = 50
+KMS_KEY_ARN = r"^arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*$"
+LONGEST_KEY_ARN = 10_000
 CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
 
 
@@ -237,6 +239,12 @@ class FunctionSpec(Model):
         default="x86_64", description="Instruction set of the code."
     )
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
+    kms_key_arn: str | None = Field(
+        default=None,
+        max_length=LONGEST_KEY_ARN,
+        pattern=KMS_KEY_ARN,
+        description="Variables that come by the API are encrypted by the key that this stands for.",
+    )
     tracing: Tracing = Field(
         default="PassThrough",
         description="Active: traces that begin here are sampled, and invocations become spans.",

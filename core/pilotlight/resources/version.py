@@ -187,6 +187,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         ephemeral_storage=configuration.ephemeral_storage,
         environment=configuration.environment,
         environment_from=SecretReference(secret=secret) if secret else None,
+        kms_key_arn=configuration.kms_key_arn,
         environments_per_pod=configuration.environments_per_pod,
         role=configuration.role,
         architecture=version.architecture,

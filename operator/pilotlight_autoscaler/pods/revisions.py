@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from pilotlight.arn import function_arn
 from pilotlight.compute import PodRequest
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import StartFailedError, UndecryptableError
 from pilotlight.resources import LATEST, Configuration, Key, Secret
 from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
+from pilotlight.variable_encryption import VariableCipher
 from pilotlight_wire.message import InvalidMessageError
 from pilotlight_wire.protocol import Error
 from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
@@ -149,12 +150,21 @@ class Revisions:
         held = (Key(revision.namespace, name), digest or "")
         if held not in self._secrets:
             secret = await self.cache.resources.get(Secret, held[0])
+            values = self._decrypted(secret.string_data, configuration)
             if len(self._secrets) >= MOST_SECRETS:
                 self._secrets.clear()
             if digest_environment(secret.string_data) != digest:
-                return secret.string_data | configuration.environment
-            self._secrets[held] = secret.string_data
+                return values | configuration.environment
+            self._secrets[held] = values
         return self._secrets[held] | configuration.environment
+
+    def _decrypted(self, values: dict[str, str], configuration: Configuration) -> dict[str, str]:
+        if configuration.kms_key_arn is None:
+            return values
+        try:
+            return VariableCipher(self.platform_key, configuration.kms_key_arn).decrypt(values)
+        except UndecryptableError as error:
+            raise StartFailedError(str(error), reason="KMSKeyAccessDenied") from error
 
 
 def _check_tenant(revision: RevisionKey, configuration: Configuration) -> None:

@@ -115,6 +115,7 @@ def _configuration(facts: Facts) -> Configuration:
         environment=spec.environment,
         environment_secret=secret.metadata.name if secret else None,
         environment_digest=digest_environment(secret.string_data) if secret else None,
+        kms_key_arn=spec.kms_key_arn,
         environments_per_pod=spec.environments_per_pod,
         role=spec.role,
         logging=spec.logging,

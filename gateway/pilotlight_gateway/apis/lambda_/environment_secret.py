@@ -1,6 +1,7 @@
 """Environment variables that come by the API are kept in a Secret, never in spec or status.
 
 None at all are kept as well: answers say again that an empty environment was given.
+Where the function has a KMSKeyArn the values are encrypted (`pilotlight.variable_encryption`).
 The Secret's name holds a digest of the values: a change makes another Secret and so another spec,
 and the revision that still serves keeps its own until it is superseded (the operator's
 `services.environment_secrets` owns and drops them).
@@ -17,14 +18,16 @@ from pilotlight.publishing import environment_secret_name
 from pilotlight.resources import Key, ObjectMeta, Secret
 from pilotlight.resources.environment import check_environment
 from pilotlight.revision import digest_environment
+from pilotlight.variable_encryption import VariableCipher
 from pilotlight_gateway.errors import InvalidParameterValueError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotlight.storage import ResourceStore
+    from pilotlight.resources import Function
+    from pilotlight_gateway.services import Services
 
-__all__ = ["check", "keep"]
+__all__ = ["check", "keep", "read"]
 
 
 def check(given: Mapping[str, Any]) -> None:
@@ -35,12 +38,18 @@ def check(given: Mapping[str, Any]) -> None:
         raise InvalidParameterValueError(str(error)) from error
 
 
-async def keep(resources: ResourceStore, function: Key, given: Mapping[str, Any]) -> dict[str, Any]:
+async def keep(
+    services: Services, function: Key, given: Mapping[str, Any], key_arn: str | None
+) -> dict[str, Any]:
     """Keep a request's variables; gives the members of the spec that say where they are."""
     variables = _variables(given)
     if variables is None:
         return {}
-    name = environment_secret_name(function.name, digest_environment(variables))
+    digest = digest_environment(variables)
+    if key_arn:
+        cipher = VariableCipher(services.settings.platform_key, key_arn)
+        digest, variables = cipher.digest(variables), cipher.encrypt(variables)
+    name = environment_secret_name(function.name, digest)
     secret = Secret(
         metadata=ObjectMeta(
             name=name, namespace=function.namespace, labels={FUNCTION_LABEL: function.name}
@@ -48,8 +57,25 @@ async def keep(resources: ResourceStore, function: Key, given: Mapping[str, Any]
         string_data=variables,
     )
     with contextlib.suppress(AlreadyExistsError):  # the same values, by their digest
-        await resources.create(secret)
+        await services.resources.create(secret)
     return {"environment": {}, "environmentFrom": {"secret": name}}
+
+
+async def read(services: Services, function: Function) -> dict[str, str] | None:
+    """Return the variables; None where nobody ever gave any, not even an empty environment.
+
+    Raises UndecryptableError.
+    """
+    spec = function.spec
+    if spec.environment_from is None:
+        return spec.environment or None
+    key = Key(function.metadata.namespace, spec.environment_from.secret)
+    secret = await services.cache.find(Secret, key)
+    values = secret.string_data if secret else {}
+    if spec.kms_key_arn:
+        cipher = VariableCipher(services.settings.platform_key, spec.kms_key_arn)
+        values = cipher.decrypt(values)
+    return values | spec.environment
 
 
 def _variables(given: Mapping[str, Any]) -> dict[str, str] | None:

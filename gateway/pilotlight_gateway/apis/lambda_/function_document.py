@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight import __version__
 from pilotlight.arn import function_arn
+from pilotlight.errors import UndecryptableError
 from pilotlight.names import LAST_VERSION_ANNOTATION, MODIFIED_ANNOTATION
-from pilotlight.resources import VERSIONS_BY_NUMBER, Function, Key, Secret
+from pilotlight.resources import VERSIONS_BY_NUMBER, Function
 from pilotlight.revision import digest_spec
 from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
+
+from . import environment_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,8 +100,9 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         if not listed:
             arn = _runtime_version(region, spec.runtime)
             document["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
-    if (variables := await _variables(services, function)) is not None:
-        document["Environment"] = {"Variables": variables}
+    if spec.kms_key_arn:
+        document["KMSKeyArn"] = spec.kms_key_arn
+    document |= await _environment(services, function)
     document["ConfigSha256"] = _config_sha256(document)
     return document if listed else document | _states(function)
 
@@ -234,14 +238,13 @@ def _layers(function: Function) -> list[dict[str, Any]]:
     return [{"Arn": arn, "CodeSize": sizes.get(arn, 0)} for arn in function.spec.layers]
 
 
-async def _variables(services: Services, function: Function) -> dict[str, str] | None:
-    """Return the variables; None where nobody ever gave any, not even an empty environment."""
-    reference = function.spec.environment_from
-    if reference is None:
-        return function.spec.environment or None
-    key = Key(function.metadata.namespace, reference.secret)
-    secret = await services.cache.find(Secret, key)
-    return (secret.string_data if secret else {}) | function.spec.environment
+async def _environment(services: Services, function: Function) -> dict[str, Any]:
+    try:
+        variables = await environment_secret.read(services, function)
+    except UndecryptableError as error:
+        said = {"ErrorCode": "KMSAccessDeniedException", "Message": str(error)}
+        return {"Environment": {"Error": said}}
+    return {} if variables is None else {"Environment": {"Variables": variables}}
 
 
 async def _code(services: Services, call: Call, function: Function) -> dict[str, str]:

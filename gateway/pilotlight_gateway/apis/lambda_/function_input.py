@@ -54,7 +54,7 @@ _JSON_LEVELS = {"applicationLevel": "INFO", "systemLevel": "INFO"}
 """What lines there are by default where they are JSON."""
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
-    "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None, "KMSKeyArn": None,
+    "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None,
     "PublishTo": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
 }  # fmt: skip
@@ -64,8 +64,6 @@ UNSUPPORTED_CODE: dict[str, Any] = {
 }  # fmt: skip
 """The same of code."""
 WHY_UNSUPPORTED = {
-    "KMSKeyArn": "No key of one's own encrypts anything: variables are in Secrets of the account, "
-    "which the cluster's encryption at rest is for, or in local mode in a file of its user.",
     "SourceKMSKeyArn": "Packages are kept as they came; no key of one's own encrypts them.",
     "S3ObjectStorageMode": "COPY is what happens, and may be asked for; with REFERENCE a package "
     "would be read from its bucket at each cold start.",
@@ -109,6 +107,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
         merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
     if given.get("DeadLetterConfig") is not None:
         merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
+    if given.get("KMSKeyArn") is not None:
+        merged["kmsKeyArn"] = given["KMSKeyArn"] or None
     if given.get("Layers") is not None:
         merged["layers"] = given["Layers"]
     if given.get("Architectures"):

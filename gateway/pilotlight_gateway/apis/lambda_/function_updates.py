@@ -53,7 +53,11 @@ async def update_function_configuration(services: Services, call: Call) -> Reply
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
     environment_secret.check(call.input)
-    spec |= await environment_secret.keep(services.resources, function.key, call.input)
+    given, key_arn = dict(call.input), spec.get("kmsKeyArn")
+    if "Environment" not in given and key_arn != function.spec.kms_key_arn:
+        known = await environment_secret.read(services, function)
+        given |= {} if known is None else {"Environment": {"Variables": known}}
+    spec |= await environment_secret.keep(services, function.key, given, key_arn)
     function = await _write(services, call, function, spec)
     return json_reply(await configuration(services, call, function))
 

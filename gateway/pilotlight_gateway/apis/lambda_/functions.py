@@ -141,7 +141,7 @@ async def _write(
     key = Key(reference.namespace, object_name(reference.name))
     spec = _spec(reference, given, sha256) | ({"codeSigningConfig": signing} if signing else {})
     # A Secret without its function is found by its label and dropped; the reverse would not start.
-    spec |= await environment_secret.keep(services.resources, key, given)
+    spec |= await environment_secret.keep(services, key, given, spec.get("kmsKeyArn"))
     metadata = ObjectMeta(name=key.name, namespace=key.namespace, annotations=modified_now())
     function = Function(metadata=metadata, spec=parse_spec(spec))
     try:

@@ -14,7 +14,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from pilotlight.resources import Function, Secret
+from pilotlight.resources import Function, Key, Secret
+from pilotlight.variable_encryption import MARK
 from tests.support.gateway import ACCOUNT, package
 
 if TYPE_CHECKING:
@@ -112,6 +113,34 @@ def test_environment_variables_live_in_a_secret(platform: GatewayHarness) -> Non
     assert any(secret.string_data == {"COLOUR": "canary-green"} for secret in secrets)
 
 
+def kept(platform: GatewayHarness, name: str) -> dict[str, str]:
+    """Return what the Secret holds that a function's spec names."""
+    function = platform.call(platform.resources.get(Function, Key("default", name)))
+    assert function.spec.environment_from is not None
+    reference = Key("default", function.spec.environment_from.secret)
+    return platform.call(platform.resources.get(Secret, reference)).string_data
+
+
+def test_variables_of_a_key_are_kept_encrypted(platform: GatewayHarness) -> None:
+    """Also where the key comes, changes or goes later; environments and answers have them clear."""
+    first, second = (f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{name}" for name in ("one", "two"))
+    reads = "import os\ndef handler(event, context):\n    return os.environ['HIDDEN']\n"
+    variables = {"Variables": {"HIDDEN": "canary-red"}}
+    platform.create("sealed", reads, Environment=variables, KMSKeyArn=first)
+    client = platform.client()
+    shown = client.get_function_configuration(FunctionName="sealed")
+    assert (shown["KMSKeyArn"], shown["Environment"]) == (first, variables)
+    assert client.invoke(FunctionName="sealed")["Payload"].read() == b'"canary-red"'
+    assert kept(platform, "sealed")["HIDDEN"].startswith(MARK)
+    for key in (second, ""):
+        client.update_function_configuration(FunctionName="sealed", KMSKeyArn=key)
+        client.get_waiter("function_updated_v2").wait(FunctionName="sealed")
+        shown = client.get_function_configuration(FunctionName="sealed")
+        assert (shown.get("KMSKeyArn", ""), shown["Environment"]) == (key, variables)
+        assert client.invoke(FunctionName="sealed")["Payload"].read() == b'"canary-red"'
+    assert kept(platform, "sealed") == variables["Variables"]
+
+
 def test_listing_pages(platform: GatewayHarness) -> None:
     for number in range(3):
         platform.create(f"page-{number}", source())
@@ -205,8 +234,8 @@ BAD_CREATES: list[tuple[str, dict[str, Any], str, str]] = [
     ("no code", {"Code": {}}, PARAMETER, "Please provide a source"),
     ("bad name", {"FunctionName": "not a name"}, VALIDATION, "at 'functionName'"),
     ("bad role", {"Role": "admin"}, VALIDATION, "at 'role'"),
-    ("unsupported member", {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/x"},
-     "NotImplementedException", "KMSKeyArn is not supported yet"),
+    ("unsupported member", {"PublishTo": "LATEST_PUBLISHED"},
+     "NotImplementedException", "PublishTo is not supported yet"),
 ]  # fmt: skip
 
 
