@@ -47,6 +47,8 @@ RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
 """Label of a pod that was specialised: the revision it runs."""
+ENCRYPTED_BY_ANNOTATION = "pilotlight.dev/encrypted-by"
+"""On Secrets with a function's variables: the KMSKeyArn whose key encrypted them."""
 TENANT_ANNOTATION = "pilotlight.dev/tenant-id"
 """Annotation of a pod that was specialised for one tenant of its function: which one."""
 

@@ -25,6 +25,7 @@ from .resources import (
     owned_by,
 )
 from .revision import revision_of_version
+from .variable_encryption import encryption_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +120,9 @@ async def _freeze_environment(
         namespace = function.metadata.namespace
         secret = await resources.get(Secret, Key(namespace, held))
         labels = {FUNCTION_LABEL: label_value(function.metadata.name)}
-        metadata = ObjectMeta(name=name, namespace=namespace, labels=labels)
+        metadata = ObjectMeta(
+            name=name, namespace=namespace, labels=labels, annotations=encryption_of(secret)
+        )
         with suppress(AlreadyExistsError):  # the same values, by their digest
             await resources.create(
                 Secret(metadata=owned_by(metadata, function), string_data=secret.string_data)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import structlog
 
 from pilotlight.errors import NotFoundError, PilotlightError, StartFailedError, ThrottledError
-from pilotlight.resources import Function, Key, now
+from pilotlight.resources import Function, Key, find_condition, now
 from pilotlight.storage.kubernetes.api import MERGE_PATCH
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
-    from pilotlight.resources import Resource
+    from pilotlight.resources import Condition, Resource
     from pilotlight.storage.kubernetes.api import KubernetesApi
 
 __all__ = ["ClaimEvents", "ConditionEvents", "KubernetesEvents"]
@@ -164,9 +164,9 @@ class ClaimEvents:
             self._events.note(function, "Warning", "StartFailed", said, series="StartFailed")
 
 
-def _ready(resource: Any) -> Any:
-    """Return a resource's condition Ready, where its kind has conditions."""
-    return resource.status.condition("Ready")
+def _ready(resource: Any) -> Condition | None:
+    """Return a resource's condition Ready; all kinds that are followed have conditions."""
+    return find_condition(resource.status.conditions, "Ready")
 
 
 def _path(note: _Note) -> str:

@@ -7,11 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pilotlight.errors import UndecryptableError
-from pilotlight.variable_encryption import MARK, VariableCipher
+from pilotlight.names import ENCRYPTED_BY_ANNOTATION
+from pilotlight.resources import Key, ObjectMeta, Secret
+from pilotlight.variable_encryption import VariableCipher, encryption_of, variables_of
 
 KEY, ARN = b"k" * 32, "arn:aws:kms:us-east-1:000000000000:key/one"
-CIPHER = VariableCipher(KEY, ARN)
-OTHERS = [VariableCipher(b"l" * 32, ARN), VariableCipher(KEY, ARN + "s")]
+FUNCTION = Key("team", "orders")
+CIPHER = VariableCipher(KEY, FUNCTION, ARN)
+OTHERS = [
+    VariableCipher(b"l" * 32, FUNCTION, ARN),
+    VariableCipher(KEY, FUNCTION, ARN + "s"),
+    VariableCipher(KEY, Key("team", "others"), ARN),
+    VariableCipher(KEY, Key("another-team", "orders"), ARN),
+]
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text()))
@@ -19,8 +27,7 @@ def test_what_was_encrypted_comes_back(variables: dict[str, str]) -> None:
     """Under its own name and with its own key alone."""
     sealed = CIPHER.encrypt(variables)
     assert CIPHER.decrypt(sealed) == variables
-    assert all(value.startswith(MARK) for value in sealed.values())
-    assert CIPHER.digest(variables) == VariableCipher(KEY, ARN).digest(dict(variables))
+    assert CIPHER.digest(variables) == VariableCipher(KEY, FUNCTION, ARN).digest(dict(variables))
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -42,8 +49,22 @@ def test_a_value_is_bound_to_its_name() -> None:
 @pytest.mark.parametrize("damaged", ["", "!", "QQ==", "A" * 40])
 def test_what_is_damaged_is_an_error(damaged: str) -> None:
     with pytest.raises(UndecryptableError):
-        CIPHER.decrypt({"NAME": MARK + damaged})
+        CIPHER.decrypt({"NAME": damaged})
 
 
-def test_clear_text_stays_what_it_is() -> None:
-    assert CIPHER.decrypt({"NAME": "value"}) == {"NAME": "value"}
+def secret(values: dict[str, str], **annotations: str) -> Secret:
+    """Return a Secret of the function's."""
+    metadata = ObjectMeta(name="variables", namespace="team", annotations=annotations)
+    return Secret(metadata=metadata, string_data=values)
+
+
+def test_a_secret_says_itself_what_it_was_encrypted_by() -> None:
+    """Whatever the function's spec says meanwhile; what says nothing is in clear text."""
+    said = {ENCRYPTED_BY_ANNOTATION: ARN}
+    sealed = secret(CIPHER.encrypt({"NAME": "value"}), **said)
+    assert variables_of(KEY, FUNCTION, sealed) == {"NAME": "value"}
+    assert encryption_of(sealed) == said
+    clear = secret({"NAME": "value"})
+    assert (variables_of(KEY, FUNCTION, clear), encryption_of(clear)) == ({"NAME": "value"}, {})
+    with pytest.raises(UndecryptableError):
+        variables_of(KEY, Key("another-team", "orders"), sealed)

@@ -15,11 +15,13 @@ from pilotlight.errors import (
     ThrottledError,
     UnavailableError,
 )
-from pilotlight.resources import Code, Function, FunctionSpec, ObjectMeta
+from pilotlight.resources import Code, Condition, Function, FunctionSpec, ObjectMeta
+from pilotlight_operator.controller import TOLD
 from pilotlight_operator.events import (
     MOST_WAITING,
     SERIES_SECONDS,
     ClaimEvents,
+    ConditionEvents,
     KubernetesEvents,
 )
 from tests.support.api_server import ApiServer
@@ -150,3 +152,18 @@ async def test_a_function_that_gets_no_environment_is_told_why(
     assert sorted(server.told()) == [("StartFailed", 1), ("Throttled", 1)]
     told = {one["message"] for path, one in server.objects.items() if path.startswith(EVENTS)}
     assert "package 1234 is not there (CodeUnavailable)" in told
+
+
+@pytest.mark.parametrize("kind", TOLD)
+async def test_every_kind_that_is_followed_is_told_of(
+    server: Server, events: KubernetesEvents, kind: type[Any]
+) -> None:
+    cache = Cache(MemoryResources(), kind)
+    ConditionEvents(cache, events).follow([kind])
+    condition = Condition(type="Ready", status="True", reason="Serving")
+    for conditions in ([], [condition]):
+        status = kind.model_fields["status"].annotation(conditions=conditions)
+        metadata = ObjectMeta(name="hello", namespace="team", uid="uid", generation=1)
+        cache.note(kind.model_construct(metadata=metadata, status=status, spec=None))
+    await asyncio.sleep(1)
+    assert server.told() == [("Serving", 1)]

@@ -61,7 +61,8 @@ class FunctionKeys:
         identity = found.identity
         if found.access_key != access_key or not await self._stands(identity):
             return None
-        if identity.expires < self.clock():
+        left = identity.expires - self.clock()
+        if not 0 <= left <= function_credentials.LIFETIME:  # none is ever issued for longer
             raise ExpiredTokenError("The security token included in the request is expired")
         return AccessKey(
             access_key, found.secret_key, identity.namespace, identity.account,

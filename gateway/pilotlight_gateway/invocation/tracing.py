@@ -28,8 +28,9 @@ __all__ = ["Span", "Spans", "sampled"]
 
 _DECIDED = re.compile(r"(?:^|;)Sampled=[01](?:;|$)")
 _FIELD = re.compile(r"(Root|Parent|Sampled)=([^;]*)")
-_TRACE_ID = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
+_TRACE_ID = re.compile(r"1-(?!0{8}-0{24})([0-9a-f]{8})-([0-9a-f]{24})")
+_SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
+"""All zeros are no ids to W3C and OTLP."""
 
 
 def sampled(trace_id: str) -> str:

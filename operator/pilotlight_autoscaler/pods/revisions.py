@@ -15,7 +15,7 @@ from pilotlight.errors import StartFailedError, UndecryptableError
 from pilotlight.resources import LATEST, Configuration, Key, Secret
 from pilotlight.revision import digest_environment
 from pilotlight.tickets import ticket_for
-from pilotlight.variable_encryption import VariableCipher
+from pilotlight.variable_encryption import variables_of
 from pilotlight_wire.message import InvalidMessageError
 from pilotlight_wire.protocol import Error
 from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
@@ -150,7 +150,7 @@ class Revisions:
         held = (Key(revision.namespace, name), digest or "")
         if held not in self._secrets:
             secret = await self.cache.resources.get(Secret, held[0])
-            values = self._decrypted(secret.string_data, configuration)
+            values = self._decrypted(revision, secret)
             if len(self._secrets) >= MOST_SECRETS:
                 self._secrets.clear()
             if digest_environment(secret.string_data) != digest:
@@ -158,11 +158,10 @@ class Revisions:
             self._secrets[held] = values
         return self._secrets[held] | configuration.environment
 
-    def _decrypted(self, values: dict[str, str], configuration: Configuration) -> dict[str, str]:
-        if configuration.kms_key_arn is None:
-            return values
+    def _decrypted(self, revision: RevisionKey, secret: Secret) -> dict[str, str]:
+        function = Key(revision.namespace, revision.function)
         try:
-            return VariableCipher(self.platform_key, configuration.kms_key_arn).decrypt(values)
+            return variables_of(self.platform_key, function, secret)
         except UndecryptableError as error:
             raise StartFailedError(str(error), reason="KMSKeyAccessDenied") from error
 

@@ -14,6 +14,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight.resources.environment import check_environment
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight.snap_start import find_snap_start_problem
+from pilotlight.variable_encryption import encryption_of
 
 if TYPE_CHECKING:
     from .function_facts import Facts
@@ -122,10 +123,13 @@ def _check_environment(facts: Facts) -> Problem | None:
     if spec.environment_from and facts.secret is None:
         message = f"environmentFrom.secret {spec.environment_from.secret!r} is not there"
         return Problem("SecretMissing", message, "InvalidConfiguration")
-    if facts.secret is None or spec.kms_key_arn:  # of encrypted ones the API has checked them
+    if facts.secret is None:
         return None
+    values = facts.secret.string_data
+    if encryption_of(facts.secret):  # the values the API has checked, and are longer here
+        values = dict.fromkeys(values, "")
     try:
-        check_environment(facts.secret.string_data | spec.environment)
+        check_environment(values | spec.environment)
     except ValueError as error:
         message = f"environmentFrom.secret {facts.secret.metadata.name!r}: {error}"
         return Problem("EnvironmentInvalid", message, "InvalidConfiguration")

@@ -13,12 +13,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import AlreadyExistsError
-from pilotlight.names import FUNCTION_LABEL
+from pilotlight.names import ENCRYPTED_BY_ANNOTATION, FUNCTION_LABEL
 from pilotlight.publishing import environment_secret_name
 from pilotlight.resources import Key, ObjectMeta, Secret
 from pilotlight.resources.environment import check_environment
 from pilotlight.revision import digest_environment
-from pilotlight.variable_encryption import VariableCipher
+from pilotlight.variable_encryption import VariableCipher, variables_of
 from pilotlight_gateway.errors import InvalidParameterValueError
 
 if TYPE_CHECKING:
@@ -45,14 +45,18 @@ async def keep(
     variables = _variables(given)
     if variables is None:
         return {}
-    digest = digest_environment(variables)
+    digest, annotations = digest_environment(variables), {}
     if key_arn:
-        cipher = VariableCipher(services.settings.platform_key, key_arn)
+        cipher = VariableCipher(services.settings.platform_key, function, key_arn)
         digest, variables = cipher.digest(variables), cipher.encrypt(variables)
+        annotations = {ENCRYPTED_BY_ANNOTATION: key_arn}
     name = environment_secret_name(function.name, digest)
     secret = Secret(
         metadata=ObjectMeta(
-            name=name, namespace=function.namespace, labels={FUNCTION_LABEL: function.name}
+            name=name,
+            namespace=function.namespace,
+            labels={FUNCTION_LABEL: function.name},
+            annotations=annotations,
         ),
         string_data=variables,
     )
@@ -71,11 +75,9 @@ async def read(services: Services, function: Function) -> dict[str, str] | None:
         return spec.environment or None
     key = Key(function.metadata.namespace, spec.environment_from.secret)
     secret = await services.cache.find(Secret, key)
-    values = secret.string_data if secret else {}
-    if spec.kms_key_arn:
-        cipher = VariableCipher(services.settings.platform_key, spec.kms_key_arn)
-        values = cipher.decrypt(values)
-    return values | spec.environment
+    if secret is None:
+        return spec.environment
+    return variables_of(services.settings.platform_key, function.key, secret) | spec.environment
 
 
 def _variables(given: Mapping[str, Any]) -> dict[str, str] | None:

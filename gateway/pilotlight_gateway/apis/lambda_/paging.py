@@ -47,12 +47,13 @@ def _marked(text: str | None, of: str) -> str:
         return ""
     try:
         decoded = base64.b64decode(text.encode(), altchars=b"-_", validate=True)
+        name = decoded[_CHECKED:].decode()
     except (binascii.Error, ValueError) as error:
         raise _foreign(text, of) from error
     checksum, content = decoded[:_CHECKED], decoded[_CHECKED:]
     if checksum != _checksum(content) or not content.startswith(f"{of} ".encode()):
         raise _foreign(text, of)
-    return content.decode().removeprefix(f"{of} ")
+    return name.removeprefix(f"{of} ")
 
 
 def _checksum(content: bytes) -> bytes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pilotlight_gateway.exchange import Call
     from pilotlight_gateway.services import Services
 
-__all__ = ["ACTION", "access_of_role", "assume_role"]
+__all__ = ["ACTION", "access_of_role", "assume_role", "read_seconds"]
 
 ACTION = "AssumeRole"
 SHORTEST, USUAL, LONGEST = 900, 3600, 43_200
@@ -44,7 +44,7 @@ def assume_role(services: Services, call: Call, form: Mapping[str, str]) -> str:
         raise NotSupportedError(f"{unknown[0]} of {ACTION} is not supported by Pilotlight.")
     role = _member(form, "RoleArn", _ROLE)
     session = _member(form, "RoleSessionName", _SESSION)
-    seconds = _seconds(form.get("DurationSeconds", str(USUAL)))
+    seconds = read_seconds(form.get("DurationSeconds", str(USUAL)))
     function = _function_of(services, call, role, session)
     issued = issue(
         services.settings.platform_key,
@@ -101,8 +101,9 @@ def _member(form: Mapping[str, str], name: str, pattern: re.Pattern[str]) -> str
     )
 
 
-def _seconds(text: str) -> int:
-    if text.isascii() and text.isdecimal() and SHORTEST <= int(text[:9]) <= LONGEST:
+def read_seconds(text: str) -> int:
+    """Read how long a session may last; raises ValidationError."""
+    if re.fullmatch(r"\d{1,5}", text, re.ASCII) and SHORTEST <= int(text) <= LONGEST:
         return int(text)
     raise ValidationError(
         f"1 validation error detected: Value '{text[:20]}' at 'durationSeconds' failed to satisfy "

@@ -74,6 +74,8 @@ def _access(services: Services, call: Call) -> tuple[Access, ...]:
 async def _answer(services: Services, call: Call) -> Reply:
     form = _form(call)
     action = form.get("Action", "")
+    if action in ACTIONS:
+        call.operation = action  # for the log: only now it is known
     match action:
         case "GetCallerIdentity":
             result = _identity(call.caller)

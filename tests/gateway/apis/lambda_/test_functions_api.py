@@ -15,7 +15,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pilotlight.resources import Function, Key, Secret
-from pilotlight.variable_encryption import MARK
 from tests.support.gateway import ACCOUNT, package
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ def test_variables_of_a_key_are_kept_encrypted(platform: GatewayHarness) -> None
     shown = client.get_function_configuration(FunctionName="sealed")
     assert (shown["KMSKeyArn"], shown["Environment"]) == (first, variables)
     assert client.invoke(FunctionName="sealed")["Payload"].read() == b'"canary-red"'
-    assert kept(platform, "sealed")["HIDDEN"].startswith(MARK)
+    assert "canary-red" not in kept(platform, "sealed").values()
+    version = client.publish_version(FunctionName="sealed")["Version"]
     for key in (second, ""):
         client.update_function_configuration(FunctionName="sealed", KMSKeyArn=key)
         client.get_waiter("function_updated_v2").wait(FunctionName="sealed")
@@ -139,6 +139,9 @@ def test_variables_of_a_key_are_kept_encrypted(platform: GatewayHarness) -> None
         assert (shown.get("KMSKeyArn", ""), shown["Environment"]) == (key, variables)
         assert client.invoke(FunctionName="sealed")["Payload"].read() == b'"canary-red"'
     assert kept(platform, "sealed") == variables["Variables"]
+    client.get_waiter("published_version_active").wait(FunctionName="sealed", Qualifier=version)
+    answer = client.invoke(FunctionName="sealed", Qualifier=version)
+    assert answer["Payload"].read() == b'"canary-red"'
 
 
 def test_listing_pages(platform: GatewayHarness) -> None:

@@ -10,11 +10,18 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pilotlight.function_credentials import read
+from pilotlight.accounts import Accounts
+from pilotlight.cache import Cache
+from pilotlight.function_credentials import LIFETIME, issue, read
 from pilotlight.identity_policies import parse_identity_policy
+from pilotlight.names import ACCOUNT_LABEL
+from pilotlight.resources import Code, Function, FunctionSpec, Namespace, ObjectMeta
+from pilotlight_gateway.apis.sts.assume_role import read_seconds
 from pilotlight_gateway.auth.caller import Caller
-from pilotlight_gateway.auth.function_keys import MAY_INVOKE
+from pilotlight_gateway.auth.function_keys import MAY_INVOKE, FunctionKeys
+from pilotlight_gateway.errors import ExpiredTokenError, ValidationError
 from tests.support.gateway import ACCOUNT, KEY, REGION, GatewayHarness
+from tests.support.memory import MemoryResources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,3 +148,36 @@ def test_what_is_asked_wrongly_is_said(sts: Any, request_: dict[str, Any], said:
     """And nothing is taken without effect."""
     whole = {"RoleArn": role("nobodys"), "RoleSessionName": "any"} | request_
     assert said in refused(sts, **whole)[1]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "899", "43201", "0000009001234567", "000003600999", "9" * 5000, "-900", "٩٠٠"]
+)
+def test_a_duration_is_what_it_says(text: str) -> None:
+    """However it is written; what is checked is what is granted."""
+    with pytest.raises(ValidationError, match="'durationSeconds'"):
+        read_seconds(text)
+    assert read_seconds("00900") == 900
+
+
+async def test_credentials_for_longer_than_any_is_issued_for_are_none() -> None:
+    """Should an issuer ever be wrong: nothing else ends them."""
+    cache = Cache(MemoryResources(), Namespace, Function)
+    labels = {ACCOUNT_LABEL: ACCOUNT}
+    await cache.resources.create(Namespace(metadata=ObjectMeta(name="default", labels=labels)))
+    spec = FunctionSpec(
+        function_name="fn", runtime="python3.13", handler="a.b", code=Code(inline="x")
+    )
+    await cache.resources.create(
+        Function(metadata=ObjectMeta(name="fn", namespace="default"), spec=spec)
+    )
+    cache.mark_synced(Namespace, Function)
+    keys = FunctionKeys(cache, Accounts(cache), b"key")
+    for seconds, good in ((LIFETIME, True), (LIFETIME + 3600, False)):
+        issued = issue(b"key", namespace="default", account=ACCOUNT, function="fn", seconds=seconds)
+        finding = keys.find(issued.access_key, issued.session_token)
+        if good:
+            assert await finding is not None
+        else:
+            with pytest.raises(ExpiredTokenError):
+                await finding
