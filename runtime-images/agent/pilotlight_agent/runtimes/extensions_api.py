@@ -91,6 +91,7 @@ class ExtensionsApi:
         self.close()
         self._listener, self._open = listener, True
         self._extensions = {name: Extension(name, external=True) for name in external}
+        self.telemetry.expect(external)
 
     def close_registration(self) -> None:
         """Take no more extensions and subscriptions: the init phase is over."""
@@ -195,6 +196,7 @@ class ExtensionsApi:
 
     def _accept(self, extension: Extension, request: Request, connection: Connection) -> None:
         self._extensions[extension.name] = extension
+        self.telemetry.keeps = True
         extension.phase = Phase.REGISTERED
         function = self._function
         document = {
