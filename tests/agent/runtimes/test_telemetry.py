@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -161,6 +161,21 @@ async def test_a_delivery_has_one_deadline(monkeypatch: pytest.MonkeyPatch) -> N
     """However slowly a listener answers, byte after byte."""
     monkeypatch.setattr(module, "_POST_SECONDS", 0.1)
     async with answered(b"HTTP/1.1 ", 0.02) as (wanted, twice), asyncio.timeout(5):
+        told = telemetry(wanted)
+        await twice.wait()
+        told.close()
+
+
+async def test_a_delivery_may_fail_in_any_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    post, problems = module._post, iter([RuntimeError])
+
+    def fail(*arguments: Any) -> object:
+        for problem in problems:
+            raise problem
+        return post(*arguments)
+
+    monkeypatch.setattr(module, "_post", fail)
+    async with answered(b"") as (wanted, twice), asyncio.timeout(5):
         told = telemetry(wanted)
         await twice.wait()
         told.close()

@@ -166,7 +166,7 @@ class ExtensionsApi:
         try:
             wanted = json.loads(request.body)["events"] or []
             events = {str(each) for each in wanted}
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             _say(connection, 403, "InvalidRequestFormat", f"{error}")
             return
         found = self._extensions.get(name) or Extension(name, external=False)
