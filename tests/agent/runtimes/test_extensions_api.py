@@ -103,9 +103,10 @@ def test_an_internal_extension(sandbox: Sandbox) -> None:
 )
 def test_who_may_not_register(sandbox: Sandbox, name: str, events: Any, kind: str) -> None:
     assert refusal(sandbox.register(name, events)) == kind
-    assert refusal(sandbox.call("POST", f"{EXTENSION}/register", "{", {
-        "Lambda-Extension-Name": "mine"
-    })) == "InvalidRequestFormat"  # fmt: skip
+    for body in ("{", '{"events":' + "[" * 100_000):
+        assert refusal(sandbox.call("POST", f"{EXTENSION}/register", body, {
+            "Lambda-Extension-Name": "mine"
+        })) == "InvalidRequestFormat"  # fmt: skip
 
 
 def test_there_are_ten_at_most(sandbox: Sandbox) -> None:
@@ -146,6 +147,7 @@ def test_who_may_subscribe(sandbox: Sandbox, path: str, api: str) -> None:
     mine = {"Lambda-Extension-Identifier": made.headers["Lambda-Extension-Identifier"]}
     reply = sandbox.call("PUT", path, wanted | {"types": ["all"]}, mine)
     assert (reply.status, reply.json["errorType"]) == (400, "ValidationError")
+    assert sandbox.call("PUT", path, "[" * 100_000, mine).status == 400
     assert (reply := sandbox.call("PUT", path + "/", wanted, mine)).json == "OK"
     other = "/2020-08-15/logs" if api == "Telemetry" else "/2022-07-01/telemetry"
     assert "in use already" in sandbox.call("PUT", other, wanted, mine).json["errorMessage"]

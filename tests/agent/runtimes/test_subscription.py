@@ -46,6 +46,9 @@ def test_a_port_takes_lines() -> None:
         ({"destination": HTTP | {"URI": "https://sandbox.localdomain:1"}}, "destination.URI"),
         ({"destination": HTTP | {"URI": "http://example.com:80"}}, "destination.URI"),
         ({"destination": HTTP | {"URI": "http://localhost:99999"}}, "cannot be read"),
+        ({"destination": HTTP | {"URI": "http://localhost:80/ä"}}, "percent-encoded"),
+        ({"destination": HTTP | {"URI": "http://localhost:80/a b"}}, "percent-encoded"),
+        ({"destination": HTTP | {"URI": "http://localhost:80/a\r\nb: c"}}, "percent-encoded"),
         ({"destination": HTTP | {"URI": 7}}, "cannot be read"),
         ({"destination": 7}, "cannot be read"),
     ],
@@ -55,7 +58,7 @@ def test_what_cannot_be_is_named(change: dict[str, Any], said: str) -> None:
         parse(TELEMETRY, json.dumps(WANTED | change).encode())
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"\xff", b"{}"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"\xff", b"{}", b"[" * 100_000])
 def test_what_is_no_subscription_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSubscriptionError):
         parse(TELEMETRY, body)

@@ -91,6 +91,7 @@ class ExtensionsApi:
         self.close()
         self._listener, self._open = listener, True
         self._extensions = {name: Extension(name, external=True) for name in external}
+        self.telemetry.expect(external)
 
     def close_registration(self) -> None:
         """Take no more extensions and subscriptions: the init phase is over."""
@@ -165,7 +166,7 @@ class ExtensionsApi:
         try:
             wanted = json.loads(request.body)["events"] or []
             events = {str(each) for each in wanted}
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             _say(connection, 403, "InvalidRequestFormat", f"{error}")
             return
         found = self._extensions.get(name) or Extension(name, external=False)
@@ -195,6 +196,7 @@ class ExtensionsApi:
 
     def _accept(self, extension: Extension, request: Request, connection: Connection) -> None:
         self._extensions[extension.name] = extension
+        self.telemetry.keeps = True
         extension.phase = Phase.REGISTERED
         function = self._function
         document = {

@@ -4,6 +4,7 @@ Source: AWS Lambda Developer Guide, "Lambda Telemetry API reference" and "Lambda
 """
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,6 +21,8 @@ _VERSIONS = {
 }
 _HOSTS = {"sandbox.localdomain", "sandbox", "localhost", "127.0.0.1"}
 """Telemetry does not leave the environment."""
+_SENDABLE = re.compile("[!-~]+")
+"""What may stand in the first line of a request; `urlsplit` would leave some of the rest out."""
 _BOUNDS = {
     "maxItems": (1_000, 10_000, 10_000),
     "maxBytes": (262_144, 1_048_576, 262_144),
@@ -72,7 +75,7 @@ def parse(api: str, body: bytes) -> Subscription:
         )
     except KeyError as error:
         raise InvalidSubscriptionError(f"{error.args[0]} is missing") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidSubscriptionError(f"the subscription cannot be read: {error}") from error
 
 
@@ -104,6 +107,7 @@ def _destination(destination: dict[str, Any]) -> tuple[int, str | None]:
         return int(port), None
     _expect(protocol == "HTTP", "destination.protocol", protocol, "HTTP or TCP")
     uri = destination["URI"]
+    _expect(_SENDABLE.fullmatch(uri), "destination.URI", uri, "percent-encoded ASCII")
     parts = urlsplit(uri)
     fits = parts.scheme == "http" and parts.hostname in _HOSTS
     _expect(fits, "destination.URI", uri, "http://sandbox.localdomain:PORT")
