@@ -24,9 +24,25 @@ if TYPE_CHECKING:
     from .environments import Client
     from .story import Outcome
 
-__all__ = ["Platform", "running_platform"]
+__all__ = ["Platform", "running_platform", "variables_of"]
 
 STRANGER = "999999999999"
+
+
+def variables_of(endpoint: str, account: str, home: Path) -> dict[str, str]:
+    """Return the environment of a client: where it finds a platform and its key, and no more."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return kept | {
+        "HOME": str(home),  # where some keep what they found last time
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": account,
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
 
 
 class Platform:
@@ -40,18 +56,7 @@ class Platform:
 
     def variables(self, account: str) -> dict[str, str]:
         """Return the environment in which a client finds the platform, and nothing else."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        return kept | {
-            "HOME": str(self._folder),  # where some keep what they found last time
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ACCESS_KEY_ID": account,
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
+        return variables_of(self.endpoint, account, self._folder)
 
     def account(self) -> str:
         """Return an account that nobody else has."""
