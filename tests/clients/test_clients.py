@@ -29,21 +29,21 @@ EVERYWHERE = [client for client in CLIENTS if client.everywhere]
 BOTO3 = EVERYWHERE[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """One platform for all clients; each has an account of its own."""
     with running_platform(tmp_path_factory.mktemp("clients")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chalice(platform: Platform) -> Iterator[Future[ToolOutcome]]:
     """What comes of Chalice's use; it sleeps most of its time, so others go on meanwhile."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(use, CHALICE, platform)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def hear(platform: Platform, chalice: Future[ToolOutcome]) -> Callable[[Client], list[Outcome]]:
     """Have a client tell the story, once."""
     del chalice  # which has begun
