@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 from tests.support.elasticmq import ElasticMq, running_elasticmq
 from tests.support.kafka import Kafka, running_kafka
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 asyncio.set_event_loop(None)
 
 # A property says what holds, not how fast: a machine that is busy fails none.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("busy", deadline=None)
 settings.load_profile("busy")
 
 

@@ -13,6 +13,7 @@ import re
 __all__ = [
     "ACCESS_KEY_LABEL",
     "ACCOUNT_LABEL",
+    "ENCRYPTED_BY_ANNOTATION",
     "ENVIRONMENT_LABEL",
     "FUNCTION_LABEL",
     "LAST_VERSION_ANNOTATION",
@@ -32,6 +33,8 @@ ACCESS_KEY_LABEL = "pilotlight.dev/access-key"
 """Of a Secret of the release's namespace that is an access key: `true`."""
 ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
+ENCRYPTED_BY_ANNOTATION = "pilotlight.dev/encrypted-by"
+"""On Secrets with a function's variables: the KMSKeyArn whose key encrypted them."""
 ENVIRONMENT_LABEL = "pilotlight.dev/environment"
 """Of a Secret whose values any function of its namespace may get: `true`."""
 FUNCTION_LABEL = "pilotlight.dev/function"
@@ -47,8 +50,6 @@ RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
 """Label of a pod that was specialised: the revision it runs."""
-ENCRYPTED_BY_ANNOTATION = "pilotlight.dev/encrypted-by"
-"""On Secrets with a function's variables: the KMSKeyArn whose key encrypted them."""
 TENANT_ANNOTATION = "pilotlight.dev/tenant-id"
 """Annotation of a pod that was specialised for one tenant of its function: which one."""
 

@@ -46,8 +46,8 @@ def variables_of(platform_key: bytes, function: Key, secret: Secret) -> dict[str
 
 def encryption_of(secret: Secret) -> dict[str, str]:
     """Return the annotation that says what a Secret was encrypted by, for a copy of it."""
-    annotations = secret.metadata.annotations
-    return {name: annotations[name] for name in (ENCRYPTED_BY_ANNOTATION,) if name in annotations}
+    key_arn = secret.metadata.annotations.get(ENCRYPTED_BY_ANNOTATION)
+    return {} if key_arn is None else {ENCRYPTED_BY_ANNOTATION: key_arn}
 
 
 class VariableCipher:

@@ -59,7 +59,7 @@ def create(story: Story) -> None:
     configuration = story.call("GetFunctionConfiguration", FunctionName=NAME)
     assert configuration["Description"] == "the story's"
     listed = story.call("ListFunctions")["Functions"]
-    assert NAME in [one["FunctionName"] for one in listed]
+    assert [one["FunctionName"] for one in listed] == [NAME]
 
 
 def invoke(story: Story) -> None:

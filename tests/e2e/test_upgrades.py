@@ -68,7 +68,7 @@ def test_an_upgrade_and_the_way_back_lose_nothing(platform: Installation) -> Non
     assert not events.failed, events.failed[:3]
     assert not first_calls.failed, first_calls.failed[:3]
     assert all(one.answer == one.number for one in calls.calls)
-    wait_until(lambda: int(platform.sql(LEFT)) == 0, "every event has ended", 200)
+    wait_until(lambda: int(platform.sql(LEFT)) == 0, "every event has ended")
     assert int(platform.sql(DONE)) == len(events.calls)
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "run"]
 
-QUIET_SECONDS, FAULTY_SECONDS, RECOVERY_SECONDS = 15.0, 60.0, 30.0
+BEGIN_SECONDS, QUIET_SECONDS, FAULTY_SECONDS, RECOVERY_SECONDS = 6.0, 15.0, 60.0, 30.0
 LAST_CALL = FAULTY_SECONDS + RECOVERY_SECONDS + 10
 END_SECONDS = 600.0
 """By then everything has ended, or never will."""
@@ -89,13 +89,7 @@ class Simulation:
 
     async def run(self) -> None:
         """Live through it."""
-        stored = await stored_functions()
-        for number in (1, 2):
-            operator = Operator(f"op{number}", self.cluster, self.network, stored, ACCOUNT_LIMIT)
-            self.operators.append(operator)
-            operator.start()
-        self.gateways = [self._gateway(), self._gateway()]
-        await asyncio.sleep(6.0)
+        await self._begin_platform()
         load = [asyncio.create_task(self._call_often(*function)) for function in FUNCTIONS]
         load.append(asyncio.create_task(self._send_events()))
         await self._until(CROWDED_AT)
@@ -106,6 +100,15 @@ class Simulation:
         await self._drain()
         await self._until(max(_now(), LAST_CALL) + SETTLED_SECONDS)
         self._look_for_leaks()
+
+    async def _begin_platform(self) -> None:
+        stored = await stored_functions()
+        for number in (1, 2):
+            operator = Operator(f"op{number}", self.cluster, self.network, stored, ACCOUNT_LIMIT)
+            self.operators.append(operator)
+            operator.start()
+        self.gateways = [self._gateway(), self._gateway()]
+        await asyncio.sleep(BEGIN_SECONDS)
 
     async def _have_faults(self) -> None:
         faults: list[Callable[[], None]] = [

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pilotlight.agent.invoke import Invocation
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 
-from .functions import ACCOUNT_LIMIT, TENANTS, stored_functions
-from .processes import Operator, revision
+from .functions import TENANTS
+from .processes import revision
 from .simulation import Simulation, _problem, run
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pilotlight.claims import RevisionKey
 
-BEGIN_SECONDS, END_SECONDS = 6.0, 12.0
+END_SECONDS = 12.0
 FAULTS = ("_kill_the_leader", "_kill_a_gateway", "_kill_both", "_lose_pods", "_be_flaky", "_cut")
 CALLS = st.tuples(st.sampled_from(["red", "green", "blue"]), st.sampled_from([0.0, 0.3, 2.0]))
 """Whose a call is, and how long it takes."""
@@ -46,13 +46,7 @@ class Tenants(Simulation):
 
     async def run(self) -> None:
         """Live through it."""
-        stored = await stored_functions()
-        for number in (1, 2):
-            operator = Operator(f"op{number}", self.cluster, self.network, stored, ACCOUNT_LIMIT)
-            self.operators.append(operator)
-            operator.start()
-        self.gateways = [self._gateway(), self._gateway()]
-        await asyncio.sleep(BEGIN_SECONDS)
+        await self._begin_platform()
         for pause, step in self._schedule:
             await asyncio.sleep(pause)
             if isinstance(step, str):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -78,6 +79,7 @@ class EventDispatcher:
         self._freed = asyncio.Event()
         self._roomier = asyncio.Event()
         """Whether a function has room since it was looked last."""
+        self._leasing = asyncio.Lock()
         self._closing = False
 
     async def run(self) -> None:
@@ -100,8 +102,12 @@ class EventDispatcher:
         What does not end in time is tried again by others when its lease has ended.
         """
         self._closing = True
-        if self._working:
-            await asyncio.wait(list(self._working), timeout=drain_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain_seconds):
+                async with self._leasing:  # what is just being leased is worked on, too
+                    pass
+                if self._working:
+                    await asyncio.wait(list(self._working))
         for task in list(self._working):
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)
@@ -116,6 +122,10 @@ class EventDispatcher:
             self._freed.clear()
             await self._freed.wait()
             return 1
+        async with self._leasing:
+            return 0 if self._closing else await self._lease(free)
+
+    async def _lease(self, free: int) -> int:
         self._roomier.clear()
         now = self._clock()
         leases = await self._queue.lease(

@@ -94,6 +94,7 @@ def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
 def alone(tmp_path: Path) -> Iterator[Agent]:
     """One with a single environment: in the others' agent one that ended may just be replaced."""
     with specialised(tmp_path, {"main.py": FUNCTION}, forked=True, timeout=1) as agent:
+        agent.invoke({})  # until it has begun it looks like what is forked ahead
         yield agent
 
 

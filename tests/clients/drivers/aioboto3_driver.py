@@ -11,7 +11,7 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from .lines import asked, decoded, say
+from .lines import asked, decoded, refusal, say
 
 RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8})
 
@@ -32,12 +32,7 @@ async def answer(client: Any, line: dict[str, Any]) -> dict[str, Any]:
             case _:
                 return {"output": await read(await getattr(client, name)(**given))}
     except ClientError as error:
-        said = error.response
-        return {
-            "error": said["Error"]["Code"],
-            "status": said["ResponseMetadata"]["HTTPStatusCode"],
-            "message": said["Error"]["Message"],
-        }
+        return refusal(error.response)
 
 
 async def read(output: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from .lines import asked, decoded, say
+from .lines import asked, decoded, refusal, say
 
 RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 8})
 
@@ -37,12 +37,7 @@ def answer(line: dict[str, Any]) -> dict[str, Any]:
             case _:
                 return {"output": read(getattr(client, name)(**given))}
     except ClientError as error:
-        said = error.response
-        return {
-            "error": said["Error"]["Code"],
-            "status": said["ResponseMetadata"]["HTTPStatusCode"],
-            "message": said["Error"]["Message"],
-        }
+        return refusal(error.response)
 
 
 def read(output: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["asked", "decoded", "say"]
+__all__ = ["asked", "decoded", "refusal", "say"]
 
 BLOBS = {"ZipFile", "Payload", "InvokeArgs"}
 """Members of inputs that are bytes."""
@@ -29,6 +29,15 @@ def decoded(given: Any) -> Any:
     return {
         name: base64.b64decode(value) if name in BLOBS else decoded(value)
         for name, value in given.items()
+    }
+
+
+def refusal(said: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer that tells botocore's `ClientError.response`."""
+    return {
+        "error": said["Error"]["Code"],
+        "status": said["ResponseMetadata"]["HTTPStatusCode"],
+        "message": said["Error"]["Message"],
     }
 
 
