@@ -36,6 +36,15 @@ provider itself.
 | client | version | steps passed | has no call for |
 | --- | --- | --- | --- |
 """
+CLUSTER_HEAD = """
+## On a cluster
+
+Two gateways, two operators, an account of each client's own; those steps that share no file with a
+function and want neither a queue, another account, nor a name for each function's URL.
+
+| client | version | steps passed | has no call for |
+| --- | --- | --- | --- |
+"""
 COVERAGE_HEAD = """# Lambda's operations, seen
 
 Made by `make clients` on {day}. An operation counts once a client was answered with success in a
@@ -53,14 +62,12 @@ def clients_page(
     told: Mapping[tuple[str, str], Sequence[Outcome]],
     absent: Mapping[tuple[str, str], str],
     tools: Sequence[ToolOutcome],
+    on_a_cluster: Mapping[tuple[str, str], Sequence[Outcome]],
 ) -> str:
     """Return the page of clients: who passed which step, who could not be had, and the tools."""
     machine = f"{platform.freedesktop_os_release()['PRETTY_NAME']} with {os.cpu_count()} cores"
     lines = [CLIENTS_HEAD.format(day=time.strftime("%Y-%m-%d"), machine=machine).rstrip()]
-    for (name, version), outcomes in told.items():
-        lacking = ", ".join(f"`{one.step}`" for one in outcomes if one.lacks)
-        passed = sum(one.passed for one in outcomes)
-        lines.append(f"| {name} | {version} | {passed} of {len(outcomes)} | {lacking} |")
+    lines += [_summary(client, outcomes) for client, outcomes in told.items()]
     lines += [
         f"| {name} | {version} | not had here: {plain(why)} | |"
         for (name, version), why in absent.items()
@@ -71,11 +78,21 @@ def clients_page(
     for number, step in enumerate(STEPS):
         signs = (sign(outcomes[number]) for outcomes in told.values())
         lines.append(f"| `{step.__name__}` | {plain(step.__doc__ or '')} | {' | '.join(signs)} |")
+    if on_a_cluster:
+        lines.append(CLUSTER_HEAD.rstrip())
+        lines += [_summary(client, outcomes) for client, outcomes in on_a_cluster.items()]
     lines += ["", "## Tools", "", "| tool | version | what it did | |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {one.name} | {one.version} | {plain(one.did)} | {plain(one.result)} |" for one in tools
     ]
     return "\n".join(lines) + "\n"
+
+
+def _summary(client: tuple[str, str], outcomes: Sequence[Outcome]) -> str:
+    name, version = client
+    lacking = ", ".join(f"`{one.step}`" for one in outcomes if one.lacks)
+    passed = sum(one.passed for one in outcomes)
+    return f"| {name} | {version} | {passed} of {len(outcomes)} | {lacking} |"
 
 
 def coverage_page(told: Mapping[tuple[str, str], Sequence[Outcome]]) -> str:

@@ -22,7 +22,7 @@ from .story import ROLE, Story, code_of, fetch, hash_of, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["STEPS"]
+__all__ = ["ON_A_CLUSTER", "STEPS"]
 
 NAME = "story"
 STREAM = """
@@ -467,3 +467,9 @@ STEPS: list[Callable[[Story], None]] = [
     event_invoke_config, event_source_mapping, tags, code_signing, management, errors,
     unsupported, paging, delete,
 ]  # fmt: skip
+ON_A_CLUSTER: list[Callable[[Story], None]] = [
+    create, invoke, stream, update_under_load, publish, weighted_alias, resource_policy,
+    provisioned_concurrency, tags, code_signing, management, errors, unsupported, paging, delete,
+]  # fmt: skip
+"""Those that share no file with a function and want neither a queue, another account, nor a name
+for each function's URL."""
