@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,14 +48,13 @@ def fetch(
     """Send one request to this machine; `headers` as pairs may repeat a name."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or [])
-    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-    connection.putheader("Host", host or f"127.0.0.1:{port}")
-    for name, value in pairs:
-        connection.putheader(name, value)
-    if body:
-        connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body or None)
-    answer = connection.getresponse()
-    response = Response(answer.status, answer.getheaders(), answer.read())
-    connection.close()
-    return response
+    with closing(connection):
+        connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+        connection.putheader("Host", host or f"127.0.0.1:{port}")
+        for name, value in pairs:
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body or None)
+        answer = connection.getresponse()
+        return Response(answer.status, answer.getheaders(), answer.read())
