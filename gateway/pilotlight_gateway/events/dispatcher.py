@@ -43,6 +43,8 @@ LARGEST_LEASE = 64
 LONGEST_SLEEP = 5.0
 """Seconds after which the queue is looked at even if nobody said that anything came."""
 SHORTEST_SLEEP = 0.01
+LEASING_SECONDS = 1.0
+"""How long an end waits for the queue's answer: milliseconds, unless the queue is away."""
 AWAY_SECONDS = 1.0
 """Seconds before a queue that is away is asked again."""
 
@@ -103,11 +105,10 @@ class EventDispatcher:
         """
         self._closing = True
         with suppress(TimeoutError):
-            async with asyncio.timeout(drain_seconds):
-                async with self._leasing:  # what is just being leased is worked on, too
-                    pass
-                if self._working:
-                    await asyncio.wait(list(self._working))
+            async with asyncio.timeout(min(LEASING_SECONDS, drain_seconds)), self._leasing:
+                pass  # what is just being leased is worked on, too
+        if self._working:
+            await asyncio.wait(list(self._working), timeout=drain_seconds)
         for task in list(self._working):
             task.cancel()
         await asyncio.gather(*self._working, return_exceptions=True)

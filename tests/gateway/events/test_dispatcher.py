@@ -17,6 +17,8 @@ from tests.support.events import event
 from tests.support.memory_event_queue import MemoryEventQueue
 
 if TYPE_CHECKING:
+    import pytest
+
     from pilotlight_gateway.event_queue.interface import EventLease, Settlement
 
 
@@ -81,3 +83,16 @@ async def test_nothing_is_leased_once_it_has_ended() -> None:
     await queue.enqueue(event("later", at=time.time()))
     await running
     assert not queue.leased.is_set()
+
+
+async def test_a_queue_that_is_away_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked it to end waits for that."""
+    monkeypatch.setattr("pilotlight_gateway.events.dispatcher.LEASING_SECONDS", 0.01)
+    queue = SlowQueue()
+    await queue.enqueue(event("never", at=time.time()))
+    dispatcher = dispatcher_of(queue)
+    running = asyncio.create_task(dispatcher.run())
+    await queue.leased.wait()
+    async with asyncio.timeout(10.0):
+        await dispatcher.close(drain_seconds=30.0)
+    running.cancel()
