@@ -92,7 +92,7 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 runtimes: setup ## Try the contract in every language that is here; writes docs/runtimes.md
 	@$(RUN)/python -m tests.runtimes.table
 
-clients: setup ## Have every client and tool tell the story, on a cluster, too, where a KUBECONFIG is given
+clients: setup ## Have every client and tool tell the story, on a given KUBECONFIG, too; writes two pages of it
 	@$(RUN)/python -m tests.clients
 
 fuzz: setup ## Send FUZZ requests to both servers, FUZZ changed signed ones, CASES that break the model

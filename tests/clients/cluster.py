@@ -6,11 +6,10 @@ own. It takes minutes, so it is outside of the suite, whose end-to-end tests are
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tests.support.cluster import installed, kubectl, wait_until
+from tests.support.cluster import installed, wait_until
 
 from .driver import Driver
 from .environments import ROOT
@@ -49,19 +48,8 @@ def _no_queue(text: str) -> None:
 
 def _make_key(platform: Installation) -> str:
     """Make a key of the account that is called as the account is, as drivers have it."""
-    path = r"jsonpath={.metadata.labels.pilotlight\.dev/account-id}"
-    account = kubectl("get", "namespace", platform.account, "-o", path)
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "key-of-clients", "labels": {"pilotlight.dev/access-key": "true"}},
-        "stringData": {
-            "accessKeyId": account,
-            "secretAccessKey": "test",
-            "namespace": platform.account,
-        },
-    }
-    kubectl("apply", "-n", platform.namespace, "-f", "-", stdin=json.dumps(secret))
+    account = platform.account_id()
+    platform.make_key("key-of-clients", account, "test")
     wait_until(partial(_is_known, platform, account), "the key is known")
     return account
 

@@ -112,9 +112,7 @@ def test_plain_http_reaches_a_function(platform: Installation) -> None:
     spec: dict[str, Any] = {"url": {"authType": "NONE"}}
     platform.apply("page", PAGE, **spec)
     platform.wait_ready("page")
-    label = r"jsonpath={.metadata.labels.pilotlight\.dev/account-id}"
-    account = kubectl("get", "namespace", platform.account, "-o", label)
-    told = get(platform, f"/-/fn/{account}/page/some/where")
+    told = get(platform, f"/-/fn/{platform.account_id()}/page/some/where")
     assert told["path"] == "/some/where"
     route = {"host": "shop.example.com", "path": "/items/{id}", "function": "page"}
     apply(platform, "Route", "items", route)

@@ -108,6 +108,25 @@ class Installation:
         }
         return boto3.client(service, **(arguments | overrides))
 
+    def account_id(self) -> str:
+        """Return the account's twelve digits; empty until the operator has given them."""
+        path = r"jsonpath={.metadata.labels.pilotlight\.dev/account-id}"
+        return kubectl("get", "namespace", self.account, "-o", path)
+
+    def make_key(self, name: str, access_key: str, secret_key: str) -> None:
+        """Make an access key of the account."""
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "labels": {"pilotlight.dev/access-key": "true"}},
+            "stringData": {
+                "accessKeyId": access_key,
+                "secretAccessKey": secret_key,
+                "namespace": self.account,
+            },
+        }
+        kubectl("apply", "-n", self.namespace, "-f", "-", stdin=json.dumps(secret))
+
     def apply(self, name: str, source: str, **spec: Any) -> None:
         """Apply a function as kubectl does."""
         manifest = {
@@ -204,7 +223,7 @@ def installed() -> Iterator[Installation]:
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "files/crds.yaml"))
     kubectl("create", "namespace", installation.namespace)
     try:
-        _make_key(installation)
+        installation.make_key("key", installation.access_key, installation.secret_key)
         helm(
             *("install", installation.release, str(CHART), "-n", installation.namespace),
             *("--set", "crds.install=false", "--set", "postgresql.bundled=true"),
@@ -214,32 +233,13 @@ def installed() -> Iterator[Installation]:
             *("--set", f"eventSources.private={{{installation.aws}}}"),
             *("--wait", "--timeout", "180s"),
         )
-        wait_until(lambda: _has_account_id(installation.account), "the account has its id")
+        wait_until(lambda: bool(installation.account_id()), "the account has its id")
         yield replace(installation, port=_node_port(installation))
     finally:
         subprocess.run([find_helm() or "helm", "uninstall", "-n", installation.namespace,
                         installation.release], check=False, capture_output=True)  # fmt: skip
         kubectl("delete", "namespace", "--wait=false", "--ignore-not-found",
                 installation.namespace, installation.account)  # fmt: skip
-
-
-def _make_key(installation: Installation) -> None:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "key", "labels": {"pilotlight.dev/access-key": "true"}},
-        "stringData": {
-            "accessKeyId": installation.access_key,
-            "secretAccessKey": installation.secret_key,
-            "namespace": installation.account,
-        },
-    }
-    kubectl("apply", "-n", installation.namespace, "-f", "-", stdin=json.dumps(secret))
-
-
-def _has_account_id(namespace: str) -> bool:
-    path = r"jsonpath={.metadata.labels.pilotlight\.dev/account-id}"
-    return bool(kubectl("get", "namespace", namespace, "-o", path))
 
 
 def _node_port(installation: Installation) -> int:

@@ -75,8 +75,10 @@ async def test_what_is_being_leased_as_it_ends_is_worked_on() -> None:
 
 
 async def test_nothing_is_leased_once_it_has_ended() -> None:
+    """Not even by who rested for clients' sake as it was told to end."""
     queue = SlowQueue()
     dispatcher = dispatcher_of(queue)
+    dispatcher._pace.busy = True
     running = asyncio.create_task(dispatcher.run())
     await asyncio.sleep(0)
     await dispatcher.close(drain_seconds=30.0)
