@@ -61,6 +61,8 @@ class AutoscalerSettings:
     from the platform key."""
     account_limit: int = ACCOUNT_LIMIT
     """Environments that an account may have."""
+    environments_per_pod: int = 1
+    """How many share a pod of a function that asks for fewer; where pods isolate nothing."""
     generation: int = 0
     """How many leaders there were before: its epochs are above all of theirs."""
     python: Path | None = None
@@ -182,6 +184,7 @@ class Autoscaler:
             environment=settings.environment,
             packages=packages,
             credentials=settings.credentials or self._derive_credentials,
+            environments_per_pod=settings.environments_per_pod,
         )
 
     def _derive_credentials(self, namespace: str, account: str, function: str) -> dict[str, str]:

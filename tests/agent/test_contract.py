@@ -117,7 +117,7 @@ async def test_the_journal_writes_events_as_they_are_read() -> None:
     source.tell_exit("r", -9)
     journal.append(EventType.ZYGOTE, '"state":"failed","reason":"why"')
     journal.flush()
-    told: list[dict[str, Any]] = [json.loads(line) for line in journal.since(0)[0]]
+    told: list[dict[str, Any]] = [json.loads(line.text) for line in journal.since(0)[0]]
     assert [event["type"] for event in told] == ["log", "state", "exit", "zygote"]
     assert {name for event in told for name in event} == Event.__annotations__.keys() - {
         "count",

@@ -12,10 +12,10 @@ from pilotlight_agent.journal import Cursor, Journal, Source
 class Reader:
     """Collects what a cursor writes; can be made to lag."""
 
-    def __init__(self, journal: Journal, after: int = 0) -> None:
+    def __init__(self, journal: Journal, after: int = 0, environment: str = "") -> None:
         self.data = b""
         self.ready = True
-        self.cursor = Cursor(journal, after, self._write, lambda: self.ready)
+        self.cursor = Cursor(journal, after, self._write, lambda: self.ready, environment)
 
     def _write(self, data: bytes) -> None:
         self.data += data
@@ -92,7 +92,7 @@ async def test_the_journal_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) 
         source.tell_line("log", "", "x" * 1_000)
     journal.flush()
     lines, dropped = journal.since(0)
-    assert sum(map(len, lines)) <= 10_000
+    assert sum(len(line.text) for line in lines) <= 10_000
     assert len(lines) + dropped == 100
 
 
@@ -116,8 +116,20 @@ async def test_a_reader_gets_a_little_at_a_time() -> None:
     assert max(writes) < 100_000
     reader.ready = True
     cursor.advance()
-    whole = b"".join(journal.since(0)[0])
+    whole = b"".join(line.text for line in journal.since(0)[0])
     assert sum(writes) == len(whole)
+
+
+async def test_a_reader_of_one_environment_hears_no_other() -> None:
+    """Environments that share a pod are read one by one; what is the pod's, all of them hear."""
+    journal = Journal()
+    reader = Reader(journal, environment="a")
+    for environment in ("a", "b"):
+        Source(journal, environment, "s").tell_line("log", "", f"of {environment}")
+    journal.append("zygote", '"state":"ready"')
+    Source(journal, "b", "s").tell_state("ended")
+    journal.flush()
+    assert [event.get("line", event["type"]) for event in reader.events] == ["of a", "zygote"]
 
 
 async def test_a_closed_cursor_hears_nothing() -> None:

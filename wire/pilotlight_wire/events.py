@@ -9,6 +9,9 @@ from typing import TypedDict
 
 AFTER = "after"
 """The query's field: the sequence number of the last event that the reader has."""
+ENVIRONMENT = "environment"
+"""The query's field: whose events the reader wants, beside those of the whole pod; all of them
+where it is missing."""
 
 
 class EventType(StrEnum):

@@ -1,4 +1,4 @@
-"""An agent's events, as long as it lives: log lines, states, what became of its zygote."""
+"""An environment's events, as long as its agent lives: log lines, states, and the pod's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from pilotlight.errors import ConnectionLostError
-from pilotlight_wire.events import AFTER
+from pilotlight_wire.events import AFTER, ENVIRONMENT
 from pilotlight_wire.protocol import Path
 
 from .chunks import Chunks
@@ -25,18 +25,20 @@ __all__ = ["read_events"]
 
 _MOST_PENDING = 4 << 20
 """Bytes without a line end: more than an agent sends, whatever its function prints."""
-_EVERYTHING = f"{Path.EVENTS}?{AFTER}=0"
+_EVERYTHING = f"{Path.EVENTS}?{AFTER}=0&{ENVIRONMENT}=%s"
 
 
-async def read_events(host: str, port: int, token: str) -> AsyncGenerator[list[Event], None]:
-    """Read all events from the first on, in batches as they come.
+async def read_events(
+    host: str, port: int, token: str, environment: str
+) -> AsyncGenerator[list[Event], None]:
+    """Read an environment's events from the first on, in batches as they come.
 
     Raises OSError, TimeoutError and ConnectionLostError where the agent is gone, ValueError where
     what answers is none.
     """
     connection = await connect(host, port)
     try:
-        answer = await connection.exchange(Request("GET", _EVERYTHING, token))
+        answer = await connection.exchange(Request("GET", _EVERYTHING % environment, token))
         if answer.status != HTTPStatus.OK:
             refusal = Refusal.parse(answer.status, await connection.read())
             raise ConnectionLostError(str(refusal))

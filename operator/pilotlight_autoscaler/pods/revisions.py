@@ -64,6 +64,8 @@ class Revisions:
     """Variables that every function gets, such as AWS_ENDPOINT_URL."""
     packages: CompiledPackages
     credentials: GiveCredentials
+    environments_per_pod: int = 1
+    """How many share a pod at least."""
 
     served: Served = field(init=False)
     _account_ids: dict[str, str] = field(default_factory=dict, init=False)
@@ -86,7 +88,7 @@ class Revisions:
         return Placement(
             _pod_request(revision, runnable),
             specialisation,
-            runnable.configuration.environments_per_pod,
+            max(runnable.configuration.environments_per_pod, self.environments_per_pod),
         )
 
     async def _specialisation(

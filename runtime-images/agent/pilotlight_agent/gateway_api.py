@@ -174,7 +174,13 @@ class GatewayApi:
         query = parse_qs(urlsplit(request.target.decode()).query)
         after = query.get(events.AFTER, [""])[0]
         seen = int(after) if after.isdecimal() else self._pod.journal.last
-        cursor = Cursor(self._pod.journal, seen, connection.send_chunk, lambda: connection.writable)
+        cursor = Cursor(
+            self._pod.journal,
+            seen,
+            connection.send_chunk,
+            lambda: connection.writable,
+            query.get(events.ENVIRONMENT, [""])[0],
+        )
         connection.stream("application/x-ndjson", cursor.advance, cursor.close)
         cursor.advance()
 

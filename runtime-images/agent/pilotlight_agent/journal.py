@@ -9,9 +9,10 @@ and a reader that is too slow loses events, and is told how many.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from json.encoder import encode_basestring as _quote
+from typing import NamedTuple
 
 from pilotlight_wire.events import EventType
 
@@ -40,14 +41,23 @@ class Clock:
         return f"{self._prefix}.{int((moment - second) * 1000):03d}Z"
 
 
+class Line(NamedTuple):
+    """An event, and whose it is."""
+
+    environment: str
+    """Empty where it is the pod's."""
+    text: bytes
+    """With its line end."""
+
+
 class Journal:
     """A bounded sequence of events, each one JSON line; old ones make room for new ones."""
 
     def __init__(self) -> None:
         self._clock = Clock()
         self._sequence = 0
-        self._pending: list[tuple[float, Sequence[str]]] = []
-        self._lines: deque[bytes] = deque()
+        self._pending: list[tuple[float, str, Sequence[str]]] = []
+        self._lines: deque[Line] = deque()
         self._bytes = 0
         self.forgotten_bytes = 0
         """Of all events that had to make room."""
@@ -63,14 +73,17 @@ class Journal:
         """Return the present moment in the format of the journal."""
         return self._clock.stamp(time.time())
 
-    def append(self, kind: str, fields: str) -> None:
-        """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma."""
-        self._pending.append((time.time(), (f'"type":"{kind}",{fields}',)))
+    def append(self, kind: str, fields: str, environment: str = "") -> None:
+        """Append an event of type `kind`; `fields` is the rest of its JSON, after a comma.
+
+        `environment` is whose it is, empty for the whole pod's.
+        """
+        self._pending.append((time.time(), environment, (f'"type":"{kind}",{fields}',)))
         self._flush_within(_BATCH_SECONDS)
 
-    def append_lines(self, fields: Sequence[str]) -> None:
+    def append_lines(self, fields: Sequence[str], environment: str) -> None:
         """Append events that may wait a while; each is all of its JSON but number and time."""
-        self._pending.append((time.time(), fields))
+        self._pending.append((time.time(), environment, fields))
         if self._flushing is None:
             self._flush_within(_LINE_SECONDS)
         elif len(self._pending) > _MOST_PENDING:
@@ -89,16 +102,17 @@ class Journal:
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        for moment, events in self._pending:
+        for moment, environment, events in self._pending:
             stamp = self._clock.stamp(moment)
             for fields in events:
                 self._sequence += 1
-                self._keep(f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode())
+                text = f'{{"seq":{self._sequence},"time":"{stamp}",{fields}}}\n'.encode()
+                self._keep(Line(environment, text))
         self._pending.clear()
         for reader in tuple(self._readers):
             reader()
 
-    def since(self, sequence: int) -> tuple[list[bytes], int]:
+    def since(self, sequence: int) -> tuple[list[Line], int]:
         """Return the lines after `sequence` and how many of them are no longer there."""
         missed = max(0, self.last - sequence)
         newest_first = list(islice(reversed(self._lines), missed))
@@ -113,11 +127,11 @@ class Journal:
             self._flushing.cancel()
         self._flushing = loop.call_at(moment, self.flush)
 
-    def _keep(self, line: bytes) -> None:
+    def _keep(self, line: Line) -> None:
         self._lines.append(line)
-        self._bytes += len(line)
+        self._bytes += len(line.text)
         while len(self._lines) > _MOST_EVENTS or self._bytes > _MOST_BYTES:
-            gone = len(self._lines.popleft())
+            gone = len(self._lines.popleft().text)
             self._bytes -= gone
             self.forgotten_bytes += gone
 
@@ -131,6 +145,7 @@ class Source:
 
     def __init__(self, journal: Journal, environment: str, log_stream: str) -> None:
         self._journal = journal
+        self._identity = environment
         self._environment = f'"environment":{_quote(environment)}'
         self._log_stream = f'"logStream":{_quote(log_stream)}'
 
@@ -144,23 +159,26 @@ class Source:
             f'"type":"{kind}",{self._environment},"requestId":{_quote(request_id)},'
             f"{self._log_stream}"
         )
-        self._journal.append_lines([f'{marks},"line":{_quote(line)}' for line in lines])
+        events = [f'{marks},"line":{_quote(line)}' for line in lines]
+        self._journal.append_lines(events, self._identity)
 
     def tell_state(self, state: str) -> None:
         """Append a state of the environment."""
-        self._journal.append(EventType.STATE, f'{self._environment},"state":{_quote(state)}')
+        fields = f'{self._environment},"state":{_quote(state)}'
+        self._journal.append(EventType.STATE, fields, self._identity)
 
     def tell_exit(self, request_id: str, code: int) -> None:
         """Append the end of a runtime process, by exit code or negative signal number."""
         marks = f'{self._environment},"requestId":{_quote(request_id)},{self._log_stream}'
-        self._journal.append(EventType.EXIT, f'{marks},"code":{code}')
+        self._journal.append(EventType.EXIT, f'{marks},"code":{code}', self._identity)
 
 
 class Cursor:
     """One reader's place in the journal: what it has seen, and how it is written to.
 
     `write` sends a few lines at a time, `writable` says whether the reader keeps up. A gap becomes
-    `{"type":"dropped","count":n,"bytes":n}`.
+    `{"type":"dropped","count":n,"bytes":n}`, and is of all environments' events, also where the
+    reader wants those of one `environment` alone.
     """
 
     def __init__(
@@ -169,12 +187,14 @@ class Cursor:
         after: int,
         write: Callable[[bytes], None],
         writable: Callable[[], bool],
+        environment: str = "",
     ) -> None:
         self._journal = journal
         self._seen = after
         self._seen_bytes = 0 if after == 0 else journal.forgotten_bytes
         self._write = write
         self._writable = writable
+        self._wanted = {"", environment} if environment else None
         journal.add_reader(self.advance)
 
     def advance(self) -> None:
@@ -187,19 +207,24 @@ class Cursor:
                 self._write(_DROPPED % (dropped, gap))
             some = _beginning(lines)
             self._seen += dropped + len(some)
-            self._seen_bytes += sum(map(len, some))
-            self._write(b"".join(some))
+            self._seen_bytes += sum(len(line.text) for line in some)
+            if text := b"".join(self._of_interest(some)):
+                self._write(text)
 
     def close(self) -> None:
         """Stop reading."""
         self._journal.remove_reader(self.advance)
 
+    def _of_interest(self, lines: list[Line]) -> Iterator[bytes]:
+        wanted = self._wanted
+        return (line.text for line in lines if wanted is None or line.environment in wanted)
 
-def _beginning(lines: list[bytes]) -> list[bytes]:
+
+def _beginning(lines: list[Line]) -> list[Line]:
     """Return as many as go out at once, one at least: a reader may lag, and memory is short."""
     size = 0
     for number, line in enumerate(lines):
-        size += len(line)
+        size += len(line.text)
         if size > _WRITE_BYTES:
             return lines[: number + 1]
     return lines

@@ -65,7 +65,9 @@ class EventReader:
         lease = self._environment.lease
         try:
             await asyncio.sleep(FIRST_CALL_SECONDS)
-            batches = read_events(lease.host, lease.port, self._environment.token)
+            batches = read_events(
+                lease.host, lease.port, self._environment.token, lease.environment
+            )
             async with contextlib.aclosing(batches):
                 async for events in batches:
                     for event in events:
