@@ -20,7 +20,7 @@ from .apis.doors import find_service
 from .apis.platform.service import CLIENTS, PLATFORM
 from .apis.protocols import error_in
 from .apis.service import Request
-from .auth.caller import NOBODY, RequestHead
+from .auth.caller import NOBODY
 from .auth.credentials import parse_authorization
 from .authorisation import authorise
 from .exchange import Call, parse_query
@@ -58,6 +58,24 @@ class Guard(Protocol):
         ...
 
 
+class _Asked:
+    """A head and the service that it is for."""
+
+    __slots__ = ("_endpoint", "head", "service")
+
+    def __init__(self, head: Request, service: Service) -> None:
+        self.head = head
+        self.service = service
+        self._endpoint: Endpoint | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What answers, which is looked for once; raises ApiError."""
+        if self._endpoint is None:
+            self._endpoint = self.service.find(self.head)
+        return self._endpoint
+
+
 class Pipeline:
     """The way of requests to the services of one port."""
 
@@ -81,23 +99,21 @@ class Pipeline:
 
     async def _answer(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
-        head = service = None
+        asked = None
         try:
-            head, service = self._look_at(
-                request.head if isinstance(request, PlainInvoke) else request
-            )
-            return await self._operate(request, head, service.find(head), request_id)
+            asked = self._look_at(request.head if isinstance(request, PlainInvoke) else request)
+            return await self._operate(request, asked.head, asked.endpoint, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             said = _translated(error, request_id)
-            if head is None or service is None:
+            if asked is None:
                 return error_in("rest-json", said, request_id)
-            return service.error(head, said, request_id)
+            return asked.service.error(asked.head, said, request_id)
 
-    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+    def _look_at(self, request: BaseRequest | PlainHead) -> _Asked:
         """Find the service that a head is for; raises ApiError."""
         self._check(request)
         head = _head_of(request)
-        return head, self._find_service(head)
+        return _Asked(head, self._find_service(head))
 
     def _check(self, request: BaseRequest | PlainHead) -> None:
         """Refuse what must not even be looked at: nothing, but for clients of some gateways."""
@@ -111,8 +127,7 @@ class Pipeline:
     ) -> Reply:
         verify: Verify = _believe
         if not endpoint.anonymous:
-            signed = RequestHead(head.method, head.path, head.raw_query, head.headers)
-            verify = await self._authenticator.check_head(signed)
+            verify = await self._authenticator.check_head(head)
         if isinstance(request, PlainInvoke):
             caller = verify(hashlib.sha256(request.body).hexdigest())
             return await self._perform(
@@ -210,7 +225,7 @@ class ClientPipeline(Pipeline):
             reply.headers = {**reply.headers, "Connection": "close"}
         return reply
 
-    def _look_at(self, request: BaseRequest | PlainHead) -> tuple[Request, Service]:
+    def _look_at(self, request: BaseRequest | PlainHead) -> _Asked:
         if isinstance(request, PlainHead):
             return self._known(request)
         return super()._look_at(request)
@@ -249,7 +264,7 @@ def _host_of(request: BaseRequest | PlainHead) -> str:
 def _head_of(request: BaseRequest | PlainHead) -> Request:
     """Normalise a request's head: what is routed, signed and authorised is one and the same."""
     path, raw_query = normalise(request.raw_path, _host_of(request))
-    return Request(request.method, path, raw_query, parse_query(raw_query), request.headers)
+    return Request(request.method, path, raw_query, request.headers, parse_query(raw_query))
 
 
 def _translated(error: Exception, request_id: str) -> errors.ApiError:

@@ -6,7 +6,8 @@ import json
 import re
 from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,12 +16,21 @@ import pilotlight_agent
 import pilotlight_gateway.invocation
 import pilotlight_node
 import pilotlight_python
+from pilotlight.agent.invoke import _USUAL
+from pilotlight_agent.gateway_api import _reply
+from pilotlight_agent.http.server import Connection
+from pilotlight_agent.invocations.failure import Status
+from pilotlight_agent.invocations.invocation import Answer, Result
+from pilotlight_agent.invocations.report import Report
 from pilotlight_agent.journal import Journal, Source
 from pilotlight_wire import frames, specialisation
 from pilotlight_wire.events import Event, EventType
 from pilotlight_wire.message import InvalidMessageError, Message
-from pilotlight_wire.protocol import Header
+from pilotlight_wire.protocol import Header, State
 from pilotlight_wire.protocol import Path as Operation
+
+if TYPE_CHECKING:
+    import asyncio
 
 BOTH_ENDS = (pilotlight.agent, pilotlight_gateway.invocation, pilotlight_agent)
 FUNCTION = specialisation.FunctionFacts(
@@ -123,6 +133,17 @@ async def test_the_journal_writes_events_as_they_are_read() -> None:
         "count",
         "bytes",
     }
+
+
+async def test_agents_answer_in_the_form_that_is_read_in_one_step() -> None:
+    """Any other would be read as well, and take longer, and nobody would see it."""
+    written: list[bytes] = []
+    connection = Connection(lambda *_: None, 1)
+    connection.transport = cast("asyncio.Transport", SimpleNamespace(write=written.append))
+    report = Report("r", 1.5, 128, 30, 200.25, Status.SUCCESS)
+    result = Result(b"{}", "application/json; charset=utf-8")
+    _reply(connection, Answer(result, report, None, State.IDLE))
+    assert _USUAL.fullmatch(written[0].partition(b"\r\n\r\n")[0])
 
 
 def test_the_python_runtime_has_the_frames_names() -> None:

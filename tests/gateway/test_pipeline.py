@@ -73,7 +73,7 @@ def test_probes_need_no_credentials_and_nothing_else_does_without(
 
 def test_a_clusters_clients_get_no_metrics() -> None:
     """What they tell of all accounts is for the health port; one machine has one port."""
-    request = Request("GET", "/-/metrics", "", Query(), CIMultiDict())
+    request = Request("GET", "/-/metrics", "", CIMultiDict(), Query())
     with pytest.raises(UnknownOperationError):
         find_service(request).find(request)
     for door in (HEALTH, PLATFORM):

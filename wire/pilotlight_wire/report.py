@@ -4,8 +4,14 @@ Hence no general reader and writer as of other documents, which would take ten t
 """
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
+ENCODED = (
+    rb'\{"durationMs":([\d.]+),"billedMs":(\d+),"memorySizeMb":(\d+),"maxMemoryUsedMb":(\d+),'
+    rb'(?:"initDurationMs":([\d.]+),)?"status":"(\w+)"\}'
+)
+"""What `encode` writes, as a pattern of six groups; `decode` takes all that means the same."""
 _decode = json.JSONDecoder().raw_decode
 
 
@@ -28,6 +34,19 @@ class Report(NamedTuple):
             f'{{"durationMs":{self.duration_ms:.2f},"billedMs":{self.billed_ms},'
             f'"memorySizeMb":{self.memory_size_mb},"maxMemoryUsedMb":{self.max_memory_used_mb},'
             f'{first}"status":"{self.status}"}}'
+        )
+
+    @classmethod
+    def of_match(cls, groups: Sequence[bytes | None]) -> Self:
+        """Return what the groups of `ENCODED` say."""
+        duration, billed, size, used, init, status = groups
+        return cls(
+            float(duration or 0),
+            int(billed or 0),
+            int(size or 0),
+            int(used or 0),
+            float(init) if init else None,
+            (status or b"").decode(),
         )
 
     @classmethod

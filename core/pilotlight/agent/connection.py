@@ -26,6 +26,7 @@ CONNECT_SECONDS = 5.0
 WINDOW = 1 << 17
 """Bytes of an answer that may wait here for whoever reads it."""
 ENDLESS = sys.maxsize
+_LENGTH = b"\r\nContent-Length: "
 _GONE = "the agent closed the connection"
 
 
@@ -53,10 +54,15 @@ class AgentAnswer:
     """An answer's head; its body comes through the connection that gave it."""
 
     status: int
-    headers: dict[str, str]
-    """Names lower-cased."""
     length: int
     """Bytes of the body; `ENDLESS` for chunks, which are left to the reader to take apart."""
+    head: bytes
+    """All its lines, without the end of the last."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Read its fields, by names in lower case."""
+        return _parse_fields(self.head)
 
 
 class AgentConnection(asyncio.Protocol):
@@ -149,7 +155,7 @@ class AgentConnection(asyncio.Protocol):
             self._head = data
             return
         self._head = b""
-        self._begin(_parse_head(data[:end]), data[end + 4 :])
+        self._begin(_read_head(data[:end]), data[end + 4 :])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         """Fail what is waiting (asyncio.Protocol)."""
@@ -184,16 +190,23 @@ class AgentConnection(asyncio.Protocol):
             self._wakener.set_result(None)
 
 
-def _parse_head(head: bytes) -> AgentAnswer:
-    status_line, *lines = head.decode("latin-1").split("\r\n")
-    headers = {}
-    for line in lines:
+def _read_head(head: bytes) -> AgentAnswer:
+    _, last, digits = head.rpartition(_LENGTH)
+    if last and digits.isdigit():  # as agents say it
+        length = int(digits)
+    else:
+        fields = _parse_fields(head)
+        chunked = "transfer-encoding" in fields
+        length = ENDLESS if chunked else int(fields.get("content-length", "0"))
+    return AgentAnswer(int(head[9:12]), length, head)
+
+
+def _parse_fields(head: bytes) -> dict[str, str]:
+    fields = {}
+    for line in head.decode("latin-1").split("\r\n")[1:]:
         name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip(" ")
-    length = int(headers.get("content-length", "0"))
-    if "transfer-encoding" in headers:
-        length = ENDLESS
-    return AgentAnswer(int(status_line[9:12]), headers, length)
+        fields[name.lower()] = value.strip(" ")
+    return fields
 
 
 async def connect(host: str, port: int) -> AgentConnection:

@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pilotlight_gateway.auth.caller import RequestHead
 from pilotlight_gateway.errors import ApiError, RequestEntityTooLargeError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from multidict import MultiMapping
 
     from pilotlight_gateway.access import AccessOf
     from pilotlight_gateway.exchange import Call, Query, Reply
@@ -29,16 +28,10 @@ Input = Callable[["Query", "Mapping[str, str]", bytes], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A request's head, normalised: all that a door may look at."""
+class Request(RequestHead):
+    """A request's head, normalised: all that authenticators and doors may look at."""
 
-    method: str
-    path: str
-    """Raw: names in it may hold %2F."""
-    raw_query: str
     query: Query
-    headers: MultiMapping[str]
-    """Case-insensitive."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,9 +46,9 @@ class RequestHead:
 
     method: str
     path: str
-    """Raw, as it was sent."""
-    query: str
-    """Raw, as it was sent."""
+    """Raw, as it was sent: names in it may hold %2F."""
+    raw_query: str
+    """As it was sent."""
     headers: MultiMapping[str]
     """Case-insensitive."""
 

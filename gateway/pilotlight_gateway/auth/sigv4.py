@@ -183,7 +183,7 @@ def _canonical_request(head: RequestHead, credentials: Credentials, body_sha256:
         (
             head.method,
             _encode_path(head.path),
-            _canonical_query(head.query),
+            _canonical_query(head.raw_query),
             headers,
             ";".join(credentials.signed_headers),
             body_sha256,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pilotlight.agent.connection import connect
+from pilotlight.agent.connection import AgentConnection, connect
 from pilotlight.agent.invoke import Answer, Invocation, Permit, invoke
 from pilotlight.errors import AgentFailedError, ConnectionLostError, NotStartedError
-from pilotlight_wire.protocol import Error
+from pilotlight_wire.protocol import Error, Header, State
 from pilotlight_wire.report import Report
 from tests.support.answering import answer, answering
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 INVOCATION = Invocation("r", "arn:f", "Root=1", b'{"a":1}')
 PERMIT = Permit("token", "e", "gateway-1/7", 123)
@@ -25,6 +32,62 @@ async def ask(given: bytes, invocation: Invocation = INVOCATION) -> tuple[Answer
             return await invoke(connection, invocation, PERMIT), agent.requests[0]
         finally:
             connection.close()
+
+
+REPORTS = st.builds(
+    Report,
+    st.floats(0, 1e6).map(lambda number: round(number, 2)),
+    *[st.integers(0, 1 << 40)] * 3,
+    st.none() | st.floats(0, 1e6).map(lambda number: round(number, 2)),
+    st.sampled_from(["success", "error", "timeout"]),
+)
+
+
+@given(
+    report=REPORTS,
+    content_type=st.text(st.characters(min_codepoint=32, max_codepoint=255)).map(str.strip),
+    state=st.sampled_from(list(State)),
+)
+async def test_a_usual_head_means_the_same_in_one_step(
+    report: Report, content_type: str, state: State
+) -> None:
+    """As one with a line more, which is read field by field."""
+    usual = (
+        f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\n{Header.REPORT}: {report.encode()}\r\n"
+        f"{Header.ENVIRONMENT_STATE}: {state}\r\n{Header.FREE}: now\r\nContent-Length: 2\r\n\r\n"
+    )
+    other = usual.replace(f"{Header.FREE}", f"X-Other: 1\r\n{Header.FREE}")
+    answers = [_hear(head.encode("latin-1") + b"{}") for head in (usual, other)]
+    first, second = [await one for one in answers]
+    assert first == second
+    assert (first.report, first.body) == (report, b"{}")
+    assert first.environment_ended == (state is State.ENDED)
+
+
+async def _hear(data: bytes) -> Answer:
+    """Read an answer from a connection to nobody."""
+    connection = AgentConnection("127.0.0.1:1")
+    loop = asyncio.get_running_loop()
+    connection.connection_made(Nobody(lambda: loop.call_soon(connection.data_received, data)))
+    answer = await invoke(connection, INVOCATION, PERMIT)
+    answer.release = _nothing
+    return answer
+
+
+def _nothing() -> None:
+    """Let go of nothing."""
+
+
+class Nobody(asyncio.Transport):
+    """Takes what is sent and answers it."""
+
+    def __init__(self, answer: Callable[[], object]) -> None:
+        super().__init__({"socket": 0})
+        self._answer = answer
+
+    def writelines(self, _: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Answer a request."""
+        self._answer()
 
 
 async def test_everything_is_said_once() -> None:
@@ -90,6 +153,6 @@ async def test_a_409_says_it_by_itself() -> None:
 
 
 async def test_an_agent_that_goes_away_may_have_begun() -> None:
-    for given in (b"", b"HTTP/1.1 200 OK\r\n", answer(200, b"12")[:-1]):
+    for said in (b"", b"HTTP/1.1 200 OK\r\n", answer(200, b"12")[:-1]):
         with pytest.raises(ConnectionLostError):
-            await ask(given)
+            await ask(said)

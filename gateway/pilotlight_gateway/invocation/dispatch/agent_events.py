@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -70,32 +71,41 @@ class EventReader:
             )
             async with contextlib.aclosing(batches):
                 async for events in batches:
-                    for event in events:
-                        self._take(event)
+                    self._take(events)
         except (OSError, ValueError, ConnectionLostError) as error:
             log.debug("events ended", pod=lease.pod, error=str(error))
         finally:
             self._on_end(self._environment)
 
-    def _take(self, event: Event) -> None:
-        if "line" in event:
-            self._add_line(event)
-        elif event["type"] == EventType.ZYGOTE and event["state"] == "failed":
+    def _take(self, events: list[Event]) -> None:
+        if lines := [self._line(event) for event in events if "line" in event]:
+            self._sink.add(lines)
+        if len(lines) < len(events):
+            for event in events:
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        """Hear of what is no line."""
+        if event["type"] == EventType.ZYGOTE and event["state"] == "failed":
             pod = self._environment.lease.pod
             log.warning("environments start plainly", pod=pod, reason=event["reason"])
         elif event["type"] == EventType.DROPPED:
             of = self._environment.lease.revision
             self._sink.miss((of.namespace, of.function), event["count"], event["bytes"])
 
-    def _add_line(self, event: Event) -> None:
+    def _line(self, event: Event) -> LogLine:
         revision = self._environment.lease.revision
-        self._sink.add(
-            LogLine(
-                time=datetime.fromisoformat(event["time"]).timestamp(),
-                namespace=revision.namespace,
-                function=revision.function,
-                stream=event.get("logStream") or "",
-                request_id=event.get("requestId") or "",
-                message=event["line"],
-            )
+        return LogLine(
+            _seconds(event["time"]),
+            revision.namespace,
+            revision.function,
+            event.get("logStream") or "",
+            event.get("requestId") or "",
+            event["line"],
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _seconds(time: str) -> float:
+    """Return the seconds since the epoch of a moment that several lines have."""
+    return datetime.fromisoformat(time).timestamp()

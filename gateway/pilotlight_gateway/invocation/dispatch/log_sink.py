@@ -73,16 +73,20 @@ class LogSink:
         self._missing: defaultdict[_Function, _Missing] = defaultdict(_Missing)
         self._filled = asyncio.Event()
 
-    def add(self, line: LogLine) -> None:
-        """Add a line; dropped where too many bytes wait."""
-        function, size = (line.namespace, line.function), _size(line)
-        if self._share[function] + size > SHARE or self._bytes + size > MOST_BYTES:
+    def add(self, lines: Sequence[LogLine]) -> None:
+        """Add lines of one function; those are dropped before which too many bytes wait."""
+        size = sum(map(_size, lines))
+        function = (lines[0].namespace, lines[0].function)
+        if self._share[function] + size <= SHARE and self._bytes + size <= MOST_BYTES:
+            self._bytes += size
+            self._share[function] += size
+            self._lines += lines
+            self._filled.set()
+        elif len(lines) > 1:
+            for line in lines:
+                self.add((line,))
+        else:
             self.miss(function, 1, size - _LINE_BYTES)
-            return
-        self._bytes += size
-        self._share[function] += size
-        self._lines.append(line)
-        self._filled.set()
 
     def miss(self, function: tuple[str, str], lines: int, size: int) -> None:
         """Count lines of so many bytes that were lost, here or before."""
@@ -139,4 +143,7 @@ class LogSink:
 
 
 def _size(line: LogLine) -> int:
-    return len(line.message.encode("utf-8", "surrogatepass")) + _LINE_BYTES
+    message = line.message
+    if message.isascii():
+        return len(message) + _LINE_BYTES
+    return len(message.encode("utf-8", "surrogatepass")) + _LINE_BYTES

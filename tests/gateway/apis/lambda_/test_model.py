@@ -37,7 +37,7 @@ def test_every_operation_is_found_by_its_own_path(name: str) -> None:
         path = path.replace(shape, "some-name")
     path = path.replace("{", "").replace("}", "")
     try:
-        request = Request(operation.method, path, "", Query(operation.query), CIMultiDict())
+        request = Request(operation.method, path, "", CIMultiDict(), Query(operation.query))
         found = Lambda().find(request).operation
     except NotSupportedError as error:
         said = error.message

@@ -34,8 +34,8 @@ async def test_a_chatty_function_drops_its_own_lines_alone() -> None:
     store = MemoryLogs()
     sink = LogSink(store)
     for _ in range(100):
-        sink.add(line("chatty", "x" * 100_000))
-    sink.add(line("quiet", "hello"))
+        sink.add([line("chatty", "x" * 100_000)])
+    sink.add([line("quiet", "hello")])
     await sink.flush()
     kept = [one for one in store.lines if one.message.startswith("x")]
     assert sum(len(one.message) for one in kept) <= SHARE
@@ -51,7 +51,7 @@ async def test_what_waits_is_bounded_over_all_functions() -> None:
     store = MemoryLogs()
     sink = LogSink(store)
     for number in range(200):
-        sink.add(line(f"f{number}", "ü" * 50_000))
+        sink.add([line(f"f{number}", "ü" * 50_000)])
     await sink.flush()
     kept = [one for one in store.lines if one.message.startswith("ü")]
     assert sum(len(one.message.encode()) for one in kept) <= MOST_BYTES
@@ -60,11 +60,11 @@ async def test_what_waits_is_bounded_over_all_functions() -> None:
 async def test_what_a_store_did_not_take_is_told_once_it_is_back() -> None:
     store = AwayOnce()
     sink = LogSink(store)
-    sink.add(line("f", "lost"))
+    sink.add([line("f", "lost")])
     sink.miss(("default", "f"), 2, 10)
     await sink.flush()
     assert store.lines == []
-    sink.add(line("f", "next"))
+    sink.add([line("f", "next")])
     await sink.flush()
     [first, told] = store.lines
     assert first.message == "next"
