@@ -12,6 +12,7 @@ import aiohttp
 
 from pilotlight.resources import Function
 from pilotlight.runtimes import OWN_PYTHON
+from pilotlight.storage import LogQuery
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings
@@ -21,6 +22,18 @@ from tests.support.platform import manifest
 if TYPE_CHECKING:
     from pathlib import Path
 
+CROWD = "/2015-03-31/functions/crowd/invocations"
+TOGETHER_AT_ONCE = 4
+TOGETHER = f"""
+import os, pathlib, time
+def handler(event, context):
+    folder = pathlib.Path(event["folder"])
+    (folder / f"here-{{os.getpid()}}").touch()
+    while len(list(folder.glob("here-*"))) < {TOGETHER_AT_ONCE}:
+        time.sleep(0.01)
+    return os.environ["TMPDIR"]
+"""
+"""Answers once so many run at the same time."""
 PYTHON = PoolKey("default", "python3.13")
 
 
@@ -39,6 +52,36 @@ async def test_a_first_call_takes_a_generic_pod(tmp_path: Path) -> None:
         assert taken <= waiting
     finally:
         await platform.stop()
+
+
+async def test_environments_of_a_function_share_an_agent(tmp_path: Path) -> None:
+    """Each has a TMPDIR of its own, and its lines are in the log once."""
+    platform = LocalPlatform(LocalSettings(state=tmp_path, port=0))
+    await platform.start()
+    try:
+        async with aiohttp.ClientSession(platform.endpoint) as session:
+            await _post(session, "/-/apply", manifest("crowd", code={"inline": TOGETHER}))
+            await _until_warm(platform)
+            calls = [
+                _post(session, CROWD, {"folder": str(tmp_path)}) for _ in range(TOGETHER_AT_ONCE)
+            ]
+            folders = set(await asyncio.gather(*calls))
+        leases = platform._autoscaler.capacity.leases_of("local")
+        async with asyncio.timeout(10):
+            while len(await _lines(platform, "REPORT")) < TOGETHER_AT_ONCE:  # noqa: ASYNC110  stored in batches
+                await asyncio.sleep(0.05)
+        starts = await _lines(platform, "START")
+    finally:
+        await platform.stop()
+    assert len({lease.pod for lease in leases}) == 1
+    assert len(folders) == TOGETHER_AT_ONCE
+    assert len(starts) == len(set(starts)) == TOGETHER_AT_ONCE
+
+
+async def _lines(platform: LocalPlatform, beginning: str) -> list[str]:
+    """Return lines of the log of `crowd`."""
+    lines = await platform._logs.query(LogQuery("default", "crowd"))
+    return [line.message for line in lines if line.message.startswith(beginning)]
 
 
 async def test_a_package_is_imported_from_bytecode(tmp_path: Path) -> None:
