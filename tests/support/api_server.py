@@ -116,7 +116,8 @@ class ApiServer:
         if not any(known.startswith(f"{path}/") for known in self.objects) and not _is_list(path):
             raise NotFoundError(path)
         items = [item for known, item in self.objects.items() if _is_in(path, known)]
-        return {"items": copied(items), "metadata": {"resourceVersion": str(self.version)}}
+        listed = {"items": items, "metadata": {"resourceVersion": str(self.version)}}
+        return copied(listed)
 
     def _find(self, path: str) -> Json:
         if path not in self.objects:
@@ -136,9 +137,10 @@ class ApiServer:
         self._changed.set()
 
 
-def copied(item: Any) -> Any:
-    """Copy what is JSON, five times as fast as the copy module does."""
-    return orjson.loads(orjson.dumps(item))
+def copied(item: Json) -> Json:
+    """Copy an object, five times as fast as the copy module does."""
+    copy: Json = orjson.loads(orjson.dumps(item))
+    return copy
 
 
 def _is_in(collection: str, path: str) -> bool:
