@@ -83,9 +83,10 @@ def test_a_call_waits_for_what_is_busy_with_the_last_one(tmp_path: Path) -> None
 
 
 def test_whoever_outlasts_the_timeout_is_replaced(tmp_path: Path) -> None:
+    """On the clock of the call that waits: extension and runtime must start within its timeout."""
     install(tmp_path, "slow")
     variables = {"EXTENSION_GATE": str(tmp_path / "never")}
-    with specialised(tmp_path, FUNCTION, environment=variables, timeout=1) as agent:
+    with specialised(tmp_path, FUNCTION, environment=variables, timeout=3) as agent:
         assert agent.invoke(1).json == 1
         assert agent.invoke(2, request_id="r-2").json == 2
         agent.journal.lines("r-2")

@@ -17,6 +17,7 @@ import yaml
 from pilotlight_cli.commands.dev import _log_to_standard_error
 from pilotlight_local.state_folder import FORMAT
 from tests.support.dev_process import DevProcess
+from tests.support.gateway import wait_for
 from tests.support.platform import (
     lambda_client,
     manifest,
@@ -89,7 +90,7 @@ def test_what_apply_and_create_function_made_is_there_after_a_restart(tmp_path: 
                 Code={"ZipFile": zip_of({"index.py": source})},
                 Environment={"Variables": {"COLOUR": f"blue {account}"}},
             )
-            client.get_waiter("function_active_v2").wait(FunctionName="Created_By_API")
+            wait_for(client, "function_active_v2", FunctionName="Created_By_API")
     platform.kill()
 
     with (
@@ -279,7 +280,7 @@ def test_a_function_calls_another_with_what_it_finds(tmp_path: Path) -> None:
                 Role="arn:aws:iam::123456789012:role/any",
                 Code={"ZipFile": zip_of({"index.py": code})},
             )  # fmt: skip
-            client.get_waiter("function_active_v2").wait(FunctionName=name)
+            wait_for(client, "function_active_v2", FunctionName=name)
         arn = "arn:aws:lambda:us-east-1:123456789012:function:echo"
         assert invoke(client, "caller") == ["$LATEST", [1, arn]]
 

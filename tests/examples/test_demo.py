@@ -32,8 +32,7 @@ def test_an_event_whose_end_is_not_seen_fails_the_demo(
 ) -> None:
     """A destination that says something else is told of, by the name of who was invoked."""
     monkeypatch.setattr(demo, "END_SECONDS", 2.0)
-    broken = tmp_path / "examples"
-    shutil.copytree(EXAMPLES, broken)
+    broken = some_of_it(tmp_path, monkeypatch, "orders", "notify")
     silent = "def handler(record, context):\n    return {}\n"
     (broken / "notify" / "notify.py").write_text(silent)
     assert demo.main(broken) == 1
@@ -41,11 +40,23 @@ def test_an_event_whose_end_is_not_seen_fails_the_demo(
 
 
 def test_a_broken_example_fails_the_demo(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its name is told."""
-    broken = tmp_path / "examples"
-    shutil.copytree(EXAMPLES, broken)
+    broken = some_of_it(tmp_path, monkeypatch, "report")
     (broken / "report" / "report.py").write_text("def handler(event, context):\n    1 / 0\n")
     assert demo.main(broken) == 1
     assert "report" in capsys.readouterr().err
+
+
+def some_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *names: str) -> Path:
+    """Copy some examples, and have the demo show no others; returns the copies' folder."""
+    folder = tmp_path / "examples"
+    for name in names:
+        shutil.copytree(EXAMPLES / name, folder / name)
+    calls = [one for one in demo.examples(EXAMPLES) if one.function in names]
+    events = [one for one in demo.sent() if one.function in names]
+    monkeypatch.setattr(demo, "examples", lambda _: calls)
+    monkeypatch.setattr(demo, "sent", lambda: events)
+    monkeypatch.setattr(demo, "_show_dead_letters", lambda *_: [])
+    return folder

@@ -24,7 +24,7 @@ from pilotlight.resources import (
 )
 from pilotlight_gateway.apis.lambda_.model import load_model
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
-from tests.support.gateway import ACCOUNT, REGION, package
+from tests.support.gateway import ACCOUNT, REGION, package, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +215,7 @@ def test_other_operations_may_be_shared(owner: Any, other: Any) -> None:
     assert owner.list_tags(Resource=ARN)["Tags"] == {"by": "other"}
     code = package({"index.py": SOURCE})
     assert other.update_function_code(FunctionName=ARN, ZipFile=code)["FunctionArn"] == ARN
-    owner.get_waiter("function_updated_v2").wait(FunctionName=NAME)
+    wait_for(owner, "function_updated_v2", FunctionName=NAME)
     assert owner.get_function(FunctionName=NAME)["Code"]["Location"]
     assert "no resource-based policy" in refused(
         other.add_permission, FunctionName=ARN, StatementId="b", Action=INVOKE, Principal="*"

@@ -32,6 +32,7 @@ INVOCATIONS = "/2015-03-31/functions/unpacked/invocations"
     ("encoding", "body"),
     [("gzip", gzip.compress(b"{}")), ("deflate", zlib.compress(b"{}")), ("", b"{}"),
      ("GZIP", gzip.compress(b"{}")), ("identity", b"{}")],
+    ids=["gzip", "deflate", "nothing", "GZIP", "identity"],
 )  # fmt: skip
 def test_what_is_decompressed(encoding: str, body: bytes) -> None:
     """What SDKs send, RFC 9110's names in any case."""

@@ -8,7 +8,6 @@ and who is let into which environment.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections import Counter
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from pilotlight.errors import (
 from pilotlight.storage.kubernetes.api import WatchExpiredError
 from pilotlight_wire.report import Report
 from pilotlight_wire.specialisation import EnvironmentState, Specialised
-from tests.support.api_server import ApiServer
+from tests.support.api_server import ApiServer, copied
 
 from .virtual import Process
 
@@ -144,7 +143,7 @@ class Cluster(ApiServer):
             for version, kind, changed, item in self.history[seen:]:
                 seen = version
                 if changed.rpartition("/")[0] == path:
-                    yield {"type": kind, "object": copy.deepcopy(item)}
+                    yield {"type": kind, "object": copied(item)}
             if broken.is_set():
                 return
             if seen == self.version:

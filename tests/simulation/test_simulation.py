@@ -10,6 +10,8 @@ from .simulation import run
 SEEDS = range(100)
 MOST_SEEDS = 90
 """Within which each defect must be found."""
+FINDS = {"pods of unknown holders that do not count": 14}
+"""Seeds that are tried first, for those before them find nothing."""
 
 
 @pytest.mark.parametrize("tens", range(0, len(SEEDS), 10))
@@ -34,5 +36,6 @@ def test_a_seed_replays() -> None:
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_guard_that_is_taken_away_is_missed(name: str) -> None:
     """Each defect is found by one of the first seeds: the simulation can fail."""
+    seeds = (FINDS.get(name, 0), *range(MOST_SEEDS))
     with mutated(name):
-        assert any(run(seed, FAULTS.get(name)).violations for seed in range(MOST_SEEDS))
+        assert any(run(seed, FAULTS.get(name)).violations for seed in seeds)

@@ -10,9 +10,11 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from tests.support.forks import ForkedProcess, Forks
 
 __all__ = ["DevProcess"]
 
@@ -24,7 +26,8 @@ SERVING = "AWS endpoint "
 class DevProcess:
     """Runs from its making to its `stop`; `endpoint` is where it serves.
 
-    Raises RuntimeError with all that it printed where it does not come to serve.
+    With `forks` it is one of those, and has their variables. Raises RuntimeError with all that it
+    printed where it does not come to serve.
     """
 
     def __init__(
@@ -33,15 +36,11 @@ class DevProcess:
         state: Path,
         port: int = 0,
         variables: Mapping[str, str] | None = None,
+        forks: Forks | None = None,
     ) -> None:
-        command = [sys.executable, "-m", "pilotlight_cli", "dev", *map(str, arguments)]
-        self._process = subprocess.Popen(
-            [*command, "--state", str(state), "--port", str(port)],
-            env={**os.environ, **(variables or {})},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        words = ["dev", *map(str, arguments), "--state", str(state), "--port", str(port)]
+        self._process: subprocess.Popen[str] | ForkedProcess
+        self._process = forks.start(words) if forks else _started(words, variables or {})
         self.lines: list[str] = []
         self._told = threading.Condition()
         self._ended = False
@@ -112,3 +111,13 @@ class DevProcess:
         with self._told:
             self._ended = True
             self._told.notify_all()
+
+
+def _started(words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "pilotlight_cli", *words],
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )

@@ -70,6 +70,12 @@ def package(files: Mapping[str, str | bytes]) -> bytes:
     return content.getvalue()
 
 
+def wait_for(client: Any, state: str, **members: Any) -> None:
+    """Wait with one of boto3's waiters, which itself looks but once a second, or five."""
+    often = {"Delay": 0.02, "MaxAttempts": 1500}
+    client.get_waiter(state).wait(**members, WaiterConfig=often)
+
+
 class MemoryLogs:
     """A LogStore in memory."""
 
@@ -229,9 +235,7 @@ class GatewayHarness:
             "Code": {"ZipFile": package({"index.py": source})},
         }
         created = client.create_function(**(request | members))
-        client.get_waiter("function_active_v2").wait(
-            FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-        )
+        wait_for(client, "function_active_v2", FunctionName=name)
         return created
 
     def open_url(self, name: str, **members: Any) -> Any:

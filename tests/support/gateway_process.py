@@ -18,7 +18,7 @@ from botocore.credentials import Credentials
 
 from pilotlight_gateway.auth.access_keys import AccessKey, AccessKeys
 from pilotlight_gateway.auth.sigv4 import SigV4Authenticator
-from tests.support.gateway import ACCOUNT, REGION, GatewayHarness, MemoryLogs, package
+from tests.support.gateway import ACCOUNT, REGION, GatewayHarness, MemoryLogs, package, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +67,7 @@ class GatewayProcess:
             Code={"ZipFile": package({"index.py": source})},
             **members,
         )
-        client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+        wait_for(client, "function_active_v2", FunctionName=name)
 
     def signed(self, function: str) -> bytes:
         """Return a whole request that invokes a function."""

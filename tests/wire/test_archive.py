@@ -159,8 +159,9 @@ def test_hostile_archives_are_refused_by_both_doors(
     assert [path.name for path in tmp_path.iterdir()] in ([], ["task"])
 
 
-@pytest.mark.parametrize("data", [pack(("a", b"x"))[:cut] for cut in range(1, 95, 7)])
-def test_an_archive_cut_anywhere_is_refused(data: bytes) -> None:
+@pytest.mark.parametrize("cut", range(1, 95, 7))
+def test_an_archive_cut_anywhere_is_refused(cut: int) -> None:
+    data = pack(("a", b"x"))[:cut]
     """No prefix of an archive passes."""
     with pytest.raises(ArchiveError):
         archive.check(io.BytesIO(data))

@@ -94,6 +94,8 @@ class Keeper:
         self._gone: set[str] = set()
         """Uids of mappings that were deleted, and of which something is still kept."""
         self._held_until = 0.0
+        self._asked = False
+        """Whether shards were asked for, and so may be held, or this gateway be counted."""
         self._changed = asyncio.Event()
         self._closing = False
         services.cache.on_change(EventSourceMapping, self._mapping_changed)
@@ -131,8 +133,14 @@ class Keeper:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(PilotlightError):
-            await self._leases.leave(self._holder)
+        if self._asked:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Give everything back; of a database that is away others take it when leases end."""
+        with suppress(PilotlightError, TimeoutError):
+            async with asyncio.timeout(self._round_seconds):
+                await self._leases.leave(self._holder)
 
     async def _round(self) -> None:
         """Hold what should be held, and poll it."""
@@ -150,7 +158,7 @@ class Keeper:
 
     async def _hold(self, mappings: list[str]) -> Holding:
         """Renew what is held of mappings and, unless closing, take what is free."""
-        asked_at = time.monotonic()
+        asked_at, self._asked = time.monotonic(), True
         async with asyncio.timeout(self._lease_seconds / 2):
             holding = await self._leases.hold(
                 self._holder, mappings, self._lease_seconds, take=not self._closing

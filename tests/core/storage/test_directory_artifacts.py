@@ -80,7 +80,9 @@ async def test_what_was_kept_before_owners_were_noted_is_everybodys(tmp_path: Pa
     assert not await DirectoryArtifacts(tmp_path).belongs(later, "anybody")
 
 
-@pytest.mark.parametrize("announced", ["0" * 64, "../escaped", "", SHA256.upper()])
+@pytest.mark.parametrize(
+    "announced", ["0" * 64, "../escaped", "", pytest.param(SHA256.upper(), id="in capitals")]
+)
 async def test_other_bytes_than_announced_are_not_kept(tmp_path: Path, announced: str) -> None:
     """Nor is a name that is no sha256 ever made a path."""
     store = DirectoryArtifacts(tmp_path / "artifacts")
@@ -97,7 +99,9 @@ async def test_a_cut_off_upload_leaves_nothing(store: DirectoryArtifacts, tmp_pa
     assert names_in(tmp_path) == set()
 
 
-@pytest.mark.parametrize("name", [SHA256, "../resources.sqlite", "", "0" * 63])
+@pytest.mark.parametrize(
+    "name", [pytest.param(SHA256, id="never kept"), "../resources.sqlite", "", "0" * 63]
+)
 async def test_what_is_not_there_is_not_found(
     store: DirectoryArtifacts, tmp_path: Path, name: str
 ) -> None:

@@ -187,6 +187,37 @@ async def test_who_leaves_is_not_counted_any_more() -> None:
     await world.close()
 
 
+async def test_who_asked_for_nothing_ends_without_a_word_to_the_database(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may not answer: a gateway is told to end before it has reached it."""
+    told = 0
+
+    async def leave(_: str) -> None:
+        nonlocal told
+        told += 1
+
+    monkeypatch.setattr(world.leases, "leave", leave)
+    await (await world.start("a")).close(drain_seconds=5)
+    assert told == 0
+
+
+async def test_a_database_that_does_not_answer_holds_up_no_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be given back is taken when its lease has ended."""
+    await world.put("q")
+    keeper = await world.start("a")
+    await until(lambda: world.polls.of("a") == {"q"})
+
+    async def leave(_: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world.leases, "leave", leave)
+    async with asyncio.timeout(10):
+        await keeper.close(drain_seconds=5)
+
+
 async def test_a_shard_that_another_holds_is_let_go_of_at_once(world: World) -> None:
     """Without ending what was begun: it is the other's now."""
     mapping = await world.put("q")

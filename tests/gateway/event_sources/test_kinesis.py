@@ -337,20 +337,6 @@ def handler(event, context):
     assert members["state"] == {}
 
 
-def test_a_batch_never_exceeds_an_invocation(streaming: Streaming) -> None:
-    """Records that would be more than 6 MB together come in several events."""
-    name = streaming.name()
-    arn = streaming.kinesis.stream(name)
-    for _ in range(8):
-        streaming.kinesis.put(name, [("k", b"x" * 900_000)])
-    function, ledger = streaming.function(
-        "def handler(event, context):\n    note(count=len(event['Records']))\n"
-    )
-    streaming.map_source(arn, function, **START)
-    until(lambda: sum(note["count"] for note in seen(ledger)) == 8)
-    assert max(note["count"] for note in seen(ledger)) == 5
-
-
 def test_a_stream_that_is_not_there_is_refused(streaming: Streaming) -> None:
     """In Lambda's words, and nothing is stored."""
     function, _ = streaming.function(NOTE)

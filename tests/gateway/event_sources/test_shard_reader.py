@@ -25,6 +25,8 @@ from pilotlight_gateway.event_sources.stream import (
 )
 from pilotlight_gateway.events.attempt import NotRun, Ran
 from pilotlight_gateway.events.delivery import Delivery
+from pilotlight_gateway.gateway import MOST_POLLED_BYTES
+from pilotlight_gateway.invocation.invocation import LARGEST_EVENT
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.metrics import Metrics
 from tests.support.memory_event_queue import memory_source_leases
@@ -117,7 +119,7 @@ class World:
         )
         shard = HeldShard(lease, self.leases, lambda _: None, self.troubles.append)
         services = SimpleNamespace(
-            polled_bytes=ByteBudget(1 << 20), events=SimpleNamespace(enqueue=self.enqueue)
+            polled_bytes=ByteBudget(MOST_POLLED_BYTES), events=SimpleNamespace(enqueue=self.enqueue)
         )
         polled = SimpleNamespace(
             mapping=self.mapping,
@@ -133,7 +135,7 @@ class World:
             cast("PolledMapping", polled), self.stream, shard, clock=lambda: 2000.0
         )
         await reader.run()
-        assert services.polled_bytes.left == 1 << 20
+        assert services.polled_bytes.left == MOST_POLLED_BYTES
         [_, stored] = await self.leases.shards("uid")
         assert stored.finished
         return Checkpoint.load(stored.checkpoint)
@@ -209,3 +211,12 @@ async def test_a_window_ends_early_where_its_state_is_too_large_or_its_shard_end
     assert world.events[2]["state"] == {}
     assert world.events[3]["state"] == {"sum": 2}
     assert stored.window is None
+
+
+async def test_a_batch_never_exceeds_an_invocation() -> None:
+    """Records that would be more than 6 MB together come in several events, each as Lambda's."""
+    stream = FakeStream(["x" * 1_200_000] * 8, page=8)
+    world = World(stream, batch_size=100, maximum_batching_window_in_seconds=10)
+    await world.read()
+    assert [len(event["Records"]) for event in world.events] == [5, 3]
+    assert all(len(json.dumps(event)) <= LARGEST_EVENT for event in world.events)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.gateway.events.conftest import Events, until
-from tests.support.gateway import package
+from tests.support.gateway import package, wait_for
 from tests.support.platform import run_cli
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def test_they_run_again_when_redriven(events: Events) -> None:
     events.wait("repaired", dead=2)
     client = events.harness.client()
     client.update_function_code(FunctionName="repaired", ZipFile=package({"index.py": REPAIRED}))
-    client.get_waiter("function_updated_v2").wait(
-        FunctionName="repaired", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    wait_for(client, "function_updated_v2", FunctionName="repaired")
     assert json.loads(dlq(events, "redrive", "repaired", "-o", "json").stdout) == {
         "function": "repaired", "redriven": 2,
     }  # fmt: skip

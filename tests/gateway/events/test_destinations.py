@@ -13,7 +13,7 @@ from pilotlight.errors import ConflictError
 from pilotlight.resources import AsyncConfig, Function, Key
 from pilotlight_gateway.event_queue.interface import FunctionKey
 from tests.gateway.events.conftest import Events, until
-from tests.support.gateway import ACCOUNT
+from tests.support.gateway import ACCOUNT, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,9 +110,7 @@ def test_a_failure_reaches_its_destination_and_the_dead_letter_queue(
     client.update_function_configuration(
         FunctionName="sad", DeadLetterConfig={"TargetArn": dead.arn}
     )
-    client.get_waiter("function_updated_v2").wait(
-        FunctionName="sad", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    wait_for(client, "function_updated_v2", FunctionName="sad")
     request_id = events.send("sad", b'{"fail": "on purpose"}')
     record = json.loads(failures.receive()["Body"])
     assert record["requestContext"]["condition"] == "RetriesExhausted"

@@ -14,9 +14,11 @@ import pytest
 from tests.gateway.events.ledger import Load, function_source, runs
 from tests.support.dev_process import DevProcess
 from tests.support.events import sqlite_queue
+from tests.support.forks import Forks
 from tests.support.platform import write_function
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pilotlight_gateway.event_queue.interface import Counts
@@ -45,14 +47,24 @@ def wait_for_runs(ledger: Path, accepted: set[str]) -> None:
         time.sleep(0.1)
 
 
+@pytest.fixture
+def forks() -> Iterator[Forks]:
+    """What starts a platform in no time."""
+    found = Forks()
+    yield found
+    found.close()
+
+
 @pytest.mark.timeout(60 + 15 * KILLS)
-async def test_no_accepted_event_is_lost_when_the_platform_is_killed(tmp_path: Path) -> None:
+async def test_no_accepted_event_is_lost_when_the_platform_is_killed(
+    tmp_path: Path, forks: Forks
+) -> None:
     ledger, state, folder = tmp_path / "ledger", tmp_path / "state", tmp_path / "function"
     write_function(folder, "ledger", function_source(ledger))
     accepted: set[str] = set()
     again: set[str] = set()
     for kill in range(KILLS + 1):
-        platform = DevProcess(folder, state=state)
+        platform = DevProcess(folder, state=state, forks=forks)
         load = Load(platform.endpoint)
         load.wait_for(random.Random(kill).randint(1, 60))
         if kill < KILLS:

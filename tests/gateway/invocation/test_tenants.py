@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from pilotlight.agent.token import pod_token
 from pilotlight_gateway.event_queue.interface import FunctionKey
 from pilotlight_wire.protocol import Header, Path
-from tests.support.gateway import ACCOUNT, KEY, GatewayHarness
+from tests.support.gateway import ACCOUNT, KEY, GatewayHarness, wait_for
 
 if TYPE_CHECKING:
     from pilotlight.claims import Lease
@@ -188,7 +188,7 @@ def test_it_is_said_and_cannot_be_changed(platform: GatewayHarness, shared: str)
     client = platform.client()
     changed = client.update_function_configuration(FunctionName=shared, Description="other")
     assert changed["TenancyConfig"] == TENANCY
-    client.get_waiter("function_updated_v2").wait(FunctionName=shared)
+    wait_for(client, "function_updated_v2", FunctionName=shared)
     assert client.get_function(FunctionName=shared)["Configuration"]["TenancyConfig"] == TENANCY
     assert call(platform, shared, "late")["seen"] == ["late"]
 

@@ -22,7 +22,7 @@ from pilotlight_gateway.gateway import _exporter
 from pilotlight_gateway.identifiers import new_trace_id
 from pilotlight_gateway.invocation.tracing import sampled
 from pilotlight_gateway.settings import Settings
-from tests.support.gateway import ACCOUNT, GatewayHarness
+from tests.support.gateway import ACCOUNT, GatewayHarness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +215,7 @@ def test_versions_keep_the_mode_that_they_were_published_with(platform: GatewayH
     client.update_function_configuration(
         FunctionName="tracing-kept", TracingConfig={"Mode": "PassThrough"}
     )
-    client.get_waiter("function_updated_v2").wait(FunctionName="tracing-kept")
+    wait_for(client, "function_updated_v2", FunctionName="tracing-kept")
     newest = client.get_function_configuration(FunctionName="tracing-kept")
     first = client.get_function_configuration(FunctionName="tracing-kept", Qualifier="1")
     assert newest["TracingConfig"] == {"Mode": "PassThrough"}

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight.resources import Function
 from pilotlight_wire.archive import PACKED_LIMIT
-from tests.support.gateway import GatewayHarness, package
+from tests.support.gateway import GatewayHarness, package, wait_for
 from tests.support.moto import running_moto
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def create(platform: GatewayHarness, name: str, code: dict[str, Any]) -> Any:
         FunctionName=name, Runtime="python3.13", Role="arn:aws:iam::000000000000:role/any",
         Handler="main.handler", Code=code,
     )  # fmt: skip
-    platform.client().get_waiter("function_active_v2").wait(FunctionName=name)
+    wait_for(platform.client(), "function_active_v2", FunctionName=name)
     return made
 
 
@@ -71,13 +71,13 @@ def test_a_package_in_a_bucket_is_pinned(platform: GatewayHarness, moto: Moto) -
     assert invoke(platform, "pinned") == 1
     client = platform.client()
     client.update_function_code(FunctionName="pinned", S3Bucket=BUCKET, S3Key=KEY)
-    client.get_waiter("function_updated_v2").wait(FunctionName="pinned")
+    wait_for(client, "function_updated_v2", FunctionName="pinned")
     assert invoke(platform, "pinned") == 2
     client.update_function_code(
         FunctionName="pinned", S3Bucket=BUCKET, S3Key=KEY, S3ObjectVersion=put["VersionId"],
         S3ObjectStorageMode="COPY",
     )  # fmt: skip
-    client.get_waiter("function_updated_v2").wait(FunctionName="pinned")
+    wait_for(client, "function_updated_v2", FunctionName="pinned")
     assert invoke(platform, "pinned") == 1
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.gateway import ACCOUNT, REGION, package
+from tests.support.gateway import ACCOUNT, REGION, package, wait_for
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -80,7 +80,7 @@ def test_code_is_refused_where_signatures_are_enforced(platform: GatewayHarness)
     assert changed["CodeSigningPolicies"] == policies
     assert changed["Description"] == "own"
     client.create_function(**new)
-    client.get_waiter("function_active_v2").wait(FunctionName="enforced")
+    wait_for(client, "function_active_v2", FunctionName="enforced")
     client.update_code_signing_config(
         CodeSigningConfigArn=arn, CodeSigningPolicies={"UntrustedArtifactOnDeployment": "Enforce"}
     )

@@ -9,7 +9,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.support.gateway import ACCOUNT
+from tests.support.gateway import ACCOUNT, wait_for
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -149,9 +149,7 @@ def test_a_dead_letter_queue_is_part_of_the_configuration(client: Any) -> None:
         FunctionName="other", DeadLetterConfig={"TargetArn": QUEUE}
     )
     assert changed["DeadLetterConfig"] == {"TargetArn": QUEUE}
-    client.get_waiter("function_updated_v2").wait(
-        FunctionName="other", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    wait_for(client, "function_updated_v2", FunctionName="other")
     cleared = client.update_function_configuration(
         FunctionName="other", DeadLetterConfig={"TargetArn": ""}
     )

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
+from tests.support.gateway import wait_for
 from tests.support.http_client import fetch
 from tests.support.platform import manifest
 
@@ -93,7 +94,7 @@ def test_another_accounts_package_is_as_good_as_none(platform: GatewayHarness) -
     stealing = json.dumps(manifest("thief", code={"zip": sha256})).encode()
     assert as_other(platform, "POST", "/-/apply", stealing) == 200
     thief = platform.client(OTHER)
-    thief.get_waiter("function_exists").wait(FunctionName="thief")
+    wait_for(thief, "function_exists", FunctionName="thief")
     found = thief.get_function(FunctionName="thief")
     assert "Location" not in found["Code"]
     assert found["Configuration"]["State"] != "Active"

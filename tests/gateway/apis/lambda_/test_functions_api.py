@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from pilotlight.resources import Function, Key, Secret
-from tests.support.gateway import ACCOUNT, package
+from tests.support.gateway import ACCOUNT, package, wait_for
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -62,14 +62,10 @@ def test_update_code_and_configuration(platform: GatewayHarness) -> None:
     )
     assert updated["LastUpdateStatus"] == "InProgress"
     assert updated["RevisionId"] != first["RevisionId"]
-    client.get_waiter("function_updated_v2").wait(
-        FunctionName="changing", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    wait_for(client, "function_updated_v2", FunctionName="changing")
     assert client.invoke(FunctionName="changing")["Payload"].read() == b'"new"'
     client.update_function_configuration(FunctionName="changing", MemorySize=256)
-    client.get_waiter("function_updated_v2").wait(
-        FunctionName="changing", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-    )
+    wait_for(client, "function_updated_v2", FunctionName="changing")
     after = client.get_function_configuration(FunctionName="changing")
     assert (after["MemorySize"], after["Timeout"]) == (256, 3)
 
@@ -134,12 +130,12 @@ def test_variables_of_a_key_are_kept_encrypted(platform: GatewayHarness) -> None
     version = client.publish_version(FunctionName="sealed")["Version"]
     for key in (second, ""):
         client.update_function_configuration(FunctionName="sealed", KMSKeyArn=key)
-        client.get_waiter("function_updated_v2").wait(FunctionName="sealed")
+        wait_for(client, "function_updated_v2", FunctionName="sealed")
         shown = client.get_function_configuration(FunctionName="sealed")
         assert (shown.get("KMSKeyArn", ""), shown["Environment"]) == (key, variables)
         assert client.invoke(FunctionName="sealed")["Payload"].read() == b'"canary-red"'
     assert kept(platform, "sealed") == variables["Variables"]
-    client.get_waiter("published_version_active").wait(FunctionName="sealed", Qualifier=version)
+    wait_for(client, "published_version_active", FunctionName="sealed", Qualifier=version)
     answer = client.invoke(FunctionName="sealed", Qualifier=version)
     assert answer["Payload"].read() == b'"canary-red"'
 
@@ -308,7 +304,7 @@ def test_last_modified_moves_with_code_and_configuration(platform: GatewayHarnes
     ]
     for operation, members in changes:
         answered = getattr(client, operation)(FunctionName="dated", **members)["LastModified"]
-        client.get_waiter("function_updated_v2").wait(FunctionName="dated")
+        wait_for(client, "function_updated_v2", FunctionName="dated")
         assert client.get_function_configuration(FunctionName="dated")["LastModified"] == answered
         seen.append(answered)
     assert len(set(seen)) == len(seen)
@@ -336,7 +332,7 @@ def test_what_is_no_update_moves_neither_date_nor_status(platform: GatewayHarnes
         del said["RevisionId"], said["ResponseMetadata"]
     assert after == before
     client.update_function_configuration(FunctionName="beside", Timeout=9)
-    client.get_waiter("function_updated_v2").wait(FunctionName="beside")
+    wait_for(client, "function_updated_v2", FunctionName="beside")
     moved = client.get_function_configuration(FunctionName="beside")["LastModified"]
     assert moved > after["LastModified"]
     client.untag_resource(Resource=after["FunctionArn"], TagKeys=["team"])
@@ -354,7 +350,7 @@ def test_a_revision_id_moves_with_each_step(platform: GatewayHarness) -> None:
     look()
     updated = client.update_function_configuration(FunctionName="stepping", Timeout=9)
     seen.append(updated["RevisionId"])
-    client.get_waiter("function_updated_v2").wait(FunctionName="stepping")
+    wait_for(client, "function_updated_v2", FunctionName="stepping")
     look()
     version = client.publish_version(FunctionName="stepping")
     look()
@@ -376,7 +372,7 @@ def test_an_environment_that_was_given_comes_back(platform: GatewayHarness) -> N
         FunctionName="empty", Environment={"Variables": {"AA": "b"}}
     )
     assert changed["Environment"] == {"Variables": {"AA": "b"}}
-    client.get_waiter("function_updated_v2").wait(FunctionName="empty")
+    wait_for(client, "function_updated_v2", FunctionName="empty")
     cleared = client.update_function_configuration(FunctionName="empty", Environment={})
     assert cleared["Environment"] == {"Variables": {}}
 
@@ -387,7 +383,7 @@ def test_levels_come_and_go_with_json(platform: GatewayHarness) -> None:
     platform.create("levels", source(), LoggingConfig={"LogGroup": "/own/group"})
 
     def update(**given: str) -> dict[str, str]:
-        client.get_waiter("function_updated_v2").wait(FunctionName="levels")
+        wait_for(client, "function_updated_v2", FunctionName="levels")
         said = client.update_function_configuration(FunctionName="levels", LoggingConfig=given)
         found: dict[str, str] = said["LoggingConfig"]
         return found

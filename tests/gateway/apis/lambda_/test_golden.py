@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.gateway import ACCOUNT, GatewayHarness, package
+from tests.support.gateway import ACCOUNT, GatewayHarness, package, wait_for
 
 FILE = Path(__file__).with_name("golden.json")
 SOURCE = """
@@ -147,7 +147,7 @@ def answers(harness: GatewayHarness) -> dict[str, Any]:
     client, found = harness.client(), {}
     for step in STEPS:
         if step.name.startswith(("Update", "Publish", "Get")) and ", " not in step.name:
-            client.get_waiter("function_updated_v2").wait(FunctionName=NAME)
+            wait_for(client, "function_updated_v2", FunctionName=NAME)
         body = step.body
         sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         connection.request(step.method, step.target, sent, step.headers)

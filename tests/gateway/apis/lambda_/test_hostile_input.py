@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight_gateway.apis.lambda_.model import load_model
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
-from tests.support.gateway import ACCOUNT, package
+from tests.support.gateway import ACCOUNT, package, wait_for
 
 from .model_cases import Cases, request_of
 from .test_model_fuzz import Connection
@@ -159,7 +159,7 @@ def test_a_stale_revision_id_changes_nothing(
 def test_of_updates_at_once_one_is_made_and_the_others_conflict(platform: GatewayHarness) -> None:
     """Every answer is one or the other, and what was made is one of what was asked for."""
     client = platform.client()
-    client.get_waiter("function_updated_v2").wait(FunctionName="there")
+    wait_for(client, "function_updated_v2", FunctionName="there")
     begun, answers = threading.Barrier(8), []
 
     def update(number: int) -> None:
@@ -178,5 +178,5 @@ def test_of_updates_at_once_one_is_made_and_the_others_conflict(platform: Gatewa
     made = [one for one in answers if one.isdigit()]
     assert made
     assert {one for one in answers if not one.isdigit()} == {"ResourceConflictException"}
-    client.get_waiter("function_updated_v2").wait(FunctionName="there")
+    wait_for(client, "function_updated_v2", FunctionName="there")
     assert str(client.get_function_configuration(FunctionName="there")["Timeout"]) in made

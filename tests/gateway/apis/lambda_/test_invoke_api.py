@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.gateway import ACCOUNT, GatewayHarness, package
+from tests.support.gateway import ACCOUNT, GatewayHarness, package, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -332,9 +332,7 @@ def test_an_update_under_load_loses_no_call(platform: GatewayHarness) -> None:
             client.update_function_code(
                 FunctionName="rolling", ZipFile=package({"index.py": source.format(n=number)})
             )
-            client.get_waiter("function_updated_v2").wait(
-                FunctionName="rolling", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-            )
+            wait_for(client, "function_updated_v2", FunctionName="rolling")
             # Once an update is Successful every gateway routes to it.
             assert invoke(platform, "rolling", {})["Payload"].read() == str(number).encode()
         wait_for_more(5)

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight.names import ACCOUNT_LABEL
 from pilotlight.resources import Namespace, ObjectMeta
-from tests.support.gateway import ACCOUNT, REGION, package
+from tests.support.gateway import ACCOUNT, REGION, package, wait_for
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -49,7 +49,7 @@ def answer(client: Any, name: str) -> Any:
 def use(client: Any, name: str, *arns: str) -> None:
     """Give a function other layers, and wait until it has them."""
     client.update_function_configuration(FunctionName=name, Layers=list(arns))
-    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    wait_for(client, "function_updated_v2", FunctionName=name)
 
 
 def test_versions_are_numbered_and_described(platform: GatewayHarness) -> None:
@@ -114,7 +114,7 @@ def test_functions_keep_a_version_that_was_deleted(platform: GatewayHarness) -> 
     gets = client.get_layer_version
     assert refused(gets, LayerName="leaving", VersionNumber=1)[0] == "ResourceNotFoundException"
     client.update_function_configuration(FunctionName="keeping-layer", Timeout=9)
-    client.get_waiter("function_updated_v2").wait(FunctionName="keeping-layer")
+    wait_for(client, "function_updated_v2", FunctionName="keeping-layer")
     assert answer(client, "keeping-layer") == "kept"
     platform.create("late", USING)
     code, text = refused(client.update_function_configuration, FunctionName="late", Layers=[arn])

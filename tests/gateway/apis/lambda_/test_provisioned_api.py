@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.gateway import wait_for
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -80,7 +82,7 @@ def test_it_follows_an_alias(platform: GatewayHarness) -> None:
     """Pointed elsewhere, the alias takes its environments along; deleted, they go."""
     client = published(platform, "followed")
     client.update_function_configuration(FunctionName="followed", Description="another")
-    client.get_waiter("function_updated_v2").wait(FunctionName="followed")
+    wait_for(client, "function_updated_v2", FunctionName="followed")
     client.publish_version(FunctionName="followed", Description="two")
     client.put_provisioned_concurrency_config(
         FunctionName="followed", Qualifier="live", ProvisionedConcurrentExecutions=1

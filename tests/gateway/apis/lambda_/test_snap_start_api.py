@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.gateway import wait_for
+
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
 
@@ -32,7 +34,7 @@ def test_it_is_kept_and_told_truthfully(platform: GatewayHarness) -> None:
     client.update_function_configuration(
         FunctionName="snap-start-snap", SnapStart={"ApplyOn": "None"}
     )
-    client.get_waiter("function_updated_v2").wait(FunctionName="snap-start-snap")
+    wait_for(client, "function_updated_v2", FunctionName="snap-start-snap")
     latest = client.get_function_configuration(FunctionName="snap-start-snap")["SnapStart"]
     assert latest == {"ApplyOn": "None", "OptimizationStatus": "Off"}
     version = client.get_function_configuration(FunctionName="snap-start-snap", Qualifier="1")

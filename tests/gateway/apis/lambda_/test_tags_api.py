@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.gateway import ACCOUNT, REGION
+from tests.support.gateway import ACCOUNT, REGION, wait_for
 
 if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
@@ -39,7 +39,7 @@ def test_tags_change_nothing_that_runs(platform: GatewayHarness) -> None:
     before = client.get_function_configuration(FunctionName="tagged")
     client.tag_resource(Resource=ARN, Tags={"more": "1"})
     client.untag_resource(Resource=ARN, TagKeys=["more"])
-    client.get_waiter("function_updated_v2").wait(FunctionName="tagged")
+    wait_for(client, "function_updated_v2", FunctionName="tagged")
     after = client.get_function_configuration(FunctionName="tagged")
     for member in ("CodeSha256", "CodeSize", "Version", "State"):
         assert after[member] == before[member]

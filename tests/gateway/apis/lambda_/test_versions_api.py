@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.gateway import package
+from tests.support.gateway import package, wait_for
 from tests.support.noting import note_before_replacing
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def update(client: Any, name: str, text: str) -> None:
     """Give a function other code and wait until it serves."""
     code = package({"index.py": SOURCE.format(text=text)})
     client.update_function_code(FunctionName=name, ZipFile=code)
-    client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    wait_for(client, "function_updated_v2", FunctionName=name)
 
 
 def refusal(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
@@ -56,7 +56,7 @@ def test_a_version_stays_what_it_was(platform: GatewayHarness) -> None:
     client.update_function_configuration(
         FunctionName="staying", Environment={"Variables": {"COLOUR": "blue"}}
     )
-    client.get_waiter("function_updated_v2").wait(FunctionName="staying", WaiterConfig={"Delay": 1})
+    wait_for(client, "function_updated_v2", FunctionName="staying")
     update(client, "staying", "two")
     arn = first["FunctionArn"]
     assert invoke(client, "staying", "1") == (["one", "1", "1", arn, "red"], "1")

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from pilotlight.storage import LogLine
 from pilotlight_gateway.apis.logs import live_tail
-from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
+from tests.support.gateway import ACCOUNT, REGION, GatewayHarness, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,7 +168,7 @@ def test_a_group_that_several_functions_share_is_one_sequence(
         client.update_function_configuration(
             FunctionName=name, LoggingConfig={"LogGroup": "/shared"}
         )
-        client.get_waiter("function_updated_v2").wait(FunctionName=name)
+        wait_for(client, "function_updated_v2", FunctionName=name)
     for number in range(6):
         say(platform, f"shared {number}", function=f"sharing-{'ab'[number % 2]}")
     pages = logs.get_paginator("filter_log_events").paginate(
