@@ -1,6 +1,6 @@
 """Makes asynchronous tests leave no event loop behind, and properties hold at any speed.
 
-What is slow to start and harmless to share is here, too: an ElasticMQ, a Kafka.
+What is slow to start and harmless to share is here, too: brokers, streams, what stands for AWS.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from hypothesis import settings
 
 from tests.support.elasticmq import ElasticMq, running_elasticmq
 from tests.support.kafka import Kafka, running_kafka
+from tests.support.moto import Moto, running_moto
+from tests.support.rabbitmq import RabbitMq, running_rabbitmq
 from tests.support.scheduling import FileScheduling, place
+from tests.support.streams import DynamoDb, Kinesis, running_dynamodb, running_kinesis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,4 +56,32 @@ def mq() -> Iterator[ElasticMq]:
 def kafka() -> Iterator[Kafka]:
     """A Kafka; each test has topics of its own."""
     with running_kafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMq]:
+    """A RabbitMQ; each test has queues of its own."""
+    with running_rabbitmq() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[Kinesis]:
+    """A kinesis-local; each test has streams of its own."""
+    with running_kinesis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dynamodb() -> Iterator[DynamoDb]:
+    """A DynamoDB local; each test has tables of its own."""
+    with running_dynamodb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Moto]:
+    """What else stands in for AWS; each test has queues, topics and buckets of its own."""
+    with running_moto() as server:
         yield server

@@ -18,40 +18,41 @@ from tests.support.debian import program_of
 from tests.support.dev_process import DevProcess
 from tests.support.platform import run_cli
 from tests.support.processes import ServerProcess
-from tests.support.rabbitmq import running_rabbitmq
-from tests.support.streams import running_kinesis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    Source = Callable[[Path], AbstractContextManager[tuple[str, str]]]
+    from tests.support.rabbitmq import RabbitMq
+    from tests.support.streams import Kinesis
+
+    Source = Callable[[Path, pytest.FixtureRequest], AbstractContextManager[tuple[str, str]]]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECONDS = 60.0
 
 
 @contextmanager
-def clicks(_: Path) -> Iterator[tuple[str, str]]:
+def clicks(_: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A stream with clicks, one of them broken; gives what the mapping says, and what is so."""
-    with running_kinesis() as kinesis:
-        kinesis.stream("clicks")
-        pages = [b'{"page": "/"}', b'{"page": "/"}', b"broken", b'{"page": "/end"}']
-        kinesis.put("clicks", [("ada", page) for page in pages])
-        yield "http://127.0.0.1:4567", kinesis.url
+    kinesis: Kinesis = request.getfixturevalue("kinesis")
+    kinesis.stream("clicks")
+    pages = [b'{"page": "/"}', b'{"page": "/"}', b"broken", b'{"page": "/end"}']
+    kinesis.put("clicks", [("ada", page) for page in pages])
+    yield "http://127.0.0.1:4567", kinesis.url
 
 
 @contextmanager
-def letters(_: Path) -> Iterator[tuple[str, str]]:
+def letters(_: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A queue with letters."""
-    with running_rabbitmq() as rabbitmq:
-        rabbitmq.queue("letters")
-        rabbitmq.put("letters", ["dear Ada", "dear Bob"])
-        yield "amqp://127.0.0.1:5672", rabbitmq.url
+    rabbitmq: RabbitMq = request.getfixturevalue("rabbitmq")
+    rabbitmq.queue("letters")
+    rabbitmq.put("letters", ["dear Ada", "dear Bob"])
+    yield "amqp://127.0.0.1:5672", rabbitmq.url
 
 
 @contextmanager
-def carts(_: Path) -> Iterator[tuple[str, str]]:
+def carts(_: Path, __: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A stream of Redis, with an entry that is no item."""
     program = program_of("redis-server", "redis-server")
     with ServerProcess(
@@ -64,7 +65,7 @@ def carts(_: Path) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def sensors(folder: Path) -> Iterator[tuple[str, str]]:
+def sensors(folder: Path, _: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     """A stream of NATS, with a reading that is none."""
     command = [str(Path(sys.executable).with_name("nats-server")), "--addr", "127.0.0.1"]
     command += ["--port", "{port}", "--jetstream", "--store_dir", str(folder)]
@@ -92,12 +93,12 @@ def sensors(folder: Path) -> Iterator[tuple[str, str]]:
     ],
 )
 def test_what_comes_is_handled_as_the_page_says(
-    tmp_path: Path, name: str, source: Source, lines: list[str]
+    tmp_path: Path, request: pytest.FixtureRequest, name: str, source: Source, lines: list[str]
 ) -> None:
     """What cannot be read is given up after its tries, and holds up nothing for ever."""
     folder = tmp_path / name
     shutil.copytree(EXAMPLES / name, folder)
-    with source(tmp_path / "server") as (said, there):
+    with source(tmp_path / "server", request) as (said, there):
         mapping = folder / "mapping.yaml"
         mapping.write_text(mapping.read_text().replace(said, there))
         with DevProcess("--no-watch", folder, state=tmp_path / "state") as running:

@@ -13,8 +13,6 @@ import pytest
 from pilotlight.resources import EventSourceMapping
 from tests.support.elasticmq import ACCOUNT, REGION
 from tests.support.gateway import GatewayHarness
-from tests.support.moto import Moto, running_moto
-from tests.support.streams import DynamoDb, Kinesis, running_dynamodb, running_kinesis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +20,8 @@ if TYPE_CHECKING:
 
     from pilotlight_gateway.event_queue.source_leases import ShardState
     from tests.support.elasticmq import ElasticMq
+    from tests.support.moto import Moto
+    from tests.support.streams import DynamoDb, Kinesis
 
 SECONDS = 30.0
 HANDLER = """
@@ -215,27 +215,6 @@ def polling(harness: GatewayHarness, mq: ElasticMq, tmp_path: Path) -> Iterator[
     found = Polling(harness, mq, tmp_path)
     yield found
     found.end()
-
-
-@pytest.fixture(scope="session")
-def kinesis() -> Iterator[Kinesis]:
-    """A kinesis-local."""
-    with running_kinesis() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def dynamodb() -> Iterator[DynamoDb]:
-    """A DynamoDB local."""
-    with running_dynamodb() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[Moto]:
-    """A moto."""
-    with running_moto() as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

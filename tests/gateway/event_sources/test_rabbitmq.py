@@ -12,12 +12,11 @@ import pytest
 
 from pilotlight.resources import EventSourceMapping
 from tests.support.mappings import apply_mapping, make_secret
-from tests.support.rabbitmq import RabbitMq, running_rabbitmq
 
 from .conftest import bodies, seen, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.support.rabbitmq import RabbitMq
 
     from .conftest import Polling
 
@@ -29,12 +28,6 @@ def handler(event, context):
     found = [base64.b64decode(one["data"]).decode() for one in messages]
     note(queue=queue, bodies=found, redelivered=[one["redelivered"] for one in messages])
 """
-
-
-@pytest.fixture(scope="module")
-def rabbitmq() -> Iterator[RabbitMq]:
-    with running_rabbitmq() as server:
-        yield server
 
 
 def mapped(polling: Polling, rabbitmq: RabbitMq, queue: str, function: str, **members: Any) -> str:

@@ -9,10 +9,11 @@ import pytest
 
 from pilotlight_gateway.event_queue.interface import Counts, FunctionKey
 from tests.support.gateway import GatewayHarness
-from tests.support.moto import Moto, running_moto
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.support.moto import Moto
 
 SECONDS = 20.0
 
@@ -87,13 +88,6 @@ def until(ready: Callable[[], Any]) -> Any:
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.02)
     return found
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[Moto]:
-    """What stands in for AWS."""
-    with running_moto() as server:
-        yield server
 
 
 @pytest.fixture(scope="package")

@@ -14,7 +14,6 @@ from botocore.exceptions import ClientError
 from pilotlight.resources import Function
 from pilotlight_wire.archive import PACKED_LIMIT
 from tests.support.gateway import GatewayHarness, package, wait_for
-from tests.support.moto import running_moto
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,18 +29,12 @@ def source(answer: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[Moto]:
-    with running_moto() as running:
-        bucket = running.client("s3")
-        bucket.create_bucket(Bucket=BUCKET)
-        bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-        bucket.put_object(Bucket=BUCKET, Key="empty.txt", Body=b"no zip")
-        bucket.put_object(Bucket=BUCKET, Key="large.zip", Body=bytes(PACKED_LIMIT + 1))
-        yield running
-
-
-@pytest.fixture(scope="module")
 def platform(moto: Moto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayHarness]:
+    bucket = moto.client("s3")
+    bucket.create_bucket(Bucket=BUCKET)
+    bucket.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    bucket.put_object(Bucket=BUCKET, Key="empty.txt", Body=b"no zip")
+    bucket.put_object(Bucket=BUCKET, Key="large.zip", Body=bytes(PACKED_LIMIT + 1))
     running = GatewayHarness(tmp_path_factory.mktemp("pods"), aws_endpoint_url=moto.url)
     yield running
     running.close()
