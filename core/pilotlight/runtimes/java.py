@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from .family import Family
 
-__all__ = ["Java"]
+__all__ = ["NEWEST", "Java"]
+
+NEWEST = "java21"
+"""Of those that an image runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,7 @@ class Java(Family):
 
     prefix: str = "java"
     supported: frozenset[str] = frozenset({
-        "java8.al2", "java11", "java17", "java21", "java25", "java8.al2023", "java11.al2023",
+        "java8.al2", "java11", "java17", NEWEST, "java25", "java8.al2023", "java11.al2023",
         "java17.al2023",
     })  # fmt: skip
     deprecated: frozenset[str] = frozenset({"java8"})

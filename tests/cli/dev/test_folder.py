@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from pilotlight.resources import Function, Key, Secret
+from pilotlight_cli.builders import Packager
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_cli.failures import Failure
 from pilotlight_cli.manifests import load
-from pilotlight_cli.package import Packages
 from pilotlight_cli.platform import Applied
 from tests.support.memory import MemoryResources
 from tests.support.platform import manifest, write_function
@@ -64,7 +64,7 @@ class Folder:
         self.console = FakeConsole()
         self.resources = MemoryResources()
         fakes: tuple[Any, Any] = (self.platform, self.console)
-        self.applied = AppliedFolder(self.resources, *fakes, Packages())
+        self.applied = AppliedFolder(self.resources, *fakes, Packager())
 
     async def start(self) -> None:
         """Apply what is there."""
