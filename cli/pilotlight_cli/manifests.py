@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 
     from .package import Package
 
-__all__ = ["SOURCE_ANNOTATION", "Manifest", "load"]
+__all__ = ["BUILD_ANNOTATION", "SOURCE_ANNOTATION", "Manifest", "load"]
 
 SOURCE_ANNOTATION = "pilotlight.dev/source"
+BUILD_ANNOTATION = "pilotlight.dev/build"
+"""`"false"` where a source is packed as it is, whatever it asks for."""
 ORDER = list(KINDS)
 """Kinds: what others refer to is applied first."""
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -172,7 +174,9 @@ def _packed(one: Manifest, packager: Packager) -> Manifest:
         return one
     spec = one.resource.spec
     target = Target(spec.runtime or "", spec.architecture)
-    package = packager.package_of(one.source, target, without=[one.file.resolve()])
+    build = one.resource.metadata.annotations.get(BUILD_ANNOTATION) != "false"
+    without = [one.file.resolve()]
+    package = packager.package_of(one.source, target, without=without, build=build)
     document = _with_code(one.document, package.sha256)
     return Manifest(one.file, document, parse_manifest(document), one.source, package)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from pilotlight_cli.handlers import find_handler
 from tests.support.dev_process import DevProcess
 from tests.support.node import node_of
 from tests.support.platform import manifest, run_cli, write_function
@@ -274,6 +275,28 @@ def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> 
     assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "files", "handler"),
+    [
+        ("--runtime", "java21", {"pom.xml", "src/main/java/first/Greeter.java"}, "first.Greeter"),
+        ("--runtime", "ruby3.3", {"src/index.rb"}, "index.handler"),
+        ("--language", "go", {"go.mod", "go.sum", "main.go"}, "bootstrap"),
+        ("--language", "rust", {"Cargo.lock", "Cargo.toml", "src/main.rs"}, "bootstrap"),
+        ("--language", "php", {"src/bootstrap", "src/index.php", "src/runtime.php"}, "bootstrap"),
+    ],
+)
+def test_init_knows_every_language(
+    tmp_path: Path, option: str, value: str, files: set[str], handler: str
+) -> None:
+    """What is compiled is a project, which the manifest names as its source."""
+    made = run_cli("init", tmp_path / "first", option, value, "-o", "json")
+    assert set(json.loads(made.stdout)["files"]) == files | {"event.json", "function.yaml"}
+    (one,) = yaml.safe_load_all((tmp_path / "first" / "function.yaml").read_text())
+    assert one["spec"]["handler"] == handler
+    source = tmp_path / "first" / one["metadata"]["annotations"]["pilotlight.dev/source"]
+    assert find_handler(source).handler == handler
+
+
 def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     """Of a runtime of which there is no first function it says which there are."""
     assert run_cli("init", tmp_path / "shell", "--runtime", "provided.al2023").returncode == 0
@@ -281,10 +304,12 @@ def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     event = tmp_path / "shell" / "event.json"
     called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
-    java = run_cli("init", tmp_path / "java", "--runtime", "java21")
-    assert java.returncode == 2
-    assert b"nodejs24.x, " in java.stderr
-    assert not (tmp_path / "java").exists()
+    dotnet = run_cli("init", tmp_path / "dotnet", "--runtime", "dotnet10")
+    assert dotnet.returncode == 2
+    assert b"nodejs24.x, " in dotnet.stderr
+    assert not (tmp_path / "dotnet").exists()
+    both = run_cli("init", tmp_path / "go", "--runtime", "java21", "--language", "go")
+    assert (both.returncode, b"--language go is of provided.al2023" in both.stderr) == (2, True)
 
 
 def test_events_and_dry_runs(platform: DevProcess) -> None:

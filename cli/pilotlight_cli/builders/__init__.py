@@ -61,20 +61,23 @@ class Packager:
         self,
         workshop: Workshop | None = None,
         *,
-        builds: bool = True,
         architecture: str | None = None,
     ) -> None:
         """`architecture` is that of all that runs on this machine, whatever a function says."""
         self.workshop = workshop or Workshop()
         self._packages = Packages()
-        self._builds = builds
         self._architecture = architecture
 
     def package_of(
-        self, source: Path, target: Target, *, without: Collection[Path] = ()
+        self,
+        source: Path,
+        target: Target,
+        *,
+        without: Collection[Path] = (),
+        build: bool = True,
     ) -> Package:
         """Build and zip a folder, or take a file as it is (`Packages.package_of`)."""
-        builder = builder_of(source, target.runtime) if self._builds else None
+        builder = builder_of(source, target.runtime) if build else None
         if builder is None:
             return self._packages.package_of(source, without=without)
         target = Target(target.runtime, self._architecture or target.architecture)

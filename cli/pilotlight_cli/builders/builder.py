@@ -6,7 +6,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..failures import USAGE, Failure
-from .tool import Advice
+from .tool import AS_IT_IS, Advice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ NO_NETWORK = Advice(
     r"|name resolution|newconnectionerror|could not resolve|connection refused|no such host"
     r"|unknown host|network is unreachable|transfer failed",
     "what it wanted to fetch from did not answer: is there a network, and is a registry of your "
-    "own named rightly? --no-build deploys the folder as it is",
+    f"own named rightly? {AS_IT_IS}",
 )
 
 

@@ -17,7 +17,7 @@ from ..failures import USAGE, Failure
 from ..output import note
 from ..package import Built
 from .builder import NO_NETWORK, read_text
-from .tool import Advice
+from .tool import AS_IT_IS, Advice
 from .tree import copy, digest, pack
 from .workshop import key_of
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["NodeBuilder"]
 
 MANIFEST, MODULES = "package.json", "node_modules"
+ASKED = ("dependencies", "optionalDependencies")
+"""What is installed where the function runs."""
 LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 """In the order in which npm looks for them."""
 OTHERS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "Yarn", "bun.lock": "Bun", "bun.lockb": "Bun"}
@@ -55,9 +57,8 @@ class NodeBuilder:
 
     def manifest(self, folder: Path) -> str | None:
         """Name `package.json` where it asks for packages."""
-        document = _document(folder / MANIFEST)
-        asks = any(document.get(name) for name in ("dependencies", "optionalDependencies"))
-        return MANIFEST if asks or document.get("workspaces") else None
+        asks = [_asked(folder, kind) for kind in ASKED]
+        return MANIFEST if any(asks) or _document(folder / MANIFEST).get("workspaces") else None
 
     def runtime(self, folder: Path) -> str:
         """Choose what `.nvmrc` or `.node-version` says, else the newest with an image."""
@@ -97,6 +98,14 @@ def _document(file: Path) -> dict[str, Any]:
     return document
 
 
+def _asked(folder: Path, kind: str) -> dict[str, Any]:
+    """Return what `package.json` asks for, by name."""
+    asked = _document(folder / MANIFEST).get(kind) or {}
+    if not isinstance(asked, dict):
+        raise Failure(f"{folder / MANIFEST}: {kind}: an object is expected, {asked!r} came", USAGE)
+    return asked
+
+
 def _lock(folder: Path) -> str | None:
     """Name the project's lock; raises Failure where it is another tool's alone."""
     found = next((name for name in LOCKS if (folder / name).is_file()), None)
@@ -104,8 +113,7 @@ def _lock(folder: Path) -> str | None:
     if found is None and other is not None:
         raise Failure(
             f"{folder / other} is {OTHERS[other]}'s, and npm builds here: `npm install "
-            f"--package-lock-only` makes a lock of npm's; or install with {OTHERS[other]} and "
-            "deploy with --no-build",
+            f"--package-lock-only` makes its lock; or install with {OTHERS[other]}: {AS_IT_IS}",
             USAGE,
         )
     if found is None:
@@ -115,14 +123,13 @@ def _lock(folder: Path) -> str | None:
 
 def _local(folder: Path, lock: str | None) -> Iterator[tuple[str, Path]]:
     """Find packages of the project's own, by the places that it says they are at."""
-    document = _document(folder / MANIFEST)
     named = [
         place.removeprefix("file:")
-        for kind in ("dependencies", "optionalDependencies")
-        for place in (document.get(kind) or {}).values()
+        for kind in ASKED
+        for place in _asked(folder, kind).values()
         if isinstance(place, str) and place.startswith(("file:", "./", "../"))
     ]
-    named += _workspaces(folder, document)
+    named += _workspaces(folder, _document(folder / MANIFEST))
     if lock is not None:
         places = _document(folder / lock).get("packages") or {}
         named += [place for place in places if place and MODULES not in place.split("/")]

@@ -185,7 +185,7 @@ class _Installer:
     ) -> Mapping[str, Entry]:
         made, listed = work / "made", requirements.write(work)
         made.mkdir()
-        command = [*self._installer(), *options, "--target", made, "-r", listed]
+        command = [*self._installer(), *options, "--target", str(made), "-r", str(listed)]
         note(f"installing for {self.target.runtime} on {self.target.architecture}")
         self.workshop.tools.run(command, self.folder, advice=_advice(self.target))
         return pack(made, change=_without_this_machine)

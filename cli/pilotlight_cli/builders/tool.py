@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     Command = Sequence[str | Path]
 
-__all__ = ["Advice", "Tools"]
+__all__ = ["AS_IT_IS", "Advice", "Tools"]
+
+AS_IT_IS = '--no-build (in manifests, pilotlight.dev/build: "false") takes the folder as it is'
 
 LAST_LINES = 12
 """How much of its log a failed tool is told with."""
@@ -54,10 +56,7 @@ class Tools:
         """Return a tool's path; raises Failure that says how to get it."""
         found = self.look_for(name)
         if found is None:
-            raise Failure(
-                f"{wanted_by} wants {name}, which is not on the PATH: {how}; "
-                "--no-build deploys the folder as it is"
-            )
+            raise Failure(f"{wanted_by} wants {name}, which is not on the PATH: {how}; {AS_IT_IS}")
         return found
 
     def run(

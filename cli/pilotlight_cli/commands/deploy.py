@@ -10,6 +10,7 @@ import base64
 import os
 import re
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from ..options import output_option, with_client
 from ..output import Format, emit_json, note, size, tick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..client import Client
     from ..package import Package
 
@@ -75,9 +78,10 @@ def command(  # noqa: PLR0913  one parameter an option
         "Role": role,
         "Architectures": [architecture] if architecture else None,
     }
-    packager = Packager(Workshop(fresh=no_cache), builds=build)
+    packager = Packager(Workshop(fresh=no_cache))
+    pack = partial(packager.package_of, source, build=build)
     given = {key: value for key, value in wanted.items() if value is not None}
-    result = _deploy(Functions(client), name or _name_of(source), source, given, packager)
+    result = _deploy(Functions(client), name or _name_of(source), source, given, pack)
     if output == "json":
         emit_json(result)
         return
@@ -85,12 +89,16 @@ def command(  # noqa: PLR0913  one parameter an option
 
 
 def _deploy(
-    functions: Functions, name: str, source: Path, given: Configuration, packager: Packager
+    functions: Functions,
+    name: str,
+    source: Path,
+    given: Configuration,
+    pack: Callable[[Target], Package],
 ) -> dict[str, Any]:
     before = functions.find(name)
     configuration = _new(name, source, given) if before is None else before | given
     target = Target(configuration["Runtime"], configuration["Architectures"][0])
-    package = packager.package_of(source, target)
+    package = pack(target)
     note(f"{name}: {size(len(package.content))}, sha256 {package.sha256[:12]}…")
     for entry, why in package.left_out.items():
         note(f"{source}: {entry} is left out: {why}")
