@@ -229,6 +229,10 @@ def _advice(target: Target) -> tuple[Advice, ...]:
             r"needs to be updated|is outdated", f"{LOCK} is not of this {PROJECT}: run `uv lock`"
         ),
         Advice(
+            r"parse requirement|invalid requirement",
+            f"that is no requirement: look for it in the folder's {REQUIREMENTS} or {PROJECT}",
+        ),
+        Advice(
             r"wheel|No matching distribution|Failed to build|platform tag|ABI tag",
             f"a package has no wheel for {runs}, or is built from source and fails: another "
             "version of it may have one, or another --runtime or --architecture",

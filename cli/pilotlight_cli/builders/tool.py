@@ -31,6 +31,8 @@ AS_IT_IS = '--no-build (in manifests, pilotlight.dev/build: "false") takes the f
 
 LAST_LINES = 12
 """How much of its log a failed tool is told with."""
+KEPT_LINES = 1000
+"""How much of it advice is looked for in: npm says what was wrong, and then its whole usage."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -95,10 +97,10 @@ class Tools:
         output: int,
     ) -> None:
         with self._started(command, folder, variables, output) as process:
-            last = _follow(process.stdout or process.stderr)
+            log = _follow(process.stdout or process.stderr)
             status = process.wait()
         if status != 0:
-            raise _failure(command, status, last, advice)
+            raise _failure(command, status, log, advice)
 
     @contextmanager
     def _started(
@@ -127,14 +129,14 @@ class Tools:
 
 
 def _follow(log: IO[str] | None) -> list[str]:
-    """Show a tool's lines as they come; give the last of them."""
-    last: deque[str] = deque(maxlen=LAST_LINES)
+    """Show a tool's lines as they come; give what is kept of them."""
+    kept: deque[str] = deque(maxlen=KEPT_LINES)
     for line in log or ():
         text = _COLOURS.sub("", line.rstrip())
         if text:
             note(f"  {text}")
-            last.append(text)
-    return [*last]
+            kept.append(text)
+    return [*kept]
 
 
 def _kill(process: subprocess.Popen[str]) -> None:
@@ -148,10 +150,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def _failure(
-    command: Command, status: int, last: Sequence[str], advice: Sequence[Advice]
+    command: Command, status: int, log: Sequence[str], advice: Sequence[Advice]
 ) -> Failure:
-    name = Path(command[0]).name
-    lines = "\n".join(f"  {line}" for line in last) or "  (it said nothing)"
-    log = "\n".join(last)
-    fitting = [one.text for one in advice if re.search(one.pattern, log, re.IGNORECASE)]
-    return Failure("\n".join([f"{name} failed with status {status}:", lines, *fitting[:1]]))
+    said = "\n".join(log)
+    last = [f"  {line}" for line in log[-LAST_LINES:]] or ["  (it said nothing)"]
+    fitting = [one.text for one in advice if re.search(one.pattern, said, re.IGNORECASE)]
+    head = f"{Path(command[0]).name} failed with status {status}:"
+    return Failure("\n".join([head, *last, *fitting[:1]]))

@@ -131,6 +131,7 @@ def test_what_was_built_is_not_built_again(
     [
         ("macs", r"no wheel for Python 3\.13 on Linux x86_64"),
         ("nobody", r"a name or a version is not there"),
+        ("this is none", r"that is no requirement: look for it in the folder's requirements\.txt"),
     ],
 )
 def test_a_failure_says_what_to_do(
