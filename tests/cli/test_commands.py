@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from pilotlight_cli.commands import deploy
+from pilotlight_cli.failures import Failure
 from pilotlight_cli.handlers import find_handler
 from tests.support.dev_process import DevProcess
 from tests.support.node import node_of
 from tests.support.platform import manifest, run_cli, write_function
+from tests.support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -273,6 +276,34 @@ def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> 
     event = tmp_path / "node" / "event.json"
     called = run_cli("invoke", "node", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
+
+
+def test_deploy_builds_what_the_folder_asks_for(platform: DevProcess, tmp_path: Path) -> None:
+    """For the runtime that the function has; its code alone is what a second deploy sends."""
+    write_wheel(tmp_path / "wheels", "pure", says="from a wheel")
+    folder = tmp_path / "a built"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("--no-index\n-f ../wheels\npure\n")
+    (folder / "index.py").write_text("import pure\ndef handler(e, c): return pure.SAYS")
+    caches = str(tmp_path / "caches")
+    first = run_cli("deploy", folder, endpoint=platform.endpoint, XDG_CACHE_HOME=caches)
+    assert (first.returncode, b" + pure==1.0" in first.stderr) == (0, True), first.stderr
+    assert run_cli("invoke", "a-built", endpoint=platform.endpoint).stdout == b'"from a wheel"\n'
+    again = run_cli("deploy", folder, endpoint=platform.endpoint, XDG_CACHE_HOME=caches)
+    assert b"a-built: unchanged" in again.stdout
+    assert b"installing" not in again.stderr
+    bare = run_cli("deploy", folder, "--no-build", endpoint=platform.endpoint)
+    assert b"a-built: code" in bare.stdout
+    failed = json.loads(run_cli("invoke", "a-built", endpoint=platform.endpoint).stdout)
+    assert "No module named 'pure'" in failed["errorMessage"]
+
+
+def test_a_package_that_no_request_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before it is sent."""
+    monkeypatch.setattr(deploy, "LARGEST_PACKAGE", 1000)
+    deploy._check_size("fn", 1000)
+    with pytest.raises(Failure, match=r"fn: its package has 1\.1 kB, and a request takes 1\.0 kB"):
+        deploy._check_size("fn", 1100)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+LARGEST_PACKAGE = 50 << 20
+"""Bytes of a zip in a request (AWS Lambda Developer Guide, "Lambda quotas")."""
 DEFAULT_ACCOUNT = "000000000000"
 Configuration = dict[str, Any]
 
@@ -102,6 +104,7 @@ def _deploy(
     note(f"{name}: {size(len(package.content))}, sha256 {package.sha256[:12]}…")
     for entry, why in package.left_out.items():
         note(f"{source}: {entry} is left out: {why}")
+    _check_size(name, len(package.content))
     if before is None:
         found = functions.create(package.content, configuration)
         changed = ["created"]
@@ -114,6 +117,16 @@ def _deploy(
         "codeSize": found["CodeSize"],
         "changed": changed,
     }
+
+
+def _check_size(name: str, count: int) -> None:
+    """Refuse what no request can hold, before it is sent: the connection would just break."""
+    if count > LARGEST_PACKAGE:
+        raise Failure(
+            f"{name}: its package has {size(count)}, and a request takes {size(LARGEST_PACKAGE)}: "
+            "require less, or put some of it into a layer",
+            USAGE,
+        )
 
 
 def _new(name: str, source: Path, given: Configuration) -> Configuration:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,7 @@ import pytest
 from pilotlight_cli.builders import Packager, Target, Workshop
 from pilotlight_cli.failures import Failure
 from tests.support.packed import read_package
+from tests.support.platform import write_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -284,3 +288,26 @@ def test_a_build_that_is_stopped_ends_with_all_that_it_started(
     assert [*(tmp_path / "cache").iterdir()] == []
     with pytest.raises(Failure, match="the build was stopped"):
         packager.package_of(folder, NODE)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, tool: Callable[[str, str], Path], number: signal.Signals
+) -> None:
+    """Neither files nor processes, whichever way it is ended."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    tool("npm", f"sh -c 'echo running; exec sleep 1000' > {pipe} & wait")
+    code = write_function(tmp_path / "it", "it", "")
+    (code.parent / "package.json").write_text('{"dependencies": {"a": "1"}}')
+    manifest = tmp_path / "it" / "function.yaml"
+    manifest.write_text(manifest.read_text().replace("python3.13", "nodejs22.x"))
+    command = [sys.executable, "-m", "pilotlight_cli", "apply", "-f", str(manifest)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "caches")}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        with pipe.open() as opened:
+            assert opened.readline() == "running\n"
+            process.send_signal(number)
+            assert opened.read() == ""  # nobody holds the other end any more
+        assert process.wait() == 130
+    assert [*(tmp_path / "caches").glob("pilotlight/builds/*")] == []
