@@ -176,7 +176,10 @@ def _packed(one: Manifest, packager: Packager) -> Manifest:
     target = Target(spec.runtime or "", spec.architecture)
     build = one.resource.metadata.annotations.get(BUILD_ANNOTATION) != "false"
     without = [one.file.resolve()]
-    package = packager.package_of(one.source, target, without=without, build=build)
+    try:
+        package = packager.package_of(one.source, target, without=without, build=build)
+    except Failure as error:
+        raise Failure(f"{one.file}: {error.message}", error.exit_code) from error
     document = _with_code(one.document, package.sha256)
     return Manifest(one.file, document, parse_manifest(document), one.source, package)
 

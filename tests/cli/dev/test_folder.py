@@ -121,6 +121,7 @@ async def test_a_source_is_built(folder: Folder, monkeypatch: pytest.MonkeyPatch
     await folder.start()
     (code.parent / "uv.lock").write_text("")
     assert await folder.save(code.parent / "uv.lock") == []
+    assert "function.yaml: " in folder.console.problems[-1]
     assert "uv.lock wants uv" in folder.console.problems[-1]
     file = folder.path / "one" / "function.yaml"
     file.write_text(file.read_text().replace("annotations:", ANNOTATED))
