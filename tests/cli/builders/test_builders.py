@@ -271,7 +271,7 @@ def test_a_build_that_is_stopped_ends_with_all_that_it_started(
     """As Ctrl-C does it: the tool waits for a child that waits for ever."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    tool("npm", f"sh -c 'echo running; exec sleep 1000' > {pipe} & wait")
+    tool("npm", f"sh -c 'echo running; sleep 20; echo late' > {pipe} & wait")
     folder = project(tmp_path / "it", {"package.json": '{"dependencies": {"a": "1"}}'})
 
     def interrupt() -> None:
@@ -297,7 +297,7 @@ def test_a_command_that_is_interrupted_leaves_nothing(
     """Neither files nor processes, whichever way it is ended."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    tool("npm", f"sh -c 'echo running; exec sleep 1000' > {pipe} & wait")
+    tool("npm", f"sh -c 'echo running; sleep 20; echo late' > {pipe} & wait")
     code = write_function(tmp_path / "it", "it", "")
     (code.parent / "package.json").write_text('{"dependencies": {"a": "1"}}')
     manifest = tmp_path / "it" / "function.yaml"
