@@ -24,6 +24,10 @@ from pilotlight.resources.asynchronous import ADDRESSES
 from pilotlight.resources.event_source_kinds import SOURCE_KINDS
 from pilotlight.settings import setting, settings_of
 from pilotlight_agent import runtimes as agents_runtimes
+from pilotlight_cli import builders
+from pilotlight_cli.archive import entry_of
+from pilotlight_cli.builders import Packager, Target, Workshop
+from pilotlight_cli.package import Built
 from pilotlight_gateway.access import open_to_all
 from pilotlight_gateway.apis.doors import SERVICES
 from pilotlight_gateway.apis.lambda_.table import LAMBDA
@@ -39,6 +43,7 @@ from pilotlight_gateway.invocation.dispatch.environment import Environment
 from pilotlight_gateway.metrics import Metrics
 from tests.support.gateway import ACCOUNT, REGION, GatewayHarness
 from tests.support.http_client import fetch
+from tests.support.packed import read_package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +72,8 @@ def test_the_table_names_what_is_there() -> None:
     assert [row[0].strip() for row in rows[2:]] == [
         "an operation of Lambda", "an AWS service", "an event source",
         "a sender of events over HTTP", "a destination",
-        "a runtime family", "a kind of resource", "a metric", "a keep-alive rule", "a setting",
+        "a runtime family", "a kind of project to build", "a kind of resource",
+        "a metric", "a keep-alive rule", "a setting",
     ]  # fmt: skip
     for row in rows[2:]:
         assert len(row[1].split(";")) <= 2, row
@@ -222,6 +228,35 @@ def test_a_destination(monkeypatch: pytest.MonkeyPatch, platform: GatewayHarness
     )
     client.invoke(FunctionName="tells", InvocationType="Event")
     wait_until(lambda: mailbox.kept == ["arn:aws:mailbox:us-east-1:000000000000:toy"])
+
+
+class ToyBuilder:
+    """Makes a toy's code of its plan."""
+
+    prefix = "python"
+    handler: str | None = None
+
+    def manifest(self, folder: Path) -> str | None:
+        return "toy.plan" if (folder / "toy.plan").exists() else None
+
+    def runtime(self, folder: Path) -> str:
+        del folder
+        return "python3.13"
+
+    def build(self, folder: Path, target: Target, workshop: Workshop) -> Built:
+        del workshop
+        made = (folder / "toy.plan").read_bytes() + target.runtime.encode()
+        return Built({"toy.py": entry_of("toy.py", made, 0o644)})
+
+
+def test_a_kind_of_project_to_build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its manifest makes a folder one, of which it makes what is packed."""
+    monkeypatch.setattr(builders, "BUILDERS", (*builders.BUILDERS, ToyBuilder()))
+    (tmp_path / "toy.plan").write_text("# for ")
+    made = Packager(Workshop(tmp_path / "cache")).package_of(
+        tmp_path, Target("python3.13", "x86_64")
+    )
+    assert read_package(made)["toy.py"] == "# for python3.13"
 
 
 def test_a_runtime_family(monkeypatch: pytest.MonkeyPatch) -> None:

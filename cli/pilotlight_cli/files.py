@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 __all__ = ["SKIPPED_FOLDERS", "File", "Files", "Identity", "files_of", "identity_of"]
@@ -48,11 +49,13 @@ class Files:
     """Why an entry is not kept, by its path."""
     linked: set[str] = field(default_factory=set)
     """Paths of the files and folders that links lead to."""
+    without: Collection[str] = ()
+    """Paths below the folder that were not looked at."""
 
 
-def files_of(folder: Path) -> Files:
+def files_of(folder: Path, *, without: Collection[str] = ()) -> Files:
     """Find the files of a folder, in order; links are followed, to folders once each."""
-    found = Files()
+    found = Files(without=without)
     _walk(str(folder), "", found, (identity_of(folder.stat()),))
     return found
 
@@ -71,8 +74,9 @@ def _walk(folder: str, below: str, found: Files, above: tuple[Identity, ...]) ->
         found.left_out[below or "."] = error.strerror or str(error)
         return
     for entry in entries:
-        if not _is_noise(entry.name):
-            _take(entry, f"{below}{entry.name}", found, above)
+        name = f"{below}{entry.name}"
+        if not _is_noise(entry.name) and name not in found.without:
+            _take(entry, name, found, above)
 
 
 def _take(entry: os.DirEntry[str], name: str, found: Files, above: tuple[Identity, ...]) -> None:

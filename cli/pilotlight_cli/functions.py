@@ -19,7 +19,7 @@ from .client import MISSING, ApiError
 from .failures import TIMED_OUT, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .client import Client
 
@@ -91,9 +91,13 @@ class Functions:
         made = self._client.request_json("POST", FUNCTIONS, document)
         return self._settle(made["FunctionName"])
 
-    def update_code(self, name: str, package: bytes) -> Configuration:
+    def update_code(
+        self, name: str, package: bytes, architectures: Sequence[str] | None = None
+    ) -> Configuration:
         """Replace a function's code; give its configuration once that is what is called."""
-        document = {"ZipFile": base64.b64encode(package).decode()}
+        document: dict[str, Any] = {"ZipFile": base64.b64encode(package).decode()}
+        if architectures:
+            document["Architectures"] = architectures
         self._client.request_json("PUT", f"{FUNCTIONS}/{name}/code", document)
         return self._settle(name)
 

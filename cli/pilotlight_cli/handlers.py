@@ -8,8 +8,9 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from pilotlight.runtimes import FAMILIES, Handler, Sources
+from pilotlight.runtimes import FAMILIES, Handler, Sources, family_of
 
+from .builders import builder_of
 from .failures import USAGE, Failure
 from .package import ARCHIVES
 
@@ -17,30 +18,56 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["find_handler"]
+    from pilotlight.runtimes import Family
+
+__all__ = ["find_handler", "find_runtime"]
 
 
-def find_handler(source: Path) -> Handler:
-    """Look into a folder, a file or a zip; raises Failure that says which option is missing."""
-    sources = _sources(source)
-    for family in FAMILIES:
-        found = family.find_handler(sources)
-        if found is not None:
-            return found
-    wanted = filter(None, (family.looks_for(sources.only) for family in FAMILIES))
-    raise Failure(
-        f"{source}: no handler found; give --runtime and --handler "
-        f"(looked for {', and for '.join(wanted)})",
-        USAGE,
-    )
+def find_handler(source: Path, runtime: str | None = None) -> Handler:
+    """Look into a folder, a file or a zip; raises Failure that says which option is missing.
+
+    Where the runtime is known, only its own language is looked for.
+    """
+    sources, families = _sources(source), (family_of(runtime),) if runtime else FAMILIES
+    found = _found(sources, families) or _built(source, runtime)
+    if found is not None:
+        return found._replace(runtime=runtime) if runtime else found
+    looked_for = [*filter(None, (family.looks_for(sources.only) for family in families))]
+    wanted = f" (looked for {', and for '.join(looked_for)})" if looked_for else ""
+    options = "--handler" if runtime else "--runtime and --handler"
+    raise Failure(f"{source}: no handler found; give {options}{wanted}", USAGE)
+
+
+def find_runtime(source: Path) -> str:
+    """Find a new function's runtime, by its code or by what says what it is built from."""
+    found = _found(_sources(source), FAMILIES)
+    builder = builder_of(source, found.runtime if found else None)
+    if builder is not None:
+        return builder.runtime(source)
+    return found.runtime if found else find_handler(source).runtime
+
+
+def _found(sources: Sources, families: Iterable[Family]) -> Handler | None:
+    candidates = (family.find_handler(sources) for family in families)
+    return next(filter(None, candidates), None)
+
+
+def _built(source: Path, runtime: str | None) -> Handler | None:
+    """Name what a program is called that is yet to be compiled."""
+    builder = builder_of(source, runtime)
+    if builder is None or builder.handler is None:
+        return None
+    return Handler(builder.runtime(source), builder.handler)
 
 
 def _sources(source: Path) -> Sources:
-    """Read the files on the first level."""
+    """Read the files on the first level, and those of Java, which are never there."""
     if source.suffix in ARCHIVES:
         with zipfile.ZipFile(source) as package:
             names = [name for name in package.namelist() if "/" not in name]
             return Sources({name: package.read(name) for name in names})
-    files: Iterable[Path] = [source] if source.is_file() else source.iterdir()
-    found = {file.name: file.read_bytes() for file in files if file.is_file()}
-    return Sources(found, source.name if source.is_file() else None)
+    if source.is_file():
+        return Sources({source.name: source.read_bytes()}, source.name)
+    files = [*source.iterdir(), *source.glob("src/main/java/**/*.java")]
+    named = {file.relative_to(source).as_posix(): file for file in files}
+    return Sources({name: file.read_bytes() for name, file in named.items() if file.is_file()})

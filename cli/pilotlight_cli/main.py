@@ -7,6 +7,7 @@ click, and `pilotlight list` does not pay for what `pilotlight dev` needs.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     docs/cli.md says which failure is which.
     """
+    # So that what has begun is undone: a build, and what its tools started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = cli.main(arguments, prog_name="pilotlight", standalone_mode=False)
     except click.ClickException as error:

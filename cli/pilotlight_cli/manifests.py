@@ -18,25 +18,31 @@ import yaml
 from pilotlight.access_key_secret import check_access_key
 from pilotlight.errors import InvalidResourceError
 from pilotlight.manifest import parse_manifest, parse_model
-from pilotlight.resources import Secret
+from pilotlight.resources import Function, Secret
 from pilotlight.resources.registry import KINDS
 
+from .builders import Packager, Target
 from .failures import USAGE, Failure
 from .files import files_of
-from .package import Package, Packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pilotlight.resources import Resource
 
-__all__ = ["SOURCE_ANNOTATION", "Manifest", "load"]
+    from .package import Package
+
+__all__ = ["BUILD_ANNOTATION", "SOURCE_ANNOTATION", "Manifest", "load"]
 
 SOURCE_ANNOTATION = "pilotlight.dev/source"
+BUILD_ANNOTATION = "pilotlight.dev/build"
+"""`"false"` where a source is packed as it is, whatever it asks for."""
 ORDER = list(KINDS)
 """Kinds: what others refer to is applied first."""
 SUFFIXES = (".yaml", ".yml", ".json")
 Document = dict[str, Any]
+_UNKNOWN = "0" * 64
+"""What stands for a package's sha256 while the rest of its manifest is checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +77,12 @@ class StrictLoader(yaml.SafeLoader):
 
 
 def load(
-    paths: Iterable[Path], *, lenient: bool = False, packages: Packages | None = None
+    paths: Iterable[Path], *, lenient: bool = False, packager: Packager | None = None
 ) -> list[Manifest]:
     """Load files and folders of manifests, in the order to apply them in.
 
     In a folder, files that are no manifests are passed over; where `lenient`, named ones are too.
-    `packages` remembers what was compressed before.
+    `packager` builds, and remembers what was compressed before.
     Raises one Failure that names every mistake with its file, line and field.
     """
     manifests: list[Manifest] = []
@@ -86,12 +92,14 @@ def load(
             if not _is_manifest(document) and (lenient or not named):
                 continue
             try:
-                manifests.append(_manifest(file, document, packages or Packages()))
+                manifests.append(_manifest(file, document))
             except InvalidResourceError as error:
                 mistakes.append(f"{file}:{_line(node, error.field)}: {error}")
     if mistakes:
         raise Failure("\n".join(mistakes), USAGE)
-    return sorted(manifests, key=lambda one: ORDER.index(one.resource.kind))
+    packager = packager or Packager()
+    packed = [_packed(one, packager) for one in manifests]
+    return sorted(packed, key=lambda one: ORDER.index(one.resource.kind))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
@@ -147,7 +155,8 @@ def _is_manifest(document: object) -> bool:
     return isinstance(document, dict) and {"apiVersion", "kind"} <= document.keys()
 
 
-def _manifest(file: Path, document: Any, packages: Packages) -> Manifest:
+def _manifest(file: Path, document: Any) -> Manifest:
+    """Check one document; the package of what has a source is yet to come."""
     if isinstance(document, dict) and document.get("kind") == Secret.kind_name:
         document = _decoded(document)
         secret = parse_model(Secret, document)
@@ -156,9 +165,27 @@ def _manifest(file: Path, document: Any, packages: Packages) -> Manifest:
     source = _source(file, document)
     if source is None:
         return Manifest(file, document, parse_manifest(document))
-    package = packages.package_of(source, without=[file.resolve()])
-    document |= {"spec": {**document["spec"], "code": {"zip": package.sha256}}}
-    return Manifest(file, document, parse_manifest(document), source, package)
+    return Manifest(file, document, parse_manifest(_with_code(document, _UNKNOWN)), source)
+
+
+def _packed(one: Manifest, packager: Packager) -> Manifest:
+    """Build and pack what a manifest's source is."""
+    if one.source is None or not isinstance(one.resource, Function):
+        return one
+    spec = one.resource.spec
+    target = Target(spec.runtime or "", spec.architecture)
+    build = one.resource.metadata.annotations.get(BUILD_ANNOTATION) != "false"
+    without = [one.file.resolve()]
+    try:
+        package = packager.package_of(one.source, target, without=without, build=build)
+    except Failure as error:
+        raise Failure(f"{one.file}: {error.message}", error.exit_code) from error
+    document = _with_code(one.document, package.sha256)
+    return Manifest(one.file, document, parse_manifest(document), one.source, package)
+
+
+def _with_code(document: Any, sha256: str) -> Any:
+    return document | {"spec": {**document["spec"], "code": {"zip": sha256}}}
 
 
 def _source(file: Path, document: Any) -> Path | None:

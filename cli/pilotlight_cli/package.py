@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .archive import Entry, archive_of, entry_of
 from .failures import USAGE, Failure
-from .files import File, Identity, files_of, identity_of
+from .files import File, Files, Identity, files_of, identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
-__all__ = ["ARCHIVES", "Package", "Packages", "package_of"]
+__all__ = ["ARCHIVES", "Built", "Package", "Packages", "package_of"]
 
 ARCHIVES = {".zip", ".jar"}
 """What a file is called that is a package already."""
@@ -44,6 +44,22 @@ class Package:
         return hashlib.sha256(self.content).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a tool made of a folder (`builders`)."""
+
+    entries: Mapping[str, Entry]
+    """Files of the package, by their names there."""
+    left_out: frozenset[str] = frozenset()
+    """Paths of the folder that these stand for: they are not packed beside them."""
+    whole: bool = False
+    """Whether they are all that the package has: a program without its sources."""
+
+    def package(self) -> Package:
+        """Pack the entries alone."""
+        return Package(archive_of(entry for _, entry in sorted(self.entries.items())))
+
+
 class _Kept(NamedTuple):
     signature: tuple[int, ...]
     entry: Entry
@@ -55,17 +71,20 @@ class Packages:
     def __init__(self) -> None:
         self._folders: dict[Path, dict[str, _Kept]] = {}
 
-    def package_of(self, source: Path, *, without: Collection[Path] = ()) -> Package:
+    def package_of(
+        self, source: Path, *, without: Collection[Path] = (), built: Built | None = None
+    ) -> Package:
         """Zip a folder's files or one file; a `.zip` or a `.jar` is taken as it is.
 
         Caches, version control and the files `without` stay out; what cannot be zipped is named in
-        the package. Raises Failure where there is nothing to zip.
+        the package. The folder's files are laid over what was built of it. Raises Failure where
+        there is nothing to zip.
         """
         if not source.exists():
             raise Failure(f"{source}: no such file or folder", USAGE)
         if source.is_dir():
             kept_out = {identity_of(path.stat()) for path in without if path.exists()}
-            return self._package_of_folder(source.resolve(), kept_out)
+            return self._package_of_folder(source.resolve(), kept_out, built)
         content = _read(source)
         if content is None:
             raise Failure(f"{source}: it went while it was read", USAGE)
@@ -74,10 +93,24 @@ class Packages:
         mode = source.stat().st_mode
         return Package(archive_of([_compressed(source.name, content, mode)]))
 
-    def _package_of_folder(self, folder: Path, without: Collection[Identity]) -> Package:
-        found, before = files_of(folder), self._folders.get(folder, {})
+    def _package_of_folder(
+        self, folder: Path, without: Collection[Identity], built: Built | None
+    ) -> Package:
+        found = files_of(folder, without=built.left_out if built else ())
+        kept = self._compress(folder, found, without)
+        entries = {**(built.entries if built else {}), **kept}
+        if not entries:
+            raise Failure(f"{folder}: the folder holds no file to deploy", USAGE)
+        content = archive_of(entry for _, entry in sorted(entries.items()))
+        return Package(content, found.left_out, frozenset(map(Path, found.linked)))
+
+    def _compress(
+        self, folder: Path, found: Files, without: Collection[Identity]
+    ) -> dict[str, Entry]:
+        """Compress what is new or differs."""
+        before = self._folders.get(folder, {})
         kept: dict[str, _Kept] = {}
-        for name, file in sorted(found.kept.items()):
+        for name, file in found.kept.items():
             if identity_of(file.status) in without:
                 continue
             one = before.get(name)
@@ -85,11 +118,8 @@ class Packages:
                 one = _keep(name, file)
             if one is not None:
                 kept[name] = one
-        if not kept:
-            raise Failure(f"{folder}: the folder holds no file to deploy", USAGE)
         self._folders[folder] = kept
-        content = archive_of(one.entry for one in kept.values())
-        return Package(content, found.left_out, frozenset(map(Path, found.linked)))
+        return {name: one.entry for name, one in kept.items()}
 
 
 def package_of(source: Path, *, without: Collection[Path] = ()) -> Package:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight_cli.archive import archive_of, entry_of
+from pilotlight_cli.archive import archive_of, entries_of, entry_of
 from pilotlight_wire import archive
 
 NAMES = st.text(
@@ -34,8 +34,19 @@ def test_many_entries(count: int) -> None:
     content = archive_of(entry_of(f"{number}", b"", 0o644) for number in range(count))
     with zipfile.ZipFile(io.BytesIO(content)) as package:
         assert len(package.namelist()) == count
+    assert len(entries_of(content)) == count
 
 
 def test_the_platform_takes_them() -> None:
     """Its own checks find nothing."""
     archive.check(io.BytesIO(archive_of([entry_of("a/ü.py", b"x = 1", 0o644)])))
+
+
+@given(st.dictionaries(NAMES, st.binary()), st.floats(0, 1, exclude_max=True))
+def test_an_archive_is_taken_apart_again(files: dict[str, bytes], part: float) -> None:
+    """Into the entries that it was made of; a piece of it is none."""
+    entries = {name: entry_of(name, content, 0o644) for name, content in files.items()}
+    content = archive_of(entries.values())
+    assert entries_of(content) == entries
+    with pytest.raises(ValueError, match="an archive"):
+        entries_of(content[: int(part * (len(content) - 21))])

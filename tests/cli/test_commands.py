@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from pilotlight_cli.commands import deploy
+from pilotlight_cli.failures import Failure
+from pilotlight_cli.handlers import find_handler
 from tests.support.dev_process import DevProcess
 from tests.support.node import node_of
 from tests.support.platform import manifest, run_cli, write_function
+from tests.support.wheels import write_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -274,6 +278,56 @@ def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> 
     assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
 
 
+def test_deploy_builds_what_the_folder_asks_for(platform: DevProcess, tmp_path: Path) -> None:
+    """For the runtime that the function has; its code alone is what a second deploy sends."""
+    write_wheel(tmp_path / "wheels", "pure", says="from a wheel")
+    folder = tmp_path / "a built"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text("--no-index\n-f ../wheels\npure\n")
+    (folder / "index.py").write_text("import pure\ndef handler(e, c): return pure.SAYS")
+    caches = str(tmp_path / "caches")
+    first = run_cli("deploy", folder, endpoint=platform.endpoint, XDG_CACHE_HOME=caches)
+    assert (first.returncode, b" + pure==1.0" in first.stderr) == (0, True), first.stderr
+    assert run_cli("invoke", "a-built", endpoint=platform.endpoint).stdout == b'"from a wheel"\n'
+    again = run_cli("deploy", folder, endpoint=platform.endpoint, XDG_CACHE_HOME=caches)
+    assert b"a-built: unchanged" in again.stdout
+    assert b"installing" not in again.stderr
+    bare = run_cli("deploy", folder, "--no-build", endpoint=platform.endpoint)
+    assert b"a-built: code" in bare.stdout
+    failed = json.loads(run_cli("invoke", "a-built", endpoint=platform.endpoint).stdout)
+    assert "No module named 'pure'" in failed["errorMessage"]
+
+
+def test_a_package_that_no_request_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before it is sent."""
+    monkeypatch.setattr(deploy, "LARGEST_PACKAGE", 1000)
+    deploy._check_size("fn", 1000)
+    with pytest.raises(Failure, match=r"fn: its package has 1\.1 kB, and a request takes 1\.0 kB"):
+        deploy._check_size("fn", 1100)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "files", "handler"),
+    [
+        ("--runtime", "java21", {"pom.xml", "src/main/java/first/Greeter.java"}, "first.Greeter"),
+        ("--runtime", "ruby3.3", {"src/index.rb"}, "index.handler"),
+        ("--language", "go", {"go.mod", "go.sum", "main.go"}, "bootstrap"),
+        ("--language", "rust", {"Cargo.lock", "Cargo.toml", "src/main.rs"}, "bootstrap"),
+        ("--language", "php", {"src/bootstrap", "src/index.php", "src/runtime.php"}, "bootstrap"),
+    ],
+)
+def test_init_knows_every_language(
+    tmp_path: Path, option: str, value: str, files: set[str], handler: str
+) -> None:
+    """What is compiled is a project, which the manifest names as its source."""
+    made = run_cli("init", tmp_path / "first", option, value, "-o", "json")
+    assert set(json.loads(made.stdout)["files"]) == files | {"event.json", "function.yaml"}
+    (one,) = yaml.safe_load_all((tmp_path / "first" / "function.yaml").read_text())
+    assert one["spec"]["handler"] == handler
+    source = tmp_path / "first" / one["metadata"]["annotations"]["pilotlight.dev/source"]
+    assert find_handler(source).handler == handler
+
+
 def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     """Of a runtime of which there is no first function it says which there are."""
     assert run_cli("init", tmp_path / "shell", "--runtime", "provided.al2023").returncode == 0
@@ -281,10 +335,12 @@ def test_init_makes_a_bootstrap(platform: DevProcess, tmp_path: Path) -> None:
     event = tmp_path / "shell" / "event.json"
     called = run_cli("invoke", "shell", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"event": {"name": "Ada"}}
-    java = run_cli("init", tmp_path / "java", "--runtime", "java21")
-    assert java.returncode == 2
-    assert b"nodejs24.x, " in java.stderr
-    assert not (tmp_path / "java").exists()
+    dotnet = run_cli("init", tmp_path / "dotnet", "--runtime", "dotnet10")
+    assert dotnet.returncode == 2
+    assert b"nodejs24.x, " in dotnet.stderr
+    assert not (tmp_path / "dotnet").exists()
+    both = run_cli("init", tmp_path / "go", "--runtime", "java21", "--language", "go")
+    assert (both.returncode, b"--language go is of provided.al2023" in both.stderr) == (2, True)
 
 
 def test_events_and_dry_runs(platform: DevProcess) -> None:

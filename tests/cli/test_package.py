@@ -105,7 +105,7 @@ def test_a_file_that_goes_while_it_is_read_is_left_out(
     fill(tmp_path, "index.py", "going.py")
     found = files_of(tmp_path)
     (tmp_path / "going.py").unlink()
-    monkeypatch.setattr(package, "files_of", lambda _folder: found)
+    monkeypatch.setattr(package, "files_of", lambda _folder, **_: found)
     assert names(package_of(tmp_path).content) == ["index.py"]
 
 

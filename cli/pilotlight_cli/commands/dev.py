@@ -30,10 +30,10 @@ from pilotlight_local.accounts import DEFAULT_NAMESPACE
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings
 
+from ..builders import Packager, this_machine
 from ..client import Client
 from ..connection import DEFAULT_PORT, DEFAULT_REGION, Connection
 from ..manifests import load
-from ..package import Packages
 from ..platform import Platform
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ def command(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
     roots = [path.resolve() for path in paths]
-    packages = Packages()
-    manifests = load(roots, packages=packages)
+    packager = Packager(architecture=this_machine())
+    manifests = load(roots, packager=packager)
     console = Console()
     _log_to_standard_error()
     settings = LocalSettings(
@@ -117,7 +117,7 @@ def command(  # noqa: PLR0913  one parameter an option
         echo=console.log,
     )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings, console, manifests, packages, roots if watch else []))
+        runner.run(_run(settings, console, manifests, packager, roots if watch else []))
 
 
 def _endpoint_urls() -> dict[str, str]:
@@ -130,7 +130,7 @@ async def _run(
     settings: LocalSettings,
     console: Console,
     manifests: list[Manifest],
-    packages: Packages,
+    packager: Packager,
     watched: Sequence[Path],
 ) -> None:
     stopping = _stop_signal()
@@ -138,9 +138,10 @@ async def _run(
     try:
         await platform.start()
         console.started(settings.state)
-        serving = asyncio.create_task(_serve(platform, console, manifests, packages, watched))
+        serving = asyncio.create_task(_serve(platform, console, manifests, packager, watched))
         until = asyncio.create_task(stopping.wait())
         await asyncio.wait({serving, until}, return_when=asyncio.FIRST_COMPLETED)
+        packager.workshop.tools.stop()
         await _end(until, serving)
     finally:
         await platform.stop()
@@ -165,14 +166,14 @@ async def _serve(
     platform: LocalPlatform,
     console: Console,
     manifests: list[Manifest],
-    packages: Packages,
+    packager: Packager,
     watched: Sequence[Path],
 ) -> None:
     """Apply the manifests, say what is served, and follow the files for ever."""
     settings = platform.settings
     connection = Connection(platform.endpoint, settings.region, Credentials("test", "test"))
     await _name_interpreters(platform, console, manifests)
-    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console, packages)
+    folder = AppliedFolder(platform.resources, Platform(Client(connection)), console, packager)
     await folder.apply(manifests)
     for function in await platform.resources.list(Function, DEFAULT_NAMESPACE):
         console.function(function, platform.endpoint)

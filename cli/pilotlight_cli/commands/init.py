@@ -9,8 +9,11 @@ from pathlib import Path
 import click
 
 from pilotlight.runtimes import FAMILIES, OWN_PYTHON, RUNTIMES, Sources, family_of
+from pilotlight.runtimes.bootstrap import NEWEST as PROVIDED
+from pilotlight.runtimes.bootstrap import Bootstrap
 from pilotlight.suggestion import did_you_mean
 
+from ..builders.program import BOOTSTRAP
 from ..failures import USAGE, Failure
 from ..options import output_option
 from ..output import Format, emit_json, note, tick
@@ -22,24 +25,36 @@ kind: Function
 metadata:
   name: {name}
   annotations:
-    pilotlight.dev/source: ./src
+    pilotlight.dev/source: {source}
 spec:
   runtime: {runtime}
   handler: {handler}
   memory: 128
   timeout: 10
 """
+FIRST = Path(__file__).parents[1] / "first"
+"""First functions that need more than one file's text: a folder each."""
+LANGUAGES = ("go", "rust", "php")
+PROJECTS = {"pom.xml", "go.mod", "Cargo.toml"}
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,46}[a-z0-9])?")
 EXECUTABLE = 0o755
 
 
 @click.command("init")
 @click.argument("folder", metavar="NAME", type=click.Path(path_type=Path))
-@click.option("--runtime", default=OWN_PYTHON, show_default=True, help="A Lambda runtime id.")
+@click.option("--runtime", help=f"A Lambda runtime id; {OWN_PYTHON} if left out.")
+@click.option(
+    "--language",
+    type=click.Choice(["shell", *LANGUAGES]),
+    help="Of a function that brings its runtime; --runtime is provided.al2023 then.",
+)
 @output_option
-def command(folder: Path, runtime: str, output: Format) -> None:
+def command(folder: Path, runtime: str | None, language: str | None, output: Format) -> None:
     """Make the folder NAME with a function, its manifest and an event to call it with."""
-    files = _files(folder.name, runtime)
+    runtime = runtime or (PROVIDED if language else OWN_PYTHON)
+    if language and not runtime.startswith(Bootstrap().prefix):
+        raise click.UsageError(f"--language {language} is of {PROVIDED}, not of {runtime}")
+    files = _files(folder.name, runtime, language)
     if folder.exists() and any(folder.iterdir()):
         raise Failure(
             f"{folder}: the folder is there and not empty; another name is expected", USAGE
@@ -57,7 +72,7 @@ def command(folder: Path, runtime: str, output: Format) -> None:
     )
 
 
-def _files(name: str, runtime: str) -> dict[str, str]:
+def _files(name: str, runtime: str, language: str | None) -> dict[str, str]:
     if not NAME.fullmatch(name):
         raise Failure(
             f"{name!r}: lower-case letters, digits and dashes are expected, at most 48", USAGE
@@ -71,12 +86,24 @@ def _files(name: str, runtime: str) -> dict[str, str]:
             "expected" + did_you_mean(runtime, RUNTIMES.intersection(known)),
             USAGE,
         )
+    if language in LANGUAGES:
+        code = _program(language)
     found = family.find_handler(Sources({each: text.encode() for each, text in code.items()}))
-    handler = found.handler if found else ""
+    handler = found.handler if found else BOOTSTRAP
+    # What is compiled is a project as its language's people have them: it is the folder itself.
+    source = "." if PROJECTS & code.keys() else "./src"
+    manifest = MANIFEST.format(name=name, source=source, runtime=runtime, handler=handler)
     return {
-        "function.yaml": MANIFEST.format(name=name, runtime=runtime, handler=handler),
+        "function.yaml": manifest,
         "event.json": json.dumps({"name": "Ada"}) + "\n",
-    } | {f"src/{each}": text for each, text in code.items()}
+    } | {Path(source, each).as_posix(): text for each, text in code.items()}
+
+
+def _program(language: str) -> dict[str, str]:
+    """Read the first function of a language whose runtime is in the package."""
+    folder = FIRST / language
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_text() for file in files}
 
 
 def _write(file: Path, text: str) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pilotlight.storage import ResourceStore
-    from pilotlight_cli.package import Packages
+    from pilotlight_cli.builders import Packager
     from pilotlight_cli.platform import Applied, Platform
 
     from .console import Console
@@ -35,12 +35,12 @@ class AppliedFolder:
     """Manifests of some paths, applied."""
 
     def __init__(
-        self, resources: ResourceStore, platform: Platform, console: Console, packages: Packages
+        self, resources: ResourceStore, platform: Platform, console: Console, packager: Packager
     ) -> None:
         self._resources = resources
         self._platform = platform
         self._console = console
-        self._packages = packages
+        self._packager = packager
         self._manifests: dict[tuple[Path, str, str], Manifest] = {}
 
     @property
@@ -69,7 +69,7 @@ class AppliedFolder:
                 files.add(manifest.file)
         try:
             manifests = await asyncio.to_thread(
-                load, sorted(files), lenient=True, packages=self._packages
+                load, sorted(files), lenient=True, packager=self._packager
             )
         except Failure as error:
             self._console.problem(error.format_message())

@@ -10,10 +10,10 @@ from .family import Family, Handler, Sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Bootstrap"]
+__all__ = ["NEWEST", "Bootstrap"]
 
 _FILE = "bootstrap"
-_NEWEST = "provided.al2023"
+NEWEST = "provided.al2023"
 FIRST = """#!/bin/sh
 # A first function: it answers with its event, by the Lambda Runtime API.
 set -eu
@@ -32,7 +32,7 @@ class Bootstrap(Family):
     """The family of `provided.al2023`."""
 
     prefix: str = "provided"
-    supported: frozenset[str] = frozenset({"provided.al2", _NEWEST})
+    supported: frozenset[str] = frozenset({"provided.al2", NEWEST})
     deprecated: frozenset[str] = frozenset({"provided"})
     needs_image: bool = False
 
@@ -42,7 +42,7 @@ class Bootstrap(Family):
 
     def find_handler(self, sources: Sources) -> Handler | None:
         """Find a bootstrap."""
-        return Handler(_NEWEST, _FILE) if _FILE in sources.files else None
+        return Handler(NEWEST, _FILE) if _FILE in sources.files else None
 
     def first_files(self) -> Mapping[str, str]:
         """Return a bootstrap in shell, which needs curl."""

@@ -12,9 +12,9 @@ from .family import Family, Handler, Sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Node"]
+__all__ = ["NEWEST", "Node"]
 
-_NEWEST = "nodejs24.x"
+NEWEST = "nodejs24.x"
 _SUFFIXES = (".js", ".mjs", ".cjs")
 """In the order in which the runtime looks for them."""
 MODULES = ("index", "app", "main", "handler", "function")
@@ -34,7 +34,7 @@ class Node(Family):
     """The family of `nodejs24.x`."""
 
     prefix: str = "nodejs"
-    supported: frozenset[str] = frozenset({"nodejs20.x", "nodejs22.x", _NEWEST, "nodejs26.x"})
+    supported: frozenset[str] = frozenset({"nodejs20.x", "nodejs22.x", NEWEST, "nodejs26.x"})
     deprecated: frozenset[str] = frozenset({
         "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
         "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x",
@@ -48,7 +48,7 @@ class Node(Family):
         for file in _files(sources.only):
             name = _exported(sources.files.get(file, b""))
             if name is not None:
-                return Handler(_NEWEST, f"{PurePath(file).stem}.{name}")
+                return Handler(NEWEST, f"{PurePath(file).stem}.{name}")
         return None
 
     def first_files(self) -> Mapping[str, str]:

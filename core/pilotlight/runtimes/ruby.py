@@ -12,9 +12,9 @@ from .family import Family, Handler, Sources
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Ruby"]
+__all__ = ["NEWEST", "Ruby"]
 
-_NEWEST = "ruby3.3"
+NEWEST = "ruby3.3"
 """Of those that an image runs."""
 _SUFFIX = ".rb"
 FILES = ("lambda_function", "index", "app", "main", "handler", "function")
@@ -33,7 +33,7 @@ class Ruby(Family):
     """The family of `ruby3.3`."""
 
     prefix: str = "ruby"
-    supported: frozenset[str] = frozenset({"ruby3.2", _NEWEST, "ruby3.4", "ruby4.0"})
+    supported: frozenset[str] = frozenset({"ruby3.2", NEWEST, "ruby3.4", "ruby4.0"})
     deprecated: frozenset[str] = frozenset({"ruby2.5", "ruby2.7"})
     suffix: str | None = _SUFFIX
     needs_image: bool = False
@@ -45,7 +45,7 @@ class Ruby(Family):
             text = sources.files.get(file, b"").decode(errors="replace")
             for name in METHODS:
                 if re.search(_DEFINED.format(name), text, re.MULTILINE):
-                    return Handler(_NEWEST, f"{PurePath(file).stem}.{name}")
+                    return Handler(NEWEST, f"{PurePath(file).stem}.{name}")
         return None
 
     def first_files(self) -> Mapping[str, str]:

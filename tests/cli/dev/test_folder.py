@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from pilotlight.resources import Function, Key, Secret
+from pilotlight_cli.builders import Packager
+from pilotlight_cli.builders.tool import Tools
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_cli.failures import Failure
 from pilotlight_cli.manifests import load
-from pilotlight_cli.package import Packages
 from pilotlight_cli.platform import Applied
 from tests.support.memory import MemoryResources
 from tests.support.platform import manifest, write_function
@@ -64,7 +65,7 @@ class Folder:
         self.console = FakeConsole()
         self.resources = MemoryResources()
         fakes: tuple[Any, Any] = (self.platform, self.console)
-        self.applied = AppliedFolder(self.resources, *fakes, Packages())
+        self.applied = AppliedFolder(self.resources, *fakes, Packager())
 
     async def start(self) -> None:
         """Apply what is there."""
@@ -111,6 +112,23 @@ async def test_what_a_link_leads_to_is_code_as_well(folder: Folder) -> None:
         target.write_text("x = 22")
         assert await folder.save(target) == ["one"]
     assert await folder.save(beside / "stranger.py") == []
+
+
+async def test_a_source_is_built(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `deploy` builds it, unless its manifest says otherwise; a failure is told."""
+    monkeypatch.setattr(Tools, "look_for", lambda _self, _name: None)
+    code = write_function(folder.path / "one", "one", "handler = print")
+    await folder.start()
+    (code.parent / "uv.lock").write_text("")
+    assert await folder.save(code.parent / "uv.lock") == []
+    assert "function.yaml: " in folder.console.problems[-1]
+    assert "uv.lock wants uv" in folder.console.problems[-1]
+    file = folder.path / "one" / "function.yaml"
+    file.write_text(file.read_text().replace("annotations:", ANNOTATED))
+    assert await folder.save(file) == ["one"]
+
+
+ANNOTATED = "annotations:\n    pilotlight.dev/build: 'false'"
 
 
 async def test_a_new_manifest_is_applied(folder: Folder) -> None:
