@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 IMAGE = "docker.io/pilotlight/function-image:test"
 ENTRY_POINT = ["python3", "-m", "awslambdaric"]
 """No registry can be asked here, which would know it."""
+NOWHERE = "127.0.0.1:1/pilotlight/nothing:1"
+"""Nobody listens there: a node knows so at once."""
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 
@@ -77,7 +79,7 @@ def test_a_timeout_ends_all_its_processes(imaged: Installation) -> None:
 def test_what_is_wrong_with_an_image_stands_in_its_state(imaged: Installation) -> None:
     """Before anybody calls; what is served goes on where it is an update."""
     client = imaged.client()
-    client.update_function_code(FunctionName="imaged", ImageUri=f"{IMAGE}-is-not-there")
+    client.update_function_code(FunctionName="imaged", ImageUri=NOWHERE)
     with suppress(WaiterError):
         client.get_waiter("function_updated_v2").wait(
             FunctionName="imaged", WaiterConfig={"Delay": 1, "MaxAttempts": 90}

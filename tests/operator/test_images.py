@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -289,6 +290,55 @@ def test_nobody_takes_a_pull_for_a_functions_pod() -> None:
     (container,) = pod["spec"]["containers"]
     assert container["image"] == IMAGE
     assert container["securityContext"]["readOnlyRootFilesystem"]
+
+
+async def test_a_tag_that_moved_counts_once_it_is_asked_for_again(images: ImagePlatform) -> None:
+    """Not before, and nothing changes where it has not moved."""
+    await images.apply_image()
+    await images.reconcile()
+    first = (await images.function()).status.revision
+    images.registry.said = ImageDescription(OTHER, ["/entry"])
+    await images.apply_image(description="other")
+    await images.reconcile()
+    assert (await images.function()).status.revision == first
+    revisions = {first}
+    for refresh, asked in (("1", 2), ("1", 2), ("2", 3)):
+        await images.apply_image(code={"image": IMAGE, "imageRefresh": refresh})
+        await images.reconcile()
+        status = (await images.function()).status
+        assert status.configuration
+        assert status.configuration.code_sha256 == "b" * 64
+        assert len(images.registry.asked) == asked
+        revisions.add(status.revision)
+    assert len(revisions - {first}) == 1
+
+
+async def test_an_image_that_nobody_pinned_is_another_when_it_is_asked_for_again(
+    images: ImagePlatform,
+) -> None:
+    """Nodes may have another one by its name: pods of before do not serve it."""
+    images.registry.said = NOT_THERE
+    revisions = set()
+    for refresh in ("1", "2"):
+        code = {"image": IMAGE, "imageRefresh": refresh}
+        await images.apply_image(code=code, imageConfig={"entryPoint": ["/x"]})
+        await images.reconcile()
+        revisions.add((await images.function()).status.revision)
+    assert len(revisions) == 2
+
+
+async def test_a_registry_is_asked_less_and_less_often(images: ImagePlatform) -> None:
+    images.registry.said = NOT_THERE
+    await images.apply_image()
+    await images.reconcile()
+    function = await images.function()
+    since = (datetime.now(UTC) - timedelta(seconds=100)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    conditions = [
+        one.model_copy(update={"last_transition_time": since}) for one in function.status.conditions
+    ]
+    status = function.status.model_copy(update={"conditions": conditions})
+    await images.resources.write_status(function.model_copy(update={"status": status}))
+    assert await images.reconcile() == pytest.approx(100, abs=5)
 
 
 async def test_an_image_that_could_not_be_pulled_is_tried_again(images: ImagePlatform) -> None:

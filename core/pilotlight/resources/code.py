@@ -12,6 +12,8 @@ from .meta import Model, cel
 
 __all__ = ["Code", "PinnedPackage", "S3Object"]
 
+_SOURCES = ("inline", "zip", "s3", "image")
+
 
 class S3Object(Model):
     """A deployment package in a bucket."""
@@ -40,6 +42,10 @@ class Code(Model):
                 ),
                 "exactly one of inline, zip, s3 and image is expected",
             ),
+            (
+                "has(self.image) || !has(self.imageRefresh)",
+                "imageRefresh is supported with image only",
+            ),
         )
     )
 
@@ -64,10 +70,17 @@ class Code(Model):
         pattern=IMAGE_REFERENCE,
         description="A container image: registry/repository:tag, or @sha256:….",
     )
+    image_refresh: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Anything; something else has the registry asked again what the tag means.",
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [name for name in Code.model_fields if getattr(self, name) is not None]
+        if self.image_refresh is not None and self.image is None:
+            raise ValueError("imageRefresh is supported with image only")
+        given = [name for name in _SOURCES if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
                 "exactly one of inline, zip, s3 and image is expected, "

@@ -249,6 +249,9 @@ class FunctionStatus(Model):
     pinned: PinnedPackage | None = Field(
         default=None, description="The package that code.s3 was when it was fetched."
     )
+    image_refresh: str | None = Field(
+        default=None, description="The code.imageRefresh with which the image was asked for."
+    )
     observed_digest: str | None = Field(
         default=None, description="Hash of the code and configuration that were observed."
     )

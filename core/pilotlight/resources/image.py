@@ -60,6 +60,9 @@ class Image(Model):
     pinned: PinnedImage | None = Field(
         default=None, description="What a registry said; absent where none did."
     )
+    refresh: str | None = Field(
+        default=None, description="Tells one that nobody pinned from what had its name before."
+    )
 
     @property
     def reference(self) -> str:

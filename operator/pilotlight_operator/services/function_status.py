@@ -98,6 +98,7 @@ def _serving(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
     update = {
         "revision": revision,
         "configuration": configuration,
+        "image_refresh": facts.function.spec.code.image_refresh,
         "code_size": 0 if configuration.image else _package(facts).size,
         **(_state("Active") if settled or created else _state("Pending")),
         **_update_status("Successful" if settled else "InProgress" if created else None),

@@ -81,17 +81,18 @@ class Images:
 
     async def find(self, function: Function) -> FoundImage | None:
         """Return a function's image, what is wrong with it, or None where it has none."""
-        uri = function.spec.code.image
-        if uri is None:
+        code = function.spec.code
+        if code.image is None:
             return None
         config = function.spec.image_config or ImageConfig()
-        served = function.status.configuration
-        if served and served.image and served.image.uri == uri:
+        served, is_asked = function.status.configuration, _is_asked(function)
+        if is_asked and served and served.image and served.image.uri == code.image:
             return served.image.model_copy(update={"config": config})
+        wanted = Image(uri=code.image, config=config, refresh=code.image_refresh)
         # What was asked with another configuration may have failed for it.
-        key = function.key, Image(uri=uri, config=config).model_dump_json()
+        key = function.key, wanted.model_dump_json()
         if key not in self._looking:
-            self._looking[key] = asyncio.create_task(self._look(function, uri, config))
+            self._looking[key] = asyncio.create_task(self._look(function, wanted))
         await asyncio.wait([self._looking[key]], timeout=WAIT_SECONDS)
         return self._result(key)
 
@@ -105,21 +106,23 @@ class Images:
         except StartFailedError as error:
             return ImageError(str(error), error.reason)
 
-    async def _look(self, function: Function, uri: str, config: ImageConfig) -> Image:
+    async def _look(self, function: Function, wanted: Image) -> Image:
         try:
-            pinned = await self._ask(function, uri)
+            pinned = await self._ask(function, wanted.uri)
         except RegistryError as error:
-            if not (config.entry_point or config.command):
-                said = f"{error}; where nodes have it, imageConfig.entryPoint says how it starts"
+            if not (wanted.entry_point or wanted.command):
+                reason = str(error).removesuffix(".")
+                said = f"{reason}; where nodes have it, imageConfig.entryPoint says how it starts"
                 raise ImageError(said, error.state_code) from error
             pinned = None
-        image = Image(uri=uri, config=config, pinned=pinned)
+        image = _pin(wanted, pinned)
         if not (image.entry_point or image.command):
-            said = f"image {uri} has neither ENTRYPOINT nor CMD: imageConfig.entryPoint is expected"
+            expected = "imageConfig.entryPoint is expected"
+            said = f"image {image.uri} has neither ENTRYPOINT nor CMD: {expected}"
             raise ImageError(said, "InvalidImage")
         digest = await self._pulls.pull(function, image.reference)
         if pinned is None and digest is not None:
-            return image.model_copy(update={"pinned": PinnedImage(digest=digest)})
+            return _pin(image, PinnedImage(digest=digest))
         return image
 
     async def _ask(self, function: Function, uri: str) -> PinnedImage:
@@ -151,3 +154,14 @@ class Images:
         for task in self._looking.values():
             task.cancel()
         await asyncio.gather(*self._looking.values(), return_exceptions=True)
+
+
+def _is_asked(function: Function) -> bool:
+    """Whether what is served was asked for as the function wants it now."""
+    return function.status.image_refresh == function.spec.code.image_refresh
+
+
+def _pin(image: Image, pinned: PinnedImage | None) -> Image:
+    """Return an image with what is known of it; a digest tells it from others well enough."""
+    refresh = image.refresh if pinned is None else None
+    return image.model_copy(update={"pinned": pinned, "refresh": refresh})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import b64encode
 from typing import Any
@@ -108,11 +109,21 @@ async def test_a_registry_may_refuse() -> None:
 
 
 async def test_private_networks_are_for_registries_that_an_admin_lists() -> None:
-    registry = ImageRegistry()
-    async with serving(registry) as host:
+    connected: list[object] = []
+
+    def connect(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(writer)
+        writer.close()
+
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
+        host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        reference = Reference.parse(f"{host}/a")
         with pytest.raises(RegistryError, match="cannot be reached on the public internet"):
-            await Registries().describe(Reference.parse(f"{host}/a"), "x86_64", None)
-    assert registry.asked == []
+            await Registries().describe(reference, "x86_64", None)
+        assert connected == []
+        with pytest.raises(RegistryError, match=r"cannot be reached$"):
+            await Registries([f"http://{host}"]).describe(reference, "x86_64", None)
+        assert connected
 
 
 def test_keys_are_read_as_docker_writes_them() -> None:

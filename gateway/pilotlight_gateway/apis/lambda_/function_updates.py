@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
@@ -69,7 +70,8 @@ async def _code(
 ) -> tuple[dict[str, Any], int]:
     """Return what a spec says of the code that came, and its size."""
     if check_code_of(function, call.input):
-        return image_code(call.input), 0
+        # As on Lambda the tag is asked for again, though it be the same.
+        return image_code(call.input) | {"imageRefresh": modified_now()[MODIFIED_ANNOTATION]}, 0
     sha256, size = await keep_code(services, call, call.input, dry_run=dry_run)
     return {"zip": sha256}, size
 

@@ -52,6 +52,9 @@ def test_an_image_is_created_called_and_updated(platform: GatewayHarness) -> Non
     client.update_function_configuration(FunctionName="imaged", ImageConfig={})
     settle(platform, "imaged")
     assert b'["app.handler"]' in client.invoke(FunctionName="imaged")["Payload"].read()
+    again = client.update_function_code(FunctionName="imaged", ImageUri=URI)
+    assert again["LastUpdateStatus"] == "InProgress"  # its tag may have moved
+    settle(platform, "imaged")
     version = client.publish_version(FunctionName="imaged")
     assert "ImageConfigResponse" not in version
     client.update_function_code(FunctionName="imaged", ImageUri="registry.example.com/team/hello:2")
