@@ -253,7 +253,12 @@ def cast_api(kubelet: Kubelet) -> KubernetesApi:
 
 
 @pytest.mark.parametrize(
-    ("image_id", "digest"), [(f"docker.io/hello@{DIGEST}", DIGEST), (DIGEST, None)]
+    ("image_id", "digest"),
+    [
+        (f"docker.io/registry/hello@{DIGEST}", DIGEST),
+        (f"docker.io/elsewhere/hello@{DIGEST}", None),
+        (DIGEST, None),
+    ],
 )
 async def test_a_pull_tells_what_the_node_has(image_id: str, digest: str | None) -> None:
     kubelet = Kubelet()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import NotFoundError, StartFailedError
+from pilotlight.registries import Reference
 from pilotlight.resources import IMAGE_RUNTIME, Key, Runtime
 
 from ..manifests.image_pull import LONGEST_PULL_SECONDS, pull_manifest
@@ -49,7 +50,7 @@ class ImagePulls:
         await self._api.request("POST", pods, body=body)
         try:
             async with asyncio.timeout(PULL_SECONDS):
-                return await self._digest(f"{pods}/{name}")
+                return _digest(image, await self._identity(f"{pods}/{name}"))
         except TimeoutError as error:
             message = f"image {image} was not pulled within {PULL_SECONDS:.0f} s"
             raise StartFailedError(message, reason="ImageAccessDenied") from error
@@ -58,20 +59,25 @@ class ImagePulls:
                 path = f"{pods}/{name}"
                 await self._api.request("DELETE", path, query={"gracePeriodSeconds": "0"})
 
-    async def _digest(self, path: str) -> str | None:
-        """Wait for a pod's end; returns what its container's image is. Raises StartFailedError."""
+    async def _identity(self, path: str) -> str:
+        """Wait for a pod's end; returns its container's imageID. Raises StartFailedError."""
         while True:
             pod = await self._api.request("GET", path)
             for status in pod.get("status", {}).get("containerStatuses", []):
                 # Its container's end is told before its own.
                 if status.get("state", {}).get("terminated", {}).get("exitCode") == 0:
-                    return _of_image(status.get("imageID", ""))
+                    return str(status.get("imageID", ""))
             if (error := failure(pod)) is not None:
                 raise error
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _of_image(identity: str) -> str | None:
-    """Return the digest that an image was pulled by; one that was loaded onto a node has none."""
-    _, at, digest = identity.partition("@")
-    return digest if at else None
+def _digest(image: str, identity: str) -> str | None:
+    """Return the digest that an image was pulled by; one that was loaded onto a node has none.
+
+    A node that has the same image by two names may tell the other one's, where it is no digest of
+    this one's repository.
+    """
+    wanted, found = Reference.parse(image), Reference.parse(identity)
+    same = (wanted.registry, wanted.repository) == (found.registry, found.repository)
+    return found.version if same and "@" in identity else None
