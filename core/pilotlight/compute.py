@@ -35,11 +35,14 @@ class PodRequest:
     """Megabytes of /tmp."""
     revision: RevisionKey | None = None
     function_uid: str = ""
+    image: str = ""
+    """The function's container image, which no generic pod has; empty where it has code."""
 
     @property
     def fits_generic(self) -> bool:
         """Whether a generic pod of the runtime can serve it."""
-        return self.memory <= GENERIC_MEMORY and self.ephemeral_storage == GENERIC_STORAGE
+        small = self.memory <= GENERIC_MEMORY and self.ephemeral_storage == GENERIC_STORAGE
+        return small and not self.image
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from pilotlight.aws.credentials import AwsCredentials, AwsSettings
 from pilotlight.cache import Cache
 from pilotlight.errors import PilotlightError
 from pilotlight.hosts import Hosts
+from pilotlight.registries import Registries
 from pilotlight.resources import (
     Function,
     FunctionAlias,
@@ -41,6 +42,7 @@ from .reconciler import Reconciler
 from .services import make_services
 from .services.accounts import AccountService
 from .services.artifacts import ArtifactService
+from .services.images import Images
 from .services.runtimes import RuntimeService
 
 if TYPE_CHECKING:
@@ -54,9 +56,12 @@ if TYPE_CHECKING:
 
     from .events import KubernetesEvents
     from .services.functions import Acknowledgements
+    from .services.images import NodePulls
     from .services.provisioning import Provisioning
 
-    Stores = AbstractAsyncContextManager[tuple[ResourceStore, ArtifactStore, KubernetesEvents]]
+    Stores = AbstractAsyncContextManager[
+        tuple[ResourceStore, ArtifactStore, KubernetesEvents, NodePulls]
+    ]
 
 __all__ = ["WATCHED", "Controller", "ControllerSettings", "ForeignAutoscaler"]
 
@@ -88,6 +93,8 @@ class ControllerSettings:
     runtimes: dict[str, RuntimeSpec]
     hosts: Hosts = field(default_factory=Hosts)
     aws: AwsSettings = field(default_factory=AwsSettings)
+    private_registries: tuple[str, ...] = ()
+    pull_secret: str = ""
 
 
 class ForeignAutoscaler:
@@ -156,12 +163,14 @@ class Controller:
             log.exception("controller failed")
 
     async def _main(self) -> None:
-        async with self._open_stores() as (resources, artifacts, events):
+        async with self._open_stores() as (resources, artifacts, events, pulls):
             cache = Cache(resources, Namespace, *WATCHED)
             credentials = AwsCredentials(self._settings.aws, cache)
             clients = AwsClients(self._settings.aws, credentials)
             buckets = Buckets(self._settings.region, credentials, clients)
-            reconciler = self._reconciler(cache, artifacts, buckets)
+            registries = Registries(self._settings.private_registries)
+            images = Images(cache, registries, pulls, self._settings.pull_secret)
+            reconciler = self._reconciler(cache, artifacts, buckets, images)
             ConditionEvents(cache, events).follow(TOLD)
             work = [events.run(), *self._background(cache, artifacts, reconciler)]
             tasks = [asyncio.create_task(one) for one in work]
@@ -174,6 +183,7 @@ class Controller:
             finally:
                 ending.cancel()
                 await _close(tasks, reconciler)
+                await images.close()
                 await clients.close()
 
     async def _end(
@@ -187,7 +197,9 @@ class Controller:
         await _close(tasks, reconciler)
         ended.set()
 
-    def _reconciler(self, cache: Cache, artifacts: ArtifactStore, buckets: Buckets) -> Reconciler:
+    def _reconciler(
+        self, cache: Cache, artifacts: ArtifactStore, buckets: Buckets, images: Images
+    ) -> Reconciler:
         services = make_services(
             cache,
             artifacts,
@@ -196,6 +208,7 @@ class Controller:
             provisioning=self._autoscaler,
             accounts=Accounts(cache),
             region=self._settings.region,
+            images=images,
             hosts=self._settings.hosts,
         )
         return Reconciler(cache, services)

@@ -41,6 +41,7 @@ from pilotlight_operator.controller import (
 from pilotlight_operator.events import ClaimEvents, KubernetesEvents
 from pilotlight_operator.leadership import Leadership
 from pilotlight_operator.manifests.pod import PodSettings
+from pilotlight_operator.storage.image_pulls import ImagePulls
 from pilotlight_operator.storage.pods import KubernetesCompute
 
 from .health import HealthServer
@@ -150,12 +151,13 @@ async def _lead(
 @asynccontextmanager
 async def _controller_stores(
     settings: OperatorSettings,
-) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts, KubernetesEvents]]:
+) -> AsyncIterator[tuple[KubernetesResources, PostgresArtifacts, KubernetesEvents, ImagePulls]]:
     api = await KubernetesApi.connect()
     database = PostgresDatabase(settings.postgresql_url)
     try:
         resources = KubernetesResources(api, settings.namespaces)
-        yield resources, PostgresArtifacts(database), KubernetesEvents(api)
+        pulls = ImagePulls(api, resources, settings.pull_secret)
+        yield resources, PostgresArtifacts(database), KubernetesEvents(api), pulls
     finally:
         await database.close()
         await api.close()
@@ -178,6 +180,8 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
         aws=AwsSettings(
             aws_endpoint_url=settings.aws_endpoint_url, private_sources=settings.private_sources
         ),
+        private_registries=settings.private_registries,
+        pull_secret=settings.pull_secret,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.cluster_settings import ClusterSettings
-from pilotlight.settings import setting
+from pilotlight.settings import names, setting
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,5 +26,10 @@ class OperatorSettings(ClusterSettings):
         default=0.5,
     )
     cpu_request: float = setting("Part of the CPU limit that is requested.", default=0.02)
-    pull_secret: str = setting("The Secret that images of runtimes are pulled with.", default="")
+    pull_secret: str = setting("The Secret that images are pulled with.", default="")
+    private_registries: tuple[str, ...] = setting(
+        "host:port, by commas, of registries in private networks; http://host:port without TLS.",
+        default=(),
+        parse=names,
+    )
     claims_port: int = setting("Where gateways claim environments.", default=8090)

@@ -41,12 +41,16 @@ FUNCTION = specialisation.FunctionFacts(
     lifetime=60, tenant_id="t",
 )  # fmt: skip
 CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
+IMAGE = specialisation.ImageProcess(
+    entry_point=["/entry"], command=["handler"], working_directory="/srv", environment={"LD": "x"}
+)
 ENVIRONMENT = specialisation.EnvironmentState(
     id="e", state="idle", initialised=True, epoch=3, holder="gateway-1"
 )
 MESSAGES: list[Message] = [
     FUNCTION,
     CODE,
+    IMAGE,
     ENVIRONMENT,
     specialisation.Specialisation(
         revision="0" * 16,
@@ -54,6 +58,7 @@ MESSAGES: list[Message] = [
         environment={"A_B": "c"},
         credentials={"AWS_ACCESS_KEY_ID": "k"},
         code=CODE,
+        image=IMAGE,
         environments=2,
     ),
     specialisation.MoreEnvironments(count=3),

@@ -24,6 +24,7 @@ from pilotlight_operator.controller import (
     ForeignAutoscaler,
 )
 from pilotlight_operator.events import KubernetesEvents
+from pilotlight_operator.storage.image_pulls import ImagePulls
 from tests.support.http_api_server import HttpApiServer
 from tests.support.memory import MemoryArtifacts
 
@@ -105,11 +106,11 @@ class Cluster:
     @asynccontextmanager
     async def _stores(
         self,
-    ) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts, KubernetesEvents]]:
+    ) -> AsyncIterator[tuple[KubernetesResources, MemoryArtifacts, KubernetesEvents, ImagePulls]]:
         api = KubernetesApi(client.Configuration(host=self.server.url))
         try:
             resources = KubernetesResources(api, [NAMESPACE])
-            yield resources, self.artifacts, KubernetesEvents(api)
+            yield resources, self.artifacts, KubernetesEvents(api), ImagePulls(api, resources)
         finally:
             await api.close()
 

@@ -139,9 +139,9 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     ),
     "image": (
         {"code": {"image": "registry/image"}, "runtime": None, "handler": None},
-        "CodeSourceUnsupported",
+        "ImagesUnsupported",
         "InvalidConfiguration",
-        "code.image",
+        "a cluster is expected",
     ),
     "SnapStart with tenants": (
         {"snapStart": "PublishedVersions", "tenantIsolationMode": "PER_TENANT"},
@@ -170,7 +170,7 @@ async def test_what_is_wrong_is_said_in_conditions_and_in_lambdas_words(
     assert says in ready.message
     assert (function.status.state, function.status.state_reason_code) == ("Failed", code)
     assert function.status.revision is None
-    about_code = reason.startswith("Code")
+    about_code = reason.startswith(("Code", "Image"))
     assert (condition(function, "CodeAvailable").status == "False") is about_code
 
 

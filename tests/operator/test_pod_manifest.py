@@ -43,12 +43,22 @@ def _manifest(request: PodRequest, settings: PodSettings | None = None) -> dict[
     return manifest("pod-1", "d1ce" * 16, request, RUNTIME, settings or PodSettings())
 
 
-@pytest.mark.parametrize(("name", "generic"), [("pod", False), ("generic-pod", True)])
-def test_the_manifest_is_as_its_golden_file(name: str, generic: bool) -> None:  # noqa: FBT001  a case
+@pytest.mark.parametrize(
+    ("name", "request_"),
+    [
+        ("pod", _request()),
+        ("generic-pod", _request(generic=True)),
+        ("image-pod", replace(_request(), image="registry/hello:1")),
+    ],
+)
+def test_the_manifest_is_as_its_golden_file(name: str, request_: PodRequest) -> None:
     """Write the file anew where a change is meant, and read the difference."""
-    assert yaml.safe_load((GOLDEN / f"{name}.yaml").read_text()) == _manifest(
-        _request(generic=generic)
-    )
+    assert yaml.safe_load((GOLDEN / f"{name}.yaml").read_text()) == _manifest(request_)
+
+
+def test_no_generic_pod_has_a_functions_image() -> None:
+    assert _request().fits_generic
+    assert not replace(_request(), image="registry/hello:1").fits_generic
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,16 @@ def test_a_pod_that_was_deleted_says_so() -> None:
         (_pod({"waiting": {"reason": "ErrImageNeverPull"}}), "InvalidImage", "ErrImageNeverPull"),
         (_pod({"waiting": {"reason": "ImagePullBackOff"}}), "ImageAccessDenied", "team/p"),
         (
+            _pod({"waiting": {"reason": "ImagePullBackOff", "message": "x:1: not found"}}),
+            "InvalidImage",
+            "x:1: not found",
+        ),
+        (
+            _pod(initContainerStatuses=[{"state": {"terminated": {"exitCode": 1}}}]),
+            "InternalError",
+            "1",
+        ),
+        (
             _pod({"waiting": {"reason": "CreateContainerConfigError", "message": "no user"}}),
             "InvalidConfiguration",
             "no user",
@@ -55,6 +65,14 @@ def test_what_will_not_start_is_said(pod: dict[str, Any], reason: str, says: str
     assert error is not None
     assert error.reason == reason
     assert says in str(error)
+
+
+def test_an_init_container_that_is_done_is_no_failure() -> None:
+    done = [{"state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}]
+    assert (
+        failure(_pod({"waiting": {"reason": "PodInitializing"}}, initContainerStatuses=done))
+        is None
+    )
 
 
 def test_what_may_still_start_is_no_failure() -> None:

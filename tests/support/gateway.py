@@ -24,7 +24,7 @@ from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.hosts import Hosts
 from pilotlight.names import ACCOUNT_LABEL
-from pilotlight.resources import Namespace, ObjectMeta
+from pilotlight.resources import IMAGE_RUNTIME, Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
 from pilotlight.runtimes import OWN_PYTHON, RUNTIMES
 from pilotlight.storage import LogStream
@@ -37,6 +37,7 @@ from pilotlight_local.subprocesses import SubprocessCompute
 from pilotlight_operator.feeds.store import feed
 from pilotlight_operator.reconciler import Reconciler
 from pilotlight_operator.services import make_services
+from tests.support.images import KnownImages
 from tests.support.memory import MemoryArtifacts, MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
 from tests.support.ports import free_port
@@ -313,7 +314,7 @@ class GatewayHarness:
             self.cache, self.artifacts, self.gateway.services.buckets,
             acknowledgements=self.autoscaler.acknowledgements,
             provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
-            runnable=RUNTIMES,
+            images=KnownImages(), runnable=RUNTIMES | {IMAGE_RUNTIME},
             private_addresses=True,
         )  # fmt: skip
         reconciler = Reconciler(self.cache, services)

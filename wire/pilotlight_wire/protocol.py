@@ -16,6 +16,8 @@ MOST_ENVIRONMENTS = 64
 """Of one pod."""
 RESPONSE_LIMIT = 6_291_556
 """Bytes of an event or an answer: 6 MiB and 100 bytes, as Lambda counts."""
+LOADER_VARIABLES = ("LD_PRELOAD", "LD_AUDIT")
+"""By which an image could change its agent: a pod keeps them from it, and the process gets them."""
 STREAM_LIMIT = 200 << 20
 """Bytes of an answer that is sent as it is written."""
 

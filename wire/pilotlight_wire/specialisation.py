@@ -35,6 +35,31 @@ class CodeSource(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageProcess(Message):
+    """What is started of the container image that the pod was made of."""
+
+    entry_point: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    """Its arguments."""
+    working_directory: str = ""
+    """Empty: the image's own."""
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    """Variables of the image that the pod keeps from its agent."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no process can be started with."""
+        if not self.argv:
+            raise InvalidMessageError("image.entryPoint or image.command must name a program")
+        if any("\0" in part for part in (*self.argv, self.working_directory)):
+            raise InvalidMessageError("image must hold no NUL")
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """The program and its arguments."""
+        return (*self.entry_point, *self.command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionFacts(Message):
     """What an environment is told of its function."""
 
@@ -70,7 +95,9 @@ class Specialisation(Message):
     function: FunctionFacts
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
-    code: CodeSource
+    code: CodeSource | None = None
+    """None where the pod was made of the function's image."""
+    image: ImageProcess | None = None
     layers: list[CodeSource] = field(default_factory=list)
     """In the order in which they are laid over each other."""
     environments: int = 1
@@ -83,6 +110,8 @@ class Specialisation(Message):
         ):
             if any("\0" in f"{key}{value}" for key, value in variables.items()):
                 raise InvalidMessageError(f"{name} must map strings to strings without NUL")
+        if self.code is None and self.image is None:
+            raise InvalidMessageError("code or image is expected")
         if not 1 <= self.environments <= MOST_ENVIRONMENTS:
             raise InvalidMessageError(f"environments must be 1 to {MOST_ENVIRONMENTS}")
 

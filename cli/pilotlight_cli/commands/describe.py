@@ -93,7 +93,9 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
     yield "Runtime", f"{spec.runtime or 'image'}, handler {spec.handler or 'of the image'}"
     yield "Limits", f"{spec.memory} MB, {spec.timeout} s, /tmp {spec.ephemeral_storage} MB"
     yield "Revision", status.revision or "none yet"
-    if status.configuration and status.code_size is not None:
+    if status.configuration and status.configuration.image:
+        yield "Image", status.configuration.image.reference
+    elif status.configuration and status.code_size is not None:
         digest = status.configuration.code_sha256
         yield "Code", f"{size(status.code_size)}, sha256 {digest[:16]}…"
     yield "State", f"{status.state}, last update {status.last_update_status or 'none'}"

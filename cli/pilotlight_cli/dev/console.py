@@ -51,7 +51,7 @@ class Console:
             click.echo(f"{name}  {mark}  {ready.reason}: {ready.message}")
             return
         where = f"{endpoint}{FUNCTIONS}/{name}/invocations"
-        click.echo(f"{tick()}{name}  {spec.runtime}  {spec.memory} MB  {where}")
+        click.echo(f"{tick()}{name}  {spec.runtime or 'image'}  {spec.memory} MB  {where}")
 
     def serving(self, endpoint: str) -> None:
         """Say that invocations are served; the last line before calls are shown."""

@@ -51,8 +51,8 @@ class Agents:
         self, pod: Pod, specialisation: Specialisation, *, seconds: float
     ) -> Specialised:
         """Give a generic pod its revision; raises StartFailedError with the agent's reason."""
-        code = specialisation.code
-        code = replace(code, url=await self._artifact_host.reachable(code.url))
+        if (code := specialisation.code) is not None:
+            code = replace(code, url=await self._artifact_host.reachable(code.url))
         wanted = replace(specialisation, code=code)
         return await self._post(Path.SPECIALISE, pod, wanted, seconds)
 

@@ -12,6 +12,7 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .code import Code, PinnedPackage, S3Object
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .configuration import Configuration, Layer, Logging, Tracing
 from .event_source_mapping import (
@@ -26,14 +27,12 @@ from .function import (
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
-    Code,
     Function,
     FunctionSpec,
     FunctionStatus,
-    PinnedPackage,
-    S3Object,
     SecretReference,
 )
+from .image import IMAGE_RUNTIME, Image, ImageConfig, PinnedImage
 from .layer_version import LAYER_VERSIONS_BY_LAYER, LayerVersion, LayerVersionSpec
 from .log_group import (
     LOG_GROUPS_BY_NAMESPACE,
@@ -91,6 +90,7 @@ __all__ = [
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
     "GROUP",
+    "IMAGE_RUNTIME",
     "LATEST",
     "LAYER_VERSIONS_BY_LAYER",
     "LOG_GROUPS_BY_NAMESPACE",
@@ -128,6 +128,8 @@ __all__ = [
     "FunctionVersion",
     "FunctionVersionSpec",
     "FunctionVersionStatus",
+    "Image",
+    "ImageConfig",
     "Index",
     "JwtAuth",
     "Key",
@@ -140,6 +142,7 @@ __all__ = [
     "Model",
     "Namespace",
     "ObjectMeta",
+    "PinnedImage",
     "PinnedPackage",
     "PolicyStatement",
     "ProvisionedStatus",

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .environment import ENVIRONMENT_BOUNDS
+from .image import Image  # noqa: TC001  pydantic reads it at run time
 from .meta import Model, cel
 
 __all__ = [
@@ -101,7 +102,11 @@ class Configuration(Model):
 
     runtime: str = Field(description="The Lambda runtime id.")
     handler: str = Field(description="What answers, in the runtime's own notation.")
-    code_sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
+    code_sha256: str = Field(
+        pattern=r"^([0-9a-f]{64})?$",
+        description="sha256 (hex) of the package, or an image's digest; empty where nobody knows.",
+    )
+    image: Image | None = Field(default=None, description="The container image, if it is one.")
     memory: int = Field(description="Megabytes an environment may use.")
     timeout: int = Field(description="Seconds an invocation may take.")
     ephemeral_storage: int = Field(description="Megabytes of /tmp.")

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .asynchronous import AsyncConfig, check_not_itself
+from .code import Code, PinnedPackage  # noqa: TC001  pydantic reads them at run time
 from .configuration import (
     MOST_LAYERS,
-    SHA256,
     Configuration,
     Layers,
     Logging,
@@ -23,6 +23,7 @@ from .configuration import (
     Tracing,
 )
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
+from .image import IMAGE_RUNTIME, ImageConfig
 from .meta import (
     AGE,
     READY,
@@ -44,12 +45,9 @@ __all__ = [
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
-    "Code",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
-    "PinnedPackage",
-    "S3Object",
     "SecretReference",
 ]
 
@@ -58,64 +56,6 @@ MOST_TAGS = 50
 KMS_KEY_ARN = r"^arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*$"
 LONGEST_KEY_ARN = 10_000
 CODE_SIGNING_CONFIG = r"^csc-[a-z0-9]{17}$"
-
-
-class S3Object(Model):
-    """A deployment package in a bucket."""
-
-    bucket: str = Field(min_length=3, description="The bucket's name.")
-    key: str = Field(min_length=1, description="The object's key.")
-    version: str | None = Field(default=None, description="The object's version.")
-
-
-class PinnedPackage(Model):
-    """What an object of a bucket was when it was fetched."""
-
-    s3: S3Object = Field(description="What was fetched.")
-    sha256: str = Field(pattern=SHA256, description="sha256 (hex) of the package.")
-
-
-class Code(Model):
-    """Where the function's code is: exactly one of the four."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                (
-                    "[has(self.inline), has(self.zip), has(self.s3), has(self.image)]"
-                    ".filter(given, given).size() == 1"
-                ),
-                "exactly one of inline, zip, s3 and image is expected",
-            ),
-        )
-    )
-
-    inline: str | None = Field(
-        default=None,
-        max_length=65_536,
-        description="Source text of the handler's file, at most 64 KiB.",
-    )
-    zip: str | None = Field(
-        default=None,
-        pattern=SHA256,
-        description="sha256 (hex) of a deployment package uploaded to /-/artifacts/<sha256>.",
-    )
-    s3: S3Object | None = Field(
-        default=None,
-        description="A deployment package in a bucket, fetched once: name a version, or another "
-        "key, to have it fetched anew.",
-    )
-    image: str | None = Field(default=None, min_length=1, description="A container image.")
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        given = [name for name in Code.model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                "exactly one of inline, zip, s3 and image is expected, "
-                f"{' and '.join(given) or 'none'} came"
-            )
-        return self
 
 
 class SecretReference(Model):
@@ -152,6 +92,14 @@ class FunctionSpec(Model):
                 "!has(self.code.image) || (!has(self.runtime) && !has(self.handler))",
                 "runtime and handler are not supported with code.image",
             ),
+            (
+                "!has(self.code.image) || !has(self.layers) || self.layers.size() == 0",
+                "layers are not supported with code.image",
+            ),
+            (
+                "has(self.code.image) || !has(self.imageConfig)",
+                "imageConfig is supported with code.image only",
+            ),
         )
     )
 
@@ -171,6 +119,9 @@ class FunctionSpec(Model):
         description="file.function that answers, such as index.handler; not with an image.",
     )
     code: Code = Field(description="Where the code is.")
+    image_config: ImageConfig | None = Field(
+        default=None, description="What is set in place of the image's own configuration."
+    )
     memory: int = Field(
         default=128, ge=128, le=10_240, description="Megabytes an environment may use; CPU follows."
     )
@@ -269,6 +220,10 @@ class FunctionSpec(Model):
         if self.code.image is not None:
             if self.runtime or self.handler:
                 raise ValueError("runtime and handler are not supported with code.image")
+            if self.layers:
+                raise ValueError("layers are not supported with code.image")
+        elif self.image_config is not None:
+            raise ValueError("imageConfig is supported with code.image only")
         elif not self.runtime or not self.handler:
             raise ValueError("runtime and handler are required unless code.image is given")
         if self.tenant_isolation_mode and self.url:
@@ -293,6 +248,9 @@ class FunctionStatus(Model):
     code_size: int | None = Field(default=None, description="Bytes of the deployment package.")
     pinned: PinnedPackage | None = Field(
         default=None, description="The package that code.s3 was when it was fetched."
+    )
+    image_refresh: str | None = Field(
+        default=None, description="The code.imageRefresh with which the image was asked for."
     )
     observed_digest: str | None = Field(
         default=None, description="Hash of the code and configuration that were observed."
@@ -384,5 +342,8 @@ FUNCTIONS_BY_LOG_GROUP = Index(
 """By namespace and the group that they log into."""
 FUNCTIONS_BY_SECRET = Index(Function, _secrets)
 """By the key of the Secret that holds further variables."""
-FUNCTIONS_BY_RUNTIME = Index(Function, lambda function: [function.spec.runtime])
-"""By the runtime's id."""
+FUNCTIONS_BY_RUNTIME = Index(
+    Function,
+    lambda function: [IMAGE_RUNTIME if function.spec.code.image else function.spec.runtime],
+)
+"""By the name of the `Runtime` that runs them."""

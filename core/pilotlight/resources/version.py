@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
+from .code import Code
 from .configuration import Configuration  # noqa: TC001  pydantic reads it at run time
 from .function import (
     FUNCTION_NAME,
-    Code,
     Function,
     FunctionSpec,
     FunctionStatus,
@@ -176,12 +176,14 @@ class FunctionVersion(Resource):
 def _spec(version: FunctionVersionSpec) -> FunctionSpec:
     configuration = version.configuration
     secret = configuration.environment_secret
+    image = configuration.image
     return FunctionSpec(
         function_name=version.function_name,
         description=version.description,
-        runtime=configuration.runtime,
-        handler=configuration.handler,
-        code=Code(zip=configuration.code_sha256),
+        runtime=None if image else configuration.runtime,
+        handler=None if image else configuration.handler,
+        code=Code(image=image.uri) if image else Code(zip=configuration.code_sha256),
+        image_config=image.config if image else None,
         memory=configuration.memory,
         timeout=configuration.timeout,
         ephemeral_storage=configuration.ephemeral_storage,

@@ -18,7 +18,12 @@ from pilotlight.tickets import ticket_for
 from pilotlight.variable_encryption import variables_of
 from pilotlight_wire.message import InvalidMessageError
 from pilotlight_wire.protocol import Error
-from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
+from pilotlight_wire.specialisation import (
+    CodeSource,
+    FunctionFacts,
+    ImageProcess,
+    Specialisation,
+)
 
 from .served import Runnable, Served
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
+    from pilotlight.resources import Image
     from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
 
     GiveCredentials = Callable[[str, str, str], dict[str, str]]
@@ -95,17 +101,19 @@ class Revisions:
         self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
     ) -> Specialisation:
         account = await self._account(revision.namespace)
-        sha256 = self.packages.of(runnable.configuration)
+        configuration = runnable.configuration
+        image = configuration.image
         return Specialisation(
             revision=revision.revision,
             function=replace(
                 self._facts(runnable, account, provisioned=provisioned),
                 tenant_id=revision.tenant or None,
             ),
-            environment=self.environment | await self._variables(revision, runnable.configuration),
+            environment=self.environment | await self._variables(revision, configuration),
             credentials=self.credentials(revision.namespace, account, runnable.function_name),
-            code=self._source(sha256),
-            layers=[self._source(layer.sha256) for layer in runnable.configuration.layers],
+            code=None if image else self._source(self.packages.of(configuration)),
+            image=_process(image) if image else None,
+            layers=[self._source(layer.sha256) for layer in configuration.layers],
         )
 
     def _source(self, sha256: str) -> CodeSource:
@@ -178,6 +186,15 @@ def _check_tenant(revision: RevisionKey, configuration: Configuration) -> None:
         raise StartFailedError(f"{revision} was claimed: {expected} is expected", reason="Tenancy")
 
 
+def _process(image: Image) -> ImageProcess:
+    return ImageProcess(
+        entry_point=image.entry_point,
+        command=image.command,
+        working_directory=image.config.working_directory or "",
+        environment=image.pinned.loader_variables if image.pinned else {},
+    )
+
+
 def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
     configuration = runnable.configuration
     return PodRequest(
@@ -185,6 +202,7 @@ def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
         revision=revision,
         function_uid=runnable.function_uid,
         runtime=configuration.runtime,
+        image=configuration.image.reference if configuration.image else "",
         memory=configuration.memory * configuration.environments_per_pod,
         ephemeral_storage=configuration.ephemeral_storage,
     )

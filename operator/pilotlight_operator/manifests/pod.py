@@ -2,7 +2,7 @@
 
 It passes Pod Security `restricted`, and holds neither code nor secrets: the agent in it is
 specialised later, with a token of which only the sha256 stands here. No field of a function's spec
-goes into it but memory and /tmp. `storage.pods` creates it.
+goes into it but memory, /tmp and a container image (`image`). `storage.pods` creates it.
 """
 
 from __future__ import annotations
@@ -22,11 +22,22 @@ from pilotlight.names import (
 from pilotlight.resources import GROUP, VERSION
 from pilotlight_wire.protocol import AGENT_PORT
 
+from . import image
+
 if TYPE_CHECKING:
     from pilotlight.compute import PodRequest
     from pilotlight.resources import Runtime, RuntimeSpec
 
-__all__ = ["MANAGED_BY", "PodSettings", "assignment", "manifest", "uid_of"]
+__all__ = [
+    "MANAGED_BY",
+    "SECURITY",
+    "PodSettings",
+    "assignment",
+    "manifest",
+    "owner",
+    "pod_security",
+    "uid_of",
+]
 
 Json = dict[str, Any]
 
@@ -45,6 +56,11 @@ ZONE = "topology.kubernetes.io/zone"
 SPREAD_OVER = (ZONE, "kubernetes.io/hostname")
 FIRST_UID = 100_000
 UIDS = 2_000_000_000
+SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +103,11 @@ def manifest(
             "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["sandbox.localdomain", "sandbox"]}],
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": _pod_security(uid_of(namespace, _whose(name, request))),
+            "securityContext": pod_security(uid_of(namespace, _whose(name, request))),
             "topologySpreadConstraints": _spread(request),
+            **_init_containers(request, runtime.spec),
             "containers": [_container(token_sha256, request, runtime.spec, settings)],
-            "volumes": [
-                _volume("code", CODE_MEGABYTES),
-                _volume("layers", CODE_MEGABYTES),
-                _volume("temporary", request.ephemeral_storage),
-            ],
+            "volumes": _volumes(request),
             **(
                 {"imagePullSecrets": [{"name": settings.pull_secret}]}
                 if settings.pull_secret
@@ -155,15 +168,16 @@ def _labels(request: PodRequest) -> dict[str, str]:
 def _owner_of(request: PodRequest, runtime: Runtime) -> Json:
     if request.revision is not None:
         return _function(request)
-    return _owner("Runtime", runtime.metadata.name, runtime.metadata.uid)
+    return owner("Runtime", runtime.metadata.name, runtime.metadata.uid)
 
 
 def _function(request: PodRequest) -> Json:
     name = request.revision.function if request.revision else ""
-    return _owner("Function", name, request.function_uid)
+    return owner("Function", name, request.function_uid)
 
 
-def _owner(kind: str, name: str, uid: str) -> Json:
+def owner(kind: str, name: str, uid: str) -> Json:
+    """Return a reference to what a pod goes with."""
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": kind,
@@ -174,7 +188,8 @@ def _owner(kind: str, name: str, uid: str) -> Json:
     }
 
 
-def _pod_security(uid: int) -> Json:
+def pod_security(uid: int) -> Json:
+    """Return whom all processes of a pod run as."""
     return {
         "runAsNonRoot": True,
         "runAsUser": uid,
@@ -204,6 +219,20 @@ def _spread(request: PodRequest) -> list[Json]:
     ]
 
 
+def _init_containers(request: PodRequest, runtime: RuntimeSpec) -> Json:
+    return {"initContainers": [image.installer(runtime, SECURITY)]} if request.image else {}
+
+
+def _volumes(request: PodRequest) -> list[Json]:
+    code = [_volume("code", CODE_MEGABYTES), _volume("layers", CODE_MEGABYTES)]
+    temporary = _volume("temporary", request.ephemeral_storage)
+    return [*(image.volumes() if request.image else code), temporary]
+
+
+def _volume(name: str, megabytes: int) -> Json:
+    return {"name": name, "emptyDir": {"sizeLimit": f"{megabytes}Mi"}}
+
+
 def _container(
     token_sha256: str, request: PodRequest, runtime: RuntimeSpec, settings: PodSettings
 ) -> Json:
@@ -224,6 +253,7 @@ def _container(
                 "name": "PILOTLIGHT_AGENT_ZONE",
                 "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{ZONE}']"}},
             },
+            *(image.variables() if request.image else []),
         ],
         "ports": [{"name": "agent", "containerPort": AGENT_PORT}],
         "readinessProbe": {
@@ -232,16 +262,13 @@ def _container(
             "failureThreshold": 3,
         },
         "resources": _resources(request, runtime, settings),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": SECURITY,
         "volumeMounts": [
             {"name": "code", "mountPath": "/var/task"},
             {"name": "layers", "mountPath": "/opt"},
             {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
         ],
+        **(image.container(request) if request.image else {}),
     }
 
 
@@ -260,7 +287,3 @@ def _resources(request: PodRequest, runtime: RuntimeSpec, settings: PodSettings)
             "ephemeral-storage": f"{LOG_MEGABYTES}Mi",
         },
     }
-
-
-def _volume(name: str, megabytes: int) -> Json:
-    return {"name": name, "emptyDir": {"sizeLimit": f"{megabytes}Mi"}}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pilotlight_operator.reconciler import Service
 
     from .functions import Acknowledgements
+    from .images import FindsImages
     from .provisioning import Provisioning
 
 __all__ = ["make_services"]
@@ -46,6 +47,7 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     provisioning: Provisioning,
     accounts: Accounts,
     region: str,
+    images: FindsImages | None = None,
     runnable: Collection[str] | None = None,
     waiting: Collection[str] | None = None,
     hosts: Hosts = ANYBODYS,
@@ -60,7 +62,7 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     return [
         FunctionService(
             cache, Packages(artifacts, buckets), acknowledgements,
-            region=region, accounts=accounts, runnable=runnable,
+            region=region, accounts=accounts, images=images, runnable=runnable,
         ),
         VersionService(cache, artifacts, provisioning, waiting),
         AliasService(cache, provisioning),

@@ -16,7 +16,13 @@ from pilotlight.errors import (
     PilotlightError,
 )
 from pilotlight.layers import find_layer_version
-from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Layer, Runtime, Secret
+from pilotlight.resources import (
+    FUNCTIONS_BY_NAME,
+    Key,
+    Layer,
+    Runtime,
+    Secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.resources import Function
 
+    from .images import FindsImages, FoundImage
     from .packages import Package, Packages
 
 __all__ = ["Facts", "FactsReader"]
@@ -45,22 +52,27 @@ class Facts:
     secret: Secret | None
     """What `environmentFrom` names."""
     layers: tuple[Layer, ...] | PilotlightError = ()
+    image: FoundImage | None = None
+    """The container image, if the function is one."""
 
 
 class FactsReader:
     """Reads facts from the cache and the packages."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what facts come of, each by name
         self,
         cache: Cache,
         packages: Packages,
         *,
         accounts: Accounts,
         region: str,
+        images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
     ) -> None:
+        """Without `images` no registry is asked for any: nothing here runs them."""
         self._cache = cache
         self._packages = packages
+        self._images = images
         self._accounts = accounts
         self._region = region
         self._runnable = runnable
@@ -75,6 +87,7 @@ class FactsReader:
             holder=self._holder(function),
             runnable=self._runtimes() if self._runnable is None else self._runnable,
             package=await self._package(function, account),
+            image=await self._images.find(function) if self._images else None,
             secret=self._secret(function),
             layers=await self._layers(function),
         )

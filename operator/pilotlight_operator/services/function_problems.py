@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 
 from pilotlight.aws.buckets import BucketError
 from pilotlight.errors import PilotlightError
+from pilotlight.resources import IMAGE_RUNTIME
 from pilotlight.resources.environment import check_environment
 from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight.snap_start import find_snap_start_problem
 from pilotlight.variable_encryption import encryption_of
+
+from .images import ImageError
 
 if TYPE_CHECKING:
     from .function_facts import Facts
@@ -40,7 +43,7 @@ def find_problem(facts: Facts) -> Problem | None:
     checks = (
         _check_account,
         _check_name,
-        _check_source,
+        _check_image,
         _check_runtime,
         _check_snap_start,
         _check_package,
@@ -67,15 +70,23 @@ def _check_name(facts: Facts) -> Problem | None:
     return Problem("NameTaken", message, "InvalidConfiguration")
 
 
-def _check_source(facts: Facts) -> Problem | None:
-    code = facts.function.spec.code
-    if not code.image:
+def _check_image(facts: Facts) -> Problem | None:
+    if facts.function.spec.code.image is None:
         return None
-    message = "code.image is not supported yet: code.inline, code.zip or code.s3 is expected"
-    return Problem("CodeSourceUnsupported", message, "InvalidConfiguration", about_code=True)
+    if IMAGE_RUNTIME not in facts.runnable:
+        message = (
+            "code.image: nothing here runs container images; a cluster is expected, with a "
+            f"Runtime named {IMAGE_RUNTIME!r}"
+        )
+        return Problem("ImagesUnsupported", message, "InvalidConfiguration", about_code=True)
+    if isinstance(facts.image, ImageError):
+        return Problem("ImageUnusable", str(facts.image), facts.image.state_code, about_code=True)
+    return None
 
 
 def _check_runtime(facts: Facts) -> Problem | None:
+    if facts.function.spec.code.image:
+        return None
     runtime = facts.function.spec.runtime or ""
     if runtime not in RUNTIMES:
         message = f"runtime {runtime!r} is unknown: one of Lambda's runtime ids is expected"
@@ -99,6 +110,8 @@ def _check_snap_start(facts: Facts) -> Problem | None:
 
 def _check_package(facts: Facts) -> Problem | None:
     package = facts.package
+    if facts.function.spec.code.image:
+        return None
     if isinstance(package, BucketError):
         return Problem("CodeUnreadable", str(package), "InvalidConfiguration", about_code=True)
     if isinstance(package, PilotlightError):

@@ -13,10 +13,17 @@ from pilotlight.arn import function_arn
 from pilotlight.conditions import Said, condition
 from pilotlight.errors import PilotlightError
 from pilotlight.names import MODIFIED_ANNOTATION
-from pilotlight.resources import Configuration, FunctionStatus, PinnedPackage
+from pilotlight.resources import (
+    IMAGE_RUNTIME,
+    Configuration,
+    FunctionStatus,
+    Image,
+    PinnedPackage,
+)
 from pilotlight.revision import digest_environment, digest_spec, revision_of
 
 from .function_problems import find_problem
+from .images import PULLING
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function, Layer
@@ -39,6 +46,8 @@ def decide(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
     problem = find_problem(facts)
     if problem is not None:
         return _failed(facts, problem, at)
+    if facts.image is PULLING:
+        return _pulling(facts, at)
     return _serving(facts, acknowledged=acknowledged, at=at)
 
 
@@ -61,8 +70,27 @@ def _failed(facts: Facts, problem: Problem, at: str) -> FunctionStatus:
     )
 
 
+def _pulling(facts: Facts, at: str) -> FunctionStatus:
+    """Tell that an image is being pulled; of one that failed before nothing new is known."""
+    status, uri = _observed(facts, at), facts.function.spec.code.image
+    previous = facts.function.status
+    if previous.state == "Failed" and previous.observed_digest == status.observed_digest:
+        return previous
+    served = previous.state == "Active"
+    update = _update_status("InProgress") if served else _state("Pending")
+    waiting: Said = ("Unknown", "ImagePulling", f"image {uri} is being pulled")
+    ready: Said = ("True", "Serving", f"revision {previous.revision} is served")
+    return _with_conditions(
+        status.model_copy(update=update),
+        at,
+        Ready=ready if served else waiting,
+        CodeAvailable=waiting,
+        Progressing=("True", *waiting[1:]),
+    )
+
+
 def _serving(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
-    configuration, package = _configuration(facts), _package(facts)
+    configuration = _configuration(facts)
     previous = facts.function.status
     revision = revision_of(configuration)
     settled = acknowledged or (previous.revision == revision and _is_settled(previous))
@@ -70,7 +98,8 @@ def _serving(facts: Facts, *, acknowledged: bool, at: str) -> FunctionStatus:
     update = {
         "revision": revision,
         "configuration": configuration,
-        "code_size": package.size,
+        "image_refresh": facts.function.spec.code.image_refresh,
+        "code_size": 0 if configuration.image else _package(facts).size,
         **(_state("Active") if settled or created else _state("Pending")),
         **_update_status("Successful" if settled else "InProgress" if created else None),
     }
@@ -97,18 +126,32 @@ def _progress(facts: Facts, revision: str, *, settled: bool) -> dict[str, Said]:
 
 
 def _code_found(facts: Facts) -> Said:
+    if facts.function.spec.code.image:
+        return _image_found(facts)
     package = facts.package
     if package is None or isinstance(package, PilotlightError):
         return "Unknown", "NotLooked", ""
     return "True", "Stored", f"package {package.sha256} of {package.size} bytes is stored"
 
 
+def _image_found(facts: Facts) -> Said:
+    image = facts.image
+    if not isinstance(image, Image):
+        return "Unknown", "NotLooked", ""
+    if image.pinned is None:
+        said = f"no registry told the digest of {image.uri}: pods run what a node has by that name"
+        return "True", "NotPinned", said
+    return "True", "Pinned", f"pods run {image.reference}"
+
+
 def _configuration(facts: Facts) -> Configuration:
     spec, secret = facts.function.spec, facts.secret
+    image = facts.image if isinstance(facts.image, Image) else None
     return Configuration(
-        runtime=spec.runtime or "",
+        runtime=IMAGE_RUNTIME if image else spec.runtime or "",
         handler=spec.handler or "",
-        code_sha256=_package(facts).sha256,
+        code_sha256=image.sha256 if image else _package(facts).sha256,
+        image=image,
         memory=spec.memory,
         timeout=spec.timeout,
         ephemeral_storage=spec.ephemeral_storage,

@@ -27,6 +27,7 @@ from pilotlight.resources import (
 from .environment_secrets import EnvironmentSecrets
 from .function_facts import FactsReader
 from .function_status import decide
+from .images import PULLING
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pilotlight.resources import FunctionStatus, Key, Resource
 
     from .function_facts import Facts
+    from .images import FindsImages
     from .packages import Packages
 
 __all__ = ["Acknowledgements", "FunctionService"]
@@ -69,14 +71,16 @@ class FunctionService:
         *,
         region: str,
         accounts: Accounts,
+        images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
     ) -> None:
         self._cache = cache
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
-            cache, packages, accounts=accounts, region=region, runnable=runnable
-        )
+            cache, packages,
+            accounts=accounts, region=region, images=images, runnable=runnable,
+        )  # fmt: skip
 
     def affected_by(self, changed: Resource) -> list[Function]:
         """Return the functions that a change concerns."""
@@ -114,6 +118,8 @@ class FunctionService:
         await self._secrets.adopt(function)
         facts = await self._facts.read(function)
         function = await self._write(function, decide(facts, acknowledged=False, at=now()))
+        if facts.image is PULLING:
+            return AGAIN_SECONDS
         if _says(function.status, "Progressing"):
             function = await self._follow_gateways(function, facts)
         if _says(function.status, "Progressing"):
@@ -141,9 +147,10 @@ class FunctionService:
 
 
 def _repair_seconds(function: Function) -> float:
-    """Ask a bucket that has no package less and less often: each time may cost a whole one."""
+    """Ask a bucket or a registry that has nothing less and less: each time may cost a whole one."""
     code = function.status.condition("CodeAvailable")
-    if function.spec.code.s3 is None or code is None or code.status != "False":
+    elsewhere = function.spec.code.s3 or function.spec.code.image
+    if elsewhere is None or code is None or code.status != "False":
         return REPAIR_SECONDS
     waited = datetime.now(UTC) - datetime.fromisoformat(code.last_transition_time)
     return min(max(REPAIR_SECONDS, waited.total_seconds()), LONGEST_REPAIR_SECONDS)

@@ -107,6 +107,8 @@ class VersionService:
 
     async def _ready(self, version: FunctionVersion) -> Said:
         sha256 = version.spec.configuration.code_sha256
+        if version.spec.configuration.image:
+            return "True", "Serving", f"revision {version.spec.revision} can be run"
         if not await self._artifacts.belongs(sha256, version.metadata.namespace):
             return "False", "PackageMissing", f"package {sha256} is not stored"
         return "True", "Serving", f"revision {version.spec.revision} can be run"

@@ -74,11 +74,11 @@ def failure(pod: Json) -> StartFailedError | None:
     if is_deleted(pod):
         said = f"pod {pod_key(pod)} was deleted before it had started"
         return PodLostError(said, reason="InternalError")
-    for state in _states(pod):
+    for state in _starting(pod):
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
         code = _HOPELESS.get(waiting.get("reason", ""))
         if code is not None:
-            return _failed(pod, _said(waiting), code)
+            return _failed(pod, _said(waiting), _more_exactly(code, waiting))
         if ended:
             return _failed(pod, _said(ended), "InternalError")
     return _failed(pod, _said(pod["status"]), "InternalError") if has_ended(pod) else None
@@ -108,13 +108,25 @@ def _throttled(said: str) -> ThrottledError:
 
 def why_waiting(pod: Json) -> PilotlightError:
     """Return why a pod has not started yet, for when there is no more time."""
-    waits = [_said(state["waiting"]) for state in _states(pod) if "waiting" in state]
+    waits = [_said(state["waiting"]) for state in _starting(pod) if "waiting" in state]
     late = _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
     return no_room(pod) or late
 
 
-def _states(pod: Json) -> list[Json]:
-    statuses = pod.get("status", {}).get("containerStatuses", [])
+def _more_exactly(code: str, waiting: Json) -> str:
+    """Tell an image that is not there from one that may not be read: only the message does."""
+    missing = code == "ImageAccessDenied" and "not found" in waiting.get("message", "")
+    return "InvalidImage" if missing else code
+
+
+def _starting(pod: Json) -> list[Json]:
+    """Return the states of a pod's containers, but of init containers that have done their work."""
+    first = _states(pod, "initContainerStatuses")
+    return [one for one in first if one.get("terminated", {}).get("exitCode") != 0] + _states(pod)
+
+
+def _states(pod: Json, of: str = "containerStatuses") -> list[Json]:
+    statuses = pod.get("status", {}).get(of, [])
     return [status.get("state", {}) for status in statuses]
 
 

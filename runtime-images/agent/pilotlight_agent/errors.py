@@ -27,6 +27,12 @@ class NotStartableError(Exception):
     kind = "Runtime.InvalidEntrypoint"
 
 
+class NoWorkingDirectoryError(NotStartableError):
+    """The folder in which the runtime is to begin is not there."""
+
+    kind = "Runtime.InvalidWorkingDir"
+
+
 class ExtensionNotStartableError(NotStartableError):
     """An extension is no program that can be started."""
 

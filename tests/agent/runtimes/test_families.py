@@ -13,8 +13,13 @@ from pilotlight_agent.runtimes.java import Java
 from pilotlight_agent.runtimes.node import Node
 from pilotlight_agent.runtimes.python import Python
 from pilotlight_agent.runtimes.ruby import Ruby
-from pilotlight_agent.runtimes.variables import build
-from pilotlight_wire.specialisation import CodeSource, FunctionFacts, Specialisation
+from pilotlight_agent.runtimes.variables import build, inherited
+from pilotlight_wire.specialisation import (
+    CodeSource,
+    FunctionFacts,
+    ImageProcess,
+    Specialisation,
+)
 
 PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/bin/python"))
 
@@ -64,6 +69,20 @@ def test_managed_runtimes_are_named() -> None:
 
 def test_custom_runtimes_are_not() -> None:
     assert {"AWS_EXECUTION_ENV", "PYTHONPATH"} & variables("provided.al2023").keys() == set()
+
+
+def test_an_image_has_its_own_variables() -> None:
+    """But for the agent's, the kubelet's and those that the pod made empty for the agent."""
+    environ = {
+        "PATH": "/own", "LANG": "C", "LD_PRELOAD": "", "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        "PILOTLIGHT_AGENT_LISTEN": "0.0.0.0:1", "EMPTY": "",
+    }  # fmt: skip
+    image = ImageProcess(entry_point=["/x"], environment={"LD_PRELOAD": "jemalloc.so"})
+    found = inherited(image, Path("/tmp"), environ)
+    own = {name: value for name, value in found.items() if "XRAY" not in name}
+    assert own == {
+        "PATH": "/own", "LANG": "C", "EMPTY": "", "TZ": ":UTC", "LD_PRELOAD": "jemalloc.so",
+    }  # fmt: skip
 
 
 def test_a_log_group_has_lambdas_name_unless_another_is_given() -> None:

@@ -223,6 +223,7 @@ async def test_the_specialisation_says_what_the_function_is(stage: Stage) -> Non
     assert placement.specialisation.environment == {
         "AWS_ENDPOINT_URL": "http://aws", "COLOUR": "green",
     }  # fmt: skip
+    assert placement.specialisation.code
     assert placement.specialisation.code.url == f"http://g/{'a' * 64}"
     token = placement.specialisation.credentials["AWS_SESSION_TOKEN"]
     issued = function_credentials.read(b"key", token)
@@ -236,7 +237,9 @@ async def test_agents_fetch_what_was_compiled_of_a_package(stage: Stage) -> None
     await stage.artifacts.note_compiled("a" * 64, sys.implementation.cache_tag or "", "c" * 64)
     revisions = stage.revisions()
     compiling = asyncio.create_task(revisions.packages.run())
-    assert (await revisions.place(REVISION)).specialisation.code.sha256 == "a" * 64
+    code = (await revisions.place(REVISION)).specialisation.code
+    assert code
+    assert code.sha256 == "a" * 64
     await settled()
     code = (await revisions.place(REVISION)).specialisation.code
     assert code == CodeSource(

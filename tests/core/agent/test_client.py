@@ -59,6 +59,7 @@ async def test_a_pod_is_specialised_with_an_address_that_it_need_not_look_up() -
     assert told == specialised
     sent = Specialisation.parse(agent.requests[0].partition(b"\r\n\r\n")[2])
     assert sent.function == SPECIALISATION.function
+    assert sent.code
     assert sent.code.url in {"http://127.0.0.1:80/a", "http://[::1]:80/a"}
 
 

@@ -40,7 +40,7 @@ __all__ = ["check_package", "keep_code", "lend_package", "one_piece", "with_code
 
 _CHECKS = ThreadPoolExecutor(1, "package-check")
 """One at a time: what a package costs to check is bounded, how many come at once is not."""
-_SOURCES = ("ZipFile", "S3Bucket", "ImageUri")
+_SOURCES = ("ZipFile", "S3Bucket")
 
 
 async def keep_code(

@@ -22,6 +22,7 @@ from pilotlight.tickets import ticket_for
 from pilotlight_gateway.invocation.reference import LATEST
 
 from . import environment_secret
+from .container_images import image_config_response, served_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +101,7 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
         if not listed:
             arn = _runtime_version(region, spec.runtime)
             document["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
+    document |= image_config_response(spec.image_config)
     if spec.kms_key_arn:
         document["KMSKeyArn"] = spec.kms_key_arn
     document |= await _environment(services, function)
@@ -201,6 +203,9 @@ def _last_modified(function: Function) -> str:
 
 
 def _code_sha256(function: Function) -> str:
+    if function.spec.code.image:  # whose digest Lambda tells as registries do
+        image = served_image(function)
+        return image.sha256 if image else ""
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else "")
     return base64.b64encode(bytes.fromhex(sha256)).decode()
@@ -249,7 +254,11 @@ async def _environment(services: Services, function: Function) -> dict[str, Any]
 
 async def _code(services: Services, call: Call, function: Function) -> dict[str, str]:
     if function.spec.code.image:
-        return {"RepositoryType": "ECR", "ImageUri": function.spec.code.image}
+        image = served_image(function)
+        resolved = {"ResolvedImageUri": image.reference} if image and image.pinned else {}
+        return {
+            "RepositoryType": "ECR", "ImageUri": function.spec.code.image, **resolved,
+        }  # fmt: skip
     served = function.status.configuration
     sha256 = function.spec.code.zip or (served.code_sha256 if served else None)
     if sha256 is None or not await services.artifacts.belongs(sha256, call.namespace):

@@ -13,10 +13,11 @@ from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight.snap_start import find_snap_start_problem
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
 
+from .container_images import image_config
 from .inputs import parse_as
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "UNSUPPORTED_CODE",
@@ -44,6 +45,13 @@ _ONE_IN_ANOTHER = {
     "TracingConfig": ("Mode", "tracing"),
 }
 """Members that hold the one that matters."""
+_CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "DeadLetterConfig": ("deadLetterTarget", lambda config: config.get("TargetArn") or None),
+    "ImageConfig": ("imageConfig", lambda config: image_config(config) or None),
+    "KMSKeyArn": ("kmsKeyArn", lambda arn: arn or None),
+    "Layers": ("layers", lambda layers: layers),
+}
+"""Members that a function makes its own value of."""
 _LOGGING = {
     "LogFormat": "format",
     "ApplicationLogLevel": "applicationLevel",
@@ -54,13 +62,13 @@ _JSON_LEVELS = {"applicationLevel": "INFO", "systemLevel": "INFO"}
 """What lines there are by default where they are JSON."""
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
-    "DurableConfig": None, "FileSystemConfigs": None, "ImageConfig": None,
+    "DurableConfig": None, "FileSystemConfigs": None,
     "PublishTo": None,
     "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
 UNSUPPORTED_CODE: dict[str, Any] = {
-    "ImageUri": None, "SourceKMSKeyArn": None, "S3ObjectStorageMode": "COPY",
+    "SourceKMSKeyArn": None, "S3ObjectStorageMode": "COPY",
 }  # fmt: skip
 """The same of code."""
 WHY_UNSUPPORTED = {
@@ -105,12 +113,9 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
             merged[name] = given[member][inner]
     if given.get("LoggingConfig") is not None:
         merged["logging"] = _logging(spec.get("logging") or {}, given["LoggingConfig"])
-    if given.get("DeadLetterConfig") is not None:
-        merged["deadLetterTarget"] = given["DeadLetterConfig"].get("TargetArn") or None
-    if given.get("KMSKeyArn") is not None:
-        merged["kmsKeyArn"] = given["KMSKeyArn"] or None
-    if given.get("Layers") is not None:
-        merged["layers"] = given["Layers"]
+    for member, (name, convert) in _CONVERTED.items():
+        if given.get(member) is not None:
+            merged[name] = convert(given[member])
     if given.get("Architectures"):
         merged["architecture"] = given["Architectures"][0]
     return merged

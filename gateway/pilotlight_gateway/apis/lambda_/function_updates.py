@@ -9,10 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.errors import ConflictError
+from pilotlight.names import MODIFIED_ANNOTATION
 from pilotlight_gateway.exchange import Reply, json_reply
 
 from . import environment_secret
 from .code_signing import check_signature
+from .container_images import check_code_of, check_members, image_code
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -35,8 +37,8 @@ async def update_function_code(services: Services, call: Call) -> Reply:
     function = await _changeable(services, call)
     dry_run = bool(call.input.get("DryRun"))
     check_signature(services, function.metadata.namespace, function.spec.code_signing_config)
-    sha256, size = await keep_code(services, call, call.input, dry_run=dry_run)
-    spec = merge(function.spec.to_json(), call.input) | {"code": {"zip": sha256}}
+    code, size = await _code(services, call, function, dry_run=dry_run)
+    spec = merge(function.spec.to_json(), call.input) | {"code": code}
     parse_spec(spec)
     if not dry_run:
         function = with_code_size(await _write(services, call, function, spec), size)
@@ -49,6 +51,7 @@ async def update_function_code(services: Services, call: Call) -> Reply:
 async def update_function_configuration(services: Services, call: Call) -> Reply:
     """Change some of a function's configuration; what is not named stays."""
     function = await _changeable(services, call)
+    check_members(call.input, is_image=function.spec.code.image is not None)
     check_layers(services, call, function.spec.layers)
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
@@ -60,6 +63,17 @@ async def update_function_configuration(services: Services, call: Call) -> Reply
     spec |= await environment_secret.keep(services, function.key, given, key_arn)
     function = await _write(services, call, function, spec)
     return json_reply(await configuration(services, call, function))
+
+
+async def _code(
+    services: Services, call: Call, function: Function, *, dry_run: bool
+) -> tuple[dict[str, Any], int]:
+    """Return what a spec says of the code that came, and its size."""
+    if check_code_of(function, call.input):
+        # As on Lambda the tag is asked for again, though it be the same.
+        return image_code(call.input) | {"imageRefresh": modified_now()[MODIFIED_ANNOTATION]}, 0
+    sha256, size = await keep_code(services, call, call.input, dry_run=dry_run)
+    return {"zip": sha256}, size
 
 
 async def _changeable(services: Services, call: Call) -> Function:

@@ -22,6 +22,7 @@ from pilotlight_gateway.invocation.reference import LATEST, Reference
 
 from . import environment_secret
 from .code_signing import check_signature, config_id
+from .container_images import asks_for_image, image_code
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -53,18 +54,19 @@ async def create_function(services: Services, call: Call) -> Reply:
     given = call.input
     reference = call.function
     refuse_unsupported(given)
-    if given.get("PackageType") == "Image":
-        raise InvalidParameterValueError("PackageType Image is not supported yet: send a Zip.")
+    is_image = asks_for_image(given)
     if await services.catalogue.find(reference.namespace, reference.name):
         raise _exists(reference)
     # The spec is checked before anything is kept, with an address that every spec could have.
-    parse_spec(_spec(reference, given, "0" * 64))
+    code, size = image_code(given["Code"]) if is_image else {"zip": "0" * 64}, 0
+    parse_spec(_spec(reference, given, code))
     environment_secret.check(given)
     check_layers(services, call, ())
     signing = config_id(services, call, given.get("CodeSigningConfigArn"))
     check_signature(services, reference.namespace, signing)
-    sha256, size = await keep_code(services, call, given["Code"])
-    function = await _write(services, reference, given, sha256, signing)
+    if not is_image:
+        code["zip"], size = await keep_code(services, call, given["Code"])
+    function = await _write(services, reference, given, code, signing)
     function = with_code_size(function, size)
     if given.get("Publish"):
         version = await publish_when_settled(services, call, function)
@@ -135,11 +137,11 @@ async def _write(
     services: Services,
     reference: Reference,
     given: dict[str, Any],
-    sha256: str,
+    code: dict[str, Any],
     signing: str | None,
 ) -> Function:
     key = Key(reference.namespace, object_name(reference.name))
-    spec = _spec(reference, given, sha256) | ({"codeSigningConfig": signing} if signing else {})
+    spec = _spec(reference, given, code) | ({"codeSigningConfig": signing} if signing else {})
     # A Secret without its function is found by its label and dropped; the reverse would not start.
     spec |= await environment_secret.keep(services, key, given, spec.get("kmsKeyArn"))
     metadata = ObjectMeta(name=key.name, namespace=key.namespace, annotations=modified_now())
@@ -150,8 +152,8 @@ async def _write(
         raise _exists(reference) from error
 
 
-def _spec(reference: Reference, given: dict[str, Any], sha256: str) -> dict[str, Any]:
-    return merge({"functionName": reference.name, "code": {"zip": sha256}}, given)
+def _spec(reference: Reference, given: dict[str, Any], code: dict[str, Any]) -> dict[str, Any]:
+    return merge({"functionName": reference.name, "code": code}, given)
 
 
 def _exists(reference: Reference) -> ResourceConflictError:

@@ -58,11 +58,11 @@ class ExtensionProcesses:
         variables = {
             name: value for name, value in self._setting.variables.items() if name not in _HIDDEN
         }
+        folder = self._setting.places.task_root
+        folder = folder if folder.is_dir() else Path("/")  # which a function's image need not have
         for program in programs:
             try:
-                pid = self._spawner.spawn(
-                    (str(program),), variables, self._setting.places.task_root, (output,)
-                )
+                pid = self._spawner.spawn((str(program),), variables, folder, (output,))
             except OSError as error:
                 self.kill()
                 raise ExtensionNotStartableError(

@@ -5,12 +5,13 @@ fastest. `archive` gives the verdict on the file.
 """
 
 import hashlib
+import http.client
 import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -23,7 +24,11 @@ from pilotlight_wire.specialisation import CodeSource
 _CHUNK = 262_144
 _FETCH_SECONDS = 30
 _NOTHING = hashlib.sha256(b"").hexdigest()
-_CONNECTIONS: dict[str, type[HTTPConnection]] = {"http": HTTPConnection, "https": HTTPSConnection}
+_CONNECTIONS: dict[str, type[HTTPConnection]] = {
+    "http": HTTPConnection,
+    # Beside a function's image there is no OpenSSL, and nothing to fetch.
+    "https": getattr(http.client, "HTTPSConnection", HTTPConnection),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ from .package import Installation
 
 def _install(specialisation: Specialisation, places: Places) -> Installation:
     """Bring code and layers to their places."""
+    if specialisation.code is None:  # it was there when the pod was made of an image
+        return Installation(fetch=0.0, unpack=0.0)
     code = package.install(specialisation.code, places.task_root)
     if not specialisation.layers:
         return code
@@ -140,6 +142,7 @@ class Pod:
             family=family,
             memory=specialisation.function.memory,
             places=self._places,
+            image=specialisation.image,
             variables=variables.build(
                 specialisation,
                 family,

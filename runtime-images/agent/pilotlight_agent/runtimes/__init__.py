@@ -6,6 +6,7 @@ name. Its other half, what the platform must know, is in `pilotlight.runtimes`.
 
 from .bootstrap import Bootstrap
 from .family import Family
+from .image import Image
 from .java import Java
 from .node import Node
 from .python import Python
@@ -13,7 +14,7 @@ from .ruby import Ruby
 
 __all__ = ["FAMILIES", "Family", "family_of"]
 
-FAMILIES: tuple[Family, ...] = (Python(), Node(), Java(), Ruby(), Bootstrap())
+FAMILIES: tuple[Family, ...] = (Python(), Node(), Java(), Ruby(), Image(), Bootstrap())
 """The last takes every runtime that none before it does."""
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
     from pilotlight_agent.processes.spawner import Spawner
+    from pilotlight_wire.specialisation import ImageProcess
 
     from .link import Link, Listener
     from .runtime_api import RuntimeApi
@@ -33,6 +34,8 @@ class Setting:
     memory: int
     variables: Mapping[str, str]
     places: Places
+    image: ImageProcess | None = None
+    """What is started where the pod was made of the function's image."""
 
 
 class Family(Protocol):

@@ -6,17 +6,22 @@ environment variables. Nothing of the agent's own environment is among them.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from pilotlight_agent.options import PREFIX
+from pilotlight_wire.protocol import LOADER_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pilotlight_agent.places import Places
-    from pilotlight_wire.specialisation import FunctionFacts, Specialisation
+    from pilotlight_wire.specialisation import FunctionFacts, ImageProcess, Specialisation
 
 LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
 RUNTIME_FOLDER = "/var/runtime"
+_NOT_OF_IMAGE = (PREFIX, "KUBERNETES_")
 _DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
 
 
@@ -42,9 +47,9 @@ def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environmen
     `runtime_api` is HOST:PORT, where the metadata are, too, for who has their token; `temporary` is
     what the environment is to use for /tmp.
     """
-    function = specialisation.function
+    function, image = specialisation.function, specialisation.image
     return {
-        **defaults(places, temporary),
+        **(inherited(image, temporary) if image else defaults(places, temporary)),
         **family.defaults,
         **specialisation.environment,
         **specialisation.credentials,
@@ -66,17 +71,39 @@ def defaults(places: Places, temporary: Path) -> dict[str, str]:
         *("/lib64", "/usr/lib64", RUNTIME_FOLDER, f"{RUNTIME_FOLDER}/lib"),
         *(f"{task}", f"{task}/lib", f"{layers}/lib"),
     )
-    defaults = {
+    return {
+        **_everywhere(temporary),
         "LANG": "en_US.UTF-8",
-        "TZ": ":UTC",
         "PATH": f"{places.interpreter.parent}:/usr/local/bin:/usr/bin/:/bin:{layers}/bin",
         "LD_LIBRARY_PATH": ":".join(libraries),
+    }
+
+
+def inherited(
+    image: ImageProcess, temporary: Path, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """Return the same where the agent runs in a function's image: what that says.
+
+    `environ` is the agent's own, which has them beside its options and what a kubelet adds; those
+    that would change the agent, the pod has made empty, and the platform knows.
+    """
+    of_image = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith(_NOT_OF_IMAGE) and (value or name not in LOADER_VARIABLES)
+    }
+    return _everywhere(temporary) | of_image | image.environment
+
+
+def _everywhere(temporary: Path) -> dict[str, str]:
+    own = {} if temporary == Path("/tmp") else {"TMPDIR": str(temporary)}  # noqa: S108 -- Lambda's own path
+    return own | {
+        "TZ": ":UTC",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
         "AWS_XRAY_DAEMON_ADDRESS": f"{_DAEMON_HOST}:{_DAEMON_PORT}",
         "_AWS_XRAY_DAEMON_ADDRESS": _DAEMON_HOST,
         "_AWS_XRAY_DAEMON_PORT": _DAEMON_PORT,
     }
-    return defaults | ({} if temporary == Path("/tmp") else {"TMPDIR": str(temporary)})  # noqa: S108 -- Lambda's own path
 
 
 def _of_function(function: FunctionFacts) -> dict[str, str]:

@@ -30,7 +30,6 @@ _UNSIGNED = "Signatures of packages are not verified here (docs/unsupported.md).
 NOT_SAID = {
     "AcceleratorConfig": _REFUSED, "CapacityProviderConfig": _REFUSED, "DurableConfig": _REFUSED,
     "DurableExecutionArn": _REFUSED, "FileSystemConfigs": _REFUSED,
-    "ImageConfigResponse": _REFUSED, "ResolvedImageUri": _REFUSED,
     "RuntimeConfig": _REFUSED, "SourceKMSKeyArn": _REFUSED, "TenancyConfig": _REFUSED,
     "VpcConfig": _REFUSED, "SigningProfileVersionArn": _UNSIGNED, "SigningJobArn": _UNSIGNED,
     "Error": _WHOLE, "TagsError": _WHOLE, "FilterCriteriaError": _WHOLE,
