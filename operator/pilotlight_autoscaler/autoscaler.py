@@ -162,10 +162,19 @@ class Autoscaler:
         await self.pools.close()
 
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
-        yield self.pools.run()
+        yield self._keep_pools()
         yield self.revisions.packages.run()
         yield self.revisions.packages.follow_store()
         yield self.provisioned.run()
+
+    async def _keep_pools(self) -> None:
+        """Keep pools: a later leader once it knows which pods the one before has left or begun.
+
+        Nobody misses any till then, since claims wait for the same.
+        """
+        if self._settings.generation:
+            await self.capacity.adopted.wait()
+        await self.pools.run()
 
     def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:
         settings = self._settings

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from pilotlight.agent.invoke import Invocation
@@ -82,6 +82,7 @@ def live(schedule: Sequence[Step]) -> tuple[list[str], list[str]]:
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(STEPS, min_size=1, max_size=25))
+@example([(0.05, "_kill_the_leader")] * 3)  # each leader refilled pools that the one before began
 def test_no_schedule_gives_an_environment_two_tenants(schedule: list[Step]) -> None:
     violations, _ = live(schedule)
     assert not violations

@@ -77,6 +77,8 @@ class Capacity:
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
         self._elsewhere = Elsewhere(self._table, self._recalls)
+        self.adopted = asyncio.Event()
+        """Set once what an earlier leader left is known."""
         compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
@@ -279,6 +281,7 @@ class Capacity:
         for pod, revision in unclaimed.items():
             if not self._table.holds_pod(pod):
                 self._limits.suspect(pod, revision)
+        self.adopted.set()
 
     async def stop_orphans(self) -> None:
         """Stop every pod that nobody holds; only once all gateways have told what they hold."""
