@@ -104,9 +104,14 @@ def main() -> None:
     framework = functions_framework()
     managed, ric = pilotlight()
     proxy = aiohttp_proxy(framework)
-    targets = [managed, framework, proxy, ric]
+    targets, started = [managed, framework, proxy, ric], [framework, proxy, managed]
+    if options.against:
+        other, _ = pilotlight(options.against)
+        other.name = f"Pilotlight, {options.against.name}"
+        targets.append(other)
+        started.append(other)
     try:
-        for target in (framework, proxy, managed):
+        for target in started:
             target.start()
         ric.process = managed.process
         call(ric.url)
@@ -115,7 +120,7 @@ def main() -> None:
             for connections in (1, 32)
         )
     finally:
-        for target in (framework, proxy, managed):
+        for target in started:
             target.stop()
     print(text)
     if options.write:
@@ -127,6 +132,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--against", type=Path, help="another checkout, to be measured beside")
     return parser.parse_args()
 
 
@@ -134,7 +140,8 @@ def _write(text: str, options: argparse.Namespace) -> None:
     head, _, rest = OUTPUT.read_text().partition(MARKER)
     _, _, tail = rest.partition(MARKER)
     day = datetime.now(UTC).date()
-    note = f"{day}, `make bench`: {options.rounds} rounds of {options.seconds} s, interleaved."
+    rounds = f"{options.rounds} rounds of {options.seconds} s, interleaved"
+    note = f"{day}, `python -m benchmarks.run --rounds {options.rounds}`: {rounds}."
     OUTPUT.write_text(f"{head}{MARKER}\n{note}\n\n{text}\n{MARKER}{tail}")
 
 

@@ -107,18 +107,18 @@ def aiohttp_proxy(upstream: Target) -> Target:
     return Target("aiohttp proxy → functions-framework", command, port)
 
 
-def pilotlight(**spec: object) -> tuple[Target, Target]:
+def pilotlight(checkout: Path | None = None, **spec: object) -> tuple[Target, Target]:
     """The local platform with two functions: managed Python, and awslambdaric beside it.
 
-    `spec` is set of both.
+    It is this checkout's, or another's that was set up; `spec` is set of both functions.
     """
     folder = Path(tempfile.mkdtemp(prefix="pilotlight-bench-"))
     _function(folder, "noop", "python3.13", {"index.py": NOOP}, spec)
     bootstrap = RIC_BOOTSTRAP.format(python=sys.executable)
     _function(folder, "ric", "provided.al2023", {"bootstrap": bootstrap, "index.py": NOOP}, spec)
     port = free_port()
-    program = Path(sys.executable).with_name("pilotlight")
-    command = [str(program), "dev", str(folder), "--no-watch", "--port", str(port)]
+    programs = checkout.absolute() / ".venv/bin" if checkout else Path(sys.executable).parent
+    command = [str(programs / "pilotlight"), "dev", str(folder), "--no-watch", "--port", str(port)]
     command += ["--state", str(folder / "state")]
     path = "/2015-03-31/functions/{}/invocations"
     managed = Target("Pilotlight", command, port, path.format("noop"))

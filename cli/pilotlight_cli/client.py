@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -16,14 +17,16 @@ from pilotlight.signing import Signer
 from .failures import NOT_FOUND, PLATFORM, TIMED_OUT, USAGE, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from .connection import Connection
 
-__all__ = ["ApiError", "Client", "Response"]
+__all__ = ["ApiError", "Client", "Response", "Streamed"]
 
 BAD_REQUEST, MISSING, OK_BELOW = 400, 404, 300
 SECONDS = 60.0
+PIECE = 1 << 16
+"""Bytes of an answer that are handed on at once, at most."""
 
 
 class ApiError(Failure):
@@ -34,6 +37,14 @@ class ApiError(Failure):
         super().__init__(f"{code}: {message}", exits.get(status, PLATFORM))
         self.status = status
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A good answer that is still coming."""
+
+    headers: http.client.HTTPMessage
+    pieces: Iterator[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +81,30 @@ class Client:
 
         Raises ApiError, or a Failure where nobody answers (4) or not in time (5).
         """
-        target = quote(path, safe="/$~")
-        if given := {name: value for name, value in (query or {}).items() if value is not None}:
-            target += f"?{urlencode(given, quote_via=quote)}"
-        signed = self._signer.sign(method, self.connection.endpoint + target, body, headers)
-        return self._send(method, target, body, signed, seconds)
+        with self._asked(method, path, query, body, headers, seconds) as asked:
+            response = asked.whole()
+        if response.status < OK_BELOW:
+            return response
+        raise _refusal(response)
+
+    @contextmanager
+    def stream(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str | int | float | None] | None = None,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
+    ) -> Iterator[Streamed]:
+        """Post a request, and have its answer's body in pieces as they come; raises as `request`.
+
+        `seconds` is for each piece.
+        """
+        with self._asked("POST", path, query, body, headers, seconds) as asked:
+            if asked.answer.status >= OK_BELOW:
+                raise _refusal(asked.whole())
+            yield Streamed(asked.answer.headers, asked.pieces())
 
     def request_json(
         self, method: str, path: str, document: object = None, **query: str | float | None
@@ -85,26 +115,69 @@ class Client:
         response = self.request(method, path, query=query, body=body, headers=headers)
         return response.json() if response.body else None
 
-    def _send(
-        self, method: str, target: str, body: bytes, headers: dict[str, str], seconds: float
-    ) -> Response:
+    @contextmanager
+    def _asked(  # noqa: PLR0913, PLR0917  as of `request`
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int | float | None] | None,
+        body: bytes,
+        headers: Mapping[str, str] | None,
+        seconds: float,
+    ) -> Iterator[_Asked]:
+        target = quote(path, safe="/$~")
+        if given := {name: value for name, value in (query or {}).items() if value is not None}:
+            target += f"?{urlencode(given, quote_via=quote)}"
+        signed = self._signer.sign(method, self.connection.endpoint + target, body, headers)
         connection = _connect(self.connection.endpoint, seconds)
+        asked = f"{method} {target}", self.connection.endpoint, seconds
         try:
-            connection.request(method, target, body, headers)
-            answer = connection.getresponse()
-            response = Response(answer.status, answer.headers, answer.read())
-        except TimeoutError as error:
-            raise Failure(f"no answer to {method} {target} in {seconds:g} s", TIMED_OUT) from error
-        except (OSError, http.client.HTTPException) as error:
-            raise Failure(
-                f"no Pilotlight answers at {self.connection.endpoint} ({error}); "
-                "start one with `pilotlight dev`, or give --endpoint"
-            ) from error
+            with _telling(*asked):
+                connection.request(method, target, body, signed)
+                answer = connection.getresponse()
+            yield _Asked(answer, *asked)
         finally:
             connection.close()
-        if response.status < OK_BELOW:
-            return response
-        raise _refusal(response)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An answer whose body is still to be read."""
+
+    answer: http.client.HTTPResponse
+    what: str
+    endpoint: str
+    seconds: float
+
+    def whole(self) -> Response:
+        """Read it to its end."""
+        with _telling(self.what, self.endpoint, self.seconds):
+            return Response(self.answer.status, self.answer.headers, self.answer.read())
+
+    def pieces(self) -> Iterator[bytes]:
+        """Read it as it comes."""
+        while True:
+            with _telling(self.what, self.endpoint, self.seconds):
+                piece = self.answer.read1(PIECE)
+            if not piece:
+                return
+            yield piece
+
+
+@contextmanager
+def _telling(what: str, endpoint: str, seconds: float) -> Iterator[None]:
+    """Say in a Failure why nothing comes from an endpoint."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise Failure(f"no answer to {what} in {seconds:g} s", TIMED_OUT) from error
+    except http.client.IncompleteRead as error:
+        raise Failure(f"the answer to {what} broke off") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise Failure(
+            f"no Pilotlight answers at {endpoint} ({error}); "
+            "start one with `pilotlight dev`, or give --endpoint"
+        ) from error
 
 
 def _connect(endpoint: str, seconds: float) -> http.client.HTTPConnection:

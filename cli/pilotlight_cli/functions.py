@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.suggestion import did_you_mean
 
 from .client import MISSING, ApiError
+from .event_stream import read_events
 from .failures import TIMED_OUT, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .client import Client
 
@@ -120,18 +121,12 @@ class Functions:
 
         `kind` is Lambda's InvocationType; what is not a RequestResponse has an empty answer.
         """
-        tenancy = {} if tenant is None else {"X-Amz-Tenant-Id": tenant}
         response = self._client.request(
             "POST",
             f"{FUNCTIONS}/{name}/invocations",
             query={"Qualifier": qualifier},
             body=payload,
-            headers={
-                "Content-Type": "application/json",
-                "X-Amz-Invocation-Type": kind,
-                "X-Amz-Log-Type": "Tail" if tail else "None",
-                **tenancy,
-            },
+            headers=_headers(kind, tenant, tail=tail),
             seconds=LONGEST_INVOCATION + GRACE,
         )
         log = response.headers.get("X-Amz-Log-Result")
@@ -140,7 +135,45 @@ class Functions:
             function_error=response.headers.get("X-Amz-Function-Error"),
             request_id=response.headers.get("x-amzn-RequestId", ""),
             executed_version=response.headers.get("X-Amz-Executed-Version", "$LATEST"),
-            log_tail=base64.b64decode(log).decode(errors="replace") if log else None,
+            log_tail=_log_tail(log),
+        )
+
+    def invoke_streaming(  # noqa: PLR0913  as of `invoke`
+        self,
+        name: str,
+        payload: bytes,
+        write: Callable[[bytes], None],
+        *,
+        qualifier: str | None = None,
+        tenant: str | None = None,
+        tail: bool = False,
+    ) -> Answer:
+        """Call a function and have its answer written as it comes; what is returned has none.
+
+        AWS Lambda API reference, "InvokeWithResponseStream". Raises as `invoke`, and a Failure
+        where the answer breaks off.
+        """
+        with self._client.stream(
+            f"/2021-11-15/functions/{name}/response-streaming-invocations",
+            query={"Qualifier": qualifier},
+            body=payload,
+            headers=_headers("RequestResponse", tenant, tail=tail),
+            seconds=LONGEST_INVOCATION + GRACE,
+        ) as answer:
+            complete = None
+            for event in read_events(answer.pieces):
+                if event.headers.get(":event-type") == "PayloadChunk":
+                    write(event.payload)
+                elif event.headers.get(":event-type") == "InvokeComplete":
+                    complete = json.loads(event.payload)
+        if complete is None:
+            raise Failure("the answer broke off: its end did not come")
+        return Answer(
+            payload=complete.get("ErrorDetails", "").encode(),
+            function_error=complete.get("ErrorCode"),
+            request_id=answer.headers.get("x-amzn-RequestId", ""),
+            executed_version=answer.headers.get("X-Amz-Executed-Version", "$LATEST"),
+            log_tail=_log_tail(complete.get("LogResult")),
         )
 
     def _configuration(self, name: str) -> Configuration:
@@ -162,3 +195,17 @@ class Functions:
             time.sleep(pause)
             pause = min(2 * pause, longest)
         raise Failure(f"{name} was not active in {seconds:g} s: {json.dumps(found)}", TIMED_OUT)
+
+
+def _headers(kind: str, tenant: str | None, *, tail: bool) -> dict[str, str]:
+    tenancy = {} if tenant is None else {"X-Amz-Tenant-Id": tenant}
+    return {
+        "Content-Type": "application/json",
+        "X-Amz-Invocation-Type": kind,
+        "X-Amz-Log-Type": "Tail" if tail else "None",
+        **tenancy,
+    }
+
+
+def _log_tail(encoded: str | None) -> str | None:
+    return base64.b64decode(encoded).decode(errors="replace") if encoded else None

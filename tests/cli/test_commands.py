@@ -48,6 +48,15 @@ def handler(event, context):
     return {"ü": event}
 """
 
+STREAMING = """
+import { existsSync } from "node:fs";
+export const handler = awslambda.streamifyResponse(async (goOn, stream) => {
+  stream.write("first\\n");
+  while (!existsSync(goOn)) await new Promise((wake) => setTimeout(wake, 10));
+  throw new Error("in the middle");
+});
+"""
+
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
@@ -276,6 +285,34 @@ def test_init_makes_a_function_of_node(platform: DevProcess, tmp_path: Path) -> 
     event = tmp_path / "node" / "event.json"
     called = run_cli("invoke", "node", "--payload-file", event, endpoint=platform.endpoint)
     assert json.loads(called.stdout) == {"greeting": "Hello, Ada!"}
+
+
+def test_invoke_prints_what_is_streamed_as_it_comes(platform: DevProcess, tmp_path: Path) -> None:
+    """The function goes on only once its first line was read here."""
+    node_of("nodejs24.x")
+    folder, go_on = tmp_path / "streams", tmp_path / "go on"
+    folder.mkdir()
+    (folder / "index.mjs").write_text(STREAMING)
+    deployed = run_cli("deploy", folder, "--runtime", "nodejs24.x", endpoint=platform.endpoint)
+    assert deployed.returncode == 0, deployed.stderr
+    command = [sys.executable, "-m", "pilotlight_cli", "invoke", "streams", "--stream"]
+    command += ["--payload", json.dumps(str(go_on)), "--endpoint", platform.endpoint]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as called:
+        assert called.stdout
+        assert called.stdout.readline() == b"first\n"
+        go_on.touch()
+        rest, said = called.communicate(timeout=30)
+    assert (called.returncode, rest.startswith(b'{"errorType":"Error"')) == (1, True)
+    assert settled(said) == "request <ID> Unhandled error\n"
+
+
+def test_stream_goes_with_answers_alone(platform: DevProcess) -> None:
+    """An answer that is not streamed comes whole; an event has none, JSON is not there in time."""
+    ran = run_cli("invoke", "echo", "--stream", endpoint=platform.endpoint)
+    assert (ran.returncode, ran.stdout.decode()) == (0, '{"ü": {}}\n')
+    for option in (["--type", "event"], ["-o", "json"]):
+        ran = run_cli("invoke", "echo", "--stream", *option, endpoint=platform.endpoint)
+        assert (ran.returncode, b"without --type and --output" in ran.stderr) == (2, True)
 
 
 def test_deploy_builds_what_the_folder_asks_for(platform: DevProcess, tmp_path: Path) -> None:

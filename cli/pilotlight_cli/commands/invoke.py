@@ -40,6 +40,7 @@ SAID = {"request": "", "event": " is queued", "dry-run": " would be served"}
     default="request",
     help="request waits for the answer, event is queued, dry-run only checks.",
 )
+@click.option("--stream", is_flag=True, help="Print the answer as the function writes it.")
 @output_option
 @with_client
 @click.pass_context
@@ -55,21 +56,33 @@ def command(  # noqa: PLR0913, PLR0917  one parameter an option
     output: Format,
     *,
     tail: bool,
+    stream: bool,
 ) -> None:
     """Call a function and print its answer; exit status 1 if the function failed."""
+    if stream and (kind != "request" or output == "json"):
+        raise click.UsageError("--stream prints an answer as it comes: without --type and --output")
     event, functions = _event(payload, payload_file), Functions(client)
     with functions.suggesting(name):
-        answer = functions.invoke(
-            name, event, qualifier=qualifier, kind=KINDS[kind], tenant=tenant_id, tail=tail
-        )
+        if stream:
+            answer = functions.invoke_streaming(
+                name, event, _write, qualifier=qualifier, tenant=tenant_id, tail=tail
+            )
+        else:
+            answer = functions.invoke(
+                name, event, qualifier=qualifier, kind=KINDS[kind], tenant=tenant_id, tail=tail
+            )
     if output == "json":
         emit_json(_document(answer))
     elif kind == "request":
-        sys.stdout.buffer.write(answer.payload + b"\n")
-        sys.stdout.flush()
+        _write(answer.payload + b"\n")
     _tell(answer, kind)
     if answer.function_error:
         ctx.exit(FUNCTION_FAILED)
+
+
+def _write(piece: bytes) -> None:
+    sys.stdout.buffer.write(piece)
+    sys.stdout.flush()
 
 
 def _event(payload: str | None, payload_file: IO[bytes] | None) -> bytes:
