@@ -16,8 +16,16 @@ MOST_ENVIRONMENTS = 64
 """Of one pod."""
 RESPONSE_LIMIT = 6_291_556
 """Bytes of an event or an answer: 6 MiB and 100 bytes, as Lambda counts."""
-LOADER_VARIABLES = ("LD_PRELOAD", "LD_AUDIT")
-"""By which an image could change its agent: a pod keeps them from it, and the process gets them."""
+LOADER_VARIABLES = {
+    "LD_PRELOAD": "",
+    "LD_AUDIT": "",
+    "GLIBC_TUNABLES": "",
+    "GCONV_PATH": "",
+    "LOCPATH": "",
+    "LC_ALL": "C",
+}
+"""By which an image could change its agent, and what the agent has instead: the process gets the
+image's own. A locale may name a character set whose converter glibc would load from the image."""
 STREAM_LIMIT = 200 << 20
 """Bytes of an answer that is sent as it is written."""
 

@@ -9,6 +9,7 @@ Authentication Specification".
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 
     from .reference import Reference
 
-__all__ = ["Registries", "RegistryError"]
+__all__ = ["Registries", "RegistryError", "RegistryUnreachableError"]
 
 SECONDS = 10.0
 """For one answer."""
 LARGEST_DOCUMENT = 4 << 20
 """Bytes: what registries take at most as a manifest."""
+LARGEST_TOKEN = 1 << 16
+"""Bytes of the answer that has a token."""
 _OK, _UNAUTHORISED, _FORBIDDEN, _MISSING = 200, 401, 403, 404
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -43,6 +46,10 @@ class RegistryError(PilotlightError):
     def __init__(self, message: str, state_code: str) -> None:
         super().__init__(message)
         self.state_code = state_code
+
+
+class RegistryUnreachableError(RegistryError):
+    """No registry answers, so that only nodes may know the image."""
 
 
 class Registries:
@@ -70,7 +77,7 @@ class Registries:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             where = "" if scheme else " on the public internet"
             message = f"registry {reference.host} of image {reference} cannot be reached{where}"
-            raise RegistryError(message, "ImageAccessDenied") from error
+            raise RegistryUnreachableError(message, "ImageAccessDenied") from error
 
 
 class _Asking:
@@ -120,19 +127,29 @@ class _Asking:
         async with self._session.get(
             challenge.get("realm", ""), params=query, headers=self._keys
         ) as answer:
-            document: Any = await answer.json(content_type=None) if answer.status == _OK else {}
-        token = document.get("token") or document.get("access_token") or ""
-        self._headers = {"Authorization": f"Bearer {token}"}
+            said = await _read(answer, LARGEST_TOKEN) if answer.status == _OK else b"{}"
+        self._headers = {"Authorization": f"Bearer {_token(said)}"}
         self._has_token = True
 
 
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
+async def _read(answer: aiohttp.ClientResponse, most: int = LARGEST_DOCUMENT) -> bytes:
     body = bytearray()
     async for piece in answer.content.iter_any():
         body += piece
-        if len(body) > LARGEST_DOCUMENT:
-            raise InvalidImageError(f"its registry sends more than {LARGEST_DOCUMENT} bytes of it")
+        if len(body) > most:
+            raise InvalidImageError(f"its registry sends more than {most} bytes of it")
     return bytes(body)
+
+
+def _token(body: bytes) -> str:
+    try:
+        document: Any = json.loads(body)
+        token = document.get("token") or document.get("access_token") or ""
+    except (ValueError, RecursionError, AttributeError):
+        token = None
+    if not isinstance(token, str):
+        raise InvalidImageError("its registry's token is no text in a JSON object")
+    return token
 
 
 def _digest(body: bytes) -> str:

@@ -22,6 +22,8 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 """What a registry is asked for."""
+MOST_PARTS, MOST_BYTES = 1_500, 1 << 16
+"""Of all that an image says of how it is started: it goes into resources."""
 _ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 """Lambda's names, and images'."""
 
@@ -50,13 +52,13 @@ class ImageDescription:
         if found != wanted:
             raise InvalidImageError(f"it is for {found}, and the function's architecture {wanted}")
         config = document.get("config") or {}
-        pairs = (entry.partition("=") for entry in _texts(config, "Env"))
-        return cls(
-            digest,
-            _texts(config, "Entrypoint"),
-            _texts(config, "Cmd"),
-            {name: value for name, _, value in pairs},
-        )
+        if not isinstance(config, dict):
+            raise InvalidImageError("config of its configuration is no object")
+        texts = [_texts(config, name) for name in ("Entrypoint", "Cmd", "Env")]
+        _check_size(texts)
+        entry_point, command, environment = texts
+        pairs = (entry.partition("=") for entry in environment)
+        return cls(digest, entry_point, command, {name: value for name, _, value in pairs})
 
 
 def platform(body: bytes, architecture: str) -> str | None:
@@ -68,18 +70,33 @@ def platform(body: bytes, architecture: str) -> str | None:
     if "manifests" not in document:
         return None
     wanted = {"os": "linux", "architecture": _ARCHITECTURES[architecture]}
-    for entry in document["manifests"]:
-        if wanted.items() <= (entry.get("platform") or {}).items():
+    entries = document["manifests"]
+    for entry in entries if isinstance(entries, list) else []:
+        of = entry.get("platform") if isinstance(entry, dict) else None
+        if isinstance(of, dict) and all(of.get(name) == value for name, value in wanted.items()):
             return str(entry.get("digest"))
     raise InvalidImageError(f"it is not for linux/{wanted['architecture']}")
 
 
 def config_digest(body: bytes) -> str:
     """Return where a manifest's configuration is; raises InvalidImageError."""
-    digest = (_document(body, "manifest").get("config") or {}).get("digest")
+    config = _document(body, "manifest").get("config")
+    digest = config.get("digest") if isinstance(config, dict) else None
     if not isinstance(digest, str):
         raise InvalidImageError("its manifest names no configuration")
     return digest
+
+
+def _check_size(texts: list[list[str]]) -> None:
+    """Refuse what would not go into a resource, or what no process can be started with."""
+    parts = [part for some in texts for part in some]
+    size = sum(len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    if len(parts) > MOST_PARTS or size > MOST_BYTES:
+        raise InvalidImageError(
+            f"ENTRYPOINT, CMD and ENV have more than {MOST_PARTS} parts or {MOST_BYTES} bytes"
+        )
+    if any("\0" in part for part in parts):
+        raise InvalidImageError("ENTRYPOINT, CMD or ENV holds a NUL")
 
 
 def _document(body: bytes, what: str) -> Json:

@@ -71,5 +71,16 @@ def volumes() -> list[Json]:
 
 
 def variables() -> list[Json]:
-    """Return what keeps an image's libraries out of the agent; the process gets its own back."""
-    return [{"name": name, "value": ""} for name in LOADER_VARIABLES]
+    """Return what keeps an image out of the agent; the process gets its own back.
+
+    Options are said even where they are the default: an image may have variables of these names.
+    """
+    options = {
+        "PILOTLIGHT_AGENT_TASK_ROOT": "/var/task",
+        "PILOTLIGHT_AGENT_TEMPORARY": "/tmp",  # noqa: S108  Lambda's own path
+        "PILOTLIGHT_AGENT_LAYERS_ROOT": "/opt",
+        "PILOTLIGHT_AGENT_INTERPRETER": f"{FOLDER}/bin/python3",
+        "PILOTLIGHT_AGENT_PARENT_STDIN": "0",
+    }
+    given = LOADER_VARIABLES | options
+    return [{"name": name, "value": value} for name, value in given.items()]

@@ -83,6 +83,11 @@ async def test_keys_become_a_token() -> None:
         ("list", "InvalidImage", "no JSON object"),
         ("lost", "InvalidImage", "does not exist"),
         ("texts", "InvalidImage", "Entrypoint of its configuration is no list of texts"),
+        ("index-of-texts", "InvalidImage", "it is not for linux/amd64"),
+        ("config-of-text", "InvalidImage", "its manifest names no configuration"),
+        ("own-config-of-text", "InvalidImage", "config of its configuration is no object"),
+        ("huge", "InvalidImage", "more than 1500 parts or 65536 bytes"),
+        ("nul", "InvalidImage", "holds a NUL"),
         (f"x@sha256:{'0' * 64}", "InvalidImage", f"its manifest is not sha256:{'0' * 64}"),
     ],
 )
@@ -93,6 +98,12 @@ async def test_what_cannot_run_is_said(version: str, code: str, says: str) -> No
     registry.put("list", [])
     registry.put("lost", {"config": {"digest": "sha256:0"}})
     registry.push("texts", Entrypoint="/entry")
+    registry.push("huge", Cmd=["x" * 70_000])
+    registry.push("nul", Env=["A=b\0"])
+    registry.put("index-of-texts", {"manifests": ["x"]})
+    registry.put("config-of-text", {"config": "x"})
+    own = registry.put("", {"architecture": "amd64", "config": "x"}, kind="blobs")
+    registry.put("own-config-of-text", {"config": {"digest": own}})
     registry.documents["manifests", f"sha256:{'0' * 64}"] = b"{}"
     with pytest.raises(RegistryError) as error:
         await described(registry, version)
@@ -106,6 +117,16 @@ async def test_a_registry_may_refuse() -> None:
     ) as error:
         await described(ImageRegistry(KEYS), keys="Basic wrong")
     assert error.value.state_code == "ImageAccessDenied"
+
+
+@pytest.mark.parametrize("token", [b"x" * 100_000, b"[]", b'{"token": 1}', b"[" * 10_000])
+async def test_a_registrys_token_may_be_anything(token: bytes) -> None:
+    """The operator reads little of it, and tells the function alone."""
+    registry = ImageRegistry(KEYS)
+    registry.token = token
+    with pytest.raises(RegistryError) as error:
+        await described(registry, keys=KEYS)
+    assert error.value.state_code == "InvalidImage"
 
 
 async def test_private_networks_are_for_registries_that_an_admin_lists() -> None:

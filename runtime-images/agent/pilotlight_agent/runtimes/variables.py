@@ -85,12 +85,12 @@ def inherited(
     """Return the same where the agent runs in a function's image: what that says.
 
     `environ` is the agent's own, which has them beside its options and what a kubelet adds; those
-    that would change the agent, the pod has made empty, and the platform knows.
+    that would change the agent, the pod keeps from it, and the platform knows.
     """
     of_image = {
         name: value
         for name, value in environ.items()
-        if not name.startswith(_NOT_OF_IMAGE) and (value or name not in LOADER_VARIABLES)
+        if not name.startswith(_NOT_OF_IMAGE) and name not in LOADER_VARIABLES
     }
     return _everywhere(temporary) | of_image | image.environment
 
