@@ -2,11 +2,19 @@
 
 import asyncio
 import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from pilotlight_agent import journal as journal_module
+from pilotlight_agent.gateway_api import GatewayApi
+from pilotlight_agent.http.request import Request
+from pilotlight_agent.http.server import Connection
 from pilotlight_agent.journal import Cursor, Journal, Source
+
+if TYPE_CHECKING:
+    from pilotlight_agent.lifecycle.pod import Pod
 
 
 class Reader:
@@ -169,3 +177,25 @@ async def test_a_flood_of_lines_does_not_wait() -> None:
         source.tell_line("log", "", str(number))
     await asyncio.sleep(0.001)
     assert len(reader.events) == 100
+
+
+async def test_what_others_lost_before_it_was_there_is_no_loss_of_an_environments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who reads all of a new environment's events in an old agent is told of no gap."""
+    monkeypatch.setattr(journal_module, "_MOST_EVENTS", 10)
+    journal = Journal()
+    for _ in range(30):
+        Source(journal, "old", "s").tell_line("log", "", "of another")
+    journal.flush()
+    environment = SimpleNamespace(born=journal.last)
+    Source(journal, "new", "s").tell_line("log", "", "its own")
+    journal.flush()
+    pod = cast("Pod", SimpleNamespace(journal=journal, environments={"new": environment}))
+    written: list[bytes] = []
+    connection = Connection(lambda *_: None, 1)
+    connection.transport = cast("asyncio.Transport", SimpleNamespace(write=written.append))
+    request = Request(b"GET", b"/v1/events?after=0&environment=new", {}, keep_alive=True)
+    GatewayApi(pod, "0" * 64)._events(request, connection)
+    told = [json.loads(line) for line in b"".join(written).splitlines() if line[:1] == b"{"]
+    assert [event.get("line") for event in told] == ["its own"]

@@ -25,20 +25,22 @@ __all__ = ["read_events"]
 
 _MOST_PENDING = 4 << 20
 """Bytes without a line end: more than an agent sends, whatever its function prints."""
-_EVERYTHING = f"{Path.EVENTS}?{AFTER}=0&{ENVIRONMENT}=%s"
+_OF_ENVIRONMENT = f"{Path.EVENTS}?{AFTER}=%d&{ENVIRONMENT}=%s"
 
 
 async def read_events(
-    host: str, port: int, token: str, environment: str
+    host: str, port: int, token: str, environment: str, after: int = 0
 ) -> AsyncGenerator[list[Event], None]:
-    """Read an environment's events from the first on, in batches as they come.
+    """Read an environment's events after the one of that number, in batches as they come.
 
     Raises OSError, TimeoutError and ConnectionLostError where the agent is gone, ValueError where
     what answers is none.
     """
     connection = await connect(host, port)
     try:
-        answer = await connection.exchange(Request("GET", _EVERYTHING % environment, token))
+        answer = await connection.exchange(
+            Request("GET", _OF_ENVIRONMENT % (after, environment), token)
+        )
         if answer.status != HTTPStatus.OK:
             refusal = Refusal.parse(answer.status, await connection.read())
             raise ConnectionLostError(str(refusal))

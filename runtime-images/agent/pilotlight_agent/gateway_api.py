@@ -174,12 +174,15 @@ class GatewayApi:
         query = parse_qs(urlsplit(request.target.decode()).query)
         after = query.get(events.AFTER, [""])[0]
         seen = int(after) if after.isdecimal() else self._pod.journal.last
+        wanted = query.get(events.ENVIRONMENT, [""])[0]
+        if (environment := self._pod.environments.get(wanted)) is not None:
+            seen = max(seen, environment.born)  # what was before was no loss of its
         cursor = Cursor(
             self._pod.journal,
             seen,
             connection.send_chunk,
             lambda: connection.writable,
-            query.get(events.ENVIRONMENT, [""])[0],
+            wanted,
         )
         connection.stream("application/x-ndjson", cursor.advance, cursor.close)
         cursor.advance()

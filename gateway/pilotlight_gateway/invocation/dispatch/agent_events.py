@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,20 +20,22 @@ from pilotlight.storage import LogLine
 from pilotlight_wire.events import EventType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pilotlight_wire.events import Event
 
     from .environment import Environment
     from .log_sink import LogSink
 
-__all__ = ["EventReader"]
+__all__ = ["EventReader", "EventReaders"]
 
 FIRST_CALL_SECONDS = 0.02
 """How long a new environment's events wait in its agent: the call that it was claimed for goes
 first."""
 LAST_WORDS_SECONDS = 2.0
 """How long a released environment's reader goes on, so that its last lines arrive."""
+MOST_LEFT = 1000
+"""Environments that were given back of which it is known how far they were read."""
 
 log = structlog.get_logger()
 
@@ -46,16 +49,32 @@ class EventReader:
         self._environment = environment
         self._sink = sink
         self._on_end = on_end
+        self._seen = 0
+        """Number of the last event."""
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
     def start(
-        cls, environment: Environment, sink: LogSink, on_end: Callable[[Environment], None]
+        cls,
+        environment: Environment,
+        sink: LogSink,
+        on_end: Callable[[Environment], None],
+        after: int = 0,
     ) -> EventReader:
-        """Start reading; an agent that tells nothing any more is gone, or as good as gone."""
+        """Start reading what came after an event of that number, or all that there is.
+
+        An agent that tells nothing any more is gone, or as good as gone.
+        """
         reader = cls(environment, sink, on_end)
+        reader._seen = after
         reader._task = asyncio.create_task(reader._run())
         return reader
+
+    def stop(self) -> int:
+        """Stop at once; returns the number of the last event that was read."""
+        if self._task is not None:
+            self._task.cancel()
+        return self._seen
 
     def finish(self) -> None:
         """Stop soon: the environment was released, its last lines may still come."""
@@ -67,7 +86,7 @@ class EventReader:
         try:
             await asyncio.sleep(FIRST_CALL_SECONDS)
             batches = read_events(
-                lease.host, lease.port, self._environment.token, lease.environment
+                lease.host, lease.port, self._environment.token, lease.environment, self._seen
             )
             async with contextlib.aclosing(batches):
                 async for events in batches:
@@ -78,6 +97,7 @@ class EventReader:
             self._on_end(self._environment)
 
     def _take(self, events: list[Event]) -> None:
+        self._seen = events[-1].get("seq", self._seen)
         if lines := [self._line(event) for event in events if "line" in event]:
             self._sink.add(lines)
         if len(lines) < len(events):
@@ -103,6 +123,44 @@ class EventReader:
             event.get("requestId") or "",
             event["line"],
         )
+
+
+class EventReaders:
+    """The readers of the environments that a gateway holds: all of them, when iterated over.
+
+    One that comes back is read on from where it was left, so that no line is stored twice.
+    """
+
+    def __init__(self, sink: LogSink, on_end: Callable[[Environment], None]) -> None:
+        self._sink = sink
+        self._on_end = on_end
+        self._reading: dict[Environment, EventReader] = {}
+        self._left: OrderedDict[tuple[str, str], EventReader] = OrderedDict()
+        """Those of environments that were given back, by pod and environment."""
+
+    def __iter__(self) -> Iterator[Environment]:
+        return iter(self._reading)
+
+    def start(self, environment: Environment) -> None:
+        """Read an environment's events as long as it is held."""
+        before = self._left.pop(_place(environment), None)
+        after = 0 if before is None else before.stop()
+        reader = EventReader.start(environment, self._sink, self._on_end, after)
+        self._reading[environment] = reader
+
+    def finish(self, environment: Environment) -> None:
+        """Stop soon; a second time changes nothing."""
+        reader = self._reading.pop(environment, None)
+        if reader is None:
+            return
+        reader.finish()
+        self._left[_place(environment)] = reader
+        if len(self._left) > MOST_LEFT:
+            self._left.popitem(last=False)
+
+
+def _place(environment: Environment) -> tuple[str, str]:
+    return environment.lease.pod, environment.lease.environment
 
 
 @functools.lru_cache(maxsize=64)

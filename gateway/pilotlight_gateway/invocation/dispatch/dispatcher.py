@@ -33,7 +33,7 @@ from pilotlight_gateway.invocation.invocation import (
     crash_document,
 )
 
-from .agent_events import EventReader
+from .agent_events import EventReaders
 from .answer_buffer import MOST_BYTES, AnswerBuffer
 from .answer_stream import AnswerStream
 from .environment import Environment
@@ -85,9 +85,8 @@ class Dispatcher:
         self._idling = Idling(KeepAliveSpec(), RULES[keep_alive])
         self._most_claims = most_claims
         self.answers = ByteBudget(MOST_BYTES)
-        self._sink = sink
         self._cold_starts = cold_starts
-        self._readers: dict[Environment, EventReader] = {}
+        self._readers = EventReaders(sink, self._gone)
         self._claiming: set[asyncio.Task[None]] = set()
         self._releasing: set[asyncio.Task[None]] = set()
 
@@ -283,7 +282,7 @@ class Dispatcher:
             environment = Environment.of(
                 lease, self._platform_key, self._gateway, cold_seconds=took
             )
-            self._readers[environment] = EventReader.start(environment, self._sink, self._gone)
+            self._readers.start(environment)
             if not queue.add(environment):
                 self._release(environment, "superseded")
         self._claim_if_needed(queue, revision)
@@ -362,9 +361,7 @@ class Dispatcher:
         return queue is not None and queue.remove(environment)
 
     def _forget(self, environment: Environment) -> None:
-        reader = self._readers.pop(environment, None)
-        if reader is not None:
-            reader.finish()
+        self._readers.finish(environment)
         environment.close()
 
     def _release(self, environment: Environment, reason: ReleaseReason) -> None:

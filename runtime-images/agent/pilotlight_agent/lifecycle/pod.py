@@ -164,6 +164,7 @@ class Pod:
             ),
             others=self._beside,
         )
+        environment.born = self.journal.last
         self.environments[identity] = environment
         return environment
 
