@@ -104,6 +104,7 @@ class LocalPlatform:
 
     async def stop(self) -> None:
         """Let running calls end, end every environment and close the state folder."""
+        self._compute.hurry()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -138,6 +139,7 @@ class LocalPlatform:
         shutil.rmtree(pods, ignore_errors=True)
         if self.settings.aws_endpoint_url:
             self._environment["AWS_ENDPOINT_URL"] = self.settings.aws_endpoint_url
+        self._compute = SubprocessCompute(pods, self._platform_key, self.languages.find)
         settings = AutoscalerSettings(
             platform_key=self._platform_key,
             region=self.settings.region,
@@ -149,7 +151,7 @@ class LocalPlatform:
         )
         return Autoscaler(
             settings,
-            compute=SubprocessCompute(pods, self._platform_key, self.languages.find),
+            compute=self._compute,
             cache=self._cache,
             artifacts=self._artifacts,
             accounts=self._accounts,

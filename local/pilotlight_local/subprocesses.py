@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SubprocessCompute"]
 
+PATIENT_SECONDS = 930.0
+"""How long an agent may take to drain: as long as the longest call that it may still run."""
 STOP_SECONDS = 15.0
-"""How long an agent may take to drain before it is killed."""
+"""How long it may take once the platform itself ends."""
 LAST_SECONDS = 2.0
 """How long an agent may take to end its functions and itself."""
 
@@ -63,6 +65,7 @@ class SubprocessCompute:
         self._find = find
         self._running: dict[str, _Process] = {}
         self._tell: Callable[[str], Awaitable[None]] | None = None
+        self._hurry = asyncio.Event()
         # More interpreters than cores starting at once only delay each other.
         self._starting = asyncio.Semaphore(2 * (os.cpu_count() or 1))
 
@@ -103,10 +106,27 @@ class SubprocessCompute:
             return
         with contextlib.suppress(ProcessLookupError):
             started.process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await started.process.wait()
+        await self._wait_for(started.process)
         await _end(started)
+
+    def hurry(self) -> None:
+        """Let what ends from now on, or ends already, take no longer than a person waits."""
+        self._hurry.set()
+
+    async def _wait_for(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until a process has ended or has had its time."""
+        ended, hurry = (
+            asyncio.ensure_future(process.wait()),
+            asyncio.ensure_future(self._hurry.wait()),
+        )
+        try:
+            await asyncio.wait(
+                {ended, hurry}, timeout=PATIENT_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            await asyncio.wait({ended}, timeout=STOP_SECONDS)
+        finally:
+            ended.cancel()
+            hurry.cancel()
 
     async def running(self) -> list[str]:
         """Name the agents that run."""
