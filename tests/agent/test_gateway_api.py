@@ -294,6 +294,13 @@ def test_a_pod_that_cannot_write_says_so(tmp_path: Path) -> None:
         assert agent.request("GET", "/live").status == 200
 
 
+def test_a_first_environment_has_a_temporary_folder_of_its_own(generic: Agent) -> None:
+    """In local mode others join it, and it may empty its folder without emptying theirs."""
+    code = "import os\ndef handler(e, c): return os.environ['TMPDIR']"
+    assert generic.specialise({"main.py": code}).status == 200
+    assert Path(generic.invoke({}).json).parent == generic.temporary
+
+
 def test_a_hostile_archive_burns_the_pod(generic: Agent) -> None:
     """And leaves nothing of itself."""
     reply = generic.specialise({"../outside.py": "x = 1", "main.py": ""})

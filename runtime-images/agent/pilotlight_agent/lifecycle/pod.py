@@ -45,6 +45,9 @@ def _install(specialisation: Specialisation, places: Places) -> Installation:
     return Installation(code.fetch + layers.fetch, code.unpack + layers.unpack)
 
 
+_TEMPORARY = Path("/tmp")  # noqa: S108 -- Lambda's own path
+
+
 class Pod:
     """Environments by id, all of one revision."""
 
@@ -169,8 +172,12 @@ class Pod:
         return environment
 
     def _temporary(self, identity: str, *, shares: bool) -> Path:
-        """Make the folder for temporary files, an own one for an environment that has company."""
-        temporary = self._places.temporary / identity if shares else self._places.temporary
+        """Make the folder for temporary files: /tmp itself only for who is alone in it.
+
+        In local mode others may come to whoever is alone now, and nobody expects to have /tmp.
+        """
+        shared = shares or self._places.temporary != _TEMPORARY
+        temporary = self._places.temporary / identity if shared else self._places.temporary
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         return temporary
 
