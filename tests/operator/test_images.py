@@ -11,7 +11,7 @@ import pytest
 
 from pilotlight.accounts import Accounts
 from pilotlight.errors import StartFailedError
-from pilotlight.registries import ImageDescription, RegistryError
+from pilotlight.registries import ImageDescription, RegistryError, RegistryUnreachableError
 from pilotlight.resources import (
     IMAGE_RUNTIME,
     Function,
@@ -38,6 +38,8 @@ pytestmark = pytest.mark.looptime
 DIGEST, OTHER = f"sha256:{'a' * 64}", f"sha256:{'b' * 64}"
 IMAGE = "registry/hello:1"
 NOT_THERE = RegistryError("Source image registry/hello:1 does not exist.", "InvalidImage")
+DENIED = RegistryError("the registry does not let it be read (status 403)", "ImageAccessDenied")
+SILENT = RegistryUnreachableError("registry docker.io cannot be reached", "ImageAccessDenied")
 RUNTIME = Runtime(metadata=ObjectMeta(name=IMAGE_RUNTIME), spec=RuntimeSpec(image="agent:1"))
 
 
@@ -150,9 +152,10 @@ async def test_it_is_pending_while_it_is_pulled(images: ImagePlatform) -> None:
 @pytest.mark.parametrize(
     ("registry", "node", "config", "code", "says"),
     [
-        (NOT_THERE, None, {}, "InvalidImage", "imageConfig.entryPoint says how it starts"),
+        (SILENT, None, {}, "ImageAccessDenied", "imageConfig.entryPoint says how it starts"),
+        (NOT_THERE, None, {}, "InvalidImage", "does not exist."),
         (
-            NOT_THERE,
+            SILENT,
             StartFailedError("pod did not start: not found", reason="InvalidImage"),
             {"entryPoint": ["/x"]},
             "InvalidImage",
@@ -188,9 +191,22 @@ async def test_what_is_wrong_with_an_image_is_said_before_anybody_calls(
     assert again >= 15.0
 
 
+@pytest.mark.parametrize("refusal", [NOT_THERE, DENIED])
+async def test_what_a_registry_refuses_no_node_is_asked_for(
+    images: ImagePlatform, refusal: RegistryError
+) -> None:
+    """Though the function says how it starts: a node may have another one by that name."""
+    images.registry.said = refusal
+    await images.apply_image(imageConfig={"entryPoint": ["/x"], "command": ["y"]})
+    await images.reconcile()
+    status = (await images.function()).status
+    assert (status.state_reason_code, status.state_reason) == (refusal.state_code, str(refusal))
+    assert images.node.pulled == []
+
+
 async def test_a_node_may_have_what_no_registry_tells_of(images: ImagePlatform) -> None:
     """Its word pins the image, if it has one; else pods run what it has by that name."""
-    images.registry.said = NOT_THERE
+    images.registry.said = SILENT
     await images.apply_image(imageConfig={"entryPoint": ["/x"]})
     await images.reconcile()
     configuration = (await images.function()).status.configuration
@@ -322,7 +338,7 @@ async def test_an_image_that_nobody_pinned_is_another_when_it_is_asked_for_again
     images: ImagePlatform,
 ) -> None:
     """Nodes may have another one by its name: pods of before do not serve it."""
-    images.registry.said = NOT_THERE
+    images.registry.said = SILENT
     revisions = set()
     for refresh in ("1", "2"):
         code = {"image": IMAGE, "imageRefresh": refresh}

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pilotlight.errors import NotFoundError, PilotlightError, StartFailedError
-from pilotlight.registries import Reference, RegistryError
+from pilotlight.registries import Reference, RegistryError, RegistryUnreachableError
 from pilotlight.registries.keys import DOCKER_CONFIG, find_keys
 from pilotlight.resources import Image, ImageConfig, Key, PinnedImage, Secret
 from pilotlight_wire.protocol import LOADER_VARIABLES
@@ -107,14 +107,7 @@ class Images:
             return ImageError(str(error), error.reason)
 
     async def _look(self, function: Function, wanted: Image) -> Image:
-        try:
-            pinned = await self._ask(function, wanted.uri)
-        except RegistryError as error:
-            if not (wanted.entry_point or wanted.command):
-                reason = str(error).removesuffix(".")
-                said = f"{reason}; where nodes have it, imageConfig.entryPoint says how it starts"
-                raise ImageError(said, error.state_code) from error
-            pinned = None
+        pinned = await self._ask_or_trust(function, wanted)
         image = _pin(wanted, pinned)
         if not (image.entry_point or image.command):
             expected = "imageConfig.entryPoint is expected"
@@ -124,6 +117,18 @@ class Images:
         if pinned is None and digest is not None:
             return _pin(image, PinnedImage(digest=digest))
         return image
+
+    async def _ask_or_trust(self, function: Function, wanted: Image) -> PinnedImage | None:
+        """Ask a registry; None where none answers, and the function says how the image starts."""
+        try:
+            return await self._ask(function, wanted.uri)
+        except RegistryUnreachableError as error:
+            if wanted.entry_point or wanted.command:
+                return None
+            said = f"{error}; where nodes have it, imageConfig.entryPoint says how it starts"
+            raise ImageError(said, error.state_code) from error
+        except RegistryError as error:
+            raise ImageError(str(error), error.state_code) from error
 
     async def _ask(self, function: Function, uri: str) -> PinnedImage:
         reference = Reference.parse(uri)
