@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pilotlight.accounts import Accounts
-from pilotlight.errors import StartFailedError
+from pilotlight.errors import (
+    InvalidResourceError,
+    NotFoundError,
+    PilotlightError,
+    QuotaExceededError,
+    StartFailedError,
+    UnavailableError,
+)
 from pilotlight.registries import ImageDescription, RegistryError, RegistryUnreachableError
 from pilotlight.resources import (
     IMAGE_RUNTIME,
@@ -66,7 +73,7 @@ class Node:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self.error: StartFailedError | None = None
+        self.error: PilotlightError | None = None
         self.digest: str | None = None
         self.pulled: list[str] = []
 
@@ -204,6 +211,30 @@ async def test_what_a_registry_refuses_no_node_is_asked_for(
     assert images.node.pulled == []
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("Runtime container-image is not there"),
+        UnavailableError("the API server is away"),
+        QuotaExceededError("exceeded quota: pods"),
+        InvalidResourceError("violates PodSecurity"),
+    ],
+)
+async def test_whatever_keeps_a_node_from_pulling_is_told(
+    images: ImagePlatform, error: PilotlightError
+) -> None:
+    """No such error is taken for the function's own end, and it is tried again."""
+    images.node.error = error
+    await images.apply_image()
+    assert await images.reconcile() is not None
+    status = (await images.function()).status
+    assert (status.state, status.state_reason_code) == ("Failed", "InternalError")
+    assert status.state_reason == str(error)
+    images.node.error = None
+    await images.reconcile()
+    assert await images.ready() == ("True", "Serving")
+
+
 async def test_a_node_may_have_what_no_registry_tells_of(images: ImagePlatform) -> None:
     """Its word pins the image, if it has one; else pods run what it has by that name."""
     images.registry.said = SILENT
@@ -290,6 +321,18 @@ async def test_a_pull_that_fails_says_what_the_kubelet_does() -> None:
     with pytest.raises(StartFailedError, match="hello:1: not found") as error:
         await _pull(kubelet)
     assert error.value.reason == "InvalidImage"
+
+
+async def test_a_pulls_pod_may_vanish() -> None:
+    """Which is not the function's end."""
+    kubelet = Kubelet()
+    kubelet.status = {"phase": "Pending"}
+    pulling = asyncio.create_task(_pull(kubelet))
+    await asyncio.sleep(1.2)
+    kubelet.remove(next(iter(kubelet.objects)))
+    with pytest.raises(StartFailedError, match="is gone; it is tried again") as error:
+        await pulling
+    assert error.value.reason == "InternalError"
 
 
 async def test_a_pull_does_not_last_for_ever() -> None:

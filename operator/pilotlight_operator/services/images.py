@@ -55,7 +55,7 @@ class NodePulls(Protocol):
     """Has a node pull an image."""
 
     async def pull(self, function: Function, image: str) -> str | None:
-        """Return the image's digest where the node knows one; raises StartFailedError."""
+        """Return the image's digest where the node knows one; raises PilotlightError."""
         ...
 
 
@@ -103,8 +103,6 @@ class Images:
             return self._looking.pop(key).result()
         except ImageError as error:
             return error
-        except StartFailedError as error:
-            return ImageError(str(error), error.reason)
 
     async def _look(self, function: Function, wanted: Image) -> Image:
         pinned = await self._ask_or_trust(function, wanted)
@@ -113,10 +111,19 @@ class Images:
             expected = "imageConfig.entryPoint is expected"
             said = f"image {image.uri} has neither ENTRYPOINT nor CMD: {expected}"
             raise ImageError(said, "InvalidImage")
-        digest = await self._pulls.pull(function, image.reference)
+        digest = await self._pull(function, image.reference)
         if pinned is None and digest is not None:
             return _pin(image, PinnedImage(digest=digest))
         return image
+
+    async def _pull(self, function: Function, reference: str) -> str | None:
+        """Have a node pull an image; whatever is in the way is told as the function's state."""
+        try:
+            return await self._pulls.pull(function, reference)
+        except StartFailedError as error:
+            raise ImageError(str(error), error.reason) from error
+        except PilotlightError as error:
+            raise ImageError(str(error), "InternalError") from error
 
     async def _ask_or_trust(self, function: Function, wanted: Image) -> PinnedImage | None:
         """Ask a registry; None where none answers, and the function says how the image starts."""

@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pilotlight.errors import NotFoundError, StartFailedError
+from pilotlight.errors import NotFoundError, PodLostError, StartFailedError
 from pilotlight.registries import Reference
 from pilotlight.resources import IMAGE_RUNTIME, Key, Runtime
 
@@ -22,7 +22,7 @@ from .pod_state import failure
 if TYPE_CHECKING:
     from pilotlight.resources import Function
     from pilotlight.storage import ResourceStore
-    from pilotlight.storage.kubernetes.api import KubernetesApi
+    from pilotlight.storage.kubernetes.api import Json, KubernetesApi
 
 __all__ = ["ImagePulls"]
 
@@ -41,7 +41,8 @@ class ImagePulls:
     async def pull(self, function: Function, image: str) -> str | None:
         """Pull an image; returns its digest, where its node knows one.
 
-        Raises StartFailedError with Lambda's reason, and UnavailableError.
+        Raises StartFailedError with Lambda's reason, NotFoundError where nothing here runs images,
+        and what the API server says to a pod: UnavailableError, QuotaExceededError and their kin.
         """
         runtime = await self._resources.get(Runtime, Key("", IMAGE_RUNTIME))
         name = f"{function.metadata.name[:48].rstrip('-.')}-pull-{secrets.token_hex(5)}"
@@ -62,7 +63,7 @@ class ImagePulls:
     async def _identity(self, path: str) -> str:
         """Wait for a pod's end; returns its container's imageID. Raises StartFailedError."""
         while True:
-            pod = await self._api.request("GET", path)
+            pod = await self._pod(path)
             for status in pod.get("status", {}).get("containerStatuses", []):
                 # Its container's end is told before its own.
                 if status.get("state", {}).get("terminated", {}).get("exitCode") == 0:
@@ -70,6 +71,13 @@ class ImagePulls:
             if (error := failure(pod)) is not None:
                 raise error
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _pod(self, path: str) -> Json:
+        try:
+            return await self._api.request("GET", path)
+        except NotFoundError as error:
+            said = "the pod that was to pull the image is gone; it is tried again"
+            raise PodLostError(said, reason="InternalError") from error
 
 
 def _digest(image: str, identity: str) -> str | None:
