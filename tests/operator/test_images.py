@@ -416,3 +416,22 @@ async def test_an_image_that_could_not_be_pulled_is_tried_again(images: ImagePla
     await asyncio.sleep(12.0)
     await images.reconcile()
     assert await images.ready() == ("True", "Serving")
+
+
+async def test_an_update_that_failed_stays_failed_while_it_is_tried_again(
+    images: ImagePlatform,
+) -> None:
+    """So that waiters end, and who asks does so less and less often."""
+    await images.apply_image()
+    await images.reconcile()
+    images.node.error = StartFailedError("no such host", reason="ImageAccessDenied")
+    await images.apply_image("registry/hello:2")
+    await images.reconcile()
+    failed = (await images.function()).status
+    assert (failed.state, failed.last_update_status) == ("Active", "Failed")
+    images.node.seconds = 12.0
+    assert await images.reconcile() == 1.0
+    assert (await images.function()).status == failed
+    await images.apply_image("registry/hello:3")
+    await images.reconcile()
+    assert (await images.function()).status.last_update_status == "InProgress"
