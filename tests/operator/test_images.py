@@ -22,6 +22,7 @@ from pilotlight.registries import ImageDescription, RegistryError, RegistryUnrea
 from pilotlight.resources import (
     IMAGE_RUNTIME,
     Function,
+    Key,
     ObjectMeta,
     Runtime,
     RuntimeSpec,
@@ -76,11 +77,16 @@ class Node:
         self.error: PilotlightError | None = None
         self.digest: str | None = None
         self.pulled: list[str] = []
+        self.given_up: list[str] = []
 
     async def pull(self, function: Function, image: str) -> str | None:
         assert function.metadata.uid
         self.pulled.append(image)
-        await asyncio.sleep(self.seconds)
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.given_up.append(image)
+            raise
         if self.error:
             raise self.error
         return self.digest
@@ -93,10 +99,10 @@ class ImagePlatform(Platform):
         """Start the operator anew."""
         super().restart()
         self.registry, self.node = Registry(), Node()
-        images = Images(self.cache, self.registry, self.node, "pull")  # type: ignore[arg-type]  # as much of it as is called
+        self.finder = Images(self.cache, self.registry, self.node, "pull")  # type: ignore[arg-type]  # as much of it as is called
         self.service = FunctionService(
             self.cache, Packages(self.artifacts, self.buckets), self.gateways,
-            region="us-east-1", accounts=Accounts(self.cache), images=images,
+            region="us-east-1", accounts=Accounts(self.cache), images=self.finder,
         )  # fmt: skip
 
     async def apply_image(self, image: str = IMAGE, **spec: Any) -> Function:
@@ -435,3 +441,69 @@ async def test_an_update_that_failed_stays_failed_while_it_is_tried_again(
     await images.apply_image("registry/hello:3")
     await images.reconcile()
     assert (await images.function()).status.last_update_status == "InProgress"
+
+
+PULLED = f"registry/hello@{DIGEST}"
+
+
+async def _delete(images: ImagePlatform) -> None:
+    await images.resources.delete(Function, Key("team", "hello"))
+    await images.reconcile()
+
+
+async def test_an_image_of_before_is_pulled_no_more_once_another_one_is_asked_for(
+    images: ImagePlatform,
+) -> None:
+    images.node.seconds = 1000.0
+    for architecture, tag in (("x86_64", "1"), ("x86_64", "2"), ("arm64", "2")):
+        await images.apply_image(f"registry/hello:{tag}", architecture=architecture)
+        assert await images.reconcile() == 1.0
+    assert images.node.given_up == [PULLED, PULLED]
+    assert [asked[:2] for asked in images.registry.asked][1:] == [
+        ("docker.io/registry/hello:2", "x86_64"),
+        ("docker.io/registry/hello:2", "arm64"),
+    ]
+    await images.finder.close()
+    assert len(images.node.given_up) == 3
+
+
+async def test_an_image_is_pulled_no_more_for_who_wants_the_served_one_or_none(
+    images: ImagePlatform,
+) -> None:
+    await images.apply_image()
+    await images.reconcile()
+    images.node.seconds = 1000.0
+    for back in (images.apply_image, images.apply):
+        await images.apply_image("registry/hello:2")
+        assert await images.reconcile() == 1.0
+        await back()
+        await images.reconcile()
+        await asyncio.sleep(0)
+    assert images.node.given_up == [PULLED, PULLED]
+
+
+async def test_an_image_is_pulled_no_more_for_a_function_that_is_deleted(
+    images: ImagePlatform,
+) -> None:
+    images.node.seconds = 1000.0
+    await images.apply_image()
+    await images.reconcile()
+    await _delete(images)
+    await asyncio.sleep(0)
+    assert images.node.given_up == [PULLED]
+
+
+async def test_a_function_made_anew_is_not_told_what_was_found_for_the_one_before(
+    images: ImagePlatform,
+) -> None:
+    """Though the operator did not see that one go."""
+    images.node.seconds, images.node.error = 12.0, StartFailedError("no", reason="InvalidImage")
+    first = await images.apply_image()
+    await images.reconcile()
+    await asyncio.sleep(12.0)
+    images.node.seconds, images.node.error = 0.0, None
+    await images.resources.delete(Function, Key("team", "hello"))
+    second = await images.apply_image()
+    assert first.metadata.uid != second.metadata.uid
+    await images.reconcile()
+    assert await images.ready() == ("True", "Serving")

@@ -75,6 +75,7 @@ class FunctionService:
         runnable: Collection[str] | None = None,
     ) -> None:
         self._cache = cache
+        self._images = images
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
@@ -108,11 +109,17 @@ class FunctionService:
         """
         function = self._cache.get(Function, key)
         if function is None or function.metadata.deletion_timestamp:
+            self._forget_image(key)
             return None
         try:
             return await self._reconcile(function)
         except NotFoundError:
+            self._forget_image(key)
             return None  # deleted meanwhile; its owner reference collects the rest
+
+    def _forget_image(self, key: Key) -> None:
+        if self._images is not None:
+            self._images.forget(key)
 
     async def _reconcile(self, function: Function) -> float | None:
         await self._secrets.adopt(function)

@@ -9,6 +9,7 @@ longer than a reconcile may: what is not known at once is `PULLING`, and asked f
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -66,6 +67,19 @@ class FindsImages(Protocol):
         """Return a function's image, what is wrong with it, or None where it has none."""
         ...
 
+    def forget(self, function: Key) -> None:
+        """Look for a function's image no more, nor tell what was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is being found out for a function."""
+
+    wanted: tuple[str | None, str, str]
+    """Of which function, by its uid, for which architecture, and the image as JSON."""
+    task: asyncio.Task[Image]
+
 
 class Images:
     """The images of all functions; `pull_secret` names the Secret of each namespace with keys."""
@@ -77,30 +91,57 @@ class Images:
         self._registries = registries
         self._pulls = pulls
         self._pull_secret = pull_secret
-        self._looking: dict[tuple[Key, str], asyncio.Task[Image]] = {}
+        self._looking: dict[Key, _Search] = {}
+        self._ending: set[asyncio.Task[Image]] = set()
+        """Searches that nobody waits for any more: a node's pod is still to be deleted."""
 
     async def find(self, function: Function) -> FoundImage | None:
         """Return a function's image, what is wrong with it, or None where it has none."""
         code = function.spec.code
         if code.image is None:
+            self.forget(function.key)
             return None
         config = function.spec.image_config or ImageConfig()
         served, is_asked = function.status.configuration, _is_asked(function)
         if is_asked and served and served.image and served.image.uri == code.image:
+            self.forget(function.key)
             return served.image.model_copy(update={"config": config})
         wanted = Image(uri=code.image, config=config, refresh=code.image_refresh)
-        # What was asked with another configuration may have failed for it.
-        key = function.key, wanted.model_dump_json()
-        if key not in self._looking:
-            self._looking[key] = asyncio.create_task(self._look(function, wanted))
-        await asyncio.wait([self._looking[key]], timeout=WAIT_SECONDS)
-        return self._result(key)
+        search = self._search(function, wanted)
+        await asyncio.wait([search.task], timeout=WAIT_SECONDS)
+        return self._result(function.key, search)
 
-    def _result(self, key: tuple[Key, str]) -> FoundImage:
-        if not self._looking[key].done():
+    def forget(self, function: Key) -> None:
+        """Look for a function's image no more, nor tell what was found."""
+        search = self._looking.pop(function, None)
+        if search is not None:
+            search.task.cancel()
+            self._ending.add(search.task)
+            search.task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Image]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled():
+            task.exception()  # which asyncio would tell of otherwise
+
+    def _search(self, function: Function, wanted: Image) -> _Search:
+        """Return the search for what is wanted; one for anything else ends."""
+        # What was asked with another configuration may have failed for it.
+        key = function.metadata.uid, function.spec.architecture, wanted.model_dump_json()
+        search = self._looking.get(function.key)
+        if search is None or search.wanted != key:
+            self.forget(function.key)
+            search = _Search(key, asyncio.create_task(self._look(function, wanted)))
+            self._looking[function.key] = search
+        return search
+
+    def _result(self, function: Key, search: _Search) -> FoundImage:
+        if not search.task.done() or search.task.cancelled():
             return PULLING
+        if self._looking.get(function) is search:
+            del self._looking[function]
         try:
-            return self._looking.pop(key).result()
+            return search.task.result()
         except ImageError as error:
             return error
 
@@ -163,9 +204,9 @@ class Images:
 
     async def close(self) -> None:
         """Look for nothing any more."""
-        for task in self._looking.values():
-            task.cancel()
-        await asyncio.gather(*self._looking.values(), return_exceptions=True)
+        for function in list(self._looking):
+            self.forget(function)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
 
 def _is_asked(function: Function) -> bool:
