@@ -507,3 +507,39 @@ async def test_a_function_made_anew_is_not_told_what_was_found_for_the_one_befor
     assert first.metadata.uid != second.metadata.uid
     await images.reconcile()
     assert await images.ready() == ("True", "Serving")
+
+
+@pytest.mark.parametrize("digest", [None, OTHER])
+async def test_a_served_image_that_nothing_starts_any_more_is_asked_for_again(
+    images: ImagePlatform, digest: str | None
+) -> None:
+    """Its node's digest, if there is one, says nothing of how it starts."""
+    images.registry.said, images.node.digest = SILENT, digest
+    await images.apply_image(imageConfig={"entryPoint": ["/x"]})
+    await images.reconcile()
+    before = (await images.function()).status.revision
+    await images.apply_image()
+    await images.reconcile()
+    status = (await images.function()).status
+    assert (status.revision, status.last_update_status) == (before, "Failed")
+    assert "imageConfig.entryPoint says" in (status.last_update_status_reason or "")
+
+
+async def test_a_served_image_is_asked_for_again_for_another_architecture(
+    images: ImagePlatform,
+) -> None:
+    """Again and again until it is found, and then no more."""
+    await images.apply_image()
+    await images.reconcile()
+    images.registry.said = NOT_THERE
+    await images.apply_image(architecture="arm64")
+    for _ in range(2):
+        await images.reconcile()
+        assert (await images.function()).status.last_update_status == "Failed"
+    images.registry.said = ImageDescription(OTHER, ["/entry"])
+    for _ in range(2):
+        await images.reconcile()
+    status = (await images.function()).status
+    assert status.configuration
+    assert (status.last_update_status, status.configuration.code_sha256) == ("Successful", "b" * 64)
+    assert [asked[1] for asked in images.registry.asked] == ["x86_64", "arm64", "arm64", "arm64"]

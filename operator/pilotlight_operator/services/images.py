@@ -81,6 +81,15 @@ class _Search:
     task: asyncio.Task[Image]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found for a function."""
+
+    uid: str | None
+    architecture: str
+    pinned: PinnedImage | None
+
+
 class Images:
     """The images of all functions; `pull_secret` names the Secret of each namespace with keys."""
 
@@ -92,6 +101,8 @@ class Images:
         self._pulls = pulls
         self._pull_secret = pull_secret
         self._looking: dict[Key, _Search] = {}
+        self._found: dict[Key, _Found] = {}
+        """For which architectures images were looked for; an entry a function."""
         self._ending: set[asyncio.Task[Image]] = set()
         """Searches that nobody waits for any more: a node's pod is still to be deleted."""
 
@@ -99,13 +110,13 @@ class Images:
         """Return a function's image, what is wrong with it, or None where it has none."""
         code = function.spec.code
         if code.image is None:
-            self.forget(function.key)
+            self._stop(function.key)
             return None
         config = function.spec.image_config or ImageConfig()
-        served, is_asked = function.status.configuration, _is_asked(function)
-        if is_asked and served and served.image and served.image.uri == code.image:
-            self.forget(function.key)
-            return served.image.model_copy(update={"config": config})
+        served = _served(function, config)
+        if served is not None and self._is_for(function, served):
+            self._stop(function.key)
+            return served
         wanted = Image(uri=code.image, config=config, refresh=code.image_refresh)
         search = self._search(function, wanted)
         await asyncio.wait([search.task], timeout=WAIT_SECONDS)
@@ -113,11 +124,27 @@ class Images:
 
     def forget(self, function: Key) -> None:
         """Look for a function's image no more, nor tell what was found."""
+        self._found.pop(function, None)
+        self._stop(function)
+
+    def _stop(self, function: Key) -> None:
         search = self._looking.pop(function, None)
         if search is not None:
             search.task.cancel()
             self._ending.add(search.task)
             search.task.add_done_callback(self._ended)
+
+    def _is_for(self, function: Function, served: Image) -> bool:
+        """Say whether what is served was looked for as the function's architecture is now.
+
+        No status tells of which it was: what another process found counts as of this one.
+        """
+        now = _Found(function.metadata.uid, function.spec.architecture, served.pinned)
+        known = self._found.get(function.key)
+        if known is None or known.uid != now.uid:
+            self._found[function.key] = now
+            return True
+        return known == now
 
     def _ended(self, task: asyncio.Task[Image]) -> None:
         self._ending.discard(task)
@@ -130,7 +157,7 @@ class Images:
         key = function.metadata.uid, function.spec.architecture, wanted.model_dump_json()
         search = self._looking.get(function.key)
         if search is None or search.wanted != key:
-            self.forget(function.key)
+            self._stop(function.key)
             search = _Search(key, asyncio.create_task(self._look(function, wanted)))
             self._looking[function.key] = search
         return search
@@ -141,9 +168,12 @@ class Images:
         if self._looking.get(function) is search:
             del self._looking[function]
         try:
-            return search.task.result()
+            image = search.task.result()
         except ImageError as error:
             return error
+        uid, architecture, _ = search.wanted
+        self._found[function] = _Found(uid, architecture, image.pinned)
+        return image
 
     async def _look(self, function: Function, wanted: Image) -> Image:
         pinned = await self._ask_or_trust(function, wanted)
@@ -205,13 +235,23 @@ class Images:
     async def close(self) -> None:
         """Look for nothing any more."""
         for function in list(self._looking):
-            self.forget(function)
+            self._stop(function)
         await asyncio.gather(*self._ending, return_exceptions=True)
 
 
-def _is_asked(function: Function) -> bool:
-    """Whether what is served was asked for as the function wants it now."""
-    return function.status.image_refresh == function.spec.code.image_refresh
+def _served(function: Function, config: ImageConfig) -> Image | None:
+    """Return the served image with another configuration, if it is what the function asks for.
+
+    And if it is known still how it starts: for one that only a node has, the configuration said so.
+    """
+    configuration, code = function.status.configuration, function.spec.code
+    served = configuration.image if configuration else None
+    if served is None or served.uri != code.image:
+        return None
+    if function.status.image_refresh != code.image_refresh:
+        return None
+    image = served.model_copy(update={"config": config})
+    return image if image.entry_point or image.command else None
 
 
 def _pin(image: Image, pinned: PinnedImage | None) -> Image:
