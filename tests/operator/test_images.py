@@ -28,7 +28,7 @@ from pilotlight.resources import (
     RuntimeSpec,
     Secret,
 )
-from pilotlight_operator.manifests.image_pull import pull_manifest
+from pilotlight_operator.manifests.image_pull import LONGEST_PULL_SECONDS, pull_manifest
 from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.images import Images
 from pilotlight_operator.services.packages import Packages
@@ -281,11 +281,19 @@ class Kubelet(ApiServer):
 
     status: Any = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.lost: dict[str, BaseException] = {}
+        """What is raised in place of a method's answer, though it is done."""
+
     async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Answer, a pod's status written meanwhile."""
         if method == "POST":
             options["body"]["status"] = self.status
-        return await super().request(method, path, **options)
+        answer = await super().request(method, path, **options)
+        if method in self.lost:
+            raise self.lost[method]
+        return answer
 
 
 async def _pull(kubelet: Kubelet) -> str | None:
@@ -341,11 +349,49 @@ async def test_a_pulls_pod_may_vanish() -> None:
     assert error.value.reason == "InternalError"
 
 
-async def test_a_pull_does_not_last_for_ever() -> None:
+PULLS = {"waiting": {"reason": "ContainerCreating", "message": "pulls"}}
+NO_ROOM = {"reason": "Unschedulable", "message": "0/1 nodes are available"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "says"),
+    [
+        (
+            {"containerStatuses": [{"state": PULLS}]},
+            "ImageAccessDenied",
+            "ContainerCreating, pulls",
+        ),
+        ({"conditions": [NO_ROOM]}, "InternalError", "0/1 nodes are available"),
+    ],
+)
+async def test_a_pull_does_not_last_for_ever(
+    status: dict[str, Any], reason: str, says: str
+) -> None:
+    """What it waits for is told before the pod's own deadline, which says nothing of it."""
     kubelet = Kubelet()
-    kubelet.status = {"phase": "Pending"}
-    with pytest.raises(StartFailedError, match="was not pulled within"):
+    kubelet.status = {"phase": "Pending"} | status
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(StartFailedError, match=f"was not pulled within .*: .*{says}") as error:
         await _pull(kubelet)
+    assert error.value.reason == reason
+    assert asyncio.get_running_loop().time() - began < LONGEST_PULL_SECONDS
+
+
+@pytest.mark.parametrize("loss", [UnavailableError("no answer"), asyncio.CancelledError()])
+async def test_a_pod_whose_making_was_not_answered_is_deleted(loss: BaseException) -> None:
+    kubelet = Kubelet()
+    kubelet.lost["POST"] = loss
+    with pytest.raises(type(loss)):
+        await _pull(kubelet)
+    assert [method for method, _ in kubelet.requests] == ["POST", "DELETE"]
+
+
+async def test_a_pulls_result_counts_though_its_pod_cannot_be_deleted() -> None:
+    kubelet = Kubelet()
+    kubelet.lost["DELETE"] = UnavailableError("no answer")
+    ended = {"imageID": IMAGE, "state": {"terminated": {"exitCode": 0}}}
+    kubelet.status = {"phase": "Running", "containerStatuses": [ended]}
+    assert await _pull(kubelet) is None
 
 
 def test_nobody_takes_a_pull_for_a_functions_pod() -> None:
