@@ -589,3 +589,16 @@ async def test_a_served_image_is_asked_for_again_for_another_architecture(
     assert status.configuration
     assert (status.last_update_status, status.configuration.code_sha256) == ("Successful", "b" * 64)
     assert [asked[1] for asked in images.registry.asked] == ["x86_64", "arm64", "arm64", "arm64"]
+
+
+async def test_an_image_is_not_looked_for_where_something_else_is_wrong(
+    images: ImagePlatform,
+) -> None:
+    await images.apply_image(environmentFrom={"secret": "own"})
+    await images.reconcile()
+    assert await images.ready() == ("False", "SecretMissing")
+    assert (images.registry.asked, images.node.pulled) == ([], [])
+    metadata = ObjectMeta(name="own", namespace="team")
+    await images.resources.create(Secret(metadata=metadata, string_data={"OWN": "b"}))
+    await images.reconcile()
+    assert await images.ready() == ("True", "Serving")
