@@ -10,7 +10,7 @@ from pilotlight.resources import Image, ImageConfig, PinnedImage
 from pilotlight_operator.services.images import FoundImage, ImageError
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, Key
 
 __all__ = ["CLIENT", "KnownImages", "digest_of"]
 
@@ -46,3 +46,6 @@ class KnownImages:
         client = [sys.executable, "-c", CLIENT]
         pinned = PinnedImage(digest=digest_of(uri), entry_point=client, command=["app.handler"])
         return Image(uri=uri, config=function.spec.image_config or ImageConfig(), pinned=pinned)
+
+    def forget(self, function: Key) -> None:
+        """Forget nothing: nothing was looked for."""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.resources import Function
 
-    from .images import FindsImages, FoundImage
+    from .images import FoundImage
     from .packages import Package, Packages
 
 __all__ = ["Facts", "FactsReader"]
@@ -53,26 +53,23 @@ class Facts:
     """What `environmentFrom` names."""
     layers: tuple[Layer, ...] | PilotlightError = ()
     image: FoundImage | None = None
-    """The container image, if the function is one."""
+    """The container image, if the function is one and nothing else is wrong with it."""
 
 
 class FactsReader:
     """Reads facts from the cache and the packages."""
 
-    def __init__(  # noqa: PLR0913  what facts come of, each by name
+    def __init__(
         self,
         cache: Cache,
         packages: Packages,
         *,
         accounts: Accounts,
         region: str,
-        images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
     ) -> None:
-        """Without `images` no registry is asked for any: nothing here runs them."""
         self._cache = cache
         self._packages = packages
-        self._images = images
         self._accounts = accounts
         self._region = region
         self._runnable = runnable
@@ -87,7 +84,6 @@ class FactsReader:
             holder=self._holder(function),
             runnable=self._runtimes() if self._runnable is None else self._runnable,
             package=await self._package(function, account),
-            image=await self._images.find(function) if self._images else None,
             secret=self._secret(function),
             layers=await self._layers(function),
         )

@@ -74,7 +74,8 @@ def _pulling(facts: Facts, at: str) -> FunctionStatus:
     """Tell that an image is being pulled; of one that failed before nothing new is known."""
     status, uri = _observed(facts, at), facts.function.spec.code.image
     previous = facts.function.status
-    if previous.state == "Failed" and previous.observed_digest == status.observed_digest:
+    has_failed = "Failed" in {previous.state, previous.last_update_status}
+    if has_failed and previous.observed_digest == status.observed_digest:
         return previous
     served = previous.state == "Active"
     update = _update_status("InProgress") if served else _state("Pending")

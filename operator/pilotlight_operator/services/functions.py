@@ -26,6 +26,7 @@ from pilotlight.resources import (
 
 from .environment_secrets import EnvironmentSecrets
 from .function_facts import FactsReader
+from .function_problems import find_problem
 from .function_status import decide
 from .images import PULLING
 
@@ -74,12 +75,14 @@ class FunctionService:
         images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
     ) -> None:
+        """Without `images` no registry is asked for any: nothing here runs them."""
         self._cache = cache
+        self._images = images
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
             cache, packages,
-            accounts=accounts, region=region, images=images, runnable=runnable,
+            accounts=accounts, region=region, runnable=runnable,
         )  # fmt: skip
 
     def affected_by(self, changed: Resource) -> list[Function]:
@@ -108,15 +111,21 @@ class FunctionService:
         """
         function = self._cache.get(Function, key)
         if function is None or function.metadata.deletion_timestamp:
+            self._forget_image(key)
             return None
         try:
             return await self._reconcile(function)
         except NotFoundError:
+            self._forget_image(key)
             return None  # deleted meanwhile; its owner reference collects the rest
+
+    def _forget_image(self, key: Key) -> None:
+        if self._images is not None:
+            self._images.forget(key)
 
     async def _reconcile(self, function: Function) -> float | None:
         await self._secrets.adopt(function)
-        facts = await self._facts.read(function)
+        facts = await self._read(function)
         function = await self._write(function, decide(facts, acknowledged=False, at=now()))
         if facts.image is PULLING:
             return AGAIN_SECONDS
@@ -129,6 +138,13 @@ class FunctionService:
         if function.spec.publish == "OnChange":
             await publish(self._cache, function)
         return await self._secrets.drop_superseded(function)
+
+    async def _read(self, function: Function) -> Facts:
+        """Read all facts; an image is looked for only where nothing else is wrong, for it costs."""
+        facts = await self._facts.read(function)
+        if self._images is None or find_problem(facts) is not None:
+            return facts
+        return replace(facts, image=await self._images.find(function))
 
     async def _follow_gateways(self, function: Function, facts: Facts) -> Function:
         revision = function.status.revision or ""

@@ -9,11 +9,12 @@ longer than a reconcile may: what is not known at once is `PULLING`, and asked f
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from pilotlight.errors import NotFoundError, PilotlightError, StartFailedError
-from pilotlight.registries import Reference, RegistryError
+from pilotlight.registries import Reference, RegistryError, RegistryUnreachableError
 from pilotlight.registries.keys import DOCKER_CONFIG, find_keys
 from pilotlight.resources import Image, ImageConfig, Key, PinnedImage, Secret
 from pilotlight_wire.protocol import LOADER_VARIABLES
@@ -55,7 +56,7 @@ class NodePulls(Protocol):
     """Has a node pull an image."""
 
     async def pull(self, function: Function, image: str) -> str | None:
-        """Return the image's digest where the node knows one; raises StartFailedError."""
+        """Return the image's digest where the node knows one; raises PilotlightError."""
         ...
 
 
@@ -65,6 +66,28 @@ class FindsImages(Protocol):
     async def find(self, function: Function) -> FoundImage | None:
         """Return a function's image, what is wrong with it, or None where it has none."""
         ...
+
+    def forget(self, function: Key) -> None:
+        """Look for a function's image no more, nor tell what was found."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What is being found out for a function."""
+
+    wanted: tuple[str | None, str, str]
+    """Of which function, by its uid, for which architecture, and the image as JSON."""
+    task: asyncio.Task[Image]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found for a function."""
+
+    uid: str | None
+    architecture: str
+    pinned: PinnedImage | None
 
 
 class Images:
@@ -77,53 +100,113 @@ class Images:
         self._registries = registries
         self._pulls = pulls
         self._pull_secret = pull_secret
-        self._looking: dict[tuple[Key, str], asyncio.Task[Image]] = {}
+        self._looking: dict[Key, _Search] = {}
+        self._found: dict[Key, _Found] = {}
+        """For which architectures images were looked for; an entry a function."""
+        self._ending: set[asyncio.Task[Image]] = set()
+        """Searches that nobody waits for any more: a node's pod is still to be deleted."""
 
     async def find(self, function: Function) -> FoundImage | None:
         """Return a function's image, what is wrong with it, or None where it has none."""
         code = function.spec.code
         if code.image is None:
+            self._stop(function.key)
             return None
         config = function.spec.image_config or ImageConfig()
-        served, is_asked = function.status.configuration, _is_asked(function)
-        if is_asked and served and served.image and served.image.uri == code.image:
-            return served.image.model_copy(update={"config": config})
+        served = _served(function, config)
+        if served is not None and self._is_for(function, served):
+            self._stop(function.key)
+            return served
         wanted = Image(uri=code.image, config=config, refresh=code.image_refresh)
-        # What was asked with another configuration may have failed for it.
-        key = function.key, wanted.model_dump_json()
-        if key not in self._looking:
-            self._looking[key] = asyncio.create_task(self._look(function, wanted))
-        await asyncio.wait([self._looking[key]], timeout=WAIT_SECONDS)
-        return self._result(key)
+        search = self._search(function, wanted)
+        await asyncio.wait([search.task], timeout=WAIT_SECONDS)
+        return self._result(function.key, search)
 
-    def _result(self, key: tuple[Key, str]) -> FoundImage:
-        if not self._looking[key].done():
+    def forget(self, function: Key) -> None:
+        """Look for a function's image no more, nor tell what was found."""
+        self._found.pop(function, None)
+        self._stop(function)
+
+    def _stop(self, function: Key) -> None:
+        search = self._looking.pop(function, None)
+        if search is not None:
+            search.task.cancel()
+            self._ending.add(search.task)
+            search.task.add_done_callback(self._ended)
+
+    def _is_for(self, function: Function, served: Image) -> bool:
+        """Say whether what is served was looked for as the function's architecture is now.
+
+        No status tells of which it was: what another process found counts as of this one.
+        """
+        now = _Found(function.metadata.uid, function.spec.architecture, served.pinned)
+        known = self._found.get(function.key)
+        if known is None or known.uid != now.uid:
+            self._found[function.key] = now
+            return True
+        return known == now
+
+    def _ended(self, task: asyncio.Task[Image]) -> None:
+        self._ending.discard(task)
+        if not task.cancelled():
+            task.exception()  # which asyncio would tell of otherwise
+
+    def _search(self, function: Function, wanted: Image) -> _Search:
+        """Return the search for what is wanted; one for anything else ends."""
+        # What was asked with another configuration may have failed for it.
+        key = function.metadata.uid, function.spec.architecture, wanted.model_dump_json()
+        search = self._looking.get(function.key)
+        if search is None or search.wanted != key:
+            self._stop(function.key)
+            search = _Search(key, asyncio.create_task(self._look(function, wanted)))
+            self._looking[function.key] = search
+        return search
+
+    def _result(self, function: Key, search: _Search) -> FoundImage:
+        if not search.task.done() or search.task.cancelled():
             return PULLING
+        if self._looking.get(function) is search:
+            del self._looking[function]
         try:
-            return self._looking.pop(key).result()
+            image = search.task.result()
         except ImageError as error:
             return error
-        except StartFailedError as error:
-            return ImageError(str(error), error.reason)
+        uid, architecture, _ = search.wanted
+        self._found[function] = _Found(uid, architecture, image.pinned)
+        return image
 
     async def _look(self, function: Function, wanted: Image) -> Image:
-        try:
-            pinned = await self._ask(function, wanted.uri)
-        except RegistryError as error:
-            if not (wanted.entry_point or wanted.command):
-                reason = str(error).removesuffix(".")
-                said = f"{reason}; where nodes have it, imageConfig.entryPoint says how it starts"
-                raise ImageError(said, error.state_code) from error
-            pinned = None
+        pinned = await self._ask_or_trust(function, wanted)
         image = _pin(wanted, pinned)
         if not (image.entry_point or image.command):
             expected = "imageConfig.entryPoint is expected"
             said = f"image {image.uri} has neither ENTRYPOINT nor CMD: {expected}"
             raise ImageError(said, "InvalidImage")
-        digest = await self._pulls.pull(function, image.reference)
+        digest = await self._pull(function, image.reference)
         if pinned is None and digest is not None:
             return _pin(image, PinnedImage(digest=digest))
         return image
+
+    async def _pull(self, function: Function, reference: str) -> str | None:
+        """Have a node pull an image; whatever is in the way is told as the function's state."""
+        try:
+            return await self._pulls.pull(function, reference)
+        except StartFailedError as error:
+            raise ImageError(str(error), error.reason) from error
+        except PilotlightError as error:
+            raise ImageError(str(error), "InternalError") from error
+
+    async def _ask_or_trust(self, function: Function, wanted: Image) -> PinnedImage | None:
+        """Ask a registry; None where none answers, and the function says how the image starts."""
+        try:
+            return await self._ask(function, wanted.uri)
+        except RegistryUnreachableError as error:
+            if wanted.entry_point or wanted.command:
+                return None
+            said = f"{error}; where nodes have it, imageConfig.entryPoint says how it starts"
+            raise ImageError(said, error.state_code) from error
+        except RegistryError as error:
+            raise ImageError(str(error), error.state_code) from error
 
     async def _ask(self, function: Function, uri: str) -> PinnedImage:
         reference = Reference.parse(uri)
@@ -151,14 +234,24 @@ class Images:
 
     async def close(self) -> None:
         """Look for nothing any more."""
-        for task in self._looking.values():
-            task.cancel()
-        await asyncio.gather(*self._looking.values(), return_exceptions=True)
+        for function in list(self._looking):
+            self._stop(function)
+        await asyncio.gather(*self._ending, return_exceptions=True)
 
 
-def _is_asked(function: Function) -> bool:
-    """Whether what is served was asked for as the function wants it now."""
-    return function.status.image_refresh == function.spec.code.image_refresh
+def _served(function: Function, config: ImageConfig) -> Image | None:
+    """Return the served image with another configuration, if it is what the function asks for.
+
+    And if it is known still how it starts: for one that only a node has, the configuration said so.
+    """
+    configuration, code = function.status.configuration, function.spec.code
+    served = configuration.image if configuration else None
+    if served is None or served.uri != code.image:
+        return None
+    if function.status.image_refresh != code.image_refresh:
+        return None
+    image = served.model_copy(update={"config": config})
+    return image if image.entry_point or image.command else None
 
 
 def _pin(image: Image, pinned: PinnedImage | None) -> Image:

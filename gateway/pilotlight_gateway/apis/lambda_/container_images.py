@@ -99,7 +99,8 @@ def image_config_response(config: ImageConfig | None) -> dict[str, Any]:
 
 
 def served_image(function: Function) -> Image | None:
-    """Return the image as it is served, unless another one was asked for since."""
-    served = function.status.configuration
+    """Return the image as it is served, unless one was asked for since, by its name or another."""
+    served, code = function.status.configuration, function.spec.code
     image = served.image if served else None
-    return image if image and image.uri == function.spec.code.image else None
+    asked = function.status.image_refresh, image and image.uri
+    return image if asked == (code.image_refresh, code.image) else None

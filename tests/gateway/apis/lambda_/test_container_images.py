@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
+from pilotlight.resources import (
+    Configuration,
+    Function,
+    FunctionSpec,
+    FunctionStatus,
+    Image,
+    ObjectMeta,
+    PinnedImage,
+)
+from pilotlight_gateway.apis.lambda_.container_images import served_image
 from tests.support.gateway import ACCOUNT, package
 from tests.support.images import digest_of
 
@@ -135,3 +145,29 @@ def test_an_update_does_not_change_the_type_of_the_package(platform: GatewayHarn
         client.update_function_configuration(
             FunctionName="stays-a-zip", ImageConfig={"Command": ["x"]}
         )
+
+
+@pytest.mark.parametrize(
+    ("code", "is_served"),
+    [
+        ({"image": URI, "imageRefresh": "1"}, True),
+        ({"image": URI, "imageRefresh": "2"}, False),
+        ({"image": URI}, False),
+        ({"image": f"{URI}1", "imageRefresh": "1"}, False),
+    ],
+)
+def test_a_digest_is_told_of_the_image_that_is_asked_for(
+    code: dict[str, str], *, is_served: bool
+) -> None:
+    """Not of what its tag meant when it was asked for before."""
+    served = Image(uri=URI, pinned=PinnedImage(digest=digest_of(URI)))
+    configuration = Configuration(
+        runtime="container-image", handler="", code_sha256=served.sha256, image=served,
+        memory=128, timeout=3, ephemeral_storage=512,
+    )  # fmt: skip
+    function = Function(
+        metadata=ObjectMeta(name="hello", namespace="team"),
+        spec=FunctionSpec.model_validate({"code": code}),
+        status=FunctionStatus(configuration=configuration, image_refresh="1"),
+    )
+    assert served_image(function) == (served if is_served else None)
