@@ -39,11 +39,22 @@ LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 OTHERS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "Yarn", "bun.lock": "Bun", "bun.lockb": "Bun"}
 """Locks that npm does not read."""
 REGISTRIES = ".npmrc"
+SCRIPTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare",
+           "postprepare")  # fmt: skip
+"""What npm runs of the project's own when it installs; each may read any of its files.
+
+Source: npm's documentation, "scripts", "Life Cycle Operation Order".
+"""
 _ADVICE = (
     NO_NETWORK,
     Advice(r"EUSAGE|in sync", f"{MANIFEST} and the lock differ: run `npm install`"),
     Advice(r"E401|E403|ENEEDAUTH", f"the registry wants credentials: {REGISTRIES} names them"),
     Advice(r"E404|ETARGET|ENOVERSIONS", f"a name or a version is not there: look at {MANIFEST}"),
+    Advice(
+        r"\bcode 127\b",
+        f"a script of {MANIFEST} calls what is not installed, as devDependencies are not: let it "
+        f"do without (`husky || true`), or {AS_IT_IS}",
+    ),
     Advice(r"gyp ERR|node-gyp", "a package is compiled from source and fails: see its log above"),
 )
 _NOT_PACKED = re.compile(r"(?:^|/)(?:\.bin/|\.package-lock\.json$)|^\.cache/")
@@ -71,13 +82,11 @@ class NodeBuilder:
         """Install what is not for development alone."""
         npm = workshop.tools.find("npm", folder / MANIFEST, "install Node.js (nodejs.org)")
         lock = _lock(folder)
-        parts = {name: folder / name for name in (MANIFEST, lock or "", REGISTRIES) if name}
-        parts = {name: path for name, path in parts.items() if path.is_file()}
-        parts |= dict(_local(folder, lock))
+        parts = _parts(folder, lock)
         contents = (
             part
             for name, path in parts.items()
-            for part in (name, digest(path, without=(MODULES,)))
+            for part in (name, digest(path, without=_installed(parts)))
         )
         key = key_of("npm", *target, *contents)
 
@@ -121,6 +130,21 @@ def _lock(folder: Path) -> str | None:
     return found
 
 
+def _parts(folder: Path, lock: str | None) -> dict[str, Path]:
+    """Find what npm is given, by its place below the folder: all of it where scripts may ask."""
+    local = dict(_local(folder, lock))
+    scripts = _document(folder / MANIFEST).get("scripts")
+    if isinstance(scripts, dict) and not scripts.keys().isdisjoint(SCRIPTS):
+        return {".": folder, **local}
+    parts = {name: folder / name for name in (MANIFEST, lock or "", REGISTRIES) if name}
+    return {name: path for name, path in parts.items() if path.is_file()} | local
+
+
+def _installed(parts: Mapping[str, Path]) -> set[str]:
+    """Name the folders of what was installed before: that of the folder, those of its packages."""
+    return {MODULES, *(f"{name.removeprefix('./')}/{MODULES}" for name in parts)}
+
+
 def _local(folder: Path, lock: str | None) -> Iterator[tuple[str, Path]]:
     """Find packages of the project's own, by the places that it says they are at."""
     named = [
@@ -160,7 +184,7 @@ def _install(  # noqa: PLR0913, PLR0917  private: what `build` has found
     project = work / folder.relative_to(folder.anchor)
     project.mkdir(parents=True)
     for name, path in parts.items():
-        copy(path, project / name, without=(MODULES,))
+        copy(path, project / name, without=_installed(parts))
     processor = "arm64" if target.architecture == "arm64" else "x64"
     command = [
         npm, "ci" if lock else "install", "--omit=dev", "--no-audit", "--no-fund", "--no-progress",

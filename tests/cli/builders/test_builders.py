@@ -141,6 +141,24 @@ def test_node(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Pat
     assert asked.read_text().count("ci ") == 2
 
 
+@pytest.mark.parametrize("script", ["preinstall", "install", "postinstall", "prepare"])
+def test_scripts_of_a_node_project_find_its_files(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path], script: str
+) -> None:
+    """Patches that are not there, say, would just not be applied."""
+    asked = tool("npm", f"{INSTALLED}cp patches/a.patch node_modules/a/index.js\n"
+                 "test ! -e node_modules/old && test ! -e w/node_modules")  # fmt: skip
+    said = {"workspaces": ["w"], "dependencies": {"a": "1"}, "scripts": {script: "patch-package"}}
+    files = {"package.json": json.dumps(said), "patches/a.patch": "one", "w/package.json": "{}"}
+    old = {"node_modules/old/index.js": "old", "w/node_modules/old/index.js": "old"}
+    folder = project(tmp_path / "node", files | old)
+    for text in ("one", "two", "two"):
+        project(folder, {"patches/a.patch": text})
+        made = read_package(packager.package_of(folder, NODE))
+        assert made["node_modules/a/index.js"] == text
+    assert asked.read_text().count("install ") == 2
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
