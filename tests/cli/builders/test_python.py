@@ -127,6 +127,45 @@ def test_what_was_built_is_not_built_again(
 
 
 @pytest.mark.parametrize(
+    "chosen",
+    [
+        {"pyproject.toml": "[tool.uv]\nresolution = 'lowest'"},
+        {"uv.toml": "resolution = 'lowest'"},
+        {"UV_INDEX_URL": "https://user:secret@index"},
+        {"PIP_INDEX_URL": "https://user:secret@index"},
+        {},
+    ],
+    ids=["pyproject", "uv.toml", "UV_", "PIP_", "installer"],
+)
+def test_what_chooses_versions_differently_builds_anew(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str]
+) -> None:
+    """Another index, other rules, another installer: other packages, under the same names."""
+    ran: list[object] = []
+
+    def install(_tools: Tools, command: list[str], _folder: Path, **_: object) -> None:
+        ran.append(command)
+        Path(command[command.index("--target") + 1], "pure.py").write_text("installed")
+
+    monkeypatch.setattr(Tools, "run", install)
+
+    def deploy() -> int:
+        Packager(Workshop(tmp_path / "cache")).package_of(project, TARGET)
+        return len(ran)
+
+    assert [deploy(), deploy()] == [1, 1]
+    for name, value in chosen.items():
+        if "." in name:
+            (project / name).write_text(value)
+        else:
+            monkeypatch.setenv(name, value)
+    if not chosen:
+        monkeypatch.setattr(Tools, "look_for", lambda _self, _name: None)
+    assert [deploy(), deploy()] == [2, 2]
+    assert not any(b"secret" in kept.read_bytes() for kept in (tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize(
     ("required", "said"),
     [
         ("macs", r"no wheel for Python 3\.13 on Linux x86_64"),
