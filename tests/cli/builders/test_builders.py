@@ -234,6 +234,25 @@ def test_ruby(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Pat
         packager.package_of(folder, Target("ruby3.2", "x86_64"))
 
 
+def test_settings_of_bundler(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]
+) -> None:
+    """Those of the folder come before variables: of them only those of gems' servers are used."""
+    tool("ruby", "printf 3.3.8")
+    tool("bundle", f"mkdir -p vendor/bundle && cp .bundle/config vendor/bundle/used\n"
+         f"cp .bundle/config {tmp_path}/used")  # fmt: skip
+    token = 'BUNDLE_GEMS__EXAMPLE: "user:secret"\n'
+    config = (
+        f'---\nBUNDLE_PATH: "elsewhere"\nBUNDLE_PATH__SYSTEM: "true"\n{token}'
+        'BUNDLE_WITHOUT:\n  - "test"\nBUNDLE_JOBS: "2"\nBUNDLE_FROZEN: "true"\n'
+    )
+    folder = project(tmp_path / "ruby", {"Gemfile": "gem 'a'", ".bundle/config": config})
+    names = list(read_package(packager.package_of(folder, RUBY)))
+    assert names == ["Gemfile", "vendor/bundle/used"]
+    assert (tmp_path / "used").read_text() == f'---\n{token}BUNDLE_JOBS: "2"\n'
+    assert (folder / ".bundle/config").read_text() == config
+
+
 @pytest.mark.parametrize(
     ("manifest", "target", "said"),
     [
