@@ -8,14 +8,13 @@ themselves what they compiled have a folder for each project instead (`place_of`
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ..archive import archive_of, entries_of
 from ..failures import Failure
@@ -71,7 +70,7 @@ class Workshop:
         """Lend a project's own folder, to one build at a time."""
         place = _made(self._folder / "projects" / key_of(str(project), what)[:16])
         with Path(place, ".lock").open("w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock)
             os.utime(place)
             yield place
 
@@ -109,6 +108,14 @@ class Workshop:
                 with contextlib.suppress(OSError):  # another command drops it as well
                     if old.stat().st_mtime < since:
                         shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def _lock(file: IO[str]) -> None:
+    """Wait until nobody else has a file; where there is no such lock, be alone."""
+    with contextlib.suppress(ImportError):
+        import fcntl  # noqa: PLC0415  there is none on Windows
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _made(folder: Path) -> Path:

@@ -327,6 +327,32 @@ def test_a_build_that_is_stopped_ends_with_all_that_it_started(
         packager.package_of(folder, NODE)
 
 
+def test_builds_where_the_system_has_no_locks_and_no_groups_of_processes(
+    tmp_path: Path, tool: Callable[[str, str], Path]
+) -> None:
+    """As on Windows: a command is imported, builds, and ends a tool that runs."""
+    tool("go", f"while [ $1 != -o ]; do shift; done; printf '{PROGRAM}' > $2")
+    folder = project(tmp_path / "go", {"go.mod": "module a"})
+    command = [sys.executable, "-c", AS_ON_WINDOWS, folder, tmp_path / "cache"]
+    assert subprocess.check_output(command, timeout=30) == b"built\nended\n"
+
+
+AS_ON_WINDOWS = """
+import os, pathlib, signal, subprocess, sys
+sys.modules["fcntl"] = None
+del os.killpg, signal.SIGKILL
+from pilotlight_cli.builders import Packager, Target, Workshop, tool
+from pilotlight_cli.commands import deploy
+_, source, cache = map(pathlib.Path, sys.argv)
+Packager(Workshop(cache)).package_of(source, Target("provided.al2023", "x86_64"))
+print("built")
+with subprocess.Popen(["sleep", "20"]) as process:
+    process.kill = process.terminate
+    tool._kill(process)
+print("ended")
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_command_that_is_interrupted_leaves_nothing(
     tmp_path: Path, tool: Callable[[str, str], Path], number: signal.Signals
