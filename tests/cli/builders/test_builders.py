@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_cli.builders import Packager, Target, Workshop
+from pilotlight_cli.builders import Target
 from pilotlight_cli.failures import Failure
+from tests.cli.builders.projects import project
 from tests.support.packed import read_package
 from tests.support.platform import write_function
 
@@ -25,42 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pilotlight_cli.builders import Packager
+
 GO, GO_ARM = Target("provided.al2023", "x86_64"), Target("provided.al2023", "arm64")
-NODE, JAVA, RUBY = (Target(one, "x86_64") for one in ("nodejs22.x", "java21", "ruby3.3"))
+NODE, RUBY = Target("nodejs22.x", "x86_64"), Target("ruby3.3", "x86_64")
 PROGRAM = r"\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\076\0"
 """How an executable for x86_64 begins, as printf writes it."""
-JAVA_25 = r"\312\376\272\276\0\0\0\105"
-"""How a class that was compiled for Java 25 begins."""
-
-
-@pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Put a script on the PATH, alone; gives the file of its arguments and of some variables."""
-    folder = tmp_path / "tools"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-    def make(name: str, script: str) -> Path:
-        asked, program = tmp_path / f"{name}.asked", folder / name
-        program.write_text(f'#!/bin/sh\necho "$GOARCH" "$BUNDLE_PATH" "$@" >> {asked}\n{script}\n')
-        program.chmod(0o755)
-        return asked
-
-    return make
-
-
-@pytest.fixture
-def packager(tmp_path: Path) -> Packager:
-    """A packager whose cache is empty."""
-    return Packager(Workshop(tmp_path / "cache"))
-
-
-def project(folder: Path, files: dict[str, str]) -> Path:
-    """Write a project."""
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 def test_go(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
@@ -190,33 +161,6 @@ def test_packages_for_development_alone_are_not_built(tmp_path: Path, packager: 
     assert list(read_package(packager.package_of(folder, NODE))) == ["index.js", "package.json"]
 
 
-MAVEN = """mkdir -p target/classes/shop ../lib
-echo jar > ../lib/a.jar
-printf '{0}' > target/classes/shop/Quote.class
-"""
-
-
-def test_java(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
-    """Classes and the jars that they need; nothing is written into the folder."""
-    asked = tool("mvn", MAVEN.format("class"))
-    folder = project(tmp_path / "java", {"pom.xml": "<project/>", "target/old.jar": "old"})
-    made = packager.package_of(folder, JAVA)
-    assert list(read_package(made)) == ["lib/a.jar", "shop/Quote.class"]
-    project(folder, {"target/old.jar": "older"})
-    assert packager.package_of(folder, JAVA) == made
-    assert len(asked.read_text().splitlines()) == 1
-    assert not (folder / "target" / "classes").exists()
-
-
-def test_classes_that_the_runtime_cannot_load(
-    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]
-) -> None:
-    tool("mvn", MAVEN.format(JAVA_25))
-    folder = project(tmp_path / "java", {"pom.xml": "<project/>"})
-    with pytest.raises(Failure, match=r"Quote\.class is compiled for Java 25, which java21 does"):
-        packager.package_of(folder, JAVA)
-
-
 def test_ruby(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
     """Gems lie where Lambda looks for them; another Ruby's would not be found."""
     tool("ruby", "printf 3.3.8")
@@ -258,7 +202,7 @@ def test_settings_of_bundler(
     [
         ("go.mod", GO, "wants go, .* install it"),
         ("Cargo.toml", GO, "wants cargo, .*rustup"),
-        ("pom.xml", JAVA, "wants mvn, .*Maven"),
+        ("pom.xml", Target("java21", "x86_64"), "wants mvn, .*Maven"),
         ("package.json", NODE, "wants npm, .*Node"),
         ("Gemfile", RUBY, "wants bundle, .*Bundler"),
         ("uv.lock", Target("python3.13", "x86_64"), "wants uv, .*pip install uv"),
@@ -333,7 +277,7 @@ def test_builds_where_the_system_has_no_locks_and_no_groups_of_processes(
     """As on Windows: a command is imported, builds, and ends a tool that runs."""
     tool("go", f"while [ $1 != -o ]; do shift; done; printf '{PROGRAM}' > $2")
     folder = project(tmp_path / "go", {"go.mod": "module a"})
-    command = [sys.executable, "-c", AS_ON_WINDOWS, folder, tmp_path / "cache"]
+    command = [sys.executable, "-c", AS_ON_WINDOWS, str(folder), str(tmp_path / "cache")]
     assert subprocess.check_output(command, timeout=30) == b"built\nended\n"
 
 

@@ -45,12 +45,6 @@ def project(tmp_path: Path, wheels: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def packager(tmp_path: Path) -> Packager:
-    """A packager whose cache is empty."""
-    return Packager(Workshop(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize(
     ("installer", "target", "says"),
     [
