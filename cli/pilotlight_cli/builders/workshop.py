@@ -59,8 +59,15 @@ class Workshop:
         self._fresh = fresh
         self._known: dict[str, dict[str, Entry]] = {}
 
-    def kept(self, key: str, make: Callable[[Path], Mapping[str, Entry]]) -> Mapping[str, Entry]:
-        """Return what was made under a key, or have it made in a folder that goes afterwards."""
+    def kept(
+        self, key: str | None, make: Callable[[Path], Mapping[str, Entry]]
+    ) -> Mapping[str, Entry]:
+        """Return what was made under a key, or have it made in a folder that goes afterwards.
+
+        What has no key is made each time.
+        """
+        if key is None:
+            return self._make(None, make)
         if key not in self._known:
             self._known[key] = self._read(key) or self._make(key, make)
         return self._known[key]
@@ -85,7 +92,9 @@ class Workshop:
             return None  # made anew, as what is broken is
         return entries
 
-    def _make(self, key: str, make: Callable[[Path], Mapping[str, Entry]]) -> dict[str, Entry]:
+    def _make(
+        self, key: str | None, make: Callable[[Path], Mapping[str, Entry]]
+    ) -> dict[str, Entry]:
         folder = _made(self._folder)
         self._forget_old()
         try:
@@ -93,9 +102,10 @@ class Workshop:
                 work = Path(aside, "work")
                 work.mkdir()
                 entries = dict(sorted(make(work).items()))
-                made = Path(aside, "made.zip")
-                made.write_bytes(archive_of(entries.values()))
-                made.replace(folder / f"{key}.zip")
+                if key is not None:
+                    made = Path(aside, "made.zip")
+                    made.write_bytes(archive_of(entries.values()))
+                    made.replace(folder / f"{key}.zip")
         except OSError as error:
             raise Failure(f"{error.filename or folder}: {error.strerror}") from error
         return entries

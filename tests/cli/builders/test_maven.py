@@ -46,3 +46,37 @@ def test_classes_that_the_runtime_cannot_load(
     folder = project(tmp_path / "java", {"pom.xml": "<project/>"})
     with pytest.raises(Failure, match=r"Quote\.class is compiled for Java 25, which java21 does"):
         packager.package_of(folder, JAVA)
+
+
+def test_a_project_called_lib(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]
+) -> None:
+    """Its sources are no jars."""
+    tool("mvn", MAVEN.format("class"))
+    folder = project(tmp_path / "lib", {"pom.xml": "<project/>", "src/main/java/A.java": "source"})
+    assert list(read_package(packager.package_of(folder, JAVA))) == [
+        "lib/a.jar",
+        "shop/Quote.class",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "times"),
+    [
+        ("<dependencies><dependency><version>2-SNAPSHOT</version></dependency></dependencies>", 2),
+        ("<parent>\n<version>\n1-SNAPSHOT\n</version>\n</parent>", 2),
+        ("<properties><a>1-snapshot</a></properties>", 2),
+        ("<parent><version>1</version></parent><version>1-SNAPSHOT</version>", 1),
+        ("<!-- <parent><version>1-SNAPSHOT</version></parent> -->", 1),
+    ],
+)
+def test_a_snapshot_is_asked_for_each_time(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path], said: str, times: int
+) -> None:
+    """Another one may have come under the same version; the project's own is in its folder."""
+    asked = tool("mvn", MAVEN.format("class"))
+    folder = project(tmp_path / "java", {"pom.xml": f"<project>{said}</project>"})
+    made = [packager.package_of(folder, JAVA) for _ in range(2)]
+    assert made[0] == made[1]
+    assert len(asked.read_text().splitlines()) == times
+    assert len([*(tmp_path / "cache").iterdir()]) == 2 - times
