@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.runtimes import family_of
@@ -23,7 +24,6 @@ from .workshop import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from ..archive import Entry
     from .target import Target
@@ -158,6 +158,12 @@ def _local(folder: Path, lock: str | None) -> Iterator[tuple[str, Path]]:
         places = _document(folder / lock).get("packages") or {}
         named += [place for place in places if place and MODULES not in place.split("/")]
     for place in sorted(set(named)):
+        if Path(place).is_absolute():
+            raise Failure(
+                f"{folder / MANIFEST}: {place} is a path of this machine alone: one that begins at "
+                f"the folder is expected, such as file:../{Path(place).name}",
+                USAGE,
+            )
         if not (folder / place).exists():
             raise Failure(f"{folder / MANIFEST}: {place} is neither a file nor a folder", USAGE)
         yield place, folder / place

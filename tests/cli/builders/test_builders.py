@@ -137,6 +137,8 @@ def test_scripts_of_a_node_project_find_its_files(
         ({"package.json": "[]"}, r"package\.json: a JSON object is expected"),
         ({"package.json": '{"dependencies": ["a"]}'}, "dependencies: an object is expected"),
         ({"package.json": '{"dependencies": {"a": "file:../a"}}'}, r"\.\./a is neither"),
+        ({"package.json": '{"dependencies": {"a": "file:/tmp"}}'},
+         r"package\.json: /tmp is a path of this machine alone.*such as file:\.\./tmp"),
         ({"package.json": '{"dependencies": {"a": "1"}}', "yarn.lock": ""}, "yarn.lock is Yarn's"),
         ({"package.json": '{"dependencies": {"a": "1"}}', "package-lock.json": "x"},
          r"package-lock\.json: no JSON"),
