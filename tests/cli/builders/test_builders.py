@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_cli.builders import Target
+from pilotlight_cli.builders import Target, rust
 from pilotlight_cli.failures import Failure
 from tests.cli.builders.projects import project
 from tests.support.packed import read_package
@@ -79,6 +79,36 @@ def test_rust(
             packager.package_of(folder, GO)
         return
     assert read_package(packager.package_of(folder, GO))["bootstrap"].endswith(found)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "triple"),
+    [
+        ("linux", "x86_64", None),
+        ("linux", "arm64", "x86_64-unknown-linux-gnu"),
+        ("darwin", "x86_64", "x86_64-unknown-linux-gnu"),
+    ],
+)
+def test_rust_for_another_machine(
+    tmp_path: Path,
+    packager: Packager,
+    tool: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    triple: str | None,
+) -> None:
+    """Another system is one, too; what another one needs is no advice for this one."""
+    monkeypatch.setattr(rust, "this_machine", lambda: machine)
+    monkeypatch.setattr("sys.platform", system)
+    asked = tool("cargo", "echo 'error: linking with `cc` failed' >&2; exit 1")
+    with pytest.raises(Failure) as failure:
+        packager.package_of(project(tmp_path / "rust", {"Cargo.toml": "[package]"}), GO)
+    advice = f"rustup target add {triple}"
+    assert ("rustup" in failure.value.message, advice in failure.value.message) == (
+        (triple is not None,) * 2
+    )
+    assert asked.read_text().partition(" --target ")[2].strip() == (triple or "")
 
 
 INSTALLED = """mkdir -p node_modules/a node_modules/.bin
