@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ _ADVICE = (
     ),
     Advice(r"gyp ERR|node-gyp", "a package is compiled from source and fails: see its log above"),
 )
+_EXTENSION = re.compile(r"(?:^|/)build/(?:Release|Debug)/[^/]+\.node$")
+"""What was compiled here; of what comes compiled packages have files of several machines."""
 _NOT_PACKED = re.compile(r"(?:^|/)(?:\.bin/|\.package-lock\.json$)|^\.cache/")
 
 
@@ -198,8 +201,10 @@ def _install(  # noqa: PLR0913, PLR0917  private: what `build` has found
     ]  # fmt: skip
     note(f"npm installs for {target.runtime} on {target.architecture}")
     workshop.tools.run(command, project, advice=_ADVICE)
-    return pack(project / MODULES, f"{MODULES}/", change=_packed)
+    return pack(project / MODULES, f"{MODULES}/", change=partial(_packed, target))
 
 
-def _packed(name: str, content: bytes) -> bytes | None:
+def _packed(target: Target, name: str, content: bytes) -> bytes | None:
+    if _EXTENSION.search(name):
+        target.check(f"{MODULES}/{name}", content)
     return None if _NOT_PACKED.search(name) else content

@@ -45,6 +45,8 @@ GLIBC = 34
 images and the machines of local mode have at least."""
 OLDEST_GLIBC = 17
 """That of manylinux2014, the oldest that wheels are made for today (PEP 599)."""
+_EXTENSION = re.compile(r"\.(?:cpython-[^/]+|abi3)\.so$")
+"""What was compiled as a module; of other libraries packages have those of several machines."""
 _INSTALLERS = r"\.dist-info/(?:INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)"
 _OF_INSTALLER = re.compile(f"{_INSTALLERS}$")
 _RECORDS_INSTALLER = re.compile(rf"^(?:\.\./)*bin/|{_INSTALLERS},")
@@ -209,7 +211,12 @@ class _Installer:
         command = [*self._installer(), *options, "--target", str(made), "-r", str(listed)]
         note(f"installing for {self.target.runtime} on {self.target.architecture}")
         self.workshop.tools.run(command, self.folder, advice=_advice(self.target))
-        return pack(made, change=_without_this_machine)
+        return pack(made, change=self._packed)
+
+    def _packed(self, name: str, content: bytes) -> bytes | None:
+        if _EXTENSION.search(name):
+            self.target.check(name, content)
+        return _without_this_machine(name, content)
 
     def _installer(self) -> list[str]:
         uv = self.workshop.tools.look_for("uv")

@@ -31,7 +31,7 @@ KEPT_SECONDS = 30 * 86_400
 """How long what nobody asked for is kept."""
 ABANDONED_SECONDS = 86_400
 """How old a folder is whose build was killed."""
-_FORMAT = "1"
+_FORMAT = "2"
 """Of what is kept; another one is built anew."""
 
 
