@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 import yaml
 
 from pilotlight_cli.commands import deploy
 from pilotlight_cli.failures import Failure
+from pilotlight_cli.functions import Functions
 from pilotlight_cli.handlers import find_handler
 from tests.support.dev_process import DevProcess
 from tests.support.node import node_of
@@ -341,6 +343,15 @@ def test_a_package_that_no_request_holds(monkeypatch: pytest.MonkeyPatch) -> Non
     deploy._check_size("fn", 1000)
     with pytest.raises(Failure, match=r"fn: its package has 1\.1 kB, and a request takes 1\.0 kB"):
         deploy._check_size("fn", 1100)
+
+
+def test_a_folder_is_not_deployed_over_a_container_image(tmp_path: Path) -> None:
+    """It says so before it builds: an image has no runtime to build for."""
+    functions = Mock(Functions)
+    functions.find.return_value = {"PackageType": "Image", "Architectures": ["x86_64"]}
+    for given in ({}, {"Runtime": "python3.13"}):
+        with pytest.raises(Failure, match=r"fn is a container image.*ImageUri.*another --name"):
+            deploy._deploy(functions, "fn", tmp_path, given, Mock(side_effect=AssertionError))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ _BEFORE_JAVA_1 = 44
 _RELEASE = re.compile(
     r"<(?:maven\.compiler\.)?(?:release|target|java\.version)>\s*(?:1\.)?(\d+)\s*<"
 )
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SNAPSHOT = re.compile(
+    r"<(dependency|parent|properties)>(?:(?!</\1>).)*?-SNAPSHOT\s*<", re.DOTALL | re.IGNORECASE
+)
+"""A version of what is asked for; that of the project itself, which is often one, is elsewhere."""
 _ADVICE = (
     NO_NETWORK,
     Advice(
@@ -70,10 +75,12 @@ class MavenBuilder:
     def build(self, folder: Path, target: Target, workshop: Workshop) -> Built:
         """Compile without the tests, for what is deployed was tested before."""
         mvn = workshop.tools.find("mvn", folder / MANIFEST, "install Maven (maven.apache.org)")
-        key = key_of("maven", *target, digest(folder, without=(TARGET,)))
+        key = None
+        if not _changes(read_text(folder / MANIFEST)):
+            key = key_of("maven", *target, digest(folder, without=(TARGET,)))
 
         def compile_(work: Path) -> Mapping[str, Entry]:
-            project, jars = work / folder.name, work / JARS
+            project, jars = work / "project" / folder.name, work / "jars"
             copy(folder, project, without=(TARGET,))
             note(f"maven builds for {target.runtime}")
             command = [
@@ -84,6 +91,11 @@ class MavenBuilder:
             return _packed(project / TARGET / "classes", jars, target)
 
         return Built(workshop.kept(key, compile_), whole=True)
+
+
+def _changes(manifest: str) -> bool:
+    """Say whether it asks for a snapshot, which is another one tomorrow under the same version."""
+    return bool(_SNAPSHOT.search(_COMMENT.sub("", manifest)))
 
 
 def _packed(classes: Path, jars: Path, target: Target) -> Mapping[str, Entry]:

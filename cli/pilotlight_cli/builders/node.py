@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.runtimes import family_of
@@ -23,7 +25,6 @@ from .workshop import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from ..archive import Entry
     from .target import Target
@@ -39,13 +40,26 @@ LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 OTHERS = {"pnpm-lock.yaml": "pnpm", "yarn.lock": "Yarn", "bun.lock": "Bun", "bun.lockb": "Bun"}
 """Locks that npm does not read."""
 REGISTRIES = ".npmrc"
+SCRIPTS = ("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare",
+           "postprepare")  # fmt: skip
+"""What npm runs of the project's own when it installs; each may read any of its files.
+
+Source: npm's documentation, "scripts", "Life Cycle Operation Order".
+"""
 _ADVICE = (
     NO_NETWORK,
     Advice(r"EUSAGE|in sync", f"{MANIFEST} and the lock differ: run `npm install`"),
     Advice(r"E401|E403|ENEEDAUTH", f"the registry wants credentials: {REGISTRIES} names them"),
     Advice(r"E404|ETARGET|ENOVERSIONS", f"a name or a version is not there: look at {MANIFEST}"),
+    Advice(
+        r"\bcode 127\b",
+        f"a script of {MANIFEST} calls what is not installed, as devDependencies are not: let it "
+        f"do without (`husky || true`), or {AS_IT_IS}",
+    ),
     Advice(r"gyp ERR|node-gyp", "a package is compiled from source and fails: see its log above"),
 )
+_EXTENSION = re.compile(r"(?:^|/)build/(?:Release|Debug)/[^/]+\.node$")
+"""What was compiled here; of what comes compiled packages have files of several machines."""
 _NOT_PACKED = re.compile(r"(?:^|/)(?:\.bin/|\.package-lock\.json$)|^\.cache/")
 
 
@@ -71,13 +85,11 @@ class NodeBuilder:
         """Install what is not for development alone."""
         npm = workshop.tools.find("npm", folder / MANIFEST, "install Node.js (nodejs.org)")
         lock = _lock(folder)
-        parts = {name: folder / name for name in (MANIFEST, lock or "", REGISTRIES) if name}
-        parts = {name: path for name, path in parts.items() if path.is_file()}
-        parts |= dict(_local(folder, lock))
+        parts = _parts(folder, lock)
         contents = (
             part
             for name, path in parts.items()
-            for part in (name, digest(path, without=(MODULES,)))
+            for part in (name, digest(path, without=_installed(parts)))
         )
         key = key_of("npm", *target, *contents)
 
@@ -121,6 +133,21 @@ def _lock(folder: Path) -> str | None:
     return found
 
 
+def _parts(folder: Path, lock: str | None) -> dict[str, Path]:
+    """Find what npm is given, by its place below the folder: all of it where scripts may ask."""
+    local = dict(_local(folder, lock))
+    scripts = _document(folder / MANIFEST).get("scripts")
+    if isinstance(scripts, dict) and not scripts.keys().isdisjoint(SCRIPTS):
+        return {".": folder, **local}
+    parts = {name: folder / name for name in (MANIFEST, lock or "", REGISTRIES) if name}
+    return {name: path for name, path in parts.items() if path.is_file()} | local
+
+
+def _installed(parts: Mapping[str, Path]) -> set[str]:
+    """Name the folders of what was installed before: that of the folder, those of its packages."""
+    return {MODULES, *(f"{name.removeprefix('./')}/{MODULES}" for name in parts)}
+
+
 def _local(folder: Path, lock: str | None) -> Iterator[tuple[str, Path]]:
     """Find packages of the project's own, by the places that it says they are at."""
     named = [
@@ -134,6 +161,12 @@ def _local(folder: Path, lock: str | None) -> Iterator[tuple[str, Path]]:
         places = _document(folder / lock).get("packages") or {}
         named += [place for place in places if place and MODULES not in place.split("/")]
     for place in sorted(set(named)):
+        if Path(place).is_absolute():
+            raise Failure(
+                f"{folder / MANIFEST}: {place} is a path of this machine alone: one that begins at "
+                f"the folder is expected, such as file:../{Path(place).name}",
+                USAGE,
+            )
         if not (folder / place).exists():
             raise Failure(f"{folder / MANIFEST}: {place} is neither a file nor a folder", USAGE)
         yield place, folder / place
@@ -160,7 +193,7 @@ def _install(  # noqa: PLR0913, PLR0917  private: what `build` has found
     project = work / folder.relative_to(folder.anchor)
     project.mkdir(parents=True)
     for name, path in parts.items():
-        copy(path, project / name, without=(MODULES,))
+        copy(path, project / name, without=_installed(parts))
     processor = "arm64" if target.architecture == "arm64" else "x64"
     command = [
         npm, "ci" if lock else "install", "--omit=dev", "--no-audit", "--no-fund", "--no-progress",
@@ -168,8 +201,10 @@ def _install(  # noqa: PLR0913, PLR0917  private: what `build` has found
     ]  # fmt: skip
     note(f"npm installs for {target.runtime} on {target.architecture}")
     workshop.tools.run(command, project, advice=_ADVICE)
-    return pack(project / MODULES, f"{MODULES}/", change=_packed)
+    return pack(project / MODULES, f"{MODULES}/", change=partial(_packed, target))
 
 
-def _packed(name: str, content: bytes) -> bytes | None:
+def _packed(target: Target, name: str, content: bytes) -> bytes | None:
+    if _EXTENSION.search(name):
+        target.check(f"{MODULES}/{name}", content)
     return None if _NOT_PACKED.search(name) else content

@@ -7,6 +7,8 @@ no uv. A project with a build system is installed itself, too.
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -35,11 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["PythonBuilder"]
 
 REQUIREMENTS, PROJECT, LOCK = "requirements.txt", "pyproject.toml", "uv.lock"
+SETTINGS = "uv.toml"
+_VARIABLES = ("UV_", "PIP_")
+"""How the names of variables begin that say what is installed, and from where."""
 GLIBC = 34
 """The C library's minor version that wheels may ask for: 2.34 of Amazon Linux 2023, which the
 images and the machines of local mode have at least."""
 OLDEST_GLIBC = 17
 """That of manylinux2014, the oldest that wheels are made for today (PEP 599)."""
+_EXTENSION = re.compile(r"\.(?:cpython-[^/]+|abi3)\.so$")
+"""What was compiled as a module; of other libraries packages have those of several machines."""
 _INSTALLERS = r"\.dist-info/(?:INSTALLER|REQUESTED|direct_url\.json|uv_cache\.json)"
 _OF_INSTALLER = re.compile(f"{_INSTALLERS}$")
 _RECORDS_INSTALLER = re.compile(rf"^(?:\.\./)*bin/|{_INSTALLERS},")
@@ -124,8 +131,12 @@ class _Project:
     @property
     def has_sources(self) -> bool:
         """Say whether uv is told to get something from elsewhere."""
-        tools = self._table(self._document, "tool")
-        return "sources" in self._table(tools, "uv")
+        return "sources" in self.of_uv
+
+    @property
+    def of_uv(self) -> Mapping[str, Any]:
+        """Return what uv is told."""
+        return self._table(self._table(self._document, "tool"), "uv")
 
     def requirements(self) -> Requirements:
         """Return what it says that it requires."""
@@ -177,8 +188,20 @@ class _Installer:
 
     def install(self, requirements: Requirements, *options: str) -> Mapping[str, Entry]:
         """Install once for the same requirements, options and target."""
-        key = key_of("python", *self.target, *options, *requirements.key)
+        chosen = self._what_chooses()
+        key = key_of("python", *self.target, *chosen, *options, *requirements.key)
         return self.workshop.kept(key, lambda work: self._make(requirements, options, work))
+
+    def _what_chooses(self) -> tuple[str, ...]:
+        """Return what an index and versions are chosen by, besides what is required.
+
+        It holds passwords of indexes: of what is made of it, nothing but a hash may be kept.
+        """
+        installer = "uv" if self.workshop.tools.look_for("uv") else "pip"
+        of_uv = json.dumps(_Project(self.folder / PROJECT).of_uv, sort_keys=True, default=str)
+        variables = (f"{name}={value}" for name, value in sorted(os.environ.items())
+                     if name.startswith(_VARIABLES))  # fmt: skip
+        return installer, read_text(self.folder / SETTINGS), of_uv, "\0".join(variables)
 
     def _make(
         self, requirements: Requirements, options: Sequence[str], work: Path
@@ -188,7 +211,12 @@ class _Installer:
         command = [*self._installer(), *options, "--target", str(made), "-r", str(listed)]
         note(f"installing for {self.target.runtime} on {self.target.architecture}")
         self.workshop.tools.run(command, self.folder, advice=_advice(self.target))
-        return pack(made, change=_without_this_machine)
+        return pack(made, change=self._packed)
+
+    def _packed(self, name: str, content: bytes) -> bytes | None:
+        if _EXTENSION.search(name):
+            self.target.check(name, content)
+        return _without_this_machine(name, content)
 
     def _installer(self) -> list[str]:
         uv = self.workshop.tools.look_for("uv")

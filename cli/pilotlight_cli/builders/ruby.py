@@ -6,6 +6,7 @@ Source: AWS Lambda Developer Guide, "Deploy Ruby Lambda functions with .zip file
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pilotlight.runtimes.ruby import NEWEST
@@ -29,9 +30,18 @@ if TYPE_CHECKING:
 __all__ = ["RubyBuilder"]
 
 MANIFEST, LOCK, GEMS = "Gemfile", "Gemfile.lock", "vendor/bundle"
+SETTINGS, CONFIG = ".bundle", ".bundle/config"
+"""Of Bundler in the folder: where gems lie, passwords of their servers, and the like."""
+_OWN = re.compile(r"^BUNDLE_(?:PATH\w*|WITHOUT|FROZEN):.*\n?(?:[ \t-].*\n?)*", re.MULTILINE)
+"""Settings that are said here: of the folder they would come before variables.
+
+Source: Bundler's documentation, "bundle config", "Configuration keys".
+"""
 _ASKS = re.compile(r"^\s*(?:gem|gemspec)\b", re.MULTILINE)
 _NOT_PACKED = re.compile(r"^ruby/[^/]+/(?:bin|cache|doc|build_info)/|/(?:gem_make\.out|mkmf\.log)$")
 """What only installing needs, or names this machine's folders."""
+_EXTENSION = re.compile(r"^ruby/[^/]+/extensions/.*\.(?:so|bundle)$")
+"""What was compiled here; gems that come compiled may have libraries of several machines."""
 _ADVICE = (
     NO_NETWORK,
     Advice(r"frozen|lockfile", f"{LOCK} is not of this {MANIFEST}: run `bundle lock`"),
@@ -65,12 +75,19 @@ class RubyBuilder:
         def install(work: Path) -> Mapping[str, Entry]:
             project = work / folder.name
             copy(folder, project, without=(GEMS,))
+            _take_over(project / CONFIG)
             note(f"bundler installs for {target.runtime}")
             variables = _variables(frozen=(folder / LOCK).is_file())
             workshop.tools.run([bundle, "install"], project, advice=_ADVICE, variables=variables)
-            return pack(project / GEMS, f"{GEMS}/", change=_packed)
+            return pack(project / GEMS, f"{GEMS}/", change=partial(_packed, target))
 
-        return Built(workshop.kept(key, install), frozenset({GEMS}))
+        return Built(workshop.kept(key, install), frozenset({GEMS, SETTINGS}))
+
+
+def _take_over(config: Path) -> None:
+    """Leave of a copy's settings what a build does not say itself."""
+    if config.is_file():
+        config.write_text(_OWN.sub("", read_text(config)), encoding="utf-8")
 
 
 def _check_version(folder: Path, target: Target, workshop: Workshop) -> None:
@@ -90,5 +107,7 @@ def _variables(*, frozen: bool) -> dict[str, str]:
     return {"BUNDLE_PATH": GEMS, "BUNDLE_WITHOUT": "development:test", **lock}
 
 
-def _packed(name: str, content: bytes) -> bytes | None:
+def _packed(target: Target, name: str, content: bytes) -> bytes | None:
+    if _EXTENSION.search(name):
+        target.check(f"{GEMS}/{name}", content)
     return None if _NOT_PACKED.search(name) else content

@@ -7,6 +7,7 @@ tools", "JSON messages".
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,32 +47,41 @@ class RustBuilder:
     def build(self, folder: Path, target: Target, workshop: Workshop) -> Built:
         """Compile the project's program: the one that it has, or the one called bootstrap."""
         cargo = workshop.tools.find("cargo", folder / MANIFEST, "install Rust (rustup.rs)")
-        triple = f"{target.machine}-unknown-linux-gnu"
+        triple = _triple(target)
         note(f"cargo builds for Linux {target.architecture}")
         with workshop.place_of(folder, "cargo") as place:
             command = [
                 cargo, "build", "--release", "--message-format=json-render-diagnostics",
                 "--target-dir", place,
                 *(("--locked",) if (folder / LOCK).is_file() else ()),
-                *(("--target", triple) if target.architecture != this_machine() else ()),
+                *(("--target", triple) if triple else ()),
             ]  # fmt: skip
             said = workshop.tools.ask(command, folder, advice=_advice(triple))
             return bootstrap(_program(said, folder), target, f"{folder / MANIFEST}")
 
 
-def _advice(triple: str) -> tuple[Advice, ...]:
-    return (
+def _triple(target: Target) -> str | None:
+    """Name what cargo builds for; None where that is this machine itself."""
+    here = sys.platform == "linux" and target.architecture == this_machine()
+    return None if here else f"{target.machine}-unknown-linux-gnu"
+
+
+def _advice(triple: str | None) -> tuple[Advice, ...]:
+    always = (
         NO_NETWORK,
         Advice(
             r"lock file .* needs to be updated",
             f"{LOCK} is not of this {MANIFEST}: run `cargo check`",
         ),
-        Advice(
-            r"target may not be installed|can't find crate for `(?:core|std)`|linking with",
-            f"another processor's programs need `rustup target add {triple}` and a linker for it "
-            f"(CARGO_TARGET_{triple.upper().replace('-', '_')}_LINKER)",
-        ),
     )
+    if triple is None:
+        return always
+    cross = Advice(
+        r"target may not be installed|can't find crate for `(?:core|std)`|linking with",
+        f"another machine's programs need `rustup target add {triple}` and a linker for it "
+        f"(CARGO_TARGET_{triple.upper().replace('-', '_')}_LINKER)",
+    )
+    return (*always, cross)
 
 
 def _program(said: str, folder: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from typing import NamedTuple
 
+from ..failures import USAGE, Failure
+
 __all__ = ["ARCHITECTURES", "Target", "this_machine"]
 
 ARCHITECTURES = ("x86_64", "arm64")
@@ -34,6 +36,15 @@ class Target(NamedTuple):
         """Say whether a file is an executable for this processor."""
         machine = int.from_bytes(program[_ELF_MACHINE], "little")
         return program.startswith(_ELF_MARK) and machine == _ELF[self.architecture]
+
+    def check(self, name: str, compiled: bytes) -> None:
+        """Raise Failure where a compiled file is not for this processor."""
+        if not self.runs(compiled):
+            raise Failure(
+                f"{name} is not compiled for Linux {self.architecture}: choose a version of its "
+                "package that comes compiled for it, or deploy from such a machine",
+                USAGE,
+            )
 
 
 def this_machine() -> str:

@@ -142,7 +142,10 @@ def _follow(log: IO[str] | None) -> list[str]:
 def _kill(process: subprocess.Popen[str]) -> None:
     if process.poll() is None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            else:  # on Windows
+                process.kill()
         process.wait()
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:

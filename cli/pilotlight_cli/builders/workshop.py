@@ -8,14 +8,13 @@ themselves what they compiled have a folder for each project instead (`place_of`
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ..archive import archive_of, entries_of
 from ..failures import Failure
@@ -32,7 +31,7 @@ KEPT_SECONDS = 30 * 86_400
 """How long what nobody asked for is kept."""
 ABANDONED_SECONDS = 86_400
 """How old a folder is whose build was killed."""
-_FORMAT = "1"
+_FORMAT = "2"
 """Of what is kept; another one is built anew."""
 
 
@@ -60,8 +59,15 @@ class Workshop:
         self._fresh = fresh
         self._known: dict[str, dict[str, Entry]] = {}
 
-    def kept(self, key: str, make: Callable[[Path], Mapping[str, Entry]]) -> Mapping[str, Entry]:
-        """Return what was made under a key, or have it made in a folder that goes afterwards."""
+    def kept(
+        self, key: str | None, make: Callable[[Path], Mapping[str, Entry]]
+    ) -> Mapping[str, Entry]:
+        """Return what was made under a key, or have it made in a folder that goes afterwards.
+
+        What has no key is made each time.
+        """
+        if key is None:
+            return self._make(None, make)
         if key not in self._known:
             self._known[key] = self._read(key) or self._make(key, make)
         return self._known[key]
@@ -71,7 +77,7 @@ class Workshop:
         """Lend a project's own folder, to one build at a time."""
         place = _made(self._folder / "projects" / key_of(str(project), what)[:16])
         with Path(place, ".lock").open("w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _lock(lock)
             os.utime(place)
             yield place
 
@@ -86,7 +92,9 @@ class Workshop:
             return None  # made anew, as what is broken is
         return entries
 
-    def _make(self, key: str, make: Callable[[Path], Mapping[str, Entry]]) -> dict[str, Entry]:
+    def _make(
+        self, key: str | None, make: Callable[[Path], Mapping[str, Entry]]
+    ) -> dict[str, Entry]:
         folder = _made(self._folder)
         self._forget_old()
         try:
@@ -94,9 +102,10 @@ class Workshop:
                 work = Path(aside, "work")
                 work.mkdir()
                 entries = dict(sorted(make(work).items()))
-                made = Path(aside, "made.zip")
-                made.write_bytes(archive_of(entries.values()))
-                made.replace(folder / f"{key}.zip")
+                if key is not None:
+                    made = Path(aside, "made.zip")
+                    made.write_bytes(archive_of(entries.values()))
+                    made.replace(folder / f"{key}.zip")
         except OSError as error:
             raise Failure(f"{error.filename or folder}: {error.strerror}") from error
         return entries
@@ -109,6 +118,14 @@ class Workshop:
                 with contextlib.suppress(OSError):  # another command drops it as well
                     if old.stat().st_mtime < since:
                         shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def _lock(file: IO[str]) -> None:
+    """Wait until nobody else has a file; where there is no such lock, be alone."""
+    with contextlib.suppress(ImportError):
+        import fcntl  # noqa: PLC0415  there is none on Windows
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _made(folder: Path) -> Path:

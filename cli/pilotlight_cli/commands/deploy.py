@@ -98,6 +98,12 @@ def _deploy(
     pack: Callable[[Target], Package],
 ) -> dict[str, Any]:
     before = functions.find(name)
+    if before is not None and before.get("PackageType") == "Image":
+        raise Failure(
+            f"{name} is a container image, which takes no code of {source}: give it another image "
+            "(UpdateFunctionCode with ImageUri), or deploy under another --name",
+            USAGE,
+        )
     configuration = _new(name, source, given) if before is None else before | given
     target = Target(configuration["Runtime"], configuration["Architectures"][0])
     package = pack(target)

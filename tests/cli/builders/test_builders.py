@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight_cli.builders import Packager, Target, Workshop
+from pilotlight_cli.builders import Target, rust
 from pilotlight_cli.failures import Failure
+from tests.cli.builders.projects import project
 from tests.support.packed import read_package
 from tests.support.platform import write_function
 
@@ -25,42 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pilotlight_cli.builders import Packager
+
 GO, GO_ARM = Target("provided.al2023", "x86_64"), Target("provided.al2023", "arm64")
-NODE, JAVA, RUBY = (Target(one, "x86_64") for one in ("nodejs22.x", "java21", "ruby3.3"))
+NODE, RUBY = Target("nodejs22.x", "x86_64"), Target("ruby3.3", "x86_64")
 PROGRAM = r"\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\076\0"
 """How an executable for x86_64 begins, as printf writes it."""
-JAVA_25 = r"\312\376\272\276\0\0\0\105"
-"""How a class that was compiled for Java 25 begins."""
-
-
-@pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Put a script on the PATH, alone; gives the file of its arguments and of some variables."""
-    folder = tmp_path / "tools"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-
-    def make(name: str, script: str) -> Path:
-        asked, program = tmp_path / f"{name}.asked", folder / name
-        program.write_text(f'#!/bin/sh\necho "$GOARCH" "$BUNDLE_PATH" "$@" >> {asked}\n{script}\n')
-        program.chmod(0o755)
-        return asked
-
-    return make
-
-
-@pytest.fixture
-def packager(tmp_path: Path) -> Packager:
-    """A packager whose cache is empty."""
-    return Packager(Workshop(tmp_path / "cache"))
-
-
-def project(folder: Path, files: dict[str, str]) -> Path:
-    """Write a project."""
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 def test_go(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
@@ -110,6 +81,36 @@ def test_rust(
     assert read_package(packager.package_of(folder, GO))["bootstrap"].endswith(found)
 
 
+@pytest.mark.parametrize(
+    ("system", "machine", "triple"),
+    [
+        ("linux", "x86_64", None),
+        ("linux", "arm64", "x86_64-unknown-linux-gnu"),
+        ("darwin", "x86_64", "x86_64-unknown-linux-gnu"),
+    ],
+)
+def test_rust_for_another_machine(
+    tmp_path: Path,
+    packager: Packager,
+    tool: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    machine: str,
+    triple: str | None,
+) -> None:
+    """Another system is one, too; what another one needs is no advice for this one."""
+    monkeypatch.setattr(rust, "this_machine", lambda: machine)
+    monkeypatch.setattr("sys.platform", system)
+    asked = tool("cargo", "echo 'error: linking with `cc` failed' >&2; exit 1")
+    with pytest.raises(Failure) as failure:
+        packager.package_of(project(tmp_path / "rust", {"Cargo.toml": "[package]"}), GO)
+    advice = f"rustup target add {triple}"
+    assert ("rustup" in failure.value.message, advice in failure.value.message) == (
+        (triple is not None,) * 2
+    )
+    assert asked.read_text().partition(" --target ")[2].strip() == (triple or "")
+
+
 INSTALLED = """mkdir -p node_modules/a node_modules/.bin
 echo a > node_modules/a/index.js
 ln -s ../a/index.js node_modules/.bin/a
@@ -141,6 +142,24 @@ def test_node(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Pat
     assert asked.read_text().count("ci ") == 2
 
 
+@pytest.mark.parametrize("script", ["preinstall", "install", "postinstall", "prepare"])
+def test_scripts_of_a_node_project_find_its_files(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path], script: str
+) -> None:
+    """Patches that are not there, say, would just not be applied."""
+    asked = tool("npm", f"{INSTALLED}cp patches/a.patch node_modules/a/index.js\n"
+                 "test ! -e node_modules/old && test ! -e w/node_modules")  # fmt: skip
+    said = {"workspaces": ["w"], "dependencies": {"a": "1"}, "scripts": {script: "patch-package"}}
+    files = {"package.json": json.dumps(said), "patches/a.patch": "one", "w/package.json": "{}"}
+    old = {"node_modules/old/index.js": "old", "w/node_modules/old/index.js": "old"}
+    folder = project(tmp_path / "node", files | old)
+    for text in ("one", "two", "two"):
+        project(folder, {"patches/a.patch": text})
+        made = read_package(packager.package_of(folder, NODE))
+        assert made["node_modules/a/index.js"] == text
+    assert asked.read_text().count("install ") == 2
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -148,6 +167,8 @@ def test_node(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Pat
         ({"package.json": "[]"}, r"package\.json: a JSON object is expected"),
         ({"package.json": '{"dependencies": ["a"]}'}, "dependencies: an object is expected"),
         ({"package.json": '{"dependencies": {"a": "file:../a"}}'}, r"\.\./a is neither"),
+        ({"package.json": '{"dependencies": {"a": "file:/tmp"}}'},
+         r"package\.json: /tmp is a path of this machine alone.*such as file:\.\./tmp"),
         ({"package.json": '{"dependencies": {"a": "1"}}', "yarn.lock": ""}, "yarn.lock is Yarn's"),
         ({"package.json": '{"dependencies": {"a": "1"}}', "package-lock.json": "x"},
          r"package-lock\.json: no JSON"),
@@ -172,33 +193,6 @@ def test_packages_for_development_alone_are_not_built(tmp_path: Path, packager: 
     assert list(read_package(packager.package_of(folder, NODE))) == ["index.js", "package.json"]
 
 
-MAVEN = """mkdir -p target/classes/shop ../lib
-echo jar > ../lib/a.jar
-printf '{0}' > target/classes/shop/Quote.class
-"""
-
-
-def test_java(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
-    """Classes and the jars that they need; nothing is written into the folder."""
-    asked = tool("mvn", MAVEN.format("class"))
-    folder = project(tmp_path / "java", {"pom.xml": "<project/>", "target/old.jar": "old"})
-    made = packager.package_of(folder, JAVA)
-    assert list(read_package(made)) == ["lib/a.jar", "shop/Quote.class"]
-    project(folder, {"target/old.jar": "older"})
-    assert packager.package_of(folder, JAVA) == made
-    assert len(asked.read_text().splitlines()) == 1
-    assert not (folder / "target" / "classes").exists()
-
-
-def test_classes_that_the_runtime_cannot_load(
-    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]
-) -> None:
-    tool("mvn", MAVEN.format(JAVA_25))
-    folder = project(tmp_path / "java", {"pom.xml": "<project/>"})
-    with pytest.raises(Failure, match=r"Quote\.class is compiled for Java 25, which java21 does"):
-        packager.package_of(folder, JAVA)
-
-
 def test_ruby(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]) -> None:
     """Gems lie where Lambda looks for them; another Ruby's would not be found."""
     tool("ruby", "printf 3.3.8")
@@ -216,12 +210,31 @@ def test_ruby(tmp_path: Path, packager: Packager, tool: Callable[[str, str], Pat
         packager.package_of(folder, Target("ruby3.2", "x86_64"))
 
 
+def test_settings_of_bundler(
+    tmp_path: Path, packager: Packager, tool: Callable[[str, str], Path]
+) -> None:
+    """Those of the folder come before variables: of them only those of gems' servers are used."""
+    tool("ruby", "printf 3.3.8")
+    tool("bundle", f"mkdir -p vendor/bundle && cp .bundle/config vendor/bundle/used\n"
+         f"cp .bundle/config {tmp_path}/used")  # fmt: skip
+    token = 'BUNDLE_GEMS__EXAMPLE: "user:secret"\n'
+    config = (
+        f'---\nBUNDLE_PATH: "elsewhere"\nBUNDLE_PATH__SYSTEM: "true"\n{token}'
+        'BUNDLE_WITHOUT:\n  - "test"\nBUNDLE_JOBS: "2"\nBUNDLE_FROZEN: "true"\n'
+    )
+    folder = project(tmp_path / "ruby", {"Gemfile": "gem 'a'", ".bundle/config": config})
+    names = list(read_package(packager.package_of(folder, RUBY)))
+    assert names == ["Gemfile", "vendor/bundle/used"]
+    assert (tmp_path / "used").read_text() == f'---\n{token}BUNDLE_JOBS: "2"\n'
+    assert (folder / ".bundle/config").read_text() == config
+
+
 @pytest.mark.parametrize(
     ("manifest", "target", "said"),
     [
         ("go.mod", GO, "wants go, .* install it"),
         ("Cargo.toml", GO, "wants cargo, .*rustup"),
-        ("pom.xml", JAVA, "wants mvn, .*Maven"),
+        ("pom.xml", Target("java21", "x86_64"), "wants mvn, .*Maven"),
         ("package.json", NODE, "wants npm, .*Node"),
         ("Gemfile", RUBY, "wants bundle, .*Bundler"),
         ("uv.lock", Target("python3.13", "x86_64"), "wants uv, .*pip install uv"),
@@ -288,6 +301,32 @@ def test_a_build_that_is_stopped_ends_with_all_that_it_started(
     assert [*(tmp_path / "cache").iterdir()] == []
     with pytest.raises(Failure, match="the build was stopped"):
         packager.package_of(folder, NODE)
+
+
+def test_builds_where_the_system_has_no_locks_and_no_groups_of_processes(
+    tmp_path: Path, tool: Callable[[str, str], Path]
+) -> None:
+    """As on Windows: a command is imported, builds, and ends a tool that runs."""
+    tool("go", f"while [ $1 != -o ]; do shift; done; printf '{PROGRAM}' > $2")
+    folder = project(tmp_path / "go", {"go.mod": "module a"})
+    command = [sys.executable, "-c", AS_ON_WINDOWS, str(folder), str(tmp_path / "cache")]
+    assert subprocess.check_output(command, timeout=30) == b"built\nended\n"
+
+
+AS_ON_WINDOWS = """
+import os, pathlib, signal, subprocess, sys
+sys.modules["fcntl"] = None
+del os.killpg, signal.SIGKILL
+from pilotlight_cli.builders import Packager, Target, Workshop, tool
+from pilotlight_cli.commands import deploy
+_, source, cache = map(pathlib.Path, sys.argv)
+Packager(Workshop(cache)).package_of(source, Target("provided.al2023", "x86_64"))
+print("built")
+with subprocess.Popen(["sleep", "20"]) as process:
+    process.kill = process.terminate
+    tool._kill(process)
+print("ended")
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -45,12 +45,6 @@ def project(tmp_path: Path, wheels: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def packager(tmp_path: Path) -> Packager:
-    """A packager whose cache is empty."""
-    return Packager(Workshop(tmp_path / "cache"))
-
-
 @pytest.mark.parametrize(
     ("installer", "target", "says"),
     [
@@ -124,6 +118,45 @@ def test_what_was_built_is_not_built_again(
     for kept in (tmp_path / "cache").glob("*.zip"):
         kept.write_bytes(kept.read_bytes()[:-30])  # as a machine that lost its power leaves it
     assert deploy() == 1
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"pyproject.toml": "[tool.uv]\nresolution = 'lowest'"},
+        {"uv.toml": "resolution = 'lowest'"},
+        {"UV_INDEX_URL": "https://user:secret@index"},
+        {"PIP_INDEX_URL": "https://user:secret@index"},
+        {},
+    ],
+    ids=["pyproject", "uv.toml", "UV_", "PIP_", "installer"],
+)
+def test_what_chooses_versions_differently_builds_anew(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str]
+) -> None:
+    """Another index, other rules, another installer: other packages, under the same names."""
+    ran: list[object] = []
+
+    def install(_tools: Tools, command: list[str], _folder: Path, **_: object) -> None:
+        ran.append(command)
+        Path(command[command.index("--target") + 1], "pure.py").write_text("installed")
+
+    monkeypatch.setattr(Tools, "run", install)
+
+    def deploy() -> int:
+        Packager(Workshop(tmp_path / "cache")).package_of(project, TARGET)
+        return len(ran)
+
+    assert [deploy(), deploy()] == [1, 1]
+    for name, value in chosen.items():
+        if "." in name:
+            (project / name).write_text(value)
+        else:
+            monkeypatch.setenv(name, value)
+    if not chosen:
+        monkeypatch.setattr(Tools, "look_for", lambda _self, _name: None)
+    assert [deploy(), deploy()] == [2, 2]
+    assert not any(b"secret" in kept.read_bytes() for kept in (tmp_path / "cache").iterdir())
 
 
 @pytest.mark.parametrize(
