@@ -120,7 +120,7 @@ def test_both_ends_know_every_header_and_operation() -> None:
     names = [f"Header.{one.name}" for one in Header] + [f"Path.{one.name}" for one in Operation]
     assert [name for name in names if name not in agents] == []
     # The kubelet asks for LIVE; a pod is drained by its SIGTERM; nobody has an identity yet.
-    unused = {"Path.LIVE", "Path.DRAIN", "Header.COGNITO_IDENTITY", "Header.FREE"}
+    unused = {"Path.LIVE", "Path.DRAIN", "Header.COGNITO_IDENTITY"}
     assert {name for name in names if name not in platforms} == unused
 
 

@@ -122,6 +122,8 @@ class Tools:
         )
         self._running.add(process)
         try:
+            if self._stopped:  # while it began
+                _kill(process)
             yield process
         finally:
             self._running.discard(process)

@@ -50,8 +50,7 @@ class Environment:
         others: Callable[["Environment"], dict[int, bytes]],
     ) -> None:
         self.identity = identity
-        self.born = 0
-        """Number of the journal's last event before it."""
+        self.born = 0  # number of the journal's last event before it
         self.state = State.STARTING
         self.epoch = 0
         self.holder = ""
