@@ -13,7 +13,8 @@ import subprocess
 import sys
 import tempfile
 from collections import deque
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from ..failures import Failure
 from ..output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     Command = Sequence[str | Path]
 
@@ -96,16 +97,31 @@ class Tools:
         variables: Mapping[str, str],
         output: int,
     ) -> None:
-        with self._started(command, folder, variables, output) as process:
+        begun: list[subprocess.Popen[str]] = []
+        try:
+            # Signals interrupt the main thread alone: what the other one began is known.
+            with ThreadPoolExecutor(1) as starter:
+                starter.submit(int).result()  # it is there, and is waited for, before a tool begins
+                starter.submit(self._begin, begun, command, folder, variables, output).result()
+            (process,) = begun
             log = _follow(process.stdout or process.stderr)
             status = process.wait()
+        finally:
+            for each in begun:
+                self._running.discard(each)
+                _kill(each)
+                _close(each)
         if status != 0:
             raise _failure(command, status, log, advice)
 
-    @contextmanager
-    def _started(
-        self, command: Command, folder: Path, variables: Mapping[str, str], output: int
-    ) -> Iterator[subprocess.Popen[str]]:
+    def _begin(
+        self,
+        begun: list[subprocess.Popen[str]],
+        command: Command,
+        folder: Path,
+        variables: Mapping[str, str],
+        output: int,
+    ) -> None:
         if self._stopped:
             raise Failure("the build was stopped")
         process = subprocess.Popen(  # noqa: S603  a tool of the person's own
@@ -120,13 +136,9 @@ class Tools:
             errors="replace",
             start_new_session=True,  # so that all it starts can be ended with it
         )
+        begun.append(process)
         self._running.add(process)
-        try:
-            if self._stopped:  # while it began
-                _kill(process)
-            yield process
-        finally:
-            self._running.discard(process)
+        if self._stopped:  # while it began
             _kill(process)
 
 
@@ -149,6 +161,10 @@ def _kill(process: subprocess.Popen[str]) -> None:
             else:  # on Windows
                 process.kill()
         process.wait()
+
+
+def _close(process: subprocess.Popen[str]) -> None:
+    """Let go of what only its own thread reads."""
     for pipe in (process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
