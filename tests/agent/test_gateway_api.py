@@ -228,7 +228,7 @@ def test_one_invocation_at_a_time(agent: Agent) -> None:
 
 
 def test_more_environments_of_the_revision(tmp_path: Path) -> None:
-    """They run side by side and have temporary folders of their own."""
+    """They run side by side and have temporary folders of their own, none inside another's."""
     code = "import os, tempfile\ndef handler(e, c): return [os.getpid(), tempfile.gettempdir()]"
     with specialised(tmp_path, {"main.py": code}) as agent:
         reply = agent.request("POST", "/v1/environments", b'{"count": 2}')
@@ -236,10 +236,8 @@ def test_more_environments_of_the_revision(tmp_path: Path) -> None:
         assert len(started) == 2
         told = [agent.invoke(environment=each).json for each in (agent.environment, *started)]
         assert len({pid for pid, _ in told}) == 3
-        assert [folder for _, folder in told] == [
-            str(agent.temporary),
-            *(str(agent.temporary / each) for each in started),
-        ]
+        own = [str(agent.temporary / each) for each in (agent.environment, *started)]
+        assert [folder for _, folder in told] == own
         for body in (b"", b"[]", b'{"count": 0}', b'{"count": 1000}', b'{"count": "1"}'):
             assert agent.request("POST", "/v1/environments", body).status == 400
 
@@ -292,13 +290,6 @@ def test_a_pod_that_cannot_write_says_so(tmp_path: Path) -> None:
         reply = agent.specialise({"main.py": ""})
         assert (reply.status, reply.json["code"]) == (500, "AgentFailed")
         assert agent.request("GET", "/live").status == 200
-
-
-def test_a_first_environment_has_a_temporary_folder_of_its_own(generic: Agent) -> None:
-    """In local mode others join it, and it may empty its folder without emptying theirs."""
-    code = "import os\ndef handler(e, c): return os.environ['TMPDIR']"
-    assert generic.specialise({"main.py": code}).status == 200
-    assert Path(generic.invoke({}).json).parent == generic.temporary
 
 
 def test_a_hostile_archive_burns_the_pod(generic: Agent) -> None:

@@ -290,9 +290,10 @@ class Reader:
         environment: Environment,
         sink: object,
         on_end: Callable[[Environment], None],
+        after: int = 0,
     ) -> Reader:
         """Listen until it goes or is finished."""
-        del sink
+        del sink, after
         agent = _cluster().agents[environment.lease.host]
         loop = asyncio.get_running_loop()
         reader = cls(agent, lambda: loop.call_later(0.05, on_end, environment))  # type: ignore[arg-type]  # nobody looks
@@ -303,6 +304,11 @@ class Reader:
 
     def _tell(self) -> None:
         self._gone()
+
+    def stop(self) -> int:
+        """Listen no longer, to be replaced by another."""
+        self.finish()
+        return 0
 
     def finish(self) -> None:
         """Listen no longer."""

@@ -24,7 +24,7 @@ from pilotlight.agent.invoke import Invocation
 from pilotlight.errors import PilotlightError, ThrottledError
 from pilotlight_gateway.event_queue.interface import Event
 from pilotlight_gateway.events import dispatcher as events
-from pilotlight_gateway.invocation.dispatch import dispatcher, environment
+from pilotlight_gateway.invocation.dispatch import agent_events, environment
 from pilotlight_operator.storage import pod_start
 from tests.support.memory_event_queue import MemoryEventQueue
 
@@ -386,7 +386,7 @@ def _replaced(seed: int) -> Iterator[None]:
         for module, name, stand_in in [
             (environment, "connect", connect),
             (environment, "invoke", invoke),
-            (dispatcher, "EventReader", Reader),
+            (agent_events, "EventReader", Reader),
             (events, "Destinations", mock.Mock()),
             (pod_start, "wait_until_ready", ready),
             (secrets, "token_hex", lambda size: f"{names.getrandbits(8 * size):x}"),

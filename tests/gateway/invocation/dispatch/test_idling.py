@@ -13,8 +13,8 @@ from pilotlight.claims import Demand, Lease, RevisionKey
 from pilotlight.errors import ThrottledError
 from pilotlight.keep_alive import RULES, KeepAliveSpec
 from pilotlight_gateway.invocation.cold_starts import ColdStarts
+from pilotlight_gateway.invocation.dispatch import agent_events, idling
 from pilotlight_gateway.invocation.dispatch import dispatcher as module
-from pilotlight_gateway.invocation.dispatch import idling
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.environment import Environment
 from pilotlight_gateway.invocation.invocation import Answer, Invocation
@@ -80,6 +80,10 @@ class Reader:
     def finish(self) -> None:
         """Nothing is open."""
 
+    def stop(self) -> int:
+        """Nothing was read."""
+        return 0
+
 
 class Gateway:
     """A dispatcher whose environments answer after `seconds`."""
@@ -121,7 +125,7 @@ async def gateway(monkeypatch: pytest.MonkeyPatch) -> Gateway:
         await asyncio.sleep(made.seconds)
         return Answer(body=b"1", length=1, function_error=None, log_tail=None, report=None)
 
-    monkeypatch.setattr(module, "EventReader", Reader)
+    monkeypatch.setattr(agent_events, "EventReader", Reader)
     monkeypatch.setattr(Environment, "invoke", answer)
     return made
 
