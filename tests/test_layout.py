@@ -22,6 +22,13 @@ def test_every_test_folder_is_a_package() -> None:
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
+def test_the_runtime_of_php_is_one() -> None:
+    """It is in the package of `pilotlight init`, and in the example, which is whole by itself."""
+    places = ("cli/pilotlight_cli/first/php", "languages/php/src")
+    for name in ("bootstrap", "runtime.php"):
+        assert len({(ROOT / place / name).read_bytes() for place in places}) == 1
+
+
 def test_nothing_is_called_utils() -> None:
     assert not list(ROOT.glob("[a-z]*/**/util*.py"))
 

@@ -35,17 +35,17 @@ class Event(NamedTuple):
 
 def read_events(pieces: Iterable[bytes]) -> Iterator[Event]:
     """Yield the events of a body that comes in pieces; raises Failure where it is none."""
-    buffer = b""
+    buffer = bytearray()
     for piece in pieces:
         buffer += piece
         while len(buffer) >= _PRELUDE.size and len(buffer) >= (length := _length(buffer)):
-            yield _read(buffer[:length])
-            buffer = buffer[length:]
+            yield _read(bytes(buffer[:length]))
+            del buffer[:length]
     if buffer:
         raise Failure("the answer broke off in the middle of an event")
 
 
-def _length(frame: bytes) -> int:
+def _length(frame: bytes | bytearray) -> int:
     length, _, checksum = _PRELUDE.unpack_from(frame)
     if checksum != zlib.crc32(frame[:8]) or not 16 <= length <= LARGEST_FRAME:  # noqa: PLR2004  of none
         raise Failure("what came is no stream of events: is the endpoint Lambda's or Pilotlight's?")

@@ -115,10 +115,8 @@ class SubprocessCompute:
 
     async def _wait_for(self, process: asyncio.subprocess.Process) -> None:
         """Wait until a process has ended or has had its time."""
-        ended, hurry = (
-            asyncio.ensure_future(process.wait()),
-            asyncio.ensure_future(self._hurry.wait()),
-        )
+        ended = asyncio.ensure_future(process.wait())
+        hurry = asyncio.ensure_future(self._hurry.wait())
         try:
             await asyncio.wait(
                 {ended, hurry}, timeout=PATIENT_SECONDS, return_when=asyncio.FIRST_COMPLETED

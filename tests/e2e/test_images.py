@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.cluster import Installation
 
-IMAGE = "docker.io/pilotlight/function-image:test"
+IMAGE = "localhost/pilotlight/function-image:test"
 ENTRY_POINT = ["python3", "-m", "awslambdaric"]
 """No registry can be asked here, which would know it."""
 NOWHERE = "127.0.0.1:1/pilotlight/nothing:1"

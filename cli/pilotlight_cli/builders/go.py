@@ -9,11 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pilotlight.runtimes.bootstrap import NEWEST
-
 from ..output import note
 from .builder import NO_NETWORK
-from .program import BOOTSTRAP, bootstrap
+from .program import BOOTSTRAP, ProgramBuilder, bootstrap
 from .tool import Advice
 
 if TYPE_CHECKING:
@@ -34,19 +32,10 @@ _ADVICE = (
 )
 
 
-class GoBuilder:
+class GoBuilder(ProgramBuilder):
     """Builds Go projects."""
 
-    prefix = "provided"
-    handler: str | None = BOOTSTRAP
-
-    def manifest(self, folder: Path) -> str | None:
-        """Name `go.mod`."""
-        return MANIFEST if (folder / MANIFEST).is_file() else None
-
-    def runtime(self, folder: Path) -> str:  # noqa: ARG002  all are one
-        """Choose the newest."""
-        return NEWEST
+    marker = MANIFEST
 
     def build(self, folder: Path, target: Target, workshop: Workshop) -> Built:
         """Compile what the folder's package main is."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotlight.runtimes.bootstrap import NEWEST
+
 from ..archive import entry_of
 from ..failures import USAGE, Failure
 from ..package import Built
@@ -13,10 +15,26 @@ if TYPE_CHECKING:
 
     from .target import Target
 
-__all__ = ["BOOTSTRAP", "bootstrap"]
+__all__ = ["BOOTSTRAP", "ProgramBuilder", "bootstrap"]
 
 BOOTSTRAP = "bootstrap"
 _EXECUTABLE = 0o755
+
+
+class ProgramBuilder:
+    """What the builders of compiled programs have in common; each names its `marker`."""
+
+    prefix = "provided"
+    handler: str | None = BOOTSTRAP
+    marker: str
+
+    def manifest(self, folder: Path) -> str | None:
+        """Name the file that makes a folder such a project."""
+        return self.marker if (folder / self.marker).is_file() else None
+
+    def runtime(self, folder: Path) -> str:  # noqa: ARG002  all are one
+        """Choose the newest."""
+        return NEWEST
 
 
 def bootstrap(program: Path, target: Target, made_by: str) -> Built:

@@ -11,12 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pilotlight.runtimes.bootstrap import NEWEST
-
 from ..failures import USAGE, Failure
 from ..output import note
 from .builder import NO_NETWORK
-from .program import BOOTSTRAP, bootstrap
+from .program import BOOTSTRAP, ProgramBuilder, bootstrap
 from .target import this_machine
 from .tool import Advice
 
@@ -30,19 +28,10 @@ __all__ = ["RustBuilder"]
 MANIFEST, LOCK = "Cargo.toml", "Cargo.lock"
 
 
-class RustBuilder:
+class RustBuilder(ProgramBuilder):
     """Builds Rust projects."""
 
-    prefix = "provided"
-    handler: str | None = BOOTSTRAP
-
-    def manifest(self, folder: Path) -> str | None:
-        """Name `Cargo.toml`."""
-        return MANIFEST if (folder / MANIFEST).is_file() else None
-
-    def runtime(self, folder: Path) -> str:  # noqa: ARG002  all are one
-        """Choose the newest."""
-        return NEWEST
+    marker = MANIFEST
 
     def build(self, folder: Path, target: Target, workshop: Workshop) -> Built:
         """Compile the project's program: the one that it has, or the one called bootstrap."""

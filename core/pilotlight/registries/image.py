@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from pilotlight.resources.image import MOST_PARTS
+
 __all__ = ["MANIFEST_TYPES", "ImageDescription", "InvalidImageError", "config_digest", "platform"]
 
 _INDEX_TYPES = (
@@ -22,7 +24,7 @@ MANIFEST_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 """What a registry is asked for."""
-MOST_PARTS, MOST_BYTES = 1_500, 1 << 16
+MOST_BYTES = 1 << 16
 """Of all that an image says of how it is started: it goes into resources."""
 _ARCHITECTURES = {"x86_64": "amd64", "arm64": "arm64"}
 """Lambda's names, and images'."""

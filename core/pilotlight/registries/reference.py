@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pilotlight.resources.image import split_reference
+
 __all__ = ["Reference"]
 
 DOCKER = "docker.io"
@@ -27,10 +29,8 @@ class Reference:
     @classmethod
     def parse(cls, uri: str) -> Reference:
         """Read REGISTRY/REPOSITORY:TAG@DIGEST; a digest goes before a tag."""
-        name, _, digest = uri.partition("@")
-        head, slash, last = name.rpartition("/")
-        last, _, tag = last.partition(":")
-        registry, repository = _split(head + slash + last)
+        name, tag, digest = split_reference(uri)
+        registry, repository = _split(name)
         return cls(registry, repository, digest or tag or "latest")
 
     @property

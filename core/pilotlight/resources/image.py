@@ -10,7 +10,15 @@ from pydantic import Field
 
 from .meta import Model
 
-__all__ = ["IMAGE_REFERENCE", "IMAGE_RUNTIME", "Image", "ImageConfig", "PinnedImage"]
+__all__ = [
+    "IMAGE_REFERENCE",
+    "IMAGE_RUNTIME",
+    "MOST_PARTS",
+    "Image",
+    "ImageConfig",
+    "PinnedImage",
+    "split_reference",
+]
 
 IMAGE_RUNTIME = "container-image"
 """Name of the `Runtime` whose agent runs beside what images bring; no function may name it."""
@@ -67,7 +75,10 @@ class Image(Model):
     @property
     def reference(self) -> str:
         """What a pod is made of: the same bytes for ever, where a registry has named them."""
-        return self.uri if self.pinned is None else f"{_repository(self.uri)}@{self.pinned.digest}"
+        if self.pinned is None:
+            return self.uri
+        name, _, _ = split_reference(self.uri)
+        return f"{name}@{self.pinned.digest}"
 
     @property
     def sha256(self) -> str:
@@ -87,8 +98,9 @@ class Image(Model):
         return own if self.config.command is None else self.config.command
 
 
-def _repository(uri: str) -> str:
-    """Return a reference without its tag and digest; a colon before a slash is a port's."""
-    name = uri.partition("@")[0]
+def split_reference(uri: str) -> tuple[str, str, str]:
+    """Return an image's name, its tag and its digest; a colon before a slash is a port's."""
+    name, _, digest = uri.partition("@")
     head, slash, last = name.rpartition("/")
-    return head + slash + last.partition(":")[0]
+    last, _, tag = last.partition(":")
+    return head + slash + last, tag, digest

@@ -16,13 +16,7 @@ from pilotlight.errors import (
     PilotlightError,
 )
 from pilotlight.layers import find_layer_version
-from pilotlight.resources import (
-    FUNCTIONS_BY_NAME,
-    Key,
-    Layer,
-    Runtime,
-    Secret,
-)
+from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Layer, Runtime, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -81,9 +81,8 @@ class FunctionService:
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
         self._facts = FactsReader(
-            cache, packages,
-            accounts=accounts, region=region, runnable=runnable,
-        )  # fmt: skip
+            cache, packages, accounts=accounts, region=region, runnable=runnable
+        )
 
     def affected_by(self, changed: Resource) -> list[Function]:
         """Return the functions that a change concerns."""

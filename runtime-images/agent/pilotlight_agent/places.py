@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+TEMPORARY = Path("/tmp")  # noqa: S108 -- Lambda's own path
+"""What a function uses for temporary files; in local mode it has another folder, by TMPDIR."""
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -15,7 +15,7 @@ from pilotlight_agent.errors import (
     NotSpecialisedError,
 )
 from pilotlight_agent.journal import Clock, Journal
-from pilotlight_agent.places import Places
+from pilotlight_agent.places import TEMPORARY, Places
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
 from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
@@ -43,9 +43,6 @@ def _install(specialisation: Specialisation, places: Places) -> Installation:
     layers = install_layers(specialisation.layers, places.layers_root)
     check_size(places.task_root, places.layers_root)
     return Installation(code.fetch + layers.fetch, code.unpack + layers.unpack)
-
-
-_TEMPORARY = Path("/tmp")  # noqa: S108 -- Lambda's own path
 
 
 class Pod:
@@ -176,7 +173,7 @@ class Pod:
 
         In local mode others may come to whoever is alone now, and nobody expects to have /tmp.
         """
-        shared = shares or self._places.temporary != _TEMPORARY
+        shared = shares or self._places.temporary != TEMPORARY
         temporary = self._places.temporary / identity if shared else self._places.temporary
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         return temporary

@@ -7,14 +7,15 @@ environment variables. Nothing of the agent's own environment is among them.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pilotlight_agent.options import PREFIX
+from pilotlight_agent.places import TEMPORARY
 from pilotlight_wire.protocol import LOADER_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pilotlight_agent.places import Places
     from pilotlight_wire.specialisation import FunctionFacts, ImageProcess, Specialisation
@@ -96,7 +97,7 @@ def inherited(
 
 
 def _everywhere(temporary: Path) -> dict[str, str]:
-    own = {} if temporary == Path("/tmp") else {"TMPDIR": str(temporary)}  # noqa: S108 -- Lambda's own path
+    own = {} if temporary == TEMPORARY else {"TMPDIR": str(temporary)}
     return own | {
         "TZ": ":UTC",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
