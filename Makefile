@@ -111,7 +111,7 @@ storm: setup ## Three minutes of too much on the cluster of KUBECONFIG, into doc
 	@$(RUN)/python -m tests.storm storm
 
 faults: setup ## FAULTS faults drawn from SEED on the one-node cluster, into docs/reliability.md
-	@FAULTS=$(FAULTS) SEED=$(SEED) $(RUN)/python -m tests.storm faults
+	@CLUSTER=$(CLUSTER) FAULTS=$(FAULTS) SEED=$(SEED) $(RUN)/python -m tests.storm faults
 
 policies: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive

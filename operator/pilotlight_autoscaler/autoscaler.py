@@ -173,7 +173,7 @@ class Autoscaler:
         Nobody misses any till then, since claims wait for the same.
         """
         if self._settings.generation:
-            await self.capacity.adopted.wait()
+            await self.capacity.succession.done.wait()
         await self.pools.run()
 
     def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:

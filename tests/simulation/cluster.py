@@ -24,7 +24,7 @@ from pilotlight.errors import (
 )
 from pilotlight.storage.kubernetes.api import WatchExpiredError
 from pilotlight_wire.report import Report
-from pilotlight_wire.specialisation import EnvironmentState, Specialised
+from pilotlight_wire.specialisation import EnvironmentState, PodState, Specialised
 from tests.support.api_server import ApiServer, copied
 
 from .virtual import Process
@@ -63,6 +63,7 @@ class Agent:
     alive: bool = True
     draining: bool = False
     function: tuple[str, str] | None = None
+    revision: str = ""
     tenant: str = ""
     """Whom it was specialised for."""
     environments: dict[str, _Environment] = field(default_factory=dict)
@@ -336,6 +337,7 @@ class ModelAgents:
         namespace, _, _ = pod.name.partition("/")
         agent.function = namespace, specialisation.function.name
         agent.tenant = specialisation.function.tenant_id or ""
+        agent.revision = specialisation.revision
         started = [
             EnvironmentState(id=f"{pod.name}-{number}", state="starting")
             for number in range(specialisation.environments)
@@ -357,13 +359,24 @@ class ModelAgents:
         del pod, seconds
         await asyncio.sleep(0.02)
 
-    async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
-        """Tell whether a pod has no function."""
+    async def state(self, pod: Pod, *, seconds: float) -> PodState | None:
+        """Tell how a pod stands."""
         try:
             agent = await self._reach(pod, seconds)
         except StartFailedError:
-            return False
-        return agent.function is None and not agent.draining
+            return None
+        environments = [
+            EnvironmentState(
+                id=name,
+                state="busy" if one.running else "idle",
+                epoch=one.epoch,
+                holder=one.gateway,
+            )
+            for name, one in agent.environments.items()
+        ]
+        return PodState(
+            state="", draining=agent.draining, revision=agent.revision, environments=environments
+        )
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for an environment's init phase."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from pilotlight.claims import Lease
+from pilotlight_autoscaler.claims.server import ClaimsServer
 from pilotlight_autoscaler.creations import Creations
 from pilotlight_autoscaler.leases.capacity import Capacity
 from pilotlight_autoscaler.leases.limits import Limits
+from pilotlight_autoscaler.leases.succession import Succession
 from pilotlight_autoscaler.leases.table import LeaseTable
 from pilotlight_autoscaler.pools.keeper import PoolKeeper
 from pilotlight_gateway.event_queue.interface import Done
@@ -17,6 +20,7 @@ from pilotlight_gateway.events import handler
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.idle_history import IdleHistory
 from pilotlight_gateway.invocation.dispatch.queue import RevisionQueue
+from pilotlight_operator.leadership import RENEW_SECONDS, Leadership
 from pilotlight_operator.storage.pods import KubernetesCompute
 
 if TYPE_CHECKING:
@@ -82,6 +86,19 @@ def _take_and_keep(keeper: PoolKeeper, key: Any) -> Any:
     return pool.ready[0] if pool.ready else None
 
 
+def _hear_no_late_answer(server: ClaimsServer, message: Any) -> None:
+    """Take an answer for which somebody waits still, and no other."""
+    asked = server._asked.get(message.id)
+    if asked is not None and not asked.done():
+        asked.set_result(message)
+
+
+async def _go_on(_: object) -> bool:
+    """Renew nothing, and lead."""
+    await asyncio.sleep(RENEW_SECONDS)
+    return True
+
+
 _GRANT: Any = LeaseTable.grant
 
 MUTANTS: dict[str, tuple[object, str, Any]] = {
@@ -91,7 +108,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "a release that is forgotten": (Capacity, "release", _nothing),
     "pods of unknown holders that do not count": (Limits, "suspect", lambda *_: None),
     "a gateway that tells nothing of what it holds": (Dispatcher, "held", lambda _: []),
-    "orphans that stay": (Capacity, "stop_orphans", _nothing),
+    "orphans that stay": (Succession, "stop_orphans", _nothing),
     "a gateway that is never given up": (Capacity, "release_all", _nothing),
     "an environment for two": (RevisionQueue, "take", _take_and_leave),
     "pods without turns": (Creations, "turn", _at_once),
@@ -100,6 +117,8 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "room made of what is between two calls": (IdleHistory, "has_rested", lambda *_: True),
     "refills beside the budget": (Creations, "under_way", _uncounted),
     "generic pods for everybody": (PoolKeeper, "take", _take_and_keep),
+    "an environment that is given back too late": (ClaimsServer, "_hear", _hear_no_late_answer),
+    "a leader that goes on without its Lease": (Leadership, "_renew_in_time", _go_on),
 }
 """What each is called, and what it puts in whose place."""
 
@@ -111,6 +130,8 @@ FAULTS = {
     "pods without turns": "_storm",
     "refills beside the budget": "_storm_on_empty_pools",
     "pods that go unheard": "_lose_pods",
+    "an environment that is given back too late": "_pause_a_gateway",
+    "a leader that goes on without its Lease": "_pause_the_leader",
 }
 """The fault that a guard is for, where one of a few is."""
 

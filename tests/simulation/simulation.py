@@ -10,33 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-import logging
 import random
-import secrets
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from unittest import mock
-
-import structlog
 
 from pilotlight.agent.invoke import Invocation
-from pilotlight.errors import PilotlightError, ThrottledError
+from pilotlight.errors import PilotlightError, ThrottledError, UnavailableError
 from pilotlight_gateway.event_queue.interface import Event
-from pilotlight_gateway.events import dispatcher as events
-from pilotlight_gateway.invocation.dispatch import agent_events, environment
-from pilotlight_operator.storage import pod_start
-from tests.support.memory_event_queue import MemoryEventQueue
 
-from .cluster import Agent, Cluster, violated
+from .cluster import Cluster, violated
+from .database import Database
 from .functions import ACCOUNT_LIMIT, CROWD, FUNCTIONS, QUOTA, RESERVED, stored_functions
-from .processes import Gateway, Network, Operator, Reader, current, revision
-from .virtual import VirtualLoop
+from .processes import Gateway, Network, Operator, current, revision
+from .stand_ins import replaced
+from .virtual import Process, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
-    from pilotlight.agent.invoke import Answer, Permit
+    from pilotlight.agent.invoke import Answer
 
 __all__ = ["Outcome", "run"]
 
@@ -49,7 +41,8 @@ SETTLED_SECONDS = 50.0
 BUSY_FROM, CROWDED_AT, CROWDED_CALLS = 9.0, 10.0, 6
 MOST_WARM_SECONDS = 0.7
 """A call of a function that is called all the time waits for no pod, whoever wants its room."""
-KNOCK_SECONDS = 0.1
+HEARTBEAT_SECONDS = 15.0
+"""A peer that has said nothing for so long is given up: the heartbeat of the claims' connection."""
 FULL = "throttled: Rate Exceeded."
 """What calls hear where as many run as may: those that come while two run."""
 
@@ -79,7 +72,7 @@ class Simulation:
         self.cluster = Cluster(self.chance, limits)
         self.cluster.quotas["c"] = QUOTA
         self.network = Network(self.cluster)
-        self.queue = MemoryEventQueue()
+        self.queue = Database(self.chance)
         self.outcome = Outcome(seed, self.cluster.violations)
         self.operators: list[Operator] = []
         self.gateways: list[Gateway] = []
@@ -115,7 +108,8 @@ class Simulation:
             self._kill_the_leader, self._kill_a_gateway, self._kill_both, self._lose_pods,
             self._change_leaders_slowly, self._storm, self._crowd,
             self.network.cut, self.cluster.break_watches, self.cluster.expire, self._go_away,
-            self._be_flaky, self._be_slow, self._fail_pods,
+            self._be_flaky, self._be_slow, self._fail_pods, self._pause_the_leader,
+            self._pause_a_gateway, self._lose_the_database, self._step_a_clock,
         ]  # fmt: skip
         times = [self.chance.uniform(QUIET_SECONDS, FAULTY_SECONDS - 1) for _ in range(6)]
         for at in sorted(times)[: self.chance.randint(1, 6)]:
@@ -128,6 +122,11 @@ class Simulation:
         cluster = self.cluster
         cluster.away, cluster.slow, cluster.flaky = False, 0.01, 0.0
         cluster.pod_seconds, cluster.failing_pods = 0.5, 0.0
+        self.queue.away = False
+        for operator in self.operators:
+            operator.process.go_on()
+        for gateway in self.gateways:
+            gateway.process.go_on()
         self._note("faults end")
 
     def _kill_the_leader(self) -> None:
@@ -135,6 +134,31 @@ class Simulation:
         operator = self.chance.choice(leading or self.operators)
         operator.kill()
         asyncio.get_running_loop().call_later(self.chance.uniform(0.1, 5), operator.start)
+
+    def _pause_the_leader(self) -> None:
+        leading = [one for one in self.operators if one.autoscaler is not None]
+        self._pause(self.chance.choice(leading or self.operators).process)
+
+    def _pause_a_gateway(self) -> None:
+        self._pause(self.chance.choice(self.gateways).process)
+
+    def _pause(self, process: Process) -> None:
+        """It may be for longer than a Lease, and than connections stand without a sign of life."""
+        loop, seconds = asyncio.get_running_loop(), self.chance.uniform(0.5, 30)
+        process.pause()
+        if seconds > HEARTBEAT_SECONDS:
+            loop.call_later(HEARTBEAT_SECONDS, self.network.cut, process)
+        loop.call_later(seconds, process.go_on)
+
+    def _lose_the_database(self) -> None:
+        self.queue.away = True
+        asyncio.get_running_loop().call_later(self.chance.uniform(0.5, 20), self._find_database)
+
+    def _find_database(self) -> None:
+        self.queue.away = False
+
+    def _step_a_clock(self) -> None:
+        self.chance.choice(self.gateways).clock_ahead += self.chance.uniform(-5, 5)
 
     def _kill_a_gateway(self) -> None:
         index = self.chance.randrange(len(self.gateways))
@@ -252,13 +276,14 @@ class Simulation:
         while _now() < FAULTY_SECONDS:
             (namespace, function), seconds = self.chance.choice(list(FUNCTIONS.items())[:4])
             for _ in range(self.chance.choice([1, 1, 6])):
-                await self.queue.enqueue(self._event(namespace, function, seconds))
+                with contextlib.suppress(UnavailableError):
+                    await self.queue.enqueue(self._event(namespace, function, seconds))
+                    self.outcome.events += 1
             await asyncio.sleep(self.chance.uniform(2, 8))
 
     def _event(self, namespace: str, function: str, seconds: float) -> Event:
-        self.outcome.events += 1
         return Event(
-            id=f"event-{self.outcome.events}", account="0" * 12, namespace=namespace,
+            id=f"event-{self.outcome.events + 1}", account="0" * 12, namespace=namespace,
             function=function, payload=str(seconds).encode(), enqueued_at=_now(), due_at=_now(),
             expires_at=_now() + 6 * 3600, hold_seconds=40.0,
         )  # fmt: skip
@@ -329,7 +354,7 @@ def run(
 
     `make` makes a world of another kind.
     """
-    with _replaced(seed), asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with replaced(seed), asyncio.Runner(loop_factory=VirtualLoop) as runner:
         loop = runner.get_loop()
 
         async def live() -> Outcome:
@@ -356,44 +381,3 @@ def run(
 def _broken(simulation: Simulation, context: dict[str, Any]) -> None:
     what = context.get("exception") or context.get("task")
     violated(simulation.cluster, f"{context['message']}: {what!r}")
-
-
-@contextlib.contextmanager
-def _replaced(seed: int) -> Iterator[None]:
-    """Have modules reach the model's agents, and nothing be by chance but by the seed."""
-    random.seed(seed)
-    names = random.Random(seed)
-
-    async def connect(host: str, port: int) -> Agent:
-        del port
-        found = current[-1].agents.get(host)
-        if found is None or not found.alive:
-            raise OSError("nobody is there")
-        return found
-
-    async def invoke(agent: Agent, invocation: Invocation, permit: Permit) -> Answer:
-        return await current[-1].invoke(agent, invocation, permit)
-
-    async def ready(host: str, port: int) -> None:
-        while True:
-            with contextlib.suppress(OSError):
-                await connect(host, port)
-                return
-            await asyncio.sleep(KNOCK_SECONDS)
-
-    quiet = structlog.make_filtering_bound_logger(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
-        for module, name, stand_in in [
-            (environment, "connect", connect),
-            (environment, "invoke", invoke),
-            (agent_events, "EventReader", Reader),
-            (events, "Destinations", mock.Mock()),
-            (pod_start, "wait_until_ready", ready),
-            (secrets, "token_hex", lambda size: f"{names.getrandbits(8 * size):x}"),
-            (uuid, "uuid4", lambda: uuid.UUID(int=names.getrandbits(128))),
-        ]:
-            stack.enter_context(mock.patch.object(module, name, stand_in))
-        before = structlog.get_config()
-        structlog.configure(wrapper_class=quiet, cache_logger_on_first_use=False)
-        stack.callback(structlog.configure, **before)
-        yield

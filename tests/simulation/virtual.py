@@ -1,4 +1,4 @@
-"""A loop in which waiting takes no time, and processes that may be killed at any moment.
+"""A loop in which waiting takes no time, and processes that may be killed or paused at any moment.
 
 `looptime` serves tests that last a few timers; here thousands of seeds run, and nothing is waited
 for but timers: so the loop jumps from one to the next.
@@ -13,7 +13,7 @@ from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 __all__ = ["Process", "VirtualLoop"]
 
@@ -55,6 +55,24 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the virtual time, in seconds."""
         return self._waiting.now
 
+    def call_soon(  # type: ignore[override]  # the base is generic in what the callback takes
+        self, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        """Do something next, or once its process goes on."""
+        context = context or copy_context()
+        if process := context.get(_running_in):
+            callback, args = process.do, (context, callback, *args)
+        return super().call_soon(callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]  # the base is generic in what the callback takes
+        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Do something then, or once its process goes on."""
+        context = context or copy_context()
+        if process := context.get(_running_in):
+            callback, args = process.do, (context, callback, *args)
+        return super().call_at(when, callback, *args, context=context)
+
 
 class Process:
     """A process of the cluster: its tasks end with it, and nothing that they send arrives."""
@@ -62,6 +80,8 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
+        self._paused: list[tuple[Context, Callable[..., Any], tuple[Any, ...]]] | None = None
+        """What it was about to do when it was paused."""
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._kept: list[asyncio.Task[Any]] = []
         self._context: Context = copy_context()
@@ -81,8 +101,26 @@ class Process:
         else:
             self._kept.append(task)
 
+    def do(self, context: Context, callback: Callable[..., Any], *args: Any) -> None:
+        """Do a step of it, unless it is paused."""
+        if self._paused is None:
+            callback(*args)
+        else:
+            self._paused.append((context, callback, args))
+
+    def pause(self) -> None:
+        """Stop it as SIGSTOP does: its clock goes on, its timers wait."""
+        self._paused = [] if self._paused is None else self._paused
+
+    def go_on(self) -> None:
+        """Let it do all that has come due meanwhile."""
+        paused, self._paused = self._paused or [], None
+        for context, callback, args in paused:
+            asyncio.get_running_loop().call_soon(callback, *args, context=context)
+
     def kill(self) -> None:
         """End it as SIGKILL does: what its tasks do about that reaches nobody."""
+        self.go_on()
         self.alive = False
         dying = sorted(self._tasks, key=lambda one: one.get_name())
         self._kept += dying

@@ -6,30 +6,23 @@ the other half succeeds and is counted. What was accepted and is in neither ledg
 
 from __future__ import annotations
 
-import json
-import os
 import random
-import signal
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.support.cluster import kubectl, wait_until
 from tests.support.load import Load
-from tests.support.node_processes import kill_together, processes
 from tests.support.weather import SOURCE, Watch, accept, call
 
+from .fault_kinds import THIEF, Faults
 from .result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from tests.support.cluster import Installation
     from tests.support.load import Call
 
@@ -40,10 +33,8 @@ CALLS, EVENTS = 5.0, 10.0
 REST_SECONDS = (2.0, 6.0)
 RECOVERY_SECONDS = 60.0
 """After each fault: a leader that is stopped without a word is waited for for fifteen."""
-PAUSE_SECONDS = {"gateway": 5.0, "operator": 20.0, "agent": 3.0, "postgresql": 8.0}
 FRESH_SECONDS = 6.0
 """The age of a Lease that is renewed every four."""
-THIEF = "thief:1"
 FAILING = """
 def handler(event, context):
     raise ValueError(event.get("number"))
@@ -51,143 +42,6 @@ def handler(event, context):
 KEPT = "SELECT id FROM events WHERE function = 'kept' AND state = 'dead'"
 LEFT = "SELECT count(*) FROM events WHERE function IN ('kept', 'counted') AND state <> 'dead'"
 DONE = "SELECT coalesce(sum(done), 0) FROM event_lanes WHERE function = 'counted'"
-
-
-@dataclass
-class Faults:
-    """What can befall an installation."""
-
-    platform: Installation
-    chance: random.Random
-
-    def kill_a_gateway(self) -> None:
-        """As the kernel does that is out of memory."""
-        self._signal("gateway", signal.SIGKILL)
-
-    def pause_a_gateway(self) -> None:
-        """It answers nobody, and goes on."""
-        with self._paused("gateway"):
-            pass
-
-    def kill_the_leader(self) -> None:
-        """Its container starts anew; the standby leads by then."""
-        os.kill(self._leader(), signal.SIGKILL)
-
-    def pause_the_leader(self) -> None:
-        """For longer than its Lease: another one leads, and it must not when it wakes."""
-        pid = self._leader()
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(PAUSE_SECONDS["operator"])
-        os.kill(pid, signal.SIGCONT)
-
-    def kill_an_agent(self) -> None:
-        """With what it runs."""
-        kill_together(self._function_pod()["metadata"]["uid"])
-
-    def pause_an_agent(self) -> None:
-        """It and its runtime stand still."""
-        pids = processes(self._function_pod()["metadata"]["uid"])
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(PAUSE_SECONDS["agent"])
-        for pid in pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    def kill_a_runtime(self) -> None:
-        """The newest process of a pod: an environment, not its agent."""
-        pids = processes(self._function_pod()["metadata"]["uid"])
-        os.kill(pids[-1], signal.SIGKILL)
-
-    def kill_postgresql(self) -> None:
-        """Every process of the server at once."""
-        for pid in self._postgresql():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-
-    def pause_postgresql(self) -> None:
-        """Connections stay open, and nothing is answered."""
-        pids = self._postgresql()
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(PAUSE_SECONDS["postgresql"])
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-    def delete_function_pods(self) -> None:
-        """All of them, behind the platform's back, without any grace."""
-        kubectl(
-            *("delete", "pods", "-n", self.platform.account, "--wait=false"),
-            *("-l", "app.kubernetes.io/managed-by=pilotlight", "--force", "--grace-period=0"),
-        )
-
-    def delete_a_gateway(self) -> None:
-        """As a node that is drained."""
-        name = self._pod("gateway")["metadata"]["name"]
-        kubectl("delete", "pod", name, "-n", self.platform.namespace, "--wait=false")
-
-    def steal_the_lease(self) -> None:
-        """Somebody else writes himself into it and is never heard of again."""
-        patch = json.dumps({"spec": {"holderIdentity": THIEF}})
-        kubectl(
-            *("patch", "lease", self.platform.release, "-n", self.platform.namespace),
-            *("--type=merge", "-p", patch),
-        )
-
-    def draw(self) -> Callable[[], None]:
-        """Choose one."""
-        names = sorted(
-            name for name in vars(type(self)) if name.startswith(("kill", "pause", "del", "steal"))
-        )
-        drawn: Callable[[], None] = getattr(self, self.chance.choice(names))
-        return drawn
-
-    def _leader(self) -> int:
-        wait_until(lambda: bool(self._leaders()), "the leader runs")
-        return self._leaders()[0]
-
-    def _leaders(self) -> list[int]:
-        host = self.platform.leader().partition(":")[0]
-        pods = [one for one in self._pods("operator") if one["status"].get("podIP") == host]
-        return [pid for pod in pods for pid in processes(pod["metadata"]["uid"])[:1]]
-
-    def _postgresql(self) -> list[int]:
-        pid = self._pod("postgresql")["metadata"]["uid"]
-        return processes(pid, "postgres")
-
-    def _function_pod(self) -> dict[str, Any]:
-        wait_until(lambda: bool(self.platform.pods("called")), "a pod is there")
-        return self.chance.choice(self.platform.pods("called"))
-
-    def _pod(self, component: str) -> dict[str, Any]:
-        return self.chance.choice(self._pods(component))
-
-    def _pods(self, component: str) -> list[dict[str, Any]]:
-        selector = f"app.kubernetes.io/component={component}"
-        found = kubectl("get", "pods", "-n", self.platform.namespace, "-l", selector, "-o", "json")
-        pods: list[dict[str, Any]] = json.loads(found)["items"]
-        return [one for one in pods if "deletionTimestamp" not in one["metadata"]]
-
-    def _signal(self, component: str, number: signal.Signals) -> int:
-        wait_until(lambda: bool(self._processes(component)), f"a {component} runs")
-        pid = self.chance.choice(self._processes(component))
-        os.kill(pid, number)
-        return pid
-
-    def _processes(self, component: str) -> list[int]:
-        """Return the first process of each of a component's pods."""
-        pods = self._pods(component)
-        return [pid for pod in pods for pid in processes(pod["metadata"]["uid"])[:1]]
-
-    @contextmanager
-    def _paused(self, component: str) -> Iterator[None]:
-        pid = self._signal(component, signal.SIGSTOP)
-        try:
-            yield
-            time.sleep(PAUSE_SECONDS[component])
-        finally:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def run_faults(platform: Installation, seed: int, count: int) -> Result:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import PodLostError, StartFailedError, ThrottledError
-from pilotlight_wire.specialisation import EnvironmentState, Specialisation, Specialised
+from pilotlight_wire.specialisation import EnvironmentState, PodState, Specialisation, Specialised
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -135,6 +135,8 @@ class FakeAgents:
         self.specialised: list[Specialisation] = []
         self.pods: set[str] = set()
         """Those that were specialised."""
+        self.idle: dict[str, str] = {}
+        """What runs nothing, and who had it last."""
         self._numbers = itertools.count(1)
 
     async def specialise(
@@ -169,10 +171,19 @@ class FakeAgents:
         del pod, seconds
         await self.settling.wait()
 
-    async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
-        """Tell whether nothing was specialised in the pod."""
+    async def state(self, pod: Pod, *, seconds: float) -> PodState | None:
+        """Tell whether something was specialised in the pod, and that it runs but for `idle`."""
         del seconds
-        return pod.name not in self.pods
+        if pod.name not in self.pods:
+            return PodState(state="generic", draining=False, revision="", environments=[])
+        holder = self.idle.get(pod.name)
+        environment = EnvironmentState(
+            id=f"{pod.name}-e0", state="busy" if holder is None else "idle", holder=holder or ""
+        )
+        revision = self.specialised[-1].revision
+        return PodState(
+            state="specialised", draining=False, revision=revision, environments=[environment]
+        )
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for nothing, or fail."""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEATH_SECONDS = 10.0
+LOSSES = "pilotlight_losses"
+"""The table of the rules that lose packets."""
 
 
 def processes(pod_uid: str, program: str = "python") -> list[int]:
@@ -34,6 +41,37 @@ def kill_together(pod_uid: str) -> int:
         assert time.monotonic() < deadline, f"killed, and still there: {alive}"
         time.sleep(0.01)
     return len(victims)
+
+
+def component(name: str) -> int:
+    """Return the process of one of Kubernetes' own parts on the node."""
+    ids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    found = [pid for pid in ids if _read(pid, "cmdline").split("\0")[1:2] == [name]]
+    assert len(found) == 1, f"{name} runs as {found}"
+    return found[0]
+
+
+@contextmanager
+def lost_packets(address: str, percent: int) -> Iterator[None]:
+    """Have the node lose so many of the packets from and to a pod while the block lasts."""
+    rules = "".join(
+        f"add rule inet {LOSSES} {hook} ip {way} {address} numgen random mod 100 < {percent} drop\n"
+        for hook in ("forward", "input", "output")
+        for way in ("saddr", "daddr")
+    )
+    chains = "".join(
+        f"add chain inet {LOSSES} {hook} {{ type filter hook {hook} priority -10; }}\n"
+        for hook in ("forward", "input", "output")
+    )
+    _nft(f"add table inet {LOSSES}\n{chains}{rules}")
+    try:
+        yield
+    finally:
+        _nft(f"delete table inet {LOSSES}\n")
+
+
+def _nft(rules: str) -> None:
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True, capture_output=True)
 
 
 def _has_ended(pid: int) -> bool:

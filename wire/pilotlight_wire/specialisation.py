@@ -164,3 +164,8 @@ class PodState(Message):
     revision: str
     """The revision it serves or tried to, empty for a generic pod."""
     environments: list[EnvironmentState]
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether it has never had a function, and can get one."""
+        return not self.revision and not self.draining

@@ -79,13 +79,12 @@ class Agents:
         with suppress(StartFailedError):
             await self._ask("GET", Path.SETTLED, pod, b"", seconds)
 
-    async def is_generic(self, pod: Pod, *, seconds: float) -> bool:
-        """Tell whether a pod has never had a function; what does not answer is not to be had."""
+    async def state(self, pod: Pod, *, seconds: float) -> PodState | None:
+        """Tell how a pod stands; None where it does not say so in time."""
         try:
-            state = await self._state(pod, seconds)
+            return await self._state(pod, seconds)
         except StartFailedError:
-            return False
-        return not state.revision and not state.draining
+            return None
 
     async def _look(self, pod: Pod, environment: str, seconds: float) -> EnvironmentState:
         states = (await self._state(pod, seconds)).environments

@@ -137,11 +137,11 @@ class ClaimsServer:
 
     async def _begin(self) -> None:
         await asyncio.sleep(COLLECT_SECONDS)
-        await self._capacity.adopt()
+        await self._capacity.succession.adopt()
         await self._caps.synced.wait()
         self._collected.set()
         await asyncio.sleep(ORPHAN_SECONDS)
-        await self._capacity.stop_orphans()
+        await self._capacity.succession.stop_orphans()
 
     async def _connection(self, request: web.Request) -> web.WebSocketResponse:
         shown = request.headers.get("Authorization", "")
@@ -177,14 +177,20 @@ class ClaimsServer:
             case Release():
                 self._spawn(self._capacity.release(message.lease, message.reason))
             case Recalled() | Shedding():
-                asked = self._asked.get(message.id)
-                if asked is not None and not asked.done():
-                    asked.set_result(message)
+                self._hear(message)
             case Acknowledge():
                 known = message.known
                 key = Key(known.namespace, known.function)
                 self._acknowledgements.acknowledge(gateway, key, known.revision)
         return gateway
+
+    def _hear(self, message: Recalled | Shedding) -> None:
+        """Take an answer; what a gateway gives back too late for who asked is still given back."""
+        asked = self._asked.get(message.id)
+        if asked is not None and not asked.done():
+            asked.set_result(message)
+        elif isinstance(message, Recalled) and message.lease is not None:
+            self._spawn(self._capacity.release(message.lease, "idle"))
 
     async def _greet(self, hello: Hello, socket: web.WebSocketResponse) -> None:
         log.info("gateway connected", gateway=hello.gateway, leases=len(hello.leases))

@@ -27,6 +27,7 @@ from .caps import no_place
 from .elsewhere import ELSEWHERE_SECONDS, SOON_SECONDS, Elsewhere
 from .limits import Limits
 from .recalls import Recalls
+from .succession import Succession
 from .table import NOBODY, LeaseTable
 
 if TYPE_CHECKING:
@@ -77,8 +78,10 @@ class Capacity:
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
         self._elsewhere = Elsewhere(self._table, self._recalls)
-        self.adopted = asyncio.Event()
-        """Set once what an earlier leader left is known."""
+        self.succession = Succession(
+            compute=compute, starts=starts, pools=pools, stock=stock, table=self._table,
+            limits=self._limits, park=self._park,
+        )  # fmt: skip
         compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
         caps.on_change(self._cap_changed)
@@ -245,15 +248,16 @@ class Capacity:
     async def learn(self, gateway: str, leases: Iterable[Lease]) -> None:
         """Believe a gateway's word for what it holds.
 
-        What an earlier leader granted is taken over; what it does not know of (an answer or a
-        release that was lost with a connection) is taken back.
+        What an earlier leader granted is taken over, unless somebody else got it since; what it
+        does not know of (an answer or a release that was lost with a connection) is taken back.
         """
+        self.succession.hear(gateway)
         told = {lease.id: lease for lease in leases}
         for lease in self._table.of(gateway):
             if lease.id not in told:
                 await self.release(lease.id, "ended")
         for lease in told.values():
-            if lease.id not in self._table:
+            if lease.id not in self._table and self._table.make_way(lease):
                 self._table.add(gateway, lease)
                 self._limits.clear(lease.pod)
                 if lease.provisioned:
@@ -271,26 +275,6 @@ class Capacity:
     def taken(self, key: CapKey) -> int:
         """Count what has its place under a cap."""
         return self._limits.taken(key)
-
-    async def adopt(self) -> None:
-        """Take over the pods that an earlier leader left, and has begun to make.
-
-        Only once gateways have told what they hold.
-        """
-        unclaimed = await self._starts.adopt(self._table.pods())
-        for pod, revision in unclaimed.items():
-            if not self._table.holds_pod(pod):
-                self._limits.suspect(pod, revision)
-        self.adopted.set()
-
-    async def stop_orphans(self) -> None:
-        """Stop every pod that nobody holds; only once all gateways have told what they hold."""
-        held = self._table.pods() | self._pools.pods() | self._starts.pods() | {*self._stock.pods()}
-        for pod in await self._compute.running():
-            if pod not in held:
-                log.info("pod without a lease stopped", pod=pod)
-                self._starts.forget(pod)
-                self._starts.spawn(self._stop_suspect(pod))
 
     async def shed_under(self, revision: RevisionKey) -> None:
         """Ask gateways for what the cap of a revision no longer allows."""
@@ -374,10 +358,6 @@ class Capacity:
         """Stop a pod that may still run something, which counts until it is gone."""
         with self._limits.counted(lease.revision):
             await self._compute.stop(lease.pod)
-
-    async def _stop_suspect(self, pod: str) -> None:
-        await self._compute.stop(pod)
-        self._limits.clear(pod)
 
     async def _pod_gone(self, pod: str) -> None:
         self._limits.clear(pod)

@@ -92,6 +92,15 @@ class LeaseTable:
         entry = self._entries.get(lease_id)
         return entry is not None and entry.holder == NOBODY
 
+    def make_way(self, lease: Lease) -> bool:
+        """Take out what is parked of a lease's environment; False where somebody else has it."""
+        for entry in list(self._of_pod.get(lease.pod, {}).values()):
+            if entry.lease.environment == lease.environment:
+                if entry.holder != NOBODY:
+                    return False
+                self.remove(entry.lease.id)
+        return True
+
     def entries(self, wanted: Callable[[Lease], bool] = lambda _: True) -> list[Entry]:
         """Return the entries whose leases are wanted; it looks at all."""
         return [entry for entry in self._entries.values() if wanted(entry.lease)]

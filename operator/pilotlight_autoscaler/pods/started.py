@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,9 @@ from pilotlight.errors import StartFailedError
 
 if TYPE_CHECKING:
     from pilotlight.compute import Pod
-    from pilotlight_wire.specialisation import Specialised
+    from pilotlight_wire.specialisation import EnvironmentState, Specialised
 
-__all__ = ["Started", "identities"]
+__all__ = ["Started", "identities", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,17 @@ def identities(pod: Pod, specialised: Specialised) -> list[str]:
             f"pod {pod.name} was specialised and started no environment", reason="InternalError"
         )
     return [one.id for one in specialised.environments]
+
+
+def left(pod: Pod, revision: RevisionKey, environment: EnvironmentState) -> Lease:
+    """Return the lease of an environment that an earlier leader left and nobody holds."""
+    return Lease(
+        id=str(uuid.uuid4()),
+        revision=revision,
+        environment=environment.id,
+        pod=pod.name,
+        host=pod.host,
+        port=pod.port,
+        epoch=environment.epoch,
+        start=Start("recalled"),
+    )

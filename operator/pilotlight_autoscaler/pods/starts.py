@@ -21,9 +21,10 @@ from pilotlight.errors import PilotlightError, PodLostError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
+from pilotlight_wire.protocol import State
 
 from .shared_pods import SharedPod, SharedPods
-from .started import Started, identities
+from .started import Started, identities, left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -38,13 +39,16 @@ if TYPE_CHECKING:
 __all__ = ["Starts"]
 
 ADOPT_SECONDS = 2.0
-"""How long an agent may take to say that its pod is generic."""
+"""How long an agent may take to say how its pod stands."""
 JOIN_SECONDS = MADE_SECONDS = 30.0
 """How long a pod that an earlier leader began to make may take still, and how long one that is
 there waits for a claim of its revision."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
+
+IDLE = {State.IDLE, State.STARTING}
+"""What runs nothing of anybody's."""
 
 log = structlog.get_logger()
 
@@ -119,11 +123,10 @@ class Starts:
         self.forget(pod)
         self.spawn(self._compute.stop(pod))
 
-    async def adopt(self, held: set[str]) -> dict[str, RevisionKey]:
+    async def adopt(self, held: set[str]) -> list[Found]:
         """Use what an earlier leader left: pods that nobody got yet, and those being made.
 
-        Those in `held` somebody has. Returns those that somebody else may have, by their name:
-        they have a revision, though of one that got it a moment ago it may not be written down.
+        Those in `held` somebody has. Returns those that somebody else may have.
         """
         found = [one for one in await self._compute.found() if one.name not in held]
         for one in found:
@@ -131,11 +134,21 @@ class Starts:
                 self.spawn(self._join(one))
         there = [(one, one.pod) for one in found if one.pod]
         adopted = await asyncio.gather(*(self._adopt(*one) for one in there))
-        return {
-            one.name: one.revision or RevisionKey(one.name.partition("/")[0], "", "")
-            for (one, _), is_ours in zip(there, adopted, strict=True)
-            if not is_ours
-        }
+        return [one for (one, _), is_ours in zip(there, adopted, strict=True) if not is_ours]
+
+    async def idle_in(self, found: Found) -> list[tuple[str, Lease]]:
+        """Return a pod's environments and who used each last, if by its agent's word all idle.
+
+        Empty where any runs something, or where nobody can tell.
+        """
+        if found.pod is None or found.revision is None:
+            return []
+        state = await self._agents.state(found.pod, seconds=ADOPT_SECONDS)
+        if state is None or state.draining or state.revision != found.revision.revision:
+            return []
+        if any(one.state not in IDLE for one in state.environments):
+            return []
+        return [(one.holder, left(found.pod, found.revision, one)) for one in state.environments]
 
     async def _join(self, found: Found) -> None:
         with self._creations.under_way(_key(found.revision)):
@@ -147,7 +160,8 @@ class Starts:
         await self._adopt(found, pod)
 
     async def _adopt(self, found: Found, pod: Pod) -> bool:
-        if not await self._agents.is_generic(pod, seconds=ADOPT_SECONDS):
+        state = await self._agents.state(pod, seconds=ADOPT_SECONDS)
+        if state is None or not state.is_generic:
             return False
         log.info("pod adopted", pod=pod.name)
         if found.revision is None:

@@ -218,6 +218,22 @@ async def test_an_idle_environment_goes_from_one_gateway_to_another(
         await client.claim(REVISION, seconds=10)  # g2 does not answer: it may run something
 
 
+async def test_what_is_given_back_too_late_is_given_back(
+    stage: Stage, leader: Leader, client: ClaimsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that was paused answers when it goes on; nobody holds that environment then."""
+    held: list[Lease] = []
+    client.bind(FakeHolder(held))
+    capacity = stage.capacity(limit=1)
+    await leader.start(capacity)
+    held.append(await client.claim(REVISION, seconds=10))
+    monkeypatch.setattr(claims_server, "ASK_SECONDS", 0.0)
+    with pytest.raises(ThrottledError):
+        await capacity.claim(REVISION, gateway="g2", seconds=10)
+    await eventually(lambda: not capacity.taken(stage.caps.key_of(REVISION)))
+    assert await capacity.claim(REVISION, gateway="g2", seconds=10)
+
+
 async def test_a_leader_that_goes_silent_is_left(
     stage: Stage, leader: Leader, client: ClaimsClient
 ) -> None:

@@ -175,7 +175,7 @@ async def test_orphans_are_stopped(stage: Stage) -> None:
     held = [await old.claim(REVISION, gateway="g1", seconds=5) for _ in range(2)]
     new = stage.capacity(generation=2)
     await new.learn("g1", held[:1])
-    await new.stop_orphans()
+    await new.succession.stop_orphans()
     await settled()
     assert stage.compute.pods == {held[0].pod}
 
@@ -201,7 +201,7 @@ async def test_a_pod_that_is_being_prepared_is_no_orphan(stage: Stage) -> None:
     claims = [asyncio.create_task(claim(capacity)) for _ in range(4)]
     await settled()
     assert len(stage.compute.pods) == 4
-    await capacity.stop_orphans()
+    await capacity.succession.stop_orphans()
     await settled()
     assert len(stage.compute.pods) == 4
     claims[0].cancel()  # it is being specialised
@@ -211,7 +211,7 @@ async def test_a_pod_that_is_being_prepared_is_no_orphan(stage: Stage) -> None:
     await asyncio.gather(*claims, return_exceptions=True)
     await settled()
     assert len(stage.compute.pods) == 2
-    await capacity.stop_orphans()
+    await capacity.succession.stop_orphans()
     await settled()
     assert len(stage.compute.pods) == 2
 

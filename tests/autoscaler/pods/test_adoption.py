@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from pilotlight.errors import ThrottledError
 from pilotlight_autoscaler.creations import PER_NODE
+from pilotlight_autoscaler.leases.capacity import PARKED_SECONDS
 from pilotlight_autoscaler.pods.starts import MADE_SECONDS
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage
@@ -33,13 +35,13 @@ async def test_pods_that_are_being_made_are_waited_for_and_used(stage: Stage) ->
     """Nothing is made anew for claims that are told again to the next leader."""
     await abandoned(stage, 4)
     leader = stage.capacity(generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     stage.compute.gate.set()
     await asyncio.sleep(1)
     leases = [await leader.claim(REVISION, gateway="g", seconds=30) for _ in range(4)]
     assert len({lease.pod for lease in leases}) == 4
     assert stage.compute.started == 4
-    await leader.stop_orphans()
+    await leader.succession.stop_orphans()
     assert {lease.pod for lease in leases} <= stage.compute.pods
 
 
@@ -47,7 +49,7 @@ async def test_pods_that_are_being_made_keep_the_node_busy(stage: Stage) -> None
     """They count as ours: no more are made at once because the leader changed."""
     await abandoned(stage, PER_NODE - 1)
     leader = stage.capacity(generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     claims = [
         asyncio.create_task(leader.claim(OTHER, gateway="g", seconds=60)) for _ in range(PER_NODE)
     ]
@@ -60,7 +62,7 @@ async def test_pods_that_are_being_made_keep_the_node_busy(stage: Stage) -> None
 async def test_a_pod_that_comes_while_a_claim_waits_for_its_turn_is_taken(stage: Stage) -> None:
     await abandoned(stage, PER_NODE - 1)
     leader = stage.capacity(generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     claims = [
         asyncio.create_task(leader.claim(REVISION, gateway="g", seconds=60))
         for _ in range(PER_NODE)
@@ -76,9 +78,9 @@ async def test_what_nobody_claims_goes(stage: Stage) -> None:
     await abandoned(stage, 2)
     stage.compute.gate.set()
     leader = stage.capacity(generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     await asyncio.sleep(1)
-    await leader.stop_orphans()
+    await leader.succession.stop_orphans()
     await asyncio.sleep(1)
     assert len(stage.compute.pods) == 2
     await asyncio.sleep(MADE_SECONDS + 1)
@@ -96,7 +98,7 @@ async def test_generic_pods_are_kept_where_the_runtime_is_made_as_before(stage: 
     for recipe, kept in (("now", waiting), ("before", set[str]())):
         stage.compute.recipe = recipe
         leader = stage.capacity(generation=2)
-        await leader.adopt()
+        await leader.succession.adopt()
         stage.pools.interest(PYTHON)
         await _run_pools(stage)
         assert stage.pools.pods() & waiting == kept
@@ -113,7 +115,7 @@ async def test_what_a_gateway_may_hold_that_is_late_counts_until_it_has_told(sta
     before = stage.capacity(limit=1, generation=1)
     held = await before.claim(REVISION, gateway="late", seconds=30)
     leader = stage.capacity(limit=1, generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     with pytest.raises(ThrottledError):
         await leader.claim(REVISION, gateway="early", seconds=30)
     await leader.learn("late", [held])
@@ -128,12 +130,65 @@ async def test_what_no_gateway_tells_of_counts_until_it_is_stopped(stage: Stage)
     before = stage.capacity(limit=1, generation=1)
     await before.claim(REVISION, gateway="gone", seconds=30)
     leader = stage.capacity(limit=1, generation=2)
-    await leader.adopt()
+    await leader.succession.adopt()
     assert leader.taken(stage.caps.key_of(REVISION)) == 1
     stage.compute.stopping.clear()
-    await leader.stop_orphans()
+    await leader.succession.stop_orphans()
     await asyncio.sleep(1)
     assert leader.taken(stage.caps.key_of(REVISION)) == 1
     stage.compute.stopping.set()
     await asyncio.sleep(1)
     assert leader.taken(stage.caps.key_of(REVISION)) == 0
+
+
+async def test_what_was_handed_over_to_a_leader_that_is_gone_is_to_be_had(stage: Stage) -> None:
+    """Its gateway ends and has told that it holds nothing: the next claim gets it at once."""
+    before = stage.capacity(limit=1, generation=1)
+    held = await before.claim(REVISION, gateway="ending", seconds=30)
+    await before.release(held.id, "handover")
+    stage.agents.idle[held.pod] = "ending"
+    leader = stage.capacity(limit=1, generation=2)
+    await leader.learn("ending", [])
+    await leader.succession.adopt()
+    granted = await leader.claim(REVISION, gateway="next", seconds=30)
+    assert (granted.pod, granted.environment) == (held.pod, f"{held.pod}-e0")
+    assert granted.epoch > held.epoch
+    await leader.succession.stop_orphans()
+    await asyncio.sleep(1)
+    assert held.pod in stage.compute.pods
+
+
+async def test_what_idles_and_nobody_tells_of_is_kept_for_a_while(stage: Stage) -> None:
+    """A call that waits gets it as soon as no gateway can be late any more; else it goes."""
+    before = stage.capacity(limit=2, generation=1)
+    leases = [await before.claim(REVISION, gateway="gone", seconds=30) for _ in range(2)]
+    stage.agents.idle |= {lease.pod: "gone" for lease in leases}
+    leader = stage.capacity(limit=2, generation=2)
+    await leader.succession.adopt()
+    assert leader.taken(stage.caps.key_of(REVISION)) == 2
+    await leader.succession.stop_orphans()
+    granted = await leader.claim(REVISION, gateway="g", seconds=30)
+    await asyncio.sleep(PARKED_SECONDS + 1)
+    assert stage.compute.pods == {granted.pod}
+    assert leader.taken(stage.caps.key_of(REVISION)) == 1
+
+
+async def test_a_gateway_that_is_late_finds_its_environment_again_or_another_in_it(
+    stage: Stage,
+) -> None:
+    """What is parked is its own; what was granted since is not, and its old lease is no use."""
+    before = stage.capacity(generation=1)
+    leases = [await before.claim(REVISION, gateway="late", seconds=30) for _ in range(2)]
+    stage.agents.idle |= {lease.pod: "late" for lease in leases}
+    leader = stage.capacity(generation=2)
+    await leader.learn("other", [])
+    await leader.succession.adopt()
+    await leader.succession.stop_orphans()
+    granted = await leader.claim(REVISION, gateway="other", seconds=30)
+    # The agent names them all alike here.
+    told = [replace(lease, environment=f"{lease.pod}-e0") for lease in leases]
+    await leader.learn("late", told)
+    assert [one.pod for one in leader.leases_of("late")] == [
+        one.pod for one in leases if one.pod != granted.pod
+    ]
+    assert leader.taken(stage.caps.key_of(REVISION)) == 2

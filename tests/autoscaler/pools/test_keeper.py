@@ -174,7 +174,7 @@ async def test_what_waits_serves_while_its_successor_cannot_start(stage: Stage) 
 
 async def test_generic_pods_are_no_orphans(stage: Stage) -> None:
     warm = await filled(stage)
-    await warm.table.stop_orphans()
+    await warm.table.succession.stop_orphans()
     await settled()
     assert len(warm.pools.pods()) == 3
 
@@ -186,7 +186,7 @@ async def test_a_new_leader_takes_generic_pods_over(stage: Stage) -> None:
     stage.compute.assigned.clear()
     waiting = old.pools.pods()
     new = stage.capacity(generation=2)
-    await new.adopt()
+    await new.succession.adopt()
     assert stage.pools.pods() == waiting
     granted = await new.claim(REVISION, gateway="g", seconds=5)
     assert granted.pod in waiting

@@ -104,7 +104,8 @@ async def test_nobody_waits_longer_than_said() -> None:
 )
 async def test_whether_a_pod_is_generic(given: bytes, generic: bool) -> None:  # noqa: FBT001  a row
     async with answering(given) as agent:
-        assert await AGENTS.is_generic(pod(agent), seconds=5) == generic
+        state = await AGENTS.state(pod(agent), seconds=5)
+    assert (state is not None and state.is_generic) == generic
 
 
 async def test_an_environment_is_waited_for() -> None:
