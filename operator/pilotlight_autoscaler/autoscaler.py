@@ -165,7 +165,7 @@ class Autoscaler:
         yield self._keep_pools()
         yield self.revisions.packages.run()
         yield self.revisions.packages.follow_store()
-        yield self.provisioned.run()
+        yield self._keep_provisioned()
 
     async def _keep_pools(self) -> None:
         """Keep pools: a later leader once it knows which pods the one before has left or begun.
@@ -175,6 +175,13 @@ class Autoscaler:
         if self._settings.generation:
             await self.capacity.succession.done.wait()
         await self.pools.run()
+
+    async def _keep_provisioned(self) -> None:
+        """Keep provisioned environments: those too that stood ready under an earlier leader."""
+        if self._settings.generation:
+            await self.provisioned.want()
+            await self.capacity.succession.done.wait()
+        await self.provisioned.run()
 
     def _make_revisions(self, accounts: Accounts, artifacts: ArtifactStore) -> Revisions:
         settings = self._settings

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.cluster import kubectl, wait_until
-from tests.support.node_processes import component, kill_together, lost_packets, processes
+from tests.support.node_processes import EVERY, component, kill_together, lost_packets, processes
 
 if TYPE_CHECKING:
     import random
@@ -141,17 +141,18 @@ class Faults:
 
     def cut_off_a_gateway(self) -> None:
         """It reaches nobody, and nobody reaches it."""
-        self._lose("gateway", 100)
+        self._lose("gateway", EVERY)
 
     def cut_off_the_leader(self) -> None:
         """From the API server and from every gateway, for longer than its Lease."""
+        wait_until(lambda: bool(self._leaders()), "the leader runs")
         host = self.platform.leader().partition(":")[0]
-        with lost_packets(host, 100):
+        with lost_packets(host, EVERY):
             time.sleep(PAUSE_SECONDS["operator"])
 
     def cut_off_postgresql(self) -> None:
         """Connections stay open, and nothing arrives."""
-        self._lose("postgresql", 100)
+        self._lose("postgresql", EVERY)
 
     def draw(self) -> Callable[[], None]:
         """Choose one."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEATH_SECONDS = 10.0
+EVERY = 100
 LOSSES = "pilotlight_losses"
 """The table of the rules that lose packets."""
 
@@ -54,8 +55,9 @@ def component(name: str) -> int:
 @contextmanager
 def lost_packets(address: str, percent: int) -> Iterator[None]:
     """Have the node lose so many of the packets from and to a pod while the block lasts."""
+    chosen = f"numgen random mod 100 < {percent}" if percent < EVERY else ""
     rules = "".join(
-        f"add rule inet {LOSSES} {hook} ip {way} {address} numgen random mod 100 < {percent} drop\n"
+        f"add rule inet {LOSSES} {hook} ip {way} {address} {chosen} drop\n"
         for hook in ("forward", "input", "output")
         for way in ("saddr", "daddr")
     )

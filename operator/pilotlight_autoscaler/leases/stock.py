@@ -113,6 +113,7 @@ class Stock:
 
     def learn(self, lease: Lease) -> None:
         """Take in an environment that a gateway holds."""
+        self.forget(lease.pod)
         self._pods[lease.pod] = lease.revision
 
     def take(self, revision: RevisionKey) -> Lease | None:

@@ -9,11 +9,12 @@ still might tell; what runs something by then is stopped.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.claims import RevisionKey
+from pilotlight.claims import RevisionKey, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,10 +89,17 @@ class Succession:
         idle = await self._starts.idle_in(found)
         if self._table.holds_pod(found.name):
             return
-        if idle and self._told.issuperset(holder for holder, _ in idle):
+        if idle and all(self._is_nobodys(*one) for one in idle):
             self._keep(idle)
         else:
             self._limits.suspect(found.name, _revision(found))
+
+    def _is_nobodys(self, holder: str, lease: Lease) -> bool:
+        """Say whether no gateway holds it: who had it says so, or it stood ready and is missed."""
+        return holder in self._told or (not holder and self._is_missed(lease))
+
+    def _is_missed(self, lease: Lease) -> bool:
+        return bool(self._stock.decide(lease.revision).start)
 
     async def _end(self, pod: str, found: Found | None) -> None:
         idle = await self._starts.idle_in(found) if found else []
@@ -113,7 +121,10 @@ class Succession:
     def _keep(self, idle: list[tuple[str, Lease]]) -> None:
         for _, lease in idle:
             log.info("idle environment adopted", pod=lease.pod, revision=str(lease.revision))
-            self._park(lease)
+            if self._is_missed(lease):
+                self._stock.add(replace(lease, provisioned=True, start=Start("provisioned")))
+            else:
+                self._park(lease)
 
 
 def _revision(found: Found) -> RevisionKey:

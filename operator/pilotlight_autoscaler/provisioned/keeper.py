@@ -91,7 +91,7 @@ class ProvisionedKeeper:
         """Decide again whenever something changed, and now and then; for ever."""
         while True:
             self._needed.clear()
-            await self._want()
+            await self.want()
             await self.adjust()
             try:
                 async with asyncio.timeout(TICK_SECONDS):
@@ -102,7 +102,7 @@ class ProvisionedKeeper:
     def _asked(self, _before: Resource | None, _after: Resource | None) -> None:
         self._needed.set()
 
-    async def _want(self) -> None:
+    async def want(self) -> None:
         """Tell the stock what is wanted now, and take room for it."""
         for revision in self._stock.want(_wanted(self._cache)):
             await self._capacity.shed_under(revision)

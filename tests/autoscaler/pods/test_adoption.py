@@ -10,6 +10,7 @@ import pytest
 from pilotlight.errors import ThrottledError
 from pilotlight_autoscaler.creations import PER_NODE
 from pilotlight_autoscaler.leases.capacity import PARKED_SECONDS
+from pilotlight_autoscaler.leases.stock import Decision
 from pilotlight_autoscaler.pods.starts import MADE_SECONDS
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage
@@ -192,3 +193,21 @@ async def test_a_gateway_that_is_late_finds_its_environment_again_or_another_in_
         one.pod for one in leases if one.pod != granted.pod
     ]
     assert leader.taken(stage.caps.key_of(REVISION)) == 2
+
+
+async def test_what_stood_ready_for_a_version_stands_ready_again(stage: Stage) -> None:
+    """Provisioned environments outlast their leader: nothing is started in their place."""
+    before = stage.capacity(generation=1)
+    stage.stock.want({REVISION: 1})
+    await before.provision(REVISION, seconds=5)
+    (pod,) = stage.compute.pods
+    stage.agents.idle[pod] = ""
+    leader = stage.capacity(generation=2)
+    stage.stock.want({REVISION: 1})
+    await leader.succession.adopt()
+    assert stage.stock.decide(REVISION) == Decision()
+    granted = await leader.claim(REVISION, gateway="g", seconds=5)
+    assert (granted.pod, granted.provisioned) == (pod, True)
+    await leader.succession.stop_orphans()
+    await asyncio.sleep(1)
+    assert pod in stage.compute.pods
