@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults policies docs clients
+.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults scale policies docs clients
 .PHONY: model patterns clean runtimes
 
 PYTHON ?= python3
@@ -112,6 +112,9 @@ storm: setup ## Three minutes of too much on the cluster of KUBECONFIG, into doc
 
 faults: setup ## FAULTS faults drawn from SEED on the one-node cluster, into docs/reliability.md
 	@CLUSTER=$(CLUSTER) FAULTS=$(FAULTS) SEED=$(SEED) $(RUN)/python -m tests.storm faults
+
+scale: setup ## 1,000 functions and callers for 300 pods on the one-node cluster, into docs/reliability.md
+	@$(RUN)/python -m tests.storm scale
 
 policies: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive

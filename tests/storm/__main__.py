@@ -1,4 +1,4 @@
-"""`make storm`, `make faults`: on the cluster of KUBECONFIG, with an installation of their own."""
+"""`make storm`, `faults` and `scale`: on a given cluster, with an installation of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from tests.support.cluster import installed, kubectl
 
 from .faults import run_faults
+from .scale import run_scale
 from .storm import run_storm
 
 
@@ -20,6 +21,8 @@ def main(*which: str) -> int:
         if "faults" in which:
             seed, count = int(os.environ.get("SEED", "1")), int(os.environ.get("FAULTS", "20"))
             results.append(run_faults(platform, seed, count))
+        if "scale" in which:
+            results.append(run_scale(platform))
         if not all(one.holds for one in results):
             sys.stdout.write(platform.logs())
             sys.stdout.write(kubectl("get", "events", "-n", platform.namespace))
