@@ -1,7 +1,8 @@
 """What a neighbour notices of hostile clients and functions: `python -m benchmarks.neighbour`.
 
-One function is called thirty times a second, first alone, then while others send bodies without a
-key, read nothing of large answers, or print a gigabyte. Load generator, attackers, gateway and
+One function is called thirty times a second, and now and then one that nobody has called: first
+alone, then while others send bodies without a key, read nothing of large answers, print a gigabyte,
+crash at their start or never answer. Load generator, attackers, gateway and
 functions share the machine: what the attackers spend themselves is part of what is measured.
 docs/security.md says who is defended from whom.
 """
@@ -9,6 +10,7 @@ docs/security.md says who is defended from whom.
 from __future__ import annotations
 
 import argparse
+import itertools
 import socket
 import statistics
 import subprocess
@@ -17,7 +19,8 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 RATE = 30
+FIRST_SECONDS = 2.0
+"""Between two first calls."""
+CALLERS = 100
+CRASHING = "raise RuntimeError('it never starts')\n"
+HANGING = "import time\n\ndef handler(event, context):\n    time.sleep(1000)\n"
+COLD = "def handler(event, context):\n    return 1\n"
+FLOOD = 300
+"""Functions that nobody has called, called once and for all."""
 SEND = r"""
 import socket, sys, time
 HEAD = b"POST /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nContent-Length: 70000000\r\n\r\n"
@@ -49,27 +60,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.neighbour", description=__doc__)
     parser.add_argument("--seconds", type=float, default=15.0, help="of each measurement")
     seconds = parser.parse_args().seconds
-    print("| beside it | p50, ms | p99, ms | failed |\n| --- | --- | --- | --- |")
+    print("| beside it | p50, ms | p99, ms | first call, p50, ms | failed |", end="")
+    print("\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
-        gateway = GatewayProcess(Path(folder), environments=136)
-        for name, source, size in (
-            ("neighbour", NEIGHBOUR, 128), ("large", LARGE, 256), ("chatty", CHATTY, 256),
-        ):  # fmt: skip
-            gateway.create(name, source, MemorySize=size, Timeout=90)
-        gateway.client().put_function_concurrency(
-            FunctionName="neighbour", ReservedConcurrentExecutions=16
-        )
-        gateway.client().put_function_concurrency(
-            FunctionName="large", ReservedConcurrentExecutions=20
-        )
+        gateway = GatewayProcess(Path(folder), environments=400)
+        create(gateway, count=int(seconds / FIRST_SECONDS) * (len(ATTACKS) + 1))
         for name, attack in (*ATTACKS.items(), ("nobody, again", nobody)):
-            with attack(gateway):
+            with attack(gateway), ThreadPoolExecutor(1) as pool:
+                first = pool.submit(call_first, gateway, seconds)
                 took = call(gateway, seconds)
             fine = [one for one in took if one is not None]
             p50, p99 = statistics.median(fine), statistics.quantiles(fine, n=100)[98]
             failed = len(took) - len(fine)
-            print(f"| {name} | {p50 * 1000:.1f} | {p99 * 1000:.1f} | {failed} |", flush=True)
+            row = [p50 * 1000, p99 * 1000, statistics.median(first.result()) * 1000]
+            print(f"| {name} | {' | '.join(f'{one:.1f}' for one in row)} | {failed} |", flush=True)
         gateway.close()
+
+
+def create(gateway: GatewayProcess, count: int) -> None:
+    """Make the functions: so many of them will be called once."""
+    for name, source, size in (
+        ("neighbour", NEIGHBOUR, 128), ("large", LARGE, 256), ("chatty", CHATTY, 256),
+        ("crashing", CRASHING, 128), ("hanging", HANGING, 128),
+    ):  # fmt: skip
+        gateway.create(name, source, MemorySize=size, Timeout=90)
+    for number in range(count):
+        gateway.create(f"first-{number}", COLD)
+    for number in range(FLOOD):
+        gateway.create(f"cold-{number}", COLD)
+    for name, most in (("neighbour", 16), ("large", 20)):
+        gateway.client().put_function_concurrency(
+            FunctionName=name, ReservedConcurrentExecutions=most
+        )
+
+
+def call_first(gateway: GatewayProcess, seconds: float) -> list[float]:
+    """Call functions that nobody has called; returns how long each call took."""
+    client, took = gateway.client(), []
+    for _ in range(int(seconds / FIRST_SECONDS)):
+        began = time.monotonic()
+        client.invoke(FunctionName=f"first-{next(_FIRST)}")["Payload"].read()
+        took.append(time.monotonic() - began)
+        time.sleep(max(0.0, began + FIRST_SECONDS - time.monotonic()))
+    return took
 
 
 def call(gateway: GatewayProcess, seconds: float) -> list[float | None]:
@@ -132,11 +165,51 @@ def a_gigabyte_of_log(gateway: GatewayProcess) -> Iterator[None]:
     printing.join()
 
 
+@contextmanager
+def callers_of(function: str, gateway: GatewayProcess) -> Iterator[None]:
+    """A hundred call a function again and again."""
+    over = threading.Event()
+    client = gateway.client()
+
+    def insist() -> None:
+        while not over.is_set():
+            try:
+                client.invoke(FunctionName=function)["Payload"].read()
+            except Exception:  # noqa: BLE001  whatever they read
+                time.sleep(0.2)
+
+    callers = [threading.Thread(target=insist, daemon=True) for _ in range(CALLERS)]
+    for caller in callers:
+        caller.start()
+    time.sleep(3)  # until they have begun
+    yield
+    over.set()
+
+
+@contextmanager
+def a_flood(gateway: GatewayProcess) -> Iterator[None]:
+    """Functions that nobody has called are called, all at once."""
+    client = gateway.client()
+
+    def one(number: int) -> None:
+        with suppress(Exception):
+            client.invoke(FunctionName=f"cold-{number}")["Payload"].read()
+
+    with ThreadPoolExecutor(FLOOD) as pool:
+        for number in range(FLOOD):
+            pool.submit(one, number)
+        yield
+
+
+_FIRST = itertools.count()
 ATTACKS: dict[str, Callable[[GatewayProcess], AbstractContextManager[None]]] = {
     "nobody": nobody,
     "bodies of 70 MB without a key": bodies,
     "100 readers of 6 MB that read nothing": idle_readers,
     "a function that prints 1 GB": a_gigabyte_of_log,
+    "100 callers of a function that crashes at its start": partial(callers_of, "crashing"),
+    "100 callers of a function that never answers": partial(callers_of, "hanging"),
+    "first calls of 300 functions at once": a_flood,
 }
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Compute(Protocol):
         ...
 
     async def stop(self, pod: str) -> None:
-        """Stop a pod, if it is still there; a running invocation ends first."""
+        """Stop a pod, if it is still there, and wait until it is gone; what runs ends first."""
         ...
 
     async def running(self) -> list[str]:
@@ -108,6 +108,13 @@ class Compute(Protocol):
 
     async def found(self) -> list[Found]:
         """Return the pods that somebody else started, an earlier leader, and that do not go.
+
+        Waits until all are known.
+        """
+        ...
+
+    async def ending(self) -> list[Found]:
+        """Return the pods that somebody else stopped, and in which something may run still.
 
         Waits until all are known.
         """

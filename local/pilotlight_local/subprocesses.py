@@ -138,6 +138,10 @@ class SubprocessCompute:
         """Return none: agents end with the process that started them."""
         return []
 
+    async def ending(self) -> list[Found]:
+        """Return none, for the same reason."""
+        return []
+
     async def join(self, pod: str, *, seconds: float) -> Pod:
         """Fail: nobody else starts agents."""
         del seconds

@@ -19,12 +19,10 @@ from pilotlight.errors import (
     ConnectionLostError,
     NotStartedError,
     QuotaExceededError,
-    StartFailedError,
     UnavailableError,
 )
 from pilotlight.storage.kubernetes.api import WatchExpiredError
 from pilotlight_wire.report import Report
-from pilotlight_wire.specialisation import EnvironmentState, PodState, Specialised
 from tests.support.api_server import ApiServer, copied
 
 from .virtual import Process
@@ -34,10 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from pilotlight.agent.invoke import Invocation, Permit
-    from pilotlight.compute import Pod
-    from pilotlight_wire.specialisation import Specialisation
 
-__all__ = ["Agent", "Cluster", "ModelAgents", "violated"]
+__all__ = ["Agent", "Cluster", "Environment", "violated"]
 
 MOST_MADE = 8
 """Pods that may be in creation at once on one node, whatever they are made for."""
@@ -47,7 +43,9 @@ Json = dict[str, Any]
 
 
 @dataclass
-class _Environment:
+class Environment:
+    """Of an agent: whose it was last, and whether it runs something."""
+
     epoch: int = 0
     gateway: str = ""
     running: bool = False
@@ -66,7 +64,7 @@ class Agent:
     revision: str = ""
     tenant: str = ""
     """Whom it was specialised for."""
-    environments: dict[str, _Environment] = field(default_factory=dict)
+    environments: dict[str, Environment] = field(default_factory=dict)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     listeners: list[Callable[[], None]] = field(default_factory=list)
     open: bool = True
@@ -191,7 +189,7 @@ class Cluster(ApiServer):
         seconds = float(invocation.event)
         return Answer(b"{}", 2, report=Report(seconds * 1000, 1, 128, 64))
 
-    def _let_in(self, agent: Agent, environment: _Environment, permit: Permit) -> None:
+    def _let_in(self, agent: Agent, environment: Environment, permit: Permit) -> None:
         gateway, _, number = permit.lease.rpartition("/")
         epoch = int(number)
         if epoch < environment.epoch:
@@ -203,14 +201,14 @@ class Cluster(ApiServer):
             raise NotStartedError("the environment runs something")
         environment.epoch, environment.gateway = epoch, gateway
 
-    def _serve_one_tenant(self, agent: Agent, environment: _Environment, tenant: str) -> None:
+    def _serve_one_tenant(self, agent: Agent, environment: Environment, tenant: str) -> None:
         """Look whose it is; a real agent would refuse another's, and this one is to be misled."""
         if environment.tenant is None:
             environment.tenant = tenant
         if {environment.tenant, agent.tenant} != {tenant}:
             violated(self, f"{agent.pod} of {agent.tenant!r} got an invocation of {tenant!r}")
 
-    async def _run(self, agent: Agent, environment: _Environment, invocation: Invocation) -> None:
+    async def _run(self, agent: Agent, environment: Environment, invocation: Invocation) -> None:
         assert agent.function is not None
         cap = agent.function if agent.function in self.limits else (agent.function[0], "")
         environment.running = True
@@ -319,83 +317,6 @@ class Cluster(ApiServer):
         self._work.add(task)
         task.add_done_callback(self._work.discard)
         return task
-
-
-class ModelAgents:
-    """Stands in for `pilotlight.agent.client.Agents`."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    async def specialise(
-        self, pod: Pod, specialisation: Specialisation, *, seconds: float
-    ) -> Specialised:
-        """Give a pod its revision, and start what is wanted."""
-        agent = await self._reach(pod, seconds)
-        if agent.function is not None:
-            raise StartFailedError("it was specialised before", reason="InternalError")
-        namespace, _, _ = pod.name.partition("/")
-        agent.function = namespace, specialisation.function.name
-        agent.tenant = specialisation.function.tenant_id or ""
-        agent.revision = specialisation.revision
-        started = [
-            EnvironmentState(id=f"{pod.name}-{number}", state="starting")
-            for number in range(specialisation.environments)
-        ]
-        agent.environments = {one.id: _Environment() for one in started}
-        await self._answer()
-        return Specialised(environments=started)
-
-    async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
-        """Start one environment more."""
-        agent = await self._reach(pod, seconds)
-        name = f"{pod.name}-{len(agent.environments)}"
-        agent.environments[name] = _Environment()
-        await self._answer()
-        return EnvironmentState(id=name, state="starting")
-
-    async def settle(self, pod: Pod, *, seconds: float) -> None:
-        """Wait for what initialises."""
-        del pod, seconds
-        await asyncio.sleep(0.02)
-
-    async def state(self, pod: Pod, *, seconds: float) -> PodState | None:
-        """Tell how a pod stands."""
-        try:
-            agent = await self._reach(pod, seconds)
-        except StartFailedError:
-            return None
-        environments = [
-            EnvironmentState(
-                id=name,
-                state="busy" if one.running else "idle",
-                epoch=one.epoch,
-                holder=one.gateway,
-            )
-            for name, one in agent.environments.items()
-        ]
-        return PodState(
-            state="", draining=agent.draining, revision=agent.revision, environments=environments
-        )
-
-    async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
-        """Wait for an environment's init phase."""
-        del environment
-        await self._reach(pod, seconds)
-
-    async def _reach(self, pod: Pod, seconds: float) -> Agent:
-        del seconds
-        await Process.check()
-        await asyncio.sleep(self._cluster.chance.uniform(0.001, 0.02))
-        agent = self._cluster.agents.get(pod.host)
-        if agent is None or not agent.alive:
-            raise StartFailedError(f"{pod.name} does not answer", reason="InternalError")
-        return agent
-
-    async def _answer(self) -> None:
-        await Process.check()
-        if self._cluster.chance.random() < self._cluster.flaky:
-            raise StartFailedError("the answer was lost", reason="InternalError")
 
 
 def violated(cluster: Cluster, what: str) -> None:

@@ -93,6 +93,12 @@ def _hear_no_late_answer(server: ClaimsServer, message: Any) -> None:
         asked.set_result(message)
 
 
+async def _stop_and_forget(compute: KubernetesCompute, pod: str) -> None:
+    """Delete a pod, and take it for gone though its call goes on."""
+    compute._stopping.add(pod)
+    await compute._delete(pod)
+
+
 async def _go_on(_: object) -> bool:
     """Renew nothing, and lead."""
     await asyncio.sleep(RENEW_SECONDS)
@@ -118,6 +124,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "refills beside the budget": (Creations, "under_way", _uncounted),
     "generic pods for everybody": (PoolKeeper, "take", _take_and_keep),
     "an environment that is given back too late": (ClaimsServer, "_hear", _hear_no_late_answer),
+    "a pod that counts no more as it begins to go": (KubernetesCompute, "stop", _stop_and_forget),
     "a leader that goes on without its Lease": (Leadership, "_renew_in_time", _go_on),
 }
 """What each is called, and what it puts in whose place."""
@@ -131,6 +138,7 @@ FAULTS = {
     "refills beside the budget": "_storm_on_empty_pools",
     "pods that go unheard": "_lose_pods",
     "an environment that is given back too late": "_pause_a_gateway",
+    "a pod that counts no more as it begins to go": "_kill_a_gateway",
     "a leader that goes on without its Lease": "_pause_the_leader",
 }
 """The fault that a guard is for, where one of a few is."""

@@ -44,7 +44,7 @@ from pilotlight_operator.manifests.pod import PodSettings
 from pilotlight_operator.storage.pods import KubernetesCompute
 from tests.support.memory import MemoryArtifacts, MemoryResources
 
-from .cluster import Agent, Cluster, ModelAgents
+from .agents import ModelAgents
 from .virtual import Process
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from pilotlight.storage.kubernetes.api import KubernetesApi
     from pilotlight_gateway.invocation.dispatch.environment import Environment
     from tests.support.memory_event_queue import MemoryEventQueue
+
+    from .cluster import Agent, Cluster
 
 __all__ = ["Gateway", "Network", "Operator", "Reader"]
 

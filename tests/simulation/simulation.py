@@ -41,6 +41,8 @@ SETTLED_SECONDS = 50.0
 BUSY_FROM, CROWDED_AT, CROWDED_CALLS = 9.0, 10.0, 6
 MOST_WARM_SECONDS = 0.7
 """A call of a function that is called all the time waits for no pod, whoever wants its room."""
+LONG_SHARE, LONG_SECONDS = 0.03, 40.0
+"""Some calls under a cap outlast their gateway, their leader and the deletion of their pod."""
 HEARTBEAT_SECONDS = 15.0
 """A peer that has said nothing for so long is given up: the heartbeat of the claims' connection."""
 FULL = "throttled: Rate Exceeded."
@@ -241,6 +243,8 @@ class Simulation:
 
     async def _call(self, namespace: str, function: str) -> None:
         seconds, began = FUNCTIONS.get((namespace, function), 0.5), _now()
+        if function == "capped" and self.chance.random() < LONG_SHARE:
+            seconds = LONG_SECONDS
         gateway = self._gateway_for(function)
         event = str(seconds).encode()
         invocation = Invocation(f"call-{next(self._numbers)}", "arn", "", event)

@@ -59,7 +59,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         """Do something next, or once its process goes on."""
-        context = context or copy_context()
+        context = copy_context() if context is None else context
         if process := context.get(_running_in):
             callback, args = process.do, (context, callback, *args)
         return super().call_soon(callback, *args, context=context)
@@ -68,7 +68,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Do something then, or once its process goes on."""
-        context = context or copy_context()
+        context = copy_context() if context is None else context
         if process := context.get(_running_in):
             callback, args = process.do, (context, callback, *args)
         return super().call_at(when, callback, *args, context=context)

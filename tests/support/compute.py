@@ -30,6 +30,7 @@ class FakeCompute:
         self.requests: dict[str, PodRequest] = {}
         """What each pod was asked for that is there, or is being made."""
         self.recipe = ""
+        self.going: list[Found] = []
         self.failing = False
         self.lose_next = 0
         """How many pods are deleted before they have started."""
@@ -88,6 +89,10 @@ class FakeCompute:
     async def found(self) -> list[Found]:
         """Return all pods, as an earlier leader's."""
         return [self._found(name, request) for name, request in sorted(self.requests.items())]
+
+    async def ending(self) -> list[Found]:
+        """Return what is said to go."""
+        return self.going
 
     async def join(self, pod: str, *, seconds: float) -> Pod:
         """Wait for the gate too."""

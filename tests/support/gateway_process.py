@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import boto3
+import structlog
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -120,6 +121,8 @@ class _OneKey:
 
 def main() -> None:
     """Serve until the standard input ends."""
+    # What it tells of itself must not fill the pipe of what is told to who started it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     authenticator = SigV4Authenticator(cast("AccessKeys", _OneKey()), REGION)
     harness = GatewayHarness(
         Path(sys.argv[1]), limit=int(sys.argv[2]), authenticator=authenticator,

@@ -69,7 +69,10 @@ class Succession:
         Only once gateways have told what they hold.
         """
         left = await self._starts.adopt(self._table.pods())
-        await asyncio.gather(*(self._adopt(found) for found in left))
+        await asyncio.gather(
+            *(self._adopt(found) for found in left),
+            *(self._count(found) for found in await self._compute.ending()),
+        )
         self.done.set()
 
     async def stop_orphans(self) -> None:
@@ -86,13 +89,19 @@ class Succession:
         return pods | {*self._stock.pods()}
 
     async def _adopt(self, found: Found) -> None:
-        idle = await self._starts.idle_in(found)
+        idle = await self._starts.left.idle_in(found)
         if self._table.holds_pod(found.name):
             return
         if idle and all(self._is_nobodys(*one) for one in idle):
             self._keep(idle)
         else:
             self._limits.suspect(found.name, _revision(found))
+
+    async def _count(self, found: Found) -> None:
+        """Count what still runs in a pod that goes."""
+        if await self._starts.left.may_run(found):
+            self._limits.suspect(found.name, _revision(found))
+            self._starts.spawn(self._stop(found.name))
 
     def _is_nobodys(self, holder: str, lease: Lease) -> bool:
         """Say whether no gateway holds it: who had it says so, or it stood ready and is missed."""
@@ -102,7 +111,7 @@ class Succession:
         return bool(self._stock.decide(lease.revision).start)
 
     async def _end(self, pod: str, found: Found | None) -> None:
-        idle = await self._starts.idle_in(found) if found else []
+        idle = await self._starts.left.idle_in(found) if found else []
         if pod in self._held():
             return
         if idle:

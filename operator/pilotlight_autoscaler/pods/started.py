@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,9 @@ from pilotlight.errors import StartFailedError
 
 if TYPE_CHECKING:
     from pilotlight.compute import Pod
-    from pilotlight_wire.specialisation import EnvironmentState, Specialised
+    from pilotlight_wire.specialisation import Specialised
 
-__all__ = ["Started", "identities", "left"]
+__all__ = ["Started", "identities"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +45,3 @@ def identities(pod: Pod, specialised: Specialised) -> list[str]:
             f"pod {pod.name} was specialised and started no environment", reason="InternalError"
         )
     return [one.id for one in specialised.environments]
-
-
-def left(pod: Pod, revision: RevisionKey, environment: EnvironmentState) -> Lease:
-    """Return the lease of an environment that an earlier leader left and nobody holds."""
-    return Lease(
-        id=str(uuid.uuid4()),
-        revision=revision,
-        environment=environment.id,
-        pod=pod.name,
-        host=pod.host,
-        port=pod.port,
-        epoch=environment.epoch,
-        start=Start("recalled"),
-    )

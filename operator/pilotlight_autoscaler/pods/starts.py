@@ -21,10 +21,10 @@ from pilotlight.errors import PilotlightError, PodLostError, StartFailedError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
-from pilotlight_wire.protocol import State
 
+from .left_pods import LeftPods
 from .shared_pods import SharedPod, SharedPods
-from .started import Started, identities, left
+from .started import Started, identities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -38,17 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Starts"]
 
-ADOPT_SECONDS = 2.0
-"""How long an agent may take to say how its pod stands."""
 JOIN_SECONDS = MADE_SECONDS = 30.0
 """How long a pod that an earlier leader began to make may take still, and how long one that is
 there waits for a claim of its revision."""
 SETTLING_SECONDS = 0.05
 """How long an environment that initialises keeps its turn: what takes longer, others need not
 wait for."""
-
-IDLE = {State.IDLE, State.STARTING}
-"""What runs nothing of anybody's."""
 
 log = structlog.get_logger()
 
@@ -64,6 +59,7 @@ class Starts:
         pools: PoolKeeper,
         creations: Creations,
     ) -> None:
+        self.left = LeftPods(agents)
         self._shared = SharedPods()
         self._preparing: set[str] = set()  # until their lease is in the table
         self._made: dict[str, tuple[RevisionKey, Pod]] = {}
@@ -136,20 +132,6 @@ class Starts:
         adopted = await asyncio.gather(*(self._adopt(*one) for one in there))
         return [one for (one, _), is_ours in zip(there, adopted, strict=True) if not is_ours]
 
-    async def idle_in(self, found: Found) -> list[tuple[str, Lease]]:
-        """Return a pod's environments and who used each last, if by its agent's word all idle.
-
-        Empty where any runs something, or where nobody can tell.
-        """
-        if found.pod is None or found.revision is None:
-            return []
-        state = await self._agents.state(found.pod, seconds=ADOPT_SECONDS)
-        if state is None or state.draining or state.revision != found.revision.revision:
-            return []
-        if any(one.state not in IDLE for one in state.environments):
-            return []
-        return [(one.holder, left(found.pod, found.revision, one)) for one in state.environments]
-
     async def _join(self, found: Found) -> None:
         with self._creations.under_way(_key(found.revision)):
             try:
@@ -160,8 +142,7 @@ class Starts:
         await self._adopt(found, pod)
 
     async def _adopt(self, found: Found, pod: Pod) -> bool:
-        state = await self._agents.state(pod, seconds=ADOPT_SECONDS)
-        if state is None or not state.is_generic:
+        if not await self.left.is_generic(pod):
             return False
         log.info("pod adopted", pod=pod.name)
         if found.revision is None:

@@ -85,6 +85,7 @@ class PoolKeeper:
         self._owing_since: float | None = None
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
+        self._stops: set[asyncio.Task[None]] = set()
 
     def take(self, key: PoolKey) -> Pod | None:
         """Hand out a generic pod, the one that waited longest; None where none is ready."""
@@ -186,7 +187,7 @@ class PoolKeeper:
             task.cancel()
         await asyncio.gather(*self._starts, return_exceptions=True)
         pods, self._pools = self.pods(), {}
-        await asyncio.gather(*(self._compute.stop(pod) for pod in pods))
+        await asyncio.gather(*self._stops, *(self._compute.stop(pod) for pod in pods))
 
     def _pool(self, key: PoolKey) -> _Pool:
         return self._pools.setdefault(key, _Pool())
@@ -210,10 +211,16 @@ class PoolKeeper:
         for _ in range(min(decision.start, self._free_starts())):
             self._start(key, pool)
         for _ in range(min(decision.stop, len(pool.ready))):
-            await self._compute.stop(pool.ready.pop().name)
+            self._stop(pool.ready.pop())
         # What is missing still has a stale pod in its place: nobody finds the pool empty meanwhile.
         while len(pool.stale) > missing:
-            await self._compute.stop(pool.stale.popleft().name)
+            self._stop(pool.stale.popleft())
+
+    def _stop(self, pod: Pod) -> None:
+        """Stop a pod; nobody waits for it."""
+        task = asyncio.create_task(self._compute.stop(pod.name))
+        self._stops.add(task)
+        task.add_done_callback(self._stops.discard)
 
     def _held(self) -> float:
         """Return how long refills are held back, in seconds, but for a demand."""

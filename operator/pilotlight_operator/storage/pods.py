@@ -103,6 +103,8 @@ class KubernetesCompute:
         self._started: set[str] = set()
         """Pods that this process started."""
         self._stopping: set[str] = set()
+        self._left: set[str] = set()  # those of them that went already when they were first seen
+        self._ends: dict[str, asyncio.Event] = {}  # of the pods whose end is waited for
         self._leaving = False
         self._starting: dict[str, Starting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -218,6 +220,8 @@ class KubernetesCompute:
         """Delete a pod, trying until it works; the running invocation ends within its grace."""
         self._stopping.add(pod)
         await self._delete(pod)
+        if pod in self._known:
+            await self._ends.setdefault(pod, asyncio.Event()).wait()
 
     async def running(self) -> list[str]:
         """Name the pods that are there, but for those that go already or just start."""
@@ -236,6 +240,11 @@ class KubernetesCompute:
         await self._listed.wait()
         others = self._found.keys() - self._stopping - self._started
         return [self._found[key] for key in sorted(others)]
+
+    async def ending(self) -> list[Found]:
+        """Return the pods that are going since before this process began."""
+        await self._listed.wait()
+        return [self._found[key] for key in sorted(self._left & self._found.keys())]
 
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Wait for `quiet` before pods are narrowed."""
@@ -284,6 +293,7 @@ class KubernetesCompute:
     def _there(self, key: str, pod: Json) -> None:
         if is_deleted(pod) and key not in self._known:
             self._stopping.add(key)  # by an earlier leader
+            self._left.add(key)
         elif key in self._abandoned and key not in self._stopping:
             self._remove(key)  # its creation was given up, and came through even so
         self._known.add(key)
@@ -295,7 +305,10 @@ class KubernetesCompute:
         self._found.pop(key, None)
         self._started.discard(key)
         self._stopping.discard(key)
+        self._left.discard(key)
         self._abandoned.pop(key, None)
+        if (end := self._ends.pop(key, None)) is not None:
+            end.set()
         if known and not stopped and key not in self._starting:
             if is_deleted(pod):
                 log.info("pod was deleted", pod=key)

@@ -211,3 +211,22 @@ async def test_what_stood_ready_for_a_version_stands_ready_again(stage: Stage) -
     await leader.succession.stop_orphans()
     await asyncio.sleep(1)
     assert pod in stage.compute.pods
+
+
+async def test_what_runs_in_a_pod_that_goes_counts_until_it_is_gone(stage: Stage) -> None:
+    """An earlier leader has stopped it; nothing counts for one that runs nothing."""
+    before = stage.capacity(limit=1, generation=1)
+    held = await before.claim(REVISION, gateway="gone", seconds=30)
+    stage.compute.going = await stage.compute.found()
+    stage.compute.requests.clear()
+    stage.compute.stopping.clear()
+    leader = stage.capacity(limit=1, generation=2)
+    await leader.succession.adopt()
+    assert leader.taken(stage.caps.key_of(REVISION)) == 1
+    stage.compute.stopping.set()
+    await asyncio.sleep(1)
+    assert leader.taken(stage.caps.key_of(REVISION)) == 0
+    stage.agents.idle[held.pod] = "gone"
+    leader = stage.capacity(limit=1, generation=3)
+    await leader.succession.adopt()
+    assert leader.taken(stage.caps.key_of(REVISION)) == 0
