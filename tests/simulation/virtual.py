@@ -10,6 +10,7 @@ import asyncio
 import selectors
 import weakref
 from contextvars import Context, ContextVar, copy_context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -60,18 +61,39 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Handle:
         """Do something next, or once its process goes on."""
         context = copy_context() if context is None else context
-        if process := context.get(_running_in):
-            callback, args = process.do, (context, callback, *args)
-        return super().call_soon(callback, *args, context=context)
+        process = context.get(_running_in)
+        if process is None:
+            return super().call_soon(callback, *args, context=context)
+        step = _Step(process, context, callback, args)
+        step.handle = super().call_soon(step, context=context)
+        return step.handle
 
     def call_at(  # type: ignore[override]  # the base is generic in what the callback takes
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Do something then, or once its process goes on."""
         context = copy_context() if context is None else context
-        if process := context.get(_running_in):
-            callback, args = process.do, (context, callback, *args)
-        return super().call_at(when, callback, *args, context=context)
+        process = context.get(_running_in)
+        if process is None:
+            return super().call_at(when, callback, *args, context=context)
+        step = _Step(process, context, callback, args)
+        step.handle = handle = super().call_at(when, step, context=context)
+        return handle
+
+
+@dataclass(eq=False, slots=True)
+class _Step:
+    """What a process is about to do, unless it is paused, or will not do."""
+
+    process: Process
+    context: Context
+    callback: Callable[..., Any]
+    args: tuple[Any, ...]
+    handle: asyncio.Handle | None = None
+
+    def __call__(self) -> None:
+        if self.handle is not None and not self.handle.cancelled():
+            self.process.do(self)
 
 
 class Process:
@@ -80,7 +102,7 @@ class Process:
     def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
-        self._paused: list[tuple[Context, Callable[..., Any], tuple[Any, ...]]] | None = None
+        self._paused: list[_Step] | None = None
         """What it was about to do when it was paused."""
         self._tasks: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
         self._kept: list[asyncio.Task[Any]] = []
@@ -101,12 +123,12 @@ class Process:
         else:
             self._kept.append(task)
 
-    def do(self, context: Context, callback: Callable[..., Any], *args: Any) -> None:
+    def do(self, step: _Step) -> None:
         """Do a step of it, unless it is paused."""
         if self._paused is None:
-            callback(*args)
+            step.callback(*step.args)
         else:
-            self._paused.append((context, callback, args))
+            self._paused.append(step)
 
     def pause(self) -> None:
         """Stop it as SIGSTOP does: its clock goes on, its timers wait."""
@@ -115,8 +137,8 @@ class Process:
     def go_on(self) -> None:
         """Let it do all that has come due meanwhile."""
         paused, self._paused = self._paused or [], None
-        for context, callback, args in paused:
-            asyncio.get_running_loop().call_soon(callback, *args, context=context)
+        for step in paused:
+            asyncio.get_running_loop().call_soon(step, context=step.context)
 
     def kill(self) -> None:
         """End it as SIGKILL does: what its tasks do about that reaches nobody."""

@@ -75,6 +75,8 @@ class Header(StrEnum):
     REPORT = "Pilotlight-Report"
     """A `report.Report`."""
     ENVIRONMENT_STATE = "Pilotlight-Environment-State"
+    INITIALISED = "Pilotlight-Initialised"
+    """`no` where the function could not be initialised for the invocation."""
     FREE = "Pilotlight-Free"
 
     @property

@@ -43,6 +43,7 @@ _STREAM = f"{Header.STREAM}: 1\r\n"
 _FUNCTION_ERROR, _TAIL = Header.FUNCTION_ERROR.key, Header.LOG_TAIL.key
 _ERROR_DOCUMENT = Header.ERROR_DOCUMENT.key
 _REPORT, _STATE = Header.REPORT.key, Header.ENVIRONMENT_STATE.key
+_INITIALISED = Header.INITIALISED.key
 _USUAL = re.compile(
     b"HTTP/1.1 200 OK\r\nContent-Type: ([^\r]*)\r\n%b: %b\r\n%b: (\\w+)\r\n%b: now\r\n"
     b"Content-Length: \\d+"
@@ -102,6 +103,8 @@ class Answer:
     report: Report | None = None
     environment_ended: bool = False
     """Whether the environment that gave it takes no other invocation."""
+    initialised: bool = True
+    """Whether the function could be initialised for the invocation, if it had to be."""
     version: str = ""
     """That ran: `$LATEST` or a number; whoever resolved it says so."""
     release: Callable[[], None] = lambda: None
@@ -121,6 +124,7 @@ class Answer:
         report = headers.get(_REPORT)
         self.report = Report.decode(report) if report else None
         self.environment_ended = headers.get(_STATE) == _ENDED
+        self.initialised = headers.get(_INITIALISED) != "no"
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes; raises ConnectionLostError in its middle."""

@@ -67,6 +67,7 @@ _LOG_TAIL, _STREAM = _key(Header.LOG_TAIL), _key(Header.STREAM)
 _FAILED = f"{Header.FUNCTION_ERROR}: Unhandled\r\n"
 _ACCOUNT = f"%s{Header.REPORT}: %s\r\n%s{Header.ENVIRONMENT_STATE}: %s\r\n{Header.FREE}: now\r\n"
 _ANSWER = "Content-Type: %s\r\n" + _ACCOUNT
+_UNINITIALISED = f"{Header.INITIALISED}: no\r\n"
 _LARGEST_DOCUMENT = 32_768
 """Bytes of a function's error among trailers."""
 
@@ -278,12 +279,16 @@ def _reply(connection: Connection, answer: Answer | Refusal) -> None:
     tail = "" if answer.tail is None else f"{Header.LOG_TAIL}: {answer.tail.decode()}\r\n"
     headers = _ANSWER % (
         content_type,
-        "" if problem is None else _FAILED,
+        "" if problem is None else _failed(problem),
         answer.report.header(),
         tail,
         answer.state,
     )
     connection.respond(200, body, headers.encode("latin-1"))
+
+
+def _failed(problem: Failure) -> str:
+    return _FAILED + _UNINITIALISED if problem.at_init else _FAILED
 
 
 def _end(stream: AnswerStream, connection: Connection, answer: Answer | Refusal) -> None:

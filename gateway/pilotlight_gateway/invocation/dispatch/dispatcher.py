@@ -304,6 +304,7 @@ class Dispatcher:
     def _finish(
         self, queue: RevisionQueue, environment: Environment, answer: Answer, request_id: str
     ) -> Answer:
+        queue.note(initialised=answer.initialised)
         if isinstance(answer.body, bytes):
             environment.used(answer, self._ranking)
             self._give_back(queue, environment)

@@ -27,6 +27,10 @@ LONGEST_QUEUE = 1000
 """Invocations that may wait for one revision; more are throttled at once."""
 MOST_CLAIMS = 64
 """Claims of one revision that may be under way."""
+MOST_FAILED = 3
+"""Calls in a row before which a function had to be initialised and could not be."""
+FEW = 2
+"""Environments of one that fails so."""
 
 
 class RevisionQueue:
@@ -51,6 +55,8 @@ class RevisionQueue:
         """Since when each waits; the first waits longest."""
         self._most_waiting = 0
         """Since `excess` was asked last."""
+        self._failed = 0
+        """How often in a row a call was answered by a failed initialisation."""
 
     @property
     def waiting(self) -> int:
@@ -60,7 +66,18 @@ class RevisionQueue:
     @property
     def needs_claim(self) -> bool:
         """Whether one more claim should be made."""
-        return not self.retired and self.claims < min(self.waiting, self.most_claims)
+        return not self.retired and self.claims < min(self.waiting, self.most_claims, self._wanted)
+
+    @property
+    def _wanted(self) -> int:
+        """How many environments more may be claimed for a function that cannot be initialised."""
+        if self._failed < MOST_FAILED:
+            return self.most_claims
+        return max(0, FEW - self.busy - len(self.free))
+
+    def note(self, *, initialised: bool) -> None:
+        """Note whether a call found the function initialised, or could have it so."""
+        self._failed = 0 if initialised else self._failed + 1
 
     @property
     def empty(self) -> bool:
@@ -91,7 +108,7 @@ class RevisionQueue:
 
     def excess(self) -> list[Demand]:
         """Return the demands of claims that nobody waited for since this was asked last."""
-        needed, self._most_waiting = self._most_waiting, self.waiting
+        needed, self._most_waiting = min(self._most_waiting, self._wanted), self.waiting
         return [one for one in list(self.demands)[needed:] if not one.withdrawn]
 
     def leave(self, waiter: asyncio.Future[Environment]) -> Environment | None:
@@ -158,6 +175,8 @@ class RevisionQueue:
             self.idle_history.called(asyncio.get_running_loop().time())
 
     def _offer(self, environment: Environment) -> bool:
+        if self._failed >= MOST_FAILED and self.busy + len(self.free) >= FEW:
+            return False
         while self._waiting:
             waiter, _ = self._waiting.popitem(last=False)
             if not waiter.done():  # who gave up just now has not left yet

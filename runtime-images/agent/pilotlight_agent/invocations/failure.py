@@ -38,6 +38,8 @@ class Failure:
     body: bytes
     message: str = ""
     cause: str = ""
+    at_init: bool = False
+    """Whether the function did not come to its handler, for it could not be initialised."""
 
     @property
     def reported_type(self) -> str:

@@ -11,6 +11,7 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
@@ -273,7 +274,7 @@ class Environment:
         self._report_init(problem)
         self.settled.set()
         if invocation is not None and phase is not Phase.FIRST:
-            self._break_off(invocation, problem, then=State.IDLE)
+            self._break_off(invocation, replace(problem, at_init=True), then=State.IDLE)
             return
         self._kill()
         if invocation is not None:

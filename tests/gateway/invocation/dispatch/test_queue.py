@@ -8,10 +8,15 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from pilotlight.claims import Lease, RevisionKey
+from pilotlight.claims import Demand, Lease, RevisionKey
 from pilotlight.errors import ThrottledError
 from pilotlight_gateway.invocation.dispatch.environment import Environment
-from pilotlight_gateway.invocation.dispatch.queue import LONGEST_QUEUE, RevisionQueue
+from pilotlight_gateway.invocation.dispatch.queue import (
+    FEW,
+    LONGEST_QUEUE,
+    MOST_FAILED,
+    RevisionQueue,
+)
 
 REVISION = RevisionKey("default", "f", "0" * 16)
 
@@ -53,6 +58,38 @@ async def test_a_failed_claim_is_not_told_to_who_came_after_it_was_made() -> Non
     queue.fail(ThrottledError("no", reason="R"), made_at + 10)
     with pytest.raises(ThrottledError):
         await late
+
+
+async def test_what_cannot_be_initialised_keeps_few_environments_until_it_can() -> None:
+    """Its callers wait for those; a function of which one call in many fails so loses nothing."""
+    queue = RevisionQueue()
+    environments = [make_environment(number) for number in range(FEW + 2)]
+    waiters = [queue.wait() for _ in range(20)]
+    assert all(queue.add(one) for one in environments)
+    for _ in range(MOST_FAILED - 1):
+        queue.note(initialised=False)
+    assert queue.needs_claim
+    queue.note(initialised=False)
+    assert not queue.needs_claim
+    kept = [one for one in environments if queue.give_back(one)]
+    assert len(kept) == FEW == queue.busy
+    assert sum(waiter.done() for waiter in waiters) == len(environments) + FEW
+    assert not queue.add(make_environment(9))
+    queue.note(initialised=True)
+    assert queue.needs_claim
+    assert queue.give_back(kept[0])
+
+
+async def test_claims_of_what_cannot_be_initialised_are_withdrawn() -> None:
+    queue = RevisionQueue()
+    for _ in range(8):
+        queue.wait()
+        queue.claims += 1
+        queue.demands[Demand()] = None
+    assert queue.excess() == []
+    for _ in range(MOST_FAILED):
+        queue.note(initialised=False)
+    assert len(queue.excess()) == 8 - FEW
 
 
 async def test_a_failed_claim_tells_the_newest_that_has_none() -> None:
