@@ -154,11 +154,11 @@ async def test_agents_answer_in_the_form_that_is_read_in_one_step() -> None:
 def test_the_python_runtime_has_the_frames_names() -> None:
     """It keeps its own, since it is alone with the function in its interpreter.
 
-    Its answers are whole, as on Lambda.
+    Its answers are whole, as on Lambda, and it takes one event at a time.
     """
     channel = Path(pilotlight_python.__path__[0], "channel.py").read_text()
     assert f'Struct("{frames.LENGTHS.format}")' in channel
-    names = {*_constants(frames.Type), *_constants(frames.Field)} - {frames.Type.CHUNK}
+    names = {*_constants(frames.Type), *_constants(frames.Field)} - {frames.Type.CHUNK, frames.Type.TAKEN}
     assert {name for name in names if f'"{name}"' not in channel} == set()
 
 

@@ -94,8 +94,14 @@ class Revisions:
         return Placement(
             _pod_request(revision, runnable),
             specialisation,
-            max(runnable.configuration.environments_per_pod, self.environments_per_pod),
+            self._places(runnable.configuration),
         )
+
+    def _places(self, configuration: Configuration) -> int:
+        """Say how many leases a pod has: calls of one environment, or environments."""
+        if configuration.calls_per_environment > 1:
+            return configuration.calls_per_environment
+        return max(configuration.environments_per_pod, self.environments_per_pod)
 
     async def _specialisation(
         self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
@@ -149,6 +155,7 @@ class Revisions:
             application_log_level=logging.application_level,
             system_log_level=logging.system_level,
             initialization_type=PROVISIONED if provisioned else ON_DEMAND,
+            calls_per_environment=configuration.calls_per_environment,
         )
 
     async def _variables(

@@ -8,6 +8,7 @@ import asyncio
 import secrets
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from pilotlight_agent.errors import (
     AlreadySpecialisedError,
@@ -22,15 +23,18 @@ from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.metadata_api import MetadataApi
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
+from pilotlight_agent.runtimes.shared_runtime_api import SharedRuntimeApi
 from pilotlight_agent.runtimes.telemetry import Telemetry
-from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
 
 from . import package
 from .environment import Environment
 from .environment_log import EnvironmentLog
 from .layers import check_size, install_layers
+from .leased import Leased
 from .package import Installation
+from .shared_environment import SharedEnvironment
+from .slot import Slot
 
 
 def _install(specialisation: Specialisation, places: Places) -> Installation:
@@ -45,6 +49,14 @@ def _install(specialisation: Specialisation, places: Places) -> Installation:
     return Installation(code.fetch + layers.fetch, code.unpack + layers.unpack)
 
 
+class _Stand(NamedTuple):
+    """What a runtime process stands on."""
+
+    setting: Setting
+    api: RuntimeApi
+    log_stream: str
+
+
 class Pod:
     """Environments by id, all of one revision."""
 
@@ -52,7 +64,7 @@ class Pod:
         self, places: Places, spawner: Spawner, journal: Journal, *, zone: str = ""
     ) -> None:
         """`zone` is where its node is, as far as that is known."""
-        self.environments: dict[str, Environment] = {}
+        self.environments: dict[str, Leased] = {}
         self.journal = journal
         self.draining = False
         self.specialised = False
@@ -66,6 +78,10 @@ class Pod:
         self._spawner = spawner
         self._burnt = False
         self._specialisation: Specialisation | None = None
+        self._processes: list[Environment | SharedEnvironment] = []
+        self._opening = asyncio.Lock()
+        self._shared: tuple[SharedEnvironment, _Stand] | None = None
+        """What takes several calls at once in one process, and what that is started with."""
 
     @property
     def ready(self) -> bool:
@@ -94,17 +110,28 @@ class Pod:
         await self.start_environments(specialisation.environments)
         return installation
 
-    async def start_environments(self, count: int) -> list[Environment]:
-        """Start `count` more environments of the revision."""
+    async def start_environments(self, count: int) -> list[Leased]:
+        """Start `count` more environments of the revision, or slots of one that takes several."""
         specialisation = self._specialisation
         if specialisation is None or not self.specialised:
             raise NotSpecialisedError("the pod has no revision")
         if self.draining:
             raise DrainingError("the pod takes nothing new")
         shares = len(self.environments) + count > 1
-        started = [await self._create(specialisation, shares=shares) for _ in range(count)]
-        for environment in started:
-            environment.start()
+        family = family_of(specialisation.function.runtime)
+        started: list[Leased] = []
+        for _ in range(count):
+            identity = secrets.token_hex(16)
+            each: Leased
+            if specialisation.function.calls_per_environment > 1 and not family.process_per_call:
+                each = await self._add_slot(identity, specialisation)
+            else:
+                each = await self._create(identity, specialisation, shares=shares)
+            each.born = self.journal.last
+            self.environments[identity] = each
+            started.append(each)
+        for each in started:
+            each.start()
         return started
 
     async def settle(self) -> None:
@@ -127,16 +154,57 @@ class Pod:
             environment.end()
         self.journal.flush()
 
-    async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
+    async def _create(
+        self, identity: str, specialisation: Specialisation, *, shares: bool
+    ) -> Environment:
+        temporary = self._temporary(identity, shares=shares)
+        stand = await self._stand(identity, specialisation, RuntimeApi, temporary)
+        environment = Environment(
+            identity,
+            specialisation.function,
+            stand.setting,
+            api=stand.api,
+            spawner=self._spawner,
+            log=self._log(identity, specialisation, stand),
+            others=self._beside,
+        )
+        self._processes.append(environment)
+        return environment
+
+    async def _add_slot(self, identity: str, specialisation: Specialisation) -> Slot:
+        """Make one more place for a call in the environment that takes several."""
+        function = specialisation.function
+        async with self._opening:
+            if self._shared is None or self._shared[0].ended:
+                temporary = self._temporary(identity, shares=False)
+                stand = await self._stand(identity, specialisation, SharedRuntimeApi, temporary)
+                environment = SharedEnvironment(
+                    function,
+                    stand.setting,
+                    api=stand.api,
+                    spawner=self._spawner,
+                    others=self._beside,
+                )
+                self._processes.append(environment)
+                self._shared = environment, stand
+            environment, stand = self._shared
+        return Slot(identity, function, environment, self._log(identity, specialisation, stand))
+
+    async def _stand(
+        self,
+        identity: str,
+        specialisation: Specialisation,
+        kind: type[RuntimeApi],
+        temporary: Path,
+    ) -> _Stand:
+        """Make what a runtime process is started with, and open what it speaks to."""
         metadata = MetadataApi(self._zone)
         json_lines = specialisation.function.log_format.upper() == "JSON"
         telemetry = Telemetry(Clock().stamp, json_lines=json_lines)
-        api = RuntimeApi(ExtensionsApi(specialisation.function, telemetry), metadata)
+        api = kind(ExtensionsApi(specialisation.function, telemetry), metadata)
         await api.listen()
-        identity = secrets.token_hex(16)
         day = time.strftime("%Y/%m/%d", time.gmtime())
         log_stream = f"{day}/[{specialisation.function.version}]{identity}"
-        temporary = self._temporary(identity, shares=shares)
         family = family_of(specialisation.function.runtime)
         setting = Setting(
             family=family,
@@ -153,20 +221,13 @@ class Pod:
                 metadata_token=metadata.token,
             ),
         )
-        environment = Environment(
-            identity,
-            specialisation.function,
-            setting,
-            api=api,
-            spawner=self._spawner,
-            log=EnvironmentLog(
-                self.journal, identity, log_stream, specialisation.function, telemetry
-            ),
-            others=self._beside,
+        return _Stand(setting, api, log_stream)
+
+    def _log(self, identity: str, specialisation: Specialisation, stand: _Stand) -> EnvironmentLog:
+        telemetry = stand.api.extensions.telemetry
+        return EnvironmentLog(
+            self.journal, identity, stand.log_stream, specialisation.function, telemetry
         )
-        environment.born = self.journal.last
-        self.environments[identity] = environment
-        return environment
 
     def _temporary(self, identity: str, *, shares: bool) -> Path:
         """Make the folder for temporary files: /tmp itself only for who is alone in it.
@@ -178,11 +239,10 @@ class Pod:
         temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
         return temporary
 
-    def _beside(self, environment: Environment) -> dict[int, bytes]:
-        others = (each for each in self.environments.values() if each is not environment)
+    def _beside(self, environment: Environment | SharedEnvironment) -> dict[int, bytes]:
         marks = {
             each.pid: variables.mark_of(each.setting.variables)
-            for each in others
-            if each.pid is not None and each.state is not State.ENDED
+            for each in self._processes
+            if each is not environment and each.pid is not None and not each.ended
         }
         return marks | dict.fromkeys(self._spawner.helpers, b"")

@@ -169,12 +169,20 @@ class RuntimeProcess:
         }
         self._api.extensions.tell(EventType.INVOKE, document)
 
-    def settle(self, result: Result | None = None) -> None:
-        """Collect what it printed and used so far: the end of an invocation or initialisation."""
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Take an event back; True where it had not got it."""
+        return self._link is not None and self._link.withdraw(invocation)
+
+    def settle(self, result: Result | None = None, *, rests: bool = True) -> None:
+        """Collect what it printed and used so far: the end of an invocation or initialisation.
+
+        `rests`: nothing else runs in it.
+        """
         self._output.drain()
         if self._extension_output is not None:
             self._extension_output.drain()
-        self.memory.stop()
+        if rests:
+            self.memory.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
     def shut_down(self) -> float:

@@ -33,7 +33,9 @@ class MemoryWatch:
         return -(-min(self._peak, self._limit) // _KILOBYTES_PER_MEGABYTE)
 
     def start(self, now: float | None = None) -> None:
-        """Look from `now` on, which is the loop's time, until `stop`."""
+        """Look from `now` on, which is the loop's time, until `stop`, if it does not already."""
+        if self._timer.is_set:
+            return
         self._timer.set((self._loop.time() if now is None else now) + _TICK_SECONDS)
 
     def stop(self) -> None:

@@ -45,6 +45,8 @@ class Family(Protocol):
     """What their ids begin with."""
     managed: bool
     """Whether the runtime is ours, not the function's: only then AWS_EXECUTION_ENV names it."""
+    process_per_call: bool
+    """Whether an environment that takes several calls at once has a process for each."""
     defaults: Mapping[str, str]
     """Variables that its functions find beside what all do, unless they set them."""
 
@@ -84,6 +86,7 @@ def installed(package: str, name: str) -> str:
 class Executed:
     """A family whose processes are started by exec, and for which no pod prepares anything."""
 
+    process_per_call = False
     defaults: Mapping[str, str] = MappingProxyType({})
 
     def pod_program(self, places: Places) -> None:
