@@ -5,36 +5,22 @@ and `gateway_api` is how gateways reach all this.
 """
 
 import asyncio
-import secrets
-import time
-from pathlib import Path
-from typing import NamedTuple
 
 from pilotlight_agent.errors import (
     AlreadySpecialisedError,
     DrainingError,
     NotSpecialisedError,
 )
-from pilotlight_agent.journal import Clock, Journal
-from pilotlight_agent.places import TEMPORARY, Places
+from pilotlight_agent.journal import Journal
+from pilotlight_agent.places import Places
 from pilotlight_agent.processes.spawner import Spawner
-from pilotlight_agent.runtimes import family_of, variables
-from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
-from pilotlight_agent.runtimes.family import Setting
-from pilotlight_agent.runtimes.metadata_api import MetadataApi
-from pilotlight_agent.runtimes.runtime_api import RuntimeApi
-from pilotlight_agent.runtimes.shared_runtime_api import SharedRuntimeApi
-from pilotlight_agent.runtimes.telemetry import Telemetry
 from pilotlight_wire.specialisation import Specialisation
 
 from . import package
-from .environment import Environment
-from .environment_log import EnvironmentLog
+from .environment_maker import EnvironmentMaker
 from .layers import check_size, install_layers
 from .leased import Leased
 from .package import Installation
-from .shared_environment import SharedEnvironment
-from .slot import Slot
 
 
 def _install(specialisation: Specialisation, places: Places) -> Installation:
@@ -47,14 +33,6 @@ def _install(specialisation: Specialisation, places: Places) -> Installation:
     layers = install_layers(specialisation.layers, places.layers_root)
     check_size(places.task_root, places.layers_root)
     return Installation(code.fetch + layers.fetch, code.unpack + layers.unpack)
-
-
-class _Stand(NamedTuple):
-    """What a runtime process stands on."""
-
-    setting: Setting
-    api: RuntimeApi
-    log_stream: str
 
 
 class Pod:
@@ -78,10 +56,7 @@ class Pod:
         self._spawner = spawner
         self._burnt = False
         self._specialisation: Specialisation | None = None
-        self._processes: list[Environment | SharedEnvironment] = []
-        self._opening = asyncio.Lock()
-        self._shared: tuple[SharedEnvironment, _Stand] | None = None
-        """What takes several calls at once in one process, and what that is started with."""
+        self._maker: EnvironmentMaker | None = None
 
     @property
     def ready(self) -> bool:
@@ -106,32 +81,27 @@ class Pod:
         self._specialisation = specialisation
         self.tenant = (specialisation.function.tenant_id or "").encode()
         installation = await asyncio.to_thread(_install, specialisation, self._places)
+        self._maker = EnvironmentMaker(
+            self._places, self._spawner, self.journal, specialisation, zone=self._zone
+        )
         self.specialised = True
         await self.start_environments(specialisation.environments)
         return installation
 
     async def start_environments(self, count: int) -> list[Leased]:
         """Start `count` more environments of the revision, or slots of one that takes several."""
-        specialisation = self._specialisation
-        if specialisation is None or not self.specialised:
+        maker = self._maker
+        if maker is None or not self.specialised:
             raise NotSpecialisedError("the pod has no revision")
         if self.draining:
             raise DrainingError("the pod takes nothing new")
         shares = len(self.environments) + count > 1
-        family = family_of(specialisation.function.runtime)
-        started: list[Leased] = []
-        for _ in range(count):
-            identity = secrets.token_hex(16)
-            each: Leased
-            if specialisation.function.calls_per_environment > 1 and not family.process_per_call:
-                each = await self._add_slot(identity, specialisation)
-            else:
-                each = await self._create(identity, specialisation, shares=shares)
-            each.born = self.journal.last
-            self.environments[identity] = each
-            started.append(each)
-        for each in started:
-            each.start()
+        started = [await maker.make(shares=shares) for _ in range(count)]
+        for environment in started:
+            environment.born = self.journal.last
+            self.environments[environment.identity] = environment
+        for environment in started:
+            environment.start()
         return started
 
     async def settle(self) -> None:
@@ -153,96 +123,3 @@ class Pod:
         for environment in self.environments.values():
             environment.end()
         self.journal.flush()
-
-    async def _create(
-        self, identity: str, specialisation: Specialisation, *, shares: bool
-    ) -> Environment:
-        temporary = self._temporary(identity, shares=shares)
-        stand = await self._stand(identity, specialisation, RuntimeApi, temporary)
-        environment = Environment(
-            identity,
-            specialisation.function,
-            stand.setting,
-            api=stand.api,
-            spawner=self._spawner,
-            log=self._log(identity, specialisation, stand),
-            others=self._beside,
-        )
-        self._processes.append(environment)
-        return environment
-
-    async def _add_slot(self, identity: str, specialisation: Specialisation) -> Slot:
-        """Make one more place for a call in the environment that takes several."""
-        function = specialisation.function
-        async with self._opening:
-            if self._shared is None or self._shared[0].ended:
-                temporary = self._temporary(identity, shares=False)
-                stand = await self._stand(identity, specialisation, SharedRuntimeApi, temporary)
-                environment = SharedEnvironment(
-                    function,
-                    stand.setting,
-                    api=stand.api,
-                    spawner=self._spawner,
-                    others=self._beside,
-                )
-                self._processes.append(environment)
-                self._shared = environment, stand
-            environment, stand = self._shared
-        return Slot(identity, function, environment, self._log(identity, specialisation, stand))
-
-    async def _stand(
-        self,
-        identity: str,
-        specialisation: Specialisation,
-        kind: type[RuntimeApi],
-        temporary: Path,
-    ) -> _Stand:
-        """Make what a runtime process is started with, and open what it speaks to."""
-        metadata = MetadataApi(self._zone)
-        json_lines = specialisation.function.log_format.upper() == "JSON"
-        telemetry = Telemetry(Clock().stamp, json_lines=json_lines)
-        api = kind(ExtensionsApi(specialisation.function, telemetry), metadata)
-        await api.listen()
-        day = time.strftime("%Y/%m/%d", time.gmtime())
-        log_stream = f"{day}/[{specialisation.function.version}]{identity}"
-        family = family_of(specialisation.function.runtime)
-        setting = Setting(
-            family=family,
-            memory=specialisation.function.memory,
-            places=self._places,
-            image=specialisation.image,
-            variables=variables.build(
-                specialisation,
-                family,
-                self._places,
-                temporary=temporary,
-                log_stream=log_stream,
-                runtime_api=api.address,
-                metadata_token=metadata.token,
-            ),
-        )
-        return _Stand(setting, api, log_stream)
-
-    def _log(self, identity: str, specialisation: Specialisation, stand: _Stand) -> EnvironmentLog:
-        telemetry = stand.api.extensions.telemetry
-        return EnvironmentLog(
-            self.journal, identity, stand.log_stream, specialisation.function, telemetry
-        )
-
-    def _temporary(self, identity: str, *, shares: bool) -> Path:
-        """Make the folder for temporary files: /tmp itself only for who is alone in it.
-
-        In local mode others may come to whoever is alone now, and nobody expects to have /tmp.
-        """
-        shared = shares or self._places.temporary != TEMPORARY
-        temporary = self._places.temporary / identity if shared else self._places.temporary
-        temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return temporary
-
-    def _beside(self, environment: Environment | SharedEnvironment) -> dict[int, bytes]:
-        marks = {
-            each.pid: variables.mark_of(each.setting.variables)
-            for each in self._processes
-            if each is not environment and each.pid is not None and not each.ended
-        }
-        return marks | dict.fromkeys(self._spawner.helpers, b"")

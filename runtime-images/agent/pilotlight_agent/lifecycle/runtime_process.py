@@ -137,8 +137,10 @@ class RuntimeProcess:
         return wrapped, pid
 
     def _watch(self, pid: int) -> None:
+        if self._link is not None and self._extensions.pids:  # an extension's, until now
+            self.memory.close()
         self.pid = pid
-        self.memory = MemoryWatch(pid, self._setting.memory, self._on_excess_memory)
+        self.memory = MemoryWatch(pid, self._setting.memory_limit, self._on_excess_memory)
         self.memory.start()
 
     @property
@@ -201,7 +203,7 @@ class RuntimeProcess:
     def kill(self, others: Mapping[int, bytes]) -> None:
         """Kill it and everything it started, then hear its last words."""
         tree.kill(self.pid, mark_of(self._setting.variables), others)
-        self.memory.stop()
+        self.memory.close()
         self._api.extensions.close()
         self._api.extensions.telemetry.begin_anew()
         if self._link is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
+    from pilotlight_agent.processes.memory import MemoryLimit
     from pilotlight_agent.processes.spawner import Spawner
     from pilotlight_wire.specialisation import ImageProcess
 
@@ -34,8 +35,12 @@ class Setting:
     memory: int
     variables: Mapping[str, str]
     places: Places
+    memory_limit: MemoryLimit
+    """What the process may use, or all may that share it."""
     image: ImageProcess | None = None
     """What is started where the pod was made of the function's image."""
+    has_extensions: bool = True
+    """Whether the programs of `/opt/extensions` start beside it."""
 
 
 class Family(Protocol):
