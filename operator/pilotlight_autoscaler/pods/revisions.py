@@ -53,7 +53,13 @@ class Placement:
 
     pod: PodRequest
     specialisation: Specialisation
-    environments_per_pod: int = 1
+    places: int = 1
+    """How many leases the pod has: calls of one environment, or environments."""
+
+    def is_shared(self, *, provisioned: bool) -> bool:
+        """Whether others may be in the pod; of environments that are provisioned, each is alone."""
+        takes_several = self.specialisation.function.calls_per_environment > 1
+        return self.places > 1 and (takes_several or not provisioned)
 
 
 @dataclass(slots=True)
@@ -98,7 +104,6 @@ class Revisions:
         )
 
     def _places(self, configuration: Configuration) -> int:
-        """Say how many leases a pod has: calls of one environment, or environments."""
         if configuration.calls_per_environment > 1:
             return configuration.calls_per_environment
         return max(configuration.environments_per_pod, self.environments_per_pod)
