@@ -213,6 +213,8 @@ class SharedEnvironment:
         self._launched = self._loop.time()
         for slot in self._living:
             slot.delivered = False
+            if slot.invocation is None:
+                slot.become(State.STARTING)
         self._log_of(None).init_began(phase.lambdas)
         self._init_timer.set(self._launched + self._init_seconds)
         try:
@@ -295,9 +297,6 @@ class SharedEnvironment:
             self._end_all()
         elif not (idle and self._restarted_idle):
             self._restarted_idle = idle
-            for slot in self._living:
-                if slot.invocation is None:
-                    slot.become(State.STARTING)
             self._launch(Phase.AGAIN)
 
     def _grow_old(self) -> None:
