@@ -10,7 +10,13 @@ from unittest.mock import Mock, patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Answer, Invocation, Refusal, Result
@@ -118,6 +124,13 @@ class Calls(RuleBasedStateMachine):
     def living(self) -> list[Slot]:
         return [one for one in self.slots if one.state is not State.ENDED]
 
+    @initialize(slots=st.integers(1, SLOTS), ready=st.booleans())
+    def begin(self, slots: int, ready: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
+        for _ in range(slots):
+            self.run(self._lease)
+        if ready:
+            self.run(self.environment.on_ready)
+
     @precondition(lambda self: len(self.slots) < SLOTS and not self.environment.ended)
     @rule()
     def lease(self) -> None:
@@ -140,12 +153,9 @@ class Calls(RuleBasedStateMachine):
         self.run(lambda: free.invoke(invocation))
 
     @precondition(lambda self: self.process and not self.process.ready)
-    @rule(fails=st.sampled_from([False, False, True]))
-    def initialise(self, fails: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
-        if fails:
-            self.run(lambda: self.environment.on_init_error("Runtime.Bad", b"{}"))
-        else:
-            self.run(self.environment.on_ready)
+    @rule()
+    def initialise(self) -> None:
+        self.run(self.environment.on_ready)
 
     @precondition(lambda self: self.process and self.process.queue)
     @rule()
@@ -174,39 +184,36 @@ class Calls(RuleBasedStateMachine):
         request_id = process.late.pop()
         self.run(lambda: self.environment.on_result(request_id, OK))
 
-    @precondition(lambda self: self.process)
-    @rule()
-    def exit(self) -> None:
-        """What it had taken ends with it; what waits is given to the next one, if it served."""
-        process = self.process
-        assert process
-        taken = list(process.taken.values())
-        waiting = [one.waiting for one in self.living if one.waiting]
-        self.run(lambda: self.environment.on_exit(1))
-        held = [one.invocation for one in self.living]
-        assert not any(each in held for each in taken)
-        if process.served:
-            assert all(each in held for each in waiting)
-
-    @precondition(lambda self: self.process)
-    @rule()
-    def exceed_memory(self) -> None:
-        self.run(lambda: self.environment.on_broken(failure.out_of_memory))
-
     @rule(seconds=st.sampled_from([0.5, 1.5, TIMEOUT, 10]))
     def wait(self, seconds: float) -> None:
         self.run(lambda: None, seconds)
 
-    @rule()
-    def wait_for_long(self) -> None:
-        """Nobody waits for ever, whatever the process does not do."""
-        self.run(lambda: None, 1_000)
-        assert all(one.invocation is None for one in self.slots)
+    @rule(what=st.sampled_from(["exit", "memory", "init error", "end one", "nothing for long"]))
+    def go_wrong(self, what: str) -> None:
+        """One rule, so that not all runs are of nothing else."""
+        if what == "nothing for long":
+            self.run(lambda: None, 1_000)
+            assert all(one.invocation is None for one in self.slots), "somebody waits for ever"
+        elif what == "end one" and len(self.living) > 1:
+            self.run(self.living[0].end)
+        elif self.process and what == "init error" and not self.process.ready:
+            self.run(lambda: self.environment.on_init_error("Runtime.Bad", b"{}"))
+        elif self.process and what == "memory":
+            self.lose(lambda: self.environment.on_broken(failure.out_of_memory))
+        elif self.process and what == "exit":
+            self.lose(lambda: self.environment.on_exit(1))
 
-    @precondition(lambda self: len(self.living) > 1)
-    @rule()
-    def end_one(self) -> None:
-        self.run(self.living[0].end)
+    def lose(self, end: Callable[[], None]) -> None:
+        """End the process, and what it had taken; what waits the next one gets, if this served."""
+        process = self.process
+        assert process
+        taken = list(process.taken.values())
+        waiting = [one.waiting for one in self.living if one.waiting]
+        self.run(end)
+        held = [one.invocation for one in self.living]
+        assert not any(each in held for each in taken)
+        if process.served:
+            assert all(each in held for each in waiting)
 
     @invariant()
     def states_say_what_is(self) -> None:
@@ -241,5 +248,3 @@ class Calls(RuleBasedStateMachine):
 
 TestCalls = Calls.TestCase
 TestCalls.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-
-

@@ -110,6 +110,11 @@ class SharedEnvironment:
         elif self._process.ready:
             self._deliver(self._process, slot)
 
+    def began(self) -> None:
+        """Note that the process takes what it is given."""
+        self._served = True
+        self._look()
+
     def waited_too_long(self, slot: Slot) -> None:
         """Refuse what has not begun, unless the process may have it without having said so."""
         invocation = slot.invocation

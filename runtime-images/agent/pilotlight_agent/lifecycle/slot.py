@@ -35,6 +35,9 @@ class Process(Protocol):
     def take(self, slot: "Slot") -> None:
         """Run the invocation that a slot has."""
 
+    def began(self) -> None:
+        """Learn that the function has begun an invocation."""
+
     def waited_too_long(self, slot: "Slot") -> None:
         """Learn that an invocation may not begin any more."""
 
@@ -169,6 +172,7 @@ class Slot:
         invocation.deadline = int((time.time() + timeout) * 1000)
         self._timer.set(invocation.began + timeout)
         self._announce(invocation)
+        self._process.began()
 
     def _announce(self, invocation: Invocation) -> None:
         if not invocation.announced:
