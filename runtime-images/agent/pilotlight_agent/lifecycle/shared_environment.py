@@ -151,6 +151,8 @@ class SharedEnvironment:
     def on_line(self, line: str) -> None:
         """Log a line of the function's, as of the call that it names, or of the only one."""
         invocation = self._find_owner(line)
+        if invocation is not None and invocation.began is None and invocation.request_id in line:
+            invocation.begin()  # the line was read before the word that it was taken
         self._log_of(invocation).line(invocation, line)
 
     def on_extension_line(self, line: str) -> None:
@@ -392,11 +394,11 @@ class SharedEnvironment:
 
     def _find_owner(self, line: str) -> Invocation | None:
         """Return whose line it is: the call's whose request id it names, or the only one's."""
-        begun = [slot.running for slot in self._running if slot.running is not None]
-        begun += self._overrun.values()
-        if len(begun) == 1:
-            return begun[0]
-        return next((each for each in begun if each.request_id in line), None)
+        held = [each.invocation for each in self._living if each.invocation and each.delivered]
+        held += self._overrun.values()
+        if len(held) == 1:
+            return held[0]
+        return next((each for each in held if each.request_id in line), None)
 
     def _log_of(self, invocation: Invocation | None) -> EnvironmentLog:
         """Return where it is logged; what is no call's, by a slot that somebody listens to."""
