@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from tests.support.agent import Agent, Reply
+from tests.support.extension import install
 from tests.support.node import node_of
 
 if TYPE_CHECKING:
@@ -148,3 +149,25 @@ def test_awss_client_runs_unmodified(tmp_path: Path) -> None:
         assert error_types(replies) == ["Sandbox.Timedout", None]
         agent.journal.wait(lambda e: "Http response code: 410" in e.get("line", ""))
         assert error_types(call({}, {}, {}, {})) == [None] * CALLS
+
+
+def test_extensions_stand_beside_an_environment_once(tmp_path: Path) -> None:
+    """Whether its calls have processes of their own or not; they hear of its end."""
+    for name, files, choices in (
+        ("python", {"main.py": PYTHON}, {}),
+        ("client", {"bootstrap": CLIENT, "main.py": PYTHON}, {"runtime": "provided.al2023"}),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        with Agent(folder) as agent:
+            install(folder, "one")
+            search = {"PYTHONPATH": os.pathsep.join(sys.path), "EXTENSION_EVENTS": "SHUTDOWN"}
+            call = Calls(agent, files, environment=search, memory=1024, **choices)
+            assert error_types(call({}, {}, {}, {})) == [None] * CALLS
+            assert agent.request("POST", "/v1/drain").status == 200
+            agent.stop()
+            lines = [event.get("line", "") for event in agent.journal.events]
+        assert [line.split()[:2] for line in lines if line.startswith("one ")] == [
+            ["one", "registered"],
+            ["one", "told"],
+        ]

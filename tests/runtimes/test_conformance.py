@@ -278,7 +278,7 @@ def test_calls_meet_in_one_environment(language: Language, tmp_path: Path) -> No
     guests = 3
     place = tmp_path / "place"
     place.mkdir()
-    many = {"calls_per_environment": guests, "environments": guests}
+    many: dict[str, Any] = {"calls_per_environment": guests, "environments": guests}
     with (
         language.running(tmp_path, "meeting", **many) as agent,
         ThreadPoolExecutor(guests) as pool,

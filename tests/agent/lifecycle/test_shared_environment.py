@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 from hypothesis import settings
@@ -87,7 +87,7 @@ class Calls(RuleBasedStateMachine):
         self.slots: list[Slot] = []
         self.answers: dict[int, list[Answer | Refusal]] = {}
         self.numbers = itertools.count()
-        self.patches = [
+        self.patches: list[Any] = [
             patch.object(shared_environment, "RuntimeProcess", self._start),
             patch.object(shared_environment, "time", SimpleNamespace(time=self.loop.time)),
             patch.object(slot, "time", SimpleNamespace(time=self.loop.time)),

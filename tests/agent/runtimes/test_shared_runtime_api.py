@@ -70,7 +70,11 @@ class Workers:
 def running(folder: Path, timeout: int = 20, **choices: Any) -> Iterator[Workers]:
     """Run an environment with slots for several calls."""
     files = {"bootstrap": BOOTSTRAP}
-    named = {"runtime": "provided.al2023", "calls_per_environment": SLOTS, "environments": SLOTS}
+    named: dict[str, Any] = {
+        "runtime": "provided.al2023",
+        "calls_per_environment": SLOTS,
+        "environments": SLOTS,
+    }
     with (
         ThreadPoolExecutor() as pool,
         specialised(folder, files, timeout=timeout, **named, **choices) as agent,
