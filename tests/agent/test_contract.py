@@ -38,7 +38,7 @@ FUNCTION = specialisation.FunctionFacts(
     account="000000000001", region="eu-west-1", runtime="python3.13", handler="index.handler",
     memory=256, timeout=4, ephemeral_storage=1024, log_group="/own", log_format="JSON",
     application_log_level="DEBUG", system_log_level="WARN", initialization_type="provisioned",
-    lifetime=60, tenant_id="t",
+    calls_per_environment=4, lifetime=60, tenant_id="t",
 )  # fmt: skip
 CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
 IMAGE = specialisation.ImageProcess(
@@ -154,11 +154,12 @@ async def test_agents_answer_in_the_form_that_is_read_in_one_step() -> None:
 def test_the_python_runtime_has_the_frames_names() -> None:
     """It keeps its own, since it is alone with the function in its interpreter.
 
-    Its answers are whole, as on Lambda.
+    Its answers are whole, as on Lambda, and it takes one event at a time.
     """
     channel = Path(pilotlight_python.__path__[0], "channel.py").read_text()
     assert f'Struct("{frames.LENGTHS.format}")' in channel
-    names = {*_constants(frames.Type), *_constants(frames.Field)} - {frames.Type.CHUNK}
+    others = {frames.Type.CHUNK, frames.Type.TAKEN}
+    names = {*_constants(frames.Type), *_constants(frames.Field)} - others
     assert {name for name in names if f'"{name}"' not in channel} == set()
 
 

@@ -9,6 +9,7 @@ import base64
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,8 +99,8 @@ DOCUMENTED = {
 
 Three of that page are not there. `_X_AMZN_TRACE_ID` is there while a call has one (see the context
 above). `AWS_ACCESS_KEY` is reserved, and Lambda's own runtimes do not set it. `NODE_OPTIONS` is for
-functions to set, as is `AWS_LAMBDA_DOTNET_PREJIT`; `AWS_LAMBDA_MAX_CONCURRENCY` is of managed
-instances, which there are none of.
+functions to set, as is `AWS_LAMBDA_DOTNET_PREJIT`; `AWS_LAMBDA_MAX_CONCURRENCY` is there
+where an environment takes several calls (see below).
 """
 
 
@@ -270,6 +271,27 @@ def test_the_tenant_is_said(language: Language, tmp_path: Path) -> None:
 def test_temporary_files_stay_between_calls(language: Language, tmp_path: Path) -> None:
     with language.running(tmp_path, "temporary") as agent:
         assert [agent.invoke({}).json for _ in range(3)] == [1, 2, 3]
+
+
+def test_calls_meet_in_one_environment(language: Language, tmp_path: Path) -> None:
+    """Where it takes several at once: each waits in its handler until all are there."""
+    guests = 3
+    place = tmp_path / "place"
+    place.mkdir()
+    many: dict[str, Any] = {"calls_per_environment": guests, "environments": guests}
+    with (
+        language.running(tmp_path, "meeting", **many) as agent,
+        ThreadPoolExecutor(guests) as pool,
+    ):
+        places = agent.request("GET", "/v1/status").json["environments"]
+
+        def invoke(number: int) -> Any:
+            event = {"folder": str(place), "name": str(number), "guests": guests}
+            name = f"request-{number}"
+            return agent.invoke(event, request_id=name, environment=places[number]["id"]).json
+
+        met = list(pool.map(invoke, range(guests)))
+    assert met == [[f"request-{number}", str(guests)] for number in range(guests)]
 
 
 def test_a_layer_is_found(language: Language, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ class Type:
 
     READY = "ready"
     INIT_ERROR = "init-error"
+    TAKEN = "taken"
     CHUNK = "chunk"
     RESPONSE = "response"
     ERROR = "error"

@@ -81,6 +81,8 @@ class FunctionFacts(Message):
     application_log_level: str | None = None
     system_log_level: str | None = None
     initialization_type: str = "on-demand"
+    calls_per_environment: int = 1
+    """How many an environment takes at once."""
     tenant_id: str | None = None
     """Whose environments these are alone."""
     lifetime: int = LIFETIME

@@ -125,6 +125,9 @@ class Configuration(Model):
         default=None, description="What that Secret's variables are encrypted by."
     )
     environments_per_pod: int = Field(default=1, description="Environments that share a pod.")
+    calls_per_environment: int = Field(
+        default=1, description="Calls that an environment takes at once."
+    )
     role: str | None = Field(default=None, description="ARN of the execution role.")
     logging: Logging = Field(default_factory=Logging, description="How the function logs.")
     layers: list[Layer] = Field(

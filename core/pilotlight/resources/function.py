@@ -11,6 +11,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from pilotlight.runtimes import ONE_CALL_RUNTIMES
+
 from .asynchronous import AsyncConfig, check_not_itself
 from .code import Code, PinnedPackage  # noqa: TC001  pydantic reads them at run time
 from .configuration import (
@@ -64,6 +66,15 @@ class SecretReference(Model):
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
 
 
+_ONE_CALL_IDS = sorted(ONE_CALL_RUNTIMES)
+_TAKES_ONE = "!has(self.callsPerEnvironment) || self.callsPerEnvironment == 1"
+_ONE_OF_BOTH = "callsPerEnvironment and environmentsPerPod are not both more than 1"
+_ONE_CALL = (
+    "callsPerEnvironment above 1 is not supported with this runtime, whose environments take one "
+    "call at a time: Python, Node.js 22, Java 21 or newer, provided or an image is expected"
+)
+
+
 class FunctionSpec(Model):
     """What the function is wanted to be."""
 
@@ -99,6 +110,14 @@ class FunctionSpec(Model):
             (
                 "has(self.code.image) || !has(self.imageConfig)",
                 "imageConfig is supported with code.image only",
+            ),
+            (
+                f"{_TAKES_ONE} || !has(self.environmentsPerPod) || self.environmentsPerPod == 1",
+                _ONE_OF_BOTH,
+            ),
+            (
+                f"{_TAKES_ONE} || !has(self.runtime) || !(self.runtime in {_ONE_CALL_IDS})",
+                _ONE_CALL,
             ),
         )
     )
@@ -157,6 +176,12 @@ class FunctionSpec(Model):
         ge=1,
         le=64,
         description="Environments that share a pod and its /tmp; each has a TMPDIR of its own.",
+    )
+    calls_per_environment: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Calls that an environment takes at once; they share its memory and its /tmp.",
     )
     async_: AsyncConfig | None = Field(
         default=None, alias="async", description="How asynchronous invocations are handled."
@@ -228,9 +253,17 @@ class FunctionSpec(Model):
             raise ValueError("runtime and handler are required unless code.image is given")
         if self.tenant_isolation_mode and self.url:
             raise ValueError("url is not supported with tenantIsolationMode")
+        if self.calls_per_environment > 1:
+            self._check_calls()
         if len(self.tags) > MOST_TAGS:
             raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
         return self
+
+    def _check_calls(self) -> None:
+        if self.environments_per_pod > 1:
+            raise ValueError(_ONE_OF_BOTH)
+        if self.runtime in ONE_CALL_RUNTIMES:
+            raise ValueError(f"runtime {self.runtime!r}: {_ONE_CALL}")
 
 
 State = Literal["Pending", "Active", "Inactive", "Failed"]

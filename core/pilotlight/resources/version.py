@@ -191,6 +191,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         environment_from=SecretReference(secret=secret) if secret else None,
         kms_key_arn=configuration.kms_key_arn,
         environments_per_pod=configuration.environments_per_pod,
+        calls_per_environment=configuration.calls_per_environment,
         role=configuration.role,
         architecture=version.architecture,
         logging=configuration.logging,

@@ -18,6 +18,7 @@ from .ruby import Ruby
 __all__ = [
     "DEPRECATED_RUNTIMES",
     "FAMILIES",
+    "ONE_CALL_RUNTIMES",
     "OWN_PYTHON",
     "RUNTIMES",
     "Family",
@@ -31,6 +32,10 @@ FAMILIES: tuple[Family, ...] = (Bootstrap(), Python(), Node(), Java(), Ruby(), D
 DEPRECATED_RUNTIMES = frozenset[str]().union(*(family.deprecated for family in FAMILIES))
 RUNTIMES = DEPRECATED_RUNTIMES.union(*(family.supported for family in FAMILIES))
 """Every id that Lambda's API accepts (botocore's Lambda model)."""
+ONE_CALL_RUNTIMES = frozenset[str]().union(*(family.one_call for family in FAMILIES))
+"""Those whose environments take one call at a time, whatever a function asks for. Java's and
+Node.js' older ones as Lambda has it (AWS Lambda Developer Guide, "Lambda Managed Instances
+runtimes")."""
 _UNKNOWN = Family(prefix="", supported=frozenset())
 
 

@@ -38,6 +38,8 @@ class Family:
     """Ids that Lambda takes new functions of."""
     deprecated: frozenset[str] = frozenset()
     """Ids that it knows and refuses."""
+    one_call: frozenset[str] = frozenset()
+    """Ids of which an environment can take one call at a time only."""
     suffix: str | None = None
     """Of a file of source text; None where only compiled code runs."""
     needs_image: bool = True

@@ -75,6 +75,9 @@ class Java(Family):
         "java17.al2023",
     })  # fmt: skip
     deprecated: frozenset[str] = frozenset({"java8"})
+    one_call: frozenset[str] = frozenset({
+        "java8.al2", "java11", "java17", "java8.al2023", "java11.al2023", "java17.al2023",
+    })  # fmt: skip
     needs_image: bool = False
     pooled: bool = True
 

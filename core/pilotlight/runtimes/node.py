@@ -39,6 +39,7 @@ class Node(Family):
         "nodejs", "nodejs4.3", "nodejs4.3-edge", "nodejs6.10", "nodejs8.10", "nodejs10.x",
         "nodejs12.x", "nodejs14.x", "nodejs16.x", "nodejs18.x",
     })  # fmt: skip
+    one_call: frozenset[str] = frozenset({"nodejs20.x"})
     suffix: str | None = ".js"
     needs_image: bool = False
     pooled: bool = True

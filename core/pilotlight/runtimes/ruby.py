@@ -35,6 +35,7 @@ class Ruby(Family):
     prefix: str = "ruby"
     supported: frozenset[str] = frozenset({"ruby3.2", NEWEST, "ruby3.4", "ruby4.0"})
     deprecated: frozenset[str] = frozenset({"ruby2.5", "ruby2.7"})
+    one_call: frozenset[str] = frozenset({"ruby3.2", NEWEST, "ruby3.4", "ruby4.0"})
     suffix: str | None = _SUFFIX
     needs_image: bool = False
     pooled: bool = True

@@ -194,8 +194,7 @@ class Capacity:
         """Stop one provisioned environment that nobody holds."""
         lease = self._stock.take(revision)
         if lease is not None:
-            self._stock.forget(lease.pod)
-            self._starts.stop(lease.pod)
+            self._vacate(lease)
 
     async def make_space(self, namespace: str = "") -> bool:
         """End what is missed least: somebody waits for a pod that nothing has room for.
@@ -231,7 +230,8 @@ class Capacity:
         log.info("environment released", revision=str(lease.revision), reason=reason)
         if reason == "ended":
             # Only an environment that ended, or whose gateway did, may still run something.
-            self._stock.forget(lease.pod)
+            self._stock.close(lease.pod)
+            self._stock.leave(lease)
             self._starts.forget(lease.pod)
             self._starts.spawn(self._end(lease))
         elif not self._stock.take_back(lease):
@@ -340,7 +340,7 @@ class Capacity:
 
     def _vacate(self, lease: Lease) -> None:
         """Stop the pod of an environment that nobody wants, unless others are in it."""
-        self._stock.forget(lease.pod)
+        self._stock.leave(lease)
         shared = self._table.holds_pod(lease.pod)
         if self._starts.give_back(lease.pod, lease.environment) and not shared:
             self._starts.stop(lease.pod)

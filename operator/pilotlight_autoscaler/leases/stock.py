@@ -17,7 +17,7 @@ from pilotlight.claims import Start
 from pilotlight.resources import ProvisionedStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from pilotlight.claims import Lease, RevisionKey
 
@@ -41,6 +41,10 @@ def decide(wanted: int, *, live: int, starting: int, ready: int) -> Decision:
     return Decision(stop=min(-missing, ready))
 
 
+_Place = tuple[str, str]
+"""A pod and an environment of it."""
+
+
 class Stock:
     """The provisioned environments of all revisions."""
 
@@ -50,7 +54,9 @@ class Stock:
         """Why the last start failed, until one succeeds."""
         self._wanted: dict[RevisionKey, int] = {}
         self._ready: dict[RevisionKey, deque[Lease]] = {}
-        self._pods: dict[str, RevisionKey] = {}
+        self._there: dict[_Place, RevisionKey] = {}
+        self._closed: set[str] = set()
+        """Pods that are being stopped, in which something may run still."""
 
     def want(self, wanted: Mapping[RevisionKey, int]) -> set[RevisionKey]:
         """Say how many environments of which revisions are wanted, and of no other.
@@ -65,11 +71,11 @@ class Stock:
 
     def revisions(self) -> set[RevisionKey]:
         """Return the revisions of which something is wanted or there."""
-        return {*self._wanted, *self._pods.values()}
+        return {*self._wanted, *self._there.values()}
 
-    def pods(self) -> Iterable[str]:
+    def pods(self) -> set[str]:
         """Name the pods."""
-        return self._pods
+        return {pod for pod, _ in self._there}
 
     def decide(self, revision: RevisionKey) -> Decision:
         """Say what a revision lacks or has too many of."""
@@ -86,7 +92,7 @@ class Stock:
 
     def live(self, revision: RevisionKey) -> int:
         """Count a revision's environments, in use or not."""
-        return sum(1 for one in self._pods.values() if one == revision)
+        return sum(1 for one in self._there.values() if one == revision)
 
     def there(self, revision: RevisionKey) -> int:
         """Count a revision's environments, those that start included."""
@@ -107,14 +113,14 @@ class Stock:
 
     def add(self, lease: Lease) -> None:
         """Take in an environment that was started; it stands ready."""
-        self._pods[lease.pod] = lease.revision
+        self._there[_place(lease)] = lease.revision
         self._ready.setdefault(lease.revision, deque()).append(lease)
         self.failures.pop(lease.revision, None)
 
     def learn(self, lease: Lease) -> None:
         """Take in an environment that a gateway holds."""
-        self.forget(lease.pod)
-        self._pods[lease.pod] = lease.revision
+        self.leave(lease)
+        self._there[_place(lease)] = lease.revision
 
     def take(self, revision: RevisionKey) -> Lease | None:
         """Return one that stands ready: the one that was used last."""
@@ -123,7 +129,7 @@ class Stock:
 
     def take_back(self, lease: Lease) -> bool:
         """Take an environment back; False where it is not wanted any more."""
-        if lease.pod not in self._pods:
+        if _place(lease) not in self._there or lease.pod in self._closed:
             return False
         if self.there(lease.revision) > self._wanted.get(lease.revision, 0):
             return False
@@ -131,12 +137,28 @@ class Stock:
         self._ready.setdefault(lease.revision, deque()).append(ready)
         return True
 
+    def close(self, pod: str) -> None:
+        """Note that a pod is being stopped: what is in use counts until it is given back."""
+        self._closed.add(pod)
+        for lease in [one for ready in self._ready.values() for one in ready if one.pod == pod]:
+            self.leave(lease)
+
     def forget(self, pod: str) -> None:
-        """Note that a pod is gone, or is being stopped."""
-        revision = self._pods.pop(pod, None)
+        """Note that a pod is gone."""
+        for place in [place for place in self._there if place[0] == pod]:
+            self._drop(place)
+
+    def leave(self, lease: Lease) -> None:
+        """Note that one is wanted no more."""
+        self._drop(_place(lease))
+
+    def _drop(self, place: _Place) -> None:
+        revision = self._there.pop(place, None)
         if revision is not None and revision in self._ready:
-            kept = deque(one for one in self._ready[revision] if one.pod != pod)
+            kept = deque(one for one in self._ready[revision] if _place(one) != place)
             self._ready[revision] = kept
+        if place[0] not in self.pods():
+            self._closed.discard(place[0])
 
     def state(self, revision: RevisionKey) -> ProvisionedStatus:
         """Say how far a revision is, in Lambda's words."""
@@ -153,3 +175,7 @@ class Stock:
             status="IN_PROGRESS" if failure is None else "FAILED",
             status_reason=failure,
         )
+
+
+def _place(lease: Lease) -> _Place:
+    return lease.pod, lease.environment

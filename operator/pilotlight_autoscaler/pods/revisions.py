@@ -53,7 +53,13 @@ class Placement:
 
     pod: PodRequest
     specialisation: Specialisation
-    environments_per_pod: int = 1
+    places: int = 1
+    """How many leases the pod has: calls of one environment, or environments."""
+
+    def is_shared(self, *, provisioned: bool) -> bool:
+        """Whether others may be in the pod; of environments that are provisioned, each is alone."""
+        takes_several = self.specialisation.function.calls_per_environment > 1
+        return self.places > 1 and (takes_several or not provisioned)
 
 
 @dataclass(slots=True)
@@ -94,8 +100,13 @@ class Revisions:
         return Placement(
             _pod_request(revision, runnable),
             specialisation,
-            max(runnable.configuration.environments_per_pod, self.environments_per_pod),
+            self._places(runnable.configuration),
         )
+
+    def _places(self, configuration: Configuration) -> int:
+        if configuration.calls_per_environment > 1:
+            return configuration.calls_per_environment
+        return max(configuration.environments_per_pod, self.environments_per_pod)
 
     async def _specialisation(
         self, revision: RevisionKey, runnable: Runnable, *, provisioned: bool
@@ -149,6 +160,7 @@ class Revisions:
             application_log_level=logging.application_level,
             system_log_level=logging.system_level,
             initialization_type=PROVISIONED if provisioned else ON_DEMAND,
+            calls_per_environment=configuration.calls_per_environment,
         )
 
     async def _variables(

@@ -1,4 +1,7 @@
-"""Pods that hold several environments of one revision (`environmentsPerPod` above 1).
+"""Pods with several places: for environments of one revision, or for calls of one environment.
+
+`environmentsPerPod` above 1 makes the one, `callsPerEnvironment` the other; either way a place is
+leased like an environment, and called one here.
 
 Decides on its state and does no I/O: who gets a place in which pod. `starts` opens the pods and
 forks what takes the places. An environment that is given back waits here for its next claim; a pod
@@ -15,14 +18,18 @@ if TYPE_CHECKING:
     from pilotlight.claims import RevisionKey
     from pilotlight.compute import Pod
 
-__all__ = ["SharedPod", "SharedPods"]
+__all__ = ["SharedPod", "SharedPods", "Sharing"]
+
+
+Sharing = tuple["RevisionKey", bool]
+"""Who may share a pod: environments of one revision, all of them provisioned, or none."""
 
 
 @dataclass(slots=True, eq=False)
 class SharedPod:
     """A pod with places."""
 
-    revision: RevisionKey
+    sharing: Sharing
     places: int
     opened: asyncio.Future[Pod] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
@@ -47,21 +54,21 @@ class SharedPod:
 
 
 class SharedPods:
-    """All of them, by revision and by name."""
+    """All of them, by who shares them and by name."""
 
     def __init__(self) -> None:
-        self._of_revision: dict[RevisionKey, list[SharedPod]] = {}
+        self._of: dict[Sharing, list[SharedPod]] = {}
         self._of_pod: dict[str, SharedPod] = {}
 
-    def find(self, revision: RevisionKey) -> SharedPod | None:
-        """Return the fullest pod of a revision that has a place, so that others may empty."""
-        pods = [shared for shared in self._of_revision.get(revision, ()) if shared.has_place]
+    def find(self, sharing: Sharing) -> SharedPod | None:
+        """Return the fullest pod that has a place, so that others may empty."""
+        pods = [shared for shared in self._of.get(sharing, ()) if shared.has_place]
         return max(pods, key=lambda shared: shared.used, default=None)
 
-    def open(self, revision: RevisionKey, places: int) -> SharedPod:
+    def open(self, sharing: Sharing, places: int) -> SharedPod:
         """Add a pod that is being started, its first place taken."""
-        shared = SharedPod(revision, places)
-        self._of_revision.setdefault(revision, []).append(shared)
+        shared = SharedPod(sharing, places)
+        self._of.setdefault(sharing, []).append(shared)
         return shared
 
     def opened(self, shared: SharedPod, pod: Pod, others: list[str]) -> None:
@@ -96,8 +103,8 @@ class SharedPods:
         return set(self._of_pod)
 
     def _discard(self, shared: SharedPod) -> None:
-        pods = self._of_revision.get(shared.revision, [])
+        pods = self._of.get(shared.sharing, [])
         if shared in pods:
             pods.remove(shared)
         if not pods:
-            self._of_revision.pop(shared.revision, None)
+            self._of.pop(shared.sharing, None)

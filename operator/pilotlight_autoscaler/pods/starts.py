@@ -23,7 +23,7 @@ from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
 
 from .left_pods import LeftPods
-from .shared_pods import SharedPod, SharedPods
+from .shared_pods import SharedPod, SharedPods, Sharing
 from .started import Started, identities
 
 if TYPE_CHECKING:
@@ -82,13 +82,12 @@ class Starts:
         withdrawn before a pod is begun, WithdrawnError; leaves nothing behind then.
         """
         placement = await self._revisions.place(revision, provisioned=provisioned)
-        if provisioned:
-            started = await self._start_pod(placement, seconds, demand)
-            await self._wait_until_initialised(started, seconds)
-        elif placement.environments_per_pod > 1:
-            started = await self._start_in_shared(revision, placement, seconds)
+        if placement.is_shared(provisioned=provisioned):
+            started = await self._start_in_shared((revision, provisioned), placement, seconds)
         else:
             started = await self._start_pod(placement, seconds, demand)
+        if provisioned:
+            await self._wait_until_initialised(started, seconds)
         return started.lease(revision, provisioned=provisioned)
 
     @property
@@ -178,11 +177,11 @@ class Starts:
             await asyncio.gather(*self._work, return_exceptions=True)
 
     async def _start_in_shared(
-        self, revision: RevisionKey, placement: Placement, seconds: float
+        self, sharing: Sharing, placement: Placement, seconds: float
     ) -> Started:
-        shared = self._shared.find(revision)
+        shared = self._shared.find(sharing)
         if shared is None:
-            return await self._open_shared(revision, placement, seconds)
+            return await self._open_shared(sharing, placement, seconds)
         began = time.monotonic()
         pod = await _wait_for(shared)
         start = Start("shared", pod=time.monotonic() - began)
@@ -197,17 +196,15 @@ class Starts:
             raise
         return Started(pod, [environment.id], start)
 
-    async def _open_shared(
-        self, revision: RevisionKey, placement: Placement, seconds: float
-    ) -> Started:
-        shared: SharedPod = self._shared.open(revision, placement.environments_per_pod)
+    async def _open_shared(self, sharing: Sharing, placement: Placement, seconds: float) -> Started:
+        shared: SharedPod = self._shared.open(sharing, placement.places)
         try:
             # Who comes until the pod is there is served by the same request.
             started = await self._start_pod(
                 placement, seconds, Demand(), lambda: 1 + shared.waiting
             )
         except BaseException as error:
-            failure = error if isinstance(error, Exception) else _abandoned(revision)
+            failure = error if isinstance(error, Exception) else _abandoned(sharing[0])
             self._shared.failed(shared, failure)
             raise
         self._shared.opened(shared, started.pod, started.environments[1:])

@@ -161,6 +161,7 @@ def _configuration(facts: Facts) -> Configuration:
         environment_digest=digest_environment(secret.string_data) if secret else None,
         kms_key_arn=spec.kms_key_arn,
         environments_per_pod=spec.environments_per_pod,
+        calls_per_environment=spec.calls_per_environment,
         role=spec.role,
         logging=spec.logging,
         layers=list(_layers(facts)),

@@ -39,7 +39,7 @@ from .http.server import Connection
 from .invocations.failure import Failure
 from .invocations.invocation import Answer, Invocation, Refusal
 from .journal import Cursor
-from .lifecycle.environment import Environment
+from .lifecycle.leased import Leased
 from .lifecycle.pod import Pod
 
 _ERRORS: dict[type[Exception], Error] = {
@@ -152,7 +152,7 @@ class GatewayApi:
         else:
             environment.invoke(invocation)
 
-    def _find_environment(self, request: Request) -> Environment | Refusal:
+    def _find_environment(self, request: Request) -> Leased | Refusal:
         """Return the environment of a valid lease that can run something now."""
         pod, headers = self._pod, request.headers
         if pod.draining:
@@ -230,7 +230,7 @@ async def _answer(work: Coroutine[None, None, Message], connection: Connection) 
         _refuse(connection, Error.AGENT_FAILED, f"{type(error).__name__}: {error}")
 
 
-def _take(environment: Environment, lease: bytes) -> Environment | Refusal:
+def _take(environment: Leased, lease: bytes) -> Leased | Refusal:
     """Take an environment under a lease `GATEWAY/EPOCH`; an older epoch than one seen is stale."""
     if not lease or lease != environment.lease:
         holder, _, epoch = lease.decode().rpartition("/")
@@ -332,7 +332,7 @@ def _state(pod: Pod) -> PodState:
     )
 
 
-def _describe(environments: Iterable[Environment]) -> list[EnvironmentState]:
+def _describe(environments: Iterable[Leased]) -> list[EnvironmentState]:
     return [
         EnvironmentState(
             id=each.identity,

@@ -16,13 +16,16 @@ export class Channel {
   #pieces = [];
   #size = 0;
   #onEvent;
+  #takesSeveral;
 
-  constructor(descriptor) {
+  // `takesSeveral`: events come before the last one is answered, and each is said to be taken.
+  constructor(descriptor, takesSeveral) {
+    this.#takesSeveral = takesSeveral;
     this.#socket = new Socket({ fd: descriptor });
     this.#socket.unref();
   }
 
-  // Call `onEvent` with each event. While none runs the channel keeps the process alive; while one
+  // Call `onEvent` with each event. Where one runs at a time: while none runs the channel keeps the process alive; while one
   // does, only what the function has begun, so that the event loop can become empty.
   listen(onEvent) {
     this.#onEvent = onEvent;
@@ -80,16 +83,24 @@ export class Channel {
     this.#socket.write(Buffer.concat([lengths, head, body]), sent);
   }
 
-  // The agent sends no event before the last one is answered, so that most come in one piece.
+  // Most events come in one piece.
   #read(piece) {
     this.#pieces.push(piece);
     this.#size += piece.length;
-    const frame = this.#pieces.length > 1 && this.#isWhole() ? this.#join() : this.#pieces[0];
-    if (frame.length < LENGTHS_SIZE || frame.length < sizeOf(frame)) return;
-    this.#pieces = [];
-    this.#size = 0;
-    this.#socket.unref();
-    this.#onEvent(parse(frame));
+    let data = this.#pieces.length > 1 && this.#isWhole() ? this.#join() : this.#pieces[0];
+    while (data.length >= LENGTHS_SIZE && data.length >= sizeOf(data)) {
+      const frame = data.subarray(0, sizeOf(data));
+      data = data.subarray(frame.length);
+      this.#size = data.length;
+      this.#pieces = data.length > 0 ? [data] : [];
+      this.#take(parse(frame));
+    }
+  }
+
+  #take(event) {
+    if (this.#takesSeveral) this.#send({ type: "taken", requestId: event.requestId });
+    else this.#socket.unref();
+    this.#onEvent(event);
   }
 
   #isWhole() {

@@ -3,6 +3,7 @@
 // Source: AWS Lambda Developer Guide, "Using the Lambda context object to retrieve Node.js function
 // information".
 
+import { TAKES_SEVERAL } from "./concurrency.mjs";
 import { HAS_CALLBACKS } from "./handler.mjs";
 
 const W3C_FIELDS = ["traceparent", "tracestate", "baggage"];
@@ -23,7 +24,8 @@ export function contextOf(event) {
     tenantId: event.tenantId || undefined,
     getRemainingTimeInMillis: () => event.deadline - Date.now(),
   };
-  return HAS_CALLBACKS ? context : { ...context, ...traceOf(event, clientContext) };
+  if (!HAS_CALLBACKS) return { ...context, ...traceOf(event, clientContext) };
+  return TAKES_SEVERAL ? { ...context, xRayTraceId: event.traceId || undefined } : context;
 }
 
 // What the context says of traces since Node.js 24: the fields leave the client context.

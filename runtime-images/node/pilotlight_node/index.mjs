@@ -6,6 +6,7 @@
 // alone would take longer to load than all of this.
 
 import { Channel } from "./channel.mjs";
+import { contextOfCalls, TAKES_SEVERAL } from "./concurrency.mjs";
 import { UnhandledPromiseRejection } from "./fault.mjs";
 import { load } from "./handler.mjs";
 import { Invocation } from "./invocation.mjs";
@@ -15,9 +16,11 @@ import { FunctionLog } from "./log.mjs";
 const UNCAUGHT_EXCEPTION_STATUS = 129;
 const UNHANDLED_REJECTION_STATUS = 128;
 
-const channel = new Channel(Number(process.argv[2]));
-const log = new FunctionLog(process.env);
-let invocation = null;
+const channel = new Channel(Number(process.argv[2]), TAKES_SEVERAL);
+const calls = await contextOfCalls();
+const log = new FunctionLog(process.env, calls.current);
+let invocation = null; // where one runs at a time
+let handler;
 
 process.argv.length = 2;
 log.replaceConsole();
@@ -30,7 +33,6 @@ process.on("unhandledRejection", (reason, promise) => {
 });
 process.on("beforeExit", () => invocation?.endWithEmptyLoop());
 
-let handler;
 try {
   handler = await load(process.cwd(), process.env._HANDLER);
 } catch (error) {
@@ -38,19 +40,27 @@ try {
 }
 if (handler !== undefined) {
   channel.listen((event) => {
-    log.enter(event.requestId, event.tenantId);
-    invocation = new Invocation(event, channel, log);
-    invocation.run(handler);
+    const call = new Invocation(event, channel, log);
+    if (TAKES_SEVERAL) {
+      calls.run(event, () => call.run(handler));
+    } else {
+      log.enter(event.requestId, event.tenantId);
+      invocation = call;
+      call.run(handler);
+    }
   });
   channel.sendReady();
 }
 
 // Report what nobody caught to whom it concerns, and end: the process's state is anybody's guess.
+// Of several calls nobody knows whose it is; the agent tells them all that the process has ended.
 function end(title, error, status) {
   log.writeError(title, error);
   const exit = () => process.exit(status);
   if (invocation !== null) {
     invocation.breakOff(error, exit);
+  } else if (handler !== undefined) {
+    exit();
   } else {
     channel.sendInitError(error, exit);
   }

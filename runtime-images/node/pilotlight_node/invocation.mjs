@@ -7,6 +7,7 @@
 
 import { setImmediate } from "node:timers"; // a function may put false timers in its place
 
+import { TAKES_SEVERAL } from "./concurrency.mjs";
 import { contextOf } from "./context.mjs";
 import { JSONStringifyError, NodeJsExit } from "./fault.mjs";
 import { HAS_CALLBACKS } from "./handler.mjs";
@@ -111,7 +112,7 @@ export class Invocation {
   #callBack(error, result, context) {
     if (isGiven(error)) {
       this.#fail(error);
-    } else if (context.callbackWaitsForEmptyEventLoop) {
+    } else if (context.callbackWaitsForEmptyEventLoop && !TAKES_SEVERAL) {
       this.#atEmptyLoop = () => this.#succeed(result);
     } else {
       this.#succeed(result);
@@ -170,7 +171,9 @@ function isGiven(error) {
   return error !== undefined && error !== null;
 }
 
+// Several calls share the variable, and find their own trace in the context.
 function setTrace(traceId) {
+  if (TAKES_SEVERAL) return;
   if (traceId) process.env._X_AMZN_TRACE_ID = traceId;
   else delete process.env._X_AMZN_TRACE_ID;
 }

@@ -19,8 +19,11 @@ export class FunctionLog {
   #lowest;
   #requestId = undefined;
   #tenantId = undefined;
+  #current;
 
-  constructor(environment) {
+  // `current` returns the call of the moment where several run at once.
+  constructor(environment, current = () => undefined) {
+    this.#current = current;
     this.#json = environment.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === "JSON";
     this.#lowest = LEVELS.indexOf(environment.AWS_LAMBDA_LOG_LEVEL?.toUpperCase());
   }
@@ -48,8 +51,9 @@ export class FunctionLog {
 
   #write(level, values) {
     const timestamp = new Date().toISOString();
-    const requestId = this.#requestId;
-    const tenantId = this.#tenantId;
+    const call = this.#current();
+    const requestId = call?.requestId ?? this.#requestId;
+    const tenantId = call?.tenantId || this.#tenantId;
     const entry = this.#json
       ? toJson({ timestamp, level, requestId, tenantId }, values)
       : `${timestamp}\t${requestId}\t${level}\t${format(...values)}`;

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from pilotlight_agent.places import Places
+from pilotlight_agent.processes.memory import MemoryLimit
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.node import Node, _options, _with_search_path
 from tests.support.agent import Agent
@@ -18,7 +20,7 @@ PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/b
 
 def setting(runtime: str, memory: int = 1000, options: str = "") -> Setting:
     variables = {"AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}", "NODE_OPTIONS": options}
-    return Setting(Node(), memory, variables, PLACES)
+    return Setting(Node(), memory, variables, PLACES, Mock(MemoryLimit))
 
 
 @pytest.mark.parametrize(

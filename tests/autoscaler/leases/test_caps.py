@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
@@ -66,6 +72,14 @@ async def share_pods(stage: Stage, name: str, count: int) -> None:
     function = await stage.resources.get(Function, Key("default", name))
     assert function.status.configuration is not None
     function.status.configuration.environments_per_pod = count
+    await stage.resources.write_status(function)
+
+
+async def take_calls(stage: Stage, name: str, count: int) -> None:
+    """Let an environment of a function take several calls, from its revision on."""
+    function = await stage.resources.get(Function, Key("default", name))
+    assert function.status.configuration is not None
+    function.status.configuration.calls_per_environment = count
     await stage.resources.write_status(function)
 
 
@@ -323,7 +337,8 @@ async def test_what_an_ended_gateway_left_makes_room_after_a_while(stage: Stage)
 class LeaseTable(RuleBasedStateMachine):
     """Whatever happens: never above a cap, never one environment to two gateways.
 
-    The first function may be provisioned, environments of the other share pods.
+    The first function may be provisioned, and its environments may take two calls each, which count
+    as two; environments of the other share pods.
     """
 
     def __init__(self) -> None:
@@ -336,6 +351,10 @@ class LeaseTable(RuleBasedStateMachine):
         self.following = self.loop.create_task(self.stage.cache.run())
         self.run(self.stage.caps.synced.wait())
         self.reserved: int | None = None
+
+    @initialize(calls=st.integers(1, 2))
+    def choose(self, calls: int) -> None:
+        self.run(take_calls(self.stage, "f", calls))
 
     async def begin(self) -> None:
         self.capacity = self.stage.capacity(limit=self.limit)

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight.errors import StartFailedError
-from tests.autoscaler.conftest import OTHER
-from tests.autoscaler.leases.test_caps import claim, settled, share_pods
+from pilotlight.errors import StartFailedError, ThrottledError
+from tests.autoscaler.conftest import OTHER, REVISION
+from tests.autoscaler.leases.test_caps import (
+    claim,
+    followed,
+    reserve,
+    settled,
+    share_pods,
+    take_calls,
+)
 
 if TYPE_CHECKING:
     from tests.autoscaler.conftest import Stage
@@ -97,3 +104,59 @@ async def test_a_lost_pod_takes_its_environments_along(stage: Stage) -> None:
     lost = await claim(capacity, OTHER)
     await stage.compute.lose(lost.pod)
     assert (await claim(capacity, OTHER)).pod != lost.pod
+
+
+async def test_calls_of_one_environment_are_leased_one_by_one(stage: Stage) -> None:
+    """So a limit counts calls; the environment has the memory of one, and learns how many come."""
+    await take_calls(stage, "f", PLACES)
+    await reserve(stage, PLACES + 1)
+    capacity = stage.capacity(limit=10)
+    async with followed(stage):
+        leases = [await claim(capacity) for _ in range(PLACES + 1)]
+        with pytest.raises(ThrottledError):
+            await claim(capacity)
+    assert [lease.pod for lease in leases[:-1]] == [leases[0].pod] * PLACES
+    assert leases[-1].pod != leases[0].pod
+    assert len({lease.environment for lease in leases}) == PLACES + 1
+    assert {one.function.calls_per_environment for one in stage.agents.specialised} == {PLACES}
+    assert {request.memory for request in stage.compute.requests.values()} == {128}
+
+
+async def test_provisioned_calls_share_environments_of_their_own(stage: Stage) -> None:
+    """What is not provisioned is in none of these, and one that is wanted no more leaves alone."""
+    await take_calls(stage, "f", 2)
+    capacity = stage.capacity()
+    stage.stock.want({REVISION: 3})
+    for _ in range(3):
+        await capacity.provision(REVISION, seconds=5)
+    assert stage.stock.live(REVISION) == 3
+    assert len(stage.stock.pods()) == stage.compute.started == 2
+    provisioned = [await claim(capacity) for _ in range(3)]
+    further = await claim(capacity)
+    assert {lease.pod for lease in provisioned} == stage.stock.pods()
+    assert not further.provisioned
+    assert further.pod not in stage.stock.pods()
+    stage.stock.want({REVISION: 1})
+    for lease in provisioned[:2]:
+        await capacity.release(lease.id, "idle")
+    await settled()
+    assert stage.compute.pods == {provisioned[2].pod, further.pod}
+    assert stage.stock.live(REVISION) == 1
+
+
+async def test_a_call_that_ended_ends_its_environment_once_the_others_have(stage: Stage) -> None:
+    """Nobody is placed in it any more, and what runs in it counts until it is given back."""
+    await take_calls(stage, "f", 3)
+    capacity = stage.capacity()
+    stage.stock.want({REVISION: 3})
+    for _ in range(3):
+        await capacity.provision(REVISION, seconds=5)
+    ended, running = await claim(capacity), await claim(capacity)
+    await capacity.release(ended.id, "ended")
+    assert stage.stock.live(REVISION) == 1
+    assert stage.stock.ready(REVISION) == 0
+    await capacity.provision(REVISION, seconds=5)
+    await capacity.release(running.id, "idle")
+    await settled()
+    assert running.pod not in stage.stock.pods()
+    assert stage.stock.live(REVISION) == 1

@@ -72,6 +72,8 @@ UNSUPPORTED_CODE: dict[str, Any] = {
 }  # fmt: skip
 """The same of code."""
 WHY_UNSUPPORTED = {
+    "CapacityProviderConfig": "Several calls at once in an environment are what a Function's "
+    "callsPerEnvironment is for.",
     "SourceKMSKeyArn": "Packages are kept as they came; no key of one's own encrypts them.",
     "S3ObjectStorageMode": "COPY is what happens, and may be asked for; with REFERENCE a package "
     "would be read from its bucket at each cold start.",

@@ -52,6 +52,8 @@ class Connection(asyncio.BufferedProtocol):
         self._on_writable: Callable[[], None] | None = None
         self._on_lost: Callable[[], None] | None = None
         self.writable = True
+        self.half_closed = False
+        """Whether the client has said all that it will; most have gone then."""
         self.transport: asyncio.Transport
 
     @property
@@ -83,6 +85,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         """Stay half open while an answer is due; tell of a body that was cut off."""
+        self.half_closed = True
         incomplete = self._reader.incomplete
         if incomplete is not None and self._on_truncated is not None:
             self._keep_alive = False

@@ -79,8 +79,15 @@ class Invocation:
     announced: bool = False
     deadline: int = 0
     """Epoch milliseconds at which the function times out."""
+    on_begin: Callable[[], None] | None = None
+    """Called when the function gets it, where that is later than its delivery."""
     _written: bytearray = field(default_factory=bytearray)
     """The pieces of an answer that is wanted whole."""
+
+    def begin(self) -> None:
+        """Note that the function has it."""
+        if self.on_begin is not None:
+            self.on_begin()
 
     def write(self, piece: bytes, content_type: str) -> None:
         """Take a piece of the answer."""

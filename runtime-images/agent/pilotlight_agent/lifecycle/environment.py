@@ -27,7 +27,7 @@ from pilotlight_wire.protocol import Error, State
 from pilotlight_wire.specialisation import FunctionFacts
 
 from .environment_log import EnvironmentLog
-from .environment_state import changed
+from .leased import changed
 from .runtime_process import Phase, RuntimeProcess
 
 _INIT_SECONDS = 10.0
@@ -84,6 +84,11 @@ class Environment:
     def pid(self) -> int | None:
         """Process id of the runtime, None while there is none."""
         return None if self._process is None else self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no more invocations."""
+        return self.state is State.ENDED
 
     @property
     def initialised(self) -> bool:

@@ -22,7 +22,7 @@ _HIDDEN = ("AWS_EXECUTION_ENV", "_HANDLER", "LAMBDA_TASK_ROOT")
 def extension_programs(setting: Setting) -> list[Path]:
     """Return the programs of the function's layers that are extensions, in their order."""
     folder = setting.places.layers_root / _FOLDER
-    if not folder.is_dir():
+    if not (setting.has_extensions and folder.is_dir()):
         return []
     return sorted(path for path in folder.iterdir() if path.is_file())
 

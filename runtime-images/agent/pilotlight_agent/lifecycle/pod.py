@@ -5,31 +5,21 @@ and `gateway_api` is how gateways reach all this.
 """
 
 import asyncio
-import secrets
-import time
-from pathlib import Path
 
 from pilotlight_agent.errors import (
     AlreadySpecialisedError,
     DrainingError,
     NotSpecialisedError,
 )
-from pilotlight_agent.journal import Clock, Journal
-from pilotlight_agent.places import TEMPORARY, Places
+from pilotlight_agent.journal import Journal
+from pilotlight_agent.places import Places
 from pilotlight_agent.processes.spawner import Spawner
-from pilotlight_agent.runtimes import family_of, variables
-from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
-from pilotlight_agent.runtimes.family import Setting
-from pilotlight_agent.runtimes.metadata_api import MetadataApi
-from pilotlight_agent.runtimes.runtime_api import RuntimeApi
-from pilotlight_agent.runtimes.telemetry import Telemetry
-from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
 
 from . import package
-from .environment import Environment
-from .environment_log import EnvironmentLog
+from .environment_maker import EnvironmentMaker
 from .layers import check_size, install_layers
+from .leased import Leased
 from .package import Installation
 
 
@@ -52,7 +42,7 @@ class Pod:
         self, places: Places, spawner: Spawner, journal: Journal, *, zone: str = ""
     ) -> None:
         """`zone` is where its node is, as far as that is known."""
-        self.environments: dict[str, Environment] = {}
+        self.environments: dict[str, Leased] = {}
         self.journal = journal
         self.draining = False
         self.specialised = False
@@ -66,6 +56,7 @@ class Pod:
         self._spawner = spawner
         self._burnt = False
         self._specialisation: Specialisation | None = None
+        self._maker: EnvironmentMaker | None = None
 
     @property
     def ready(self) -> bool:
@@ -90,19 +81,25 @@ class Pod:
         self._specialisation = specialisation
         self.tenant = (specialisation.function.tenant_id or "").encode()
         installation = await asyncio.to_thread(_install, specialisation, self._places)
+        self._maker = EnvironmentMaker(
+            self._places, self._spawner, self.journal, specialisation, zone=self._zone
+        )
         self.specialised = True
         await self.start_environments(specialisation.environments)
         return installation
 
-    async def start_environments(self, count: int) -> list[Environment]:
-        """Start `count` more environments of the revision."""
-        specialisation = self._specialisation
-        if specialisation is None or not self.specialised:
+    async def start_environments(self, count: int) -> list[Leased]:
+        """Start `count` more environments of the revision, or slots of one that takes several."""
+        maker = self._maker
+        if maker is None or not self.specialised:
             raise NotSpecialisedError("the pod has no revision")
         if self.draining:
             raise DrainingError("the pod takes nothing new")
         shares = len(self.environments) + count > 1
-        started = [await self._create(specialisation, shares=shares) for _ in range(count)]
+        started = [await maker.make(shares=shares) for _ in range(count)]
+        for environment in started:
+            environment.born = self.journal.last
+            self.environments[environment.identity] = environment
         for environment in started:
             environment.start()
         return started
@@ -126,63 +123,3 @@ class Pod:
         for environment in self.environments.values():
             environment.end()
         self.journal.flush()
-
-    async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
-        metadata = MetadataApi(self._zone)
-        json_lines = specialisation.function.log_format.upper() == "JSON"
-        telemetry = Telemetry(Clock().stamp, json_lines=json_lines)
-        api = RuntimeApi(ExtensionsApi(specialisation.function, telemetry), metadata)
-        await api.listen()
-        identity = secrets.token_hex(16)
-        day = time.strftime("%Y/%m/%d", time.gmtime())
-        log_stream = f"{day}/[{specialisation.function.version}]{identity}"
-        temporary = self._temporary(identity, shares=shares)
-        family = family_of(specialisation.function.runtime)
-        setting = Setting(
-            family=family,
-            memory=specialisation.function.memory,
-            places=self._places,
-            image=specialisation.image,
-            variables=variables.build(
-                specialisation,
-                family,
-                self._places,
-                temporary=temporary,
-                log_stream=log_stream,
-                runtime_api=api.address,
-                metadata_token=metadata.token,
-            ),
-        )
-        environment = Environment(
-            identity,
-            specialisation.function,
-            setting,
-            api=api,
-            spawner=self._spawner,
-            log=EnvironmentLog(
-                self.journal, identity, log_stream, specialisation.function, telemetry
-            ),
-            others=self._beside,
-        )
-        environment.born = self.journal.last
-        self.environments[identity] = environment
-        return environment
-
-    def _temporary(self, identity: str, *, shares: bool) -> Path:
-        """Make the folder for temporary files: /tmp itself only for who is alone in it.
-
-        In local mode others may come to whoever is alone now, and nobody expects to have /tmp.
-        """
-        shared = shares or self._places.temporary != TEMPORARY
-        temporary = self._places.temporary / identity if shared else self._places.temporary
-        temporary.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return temporary
-
-    def _beside(self, environment: Environment) -> dict[int, bytes]:
-        others = (each for each in self.environments.values() if each is not environment)
-        marks = {
-            each.pid: variables.mark_of(each.setting.variables)
-            for each in others
-            if each.pid is not None and each.state is not State.ENDED
-        }
-        return marks | dict.fromkeys(self._spawner.helpers, b"")

@@ -137,8 +137,10 @@ class RuntimeProcess:
         return wrapped, pid
 
     def _watch(self, pid: int) -> None:
+        if self._link is not None and self._extensions.pids:  # an extension's, until now
+            self.memory.close()
         self.pid = pid
-        self.memory = MemoryWatch(pid, self._setting.memory, self._on_excess_memory)
+        self.memory = MemoryWatch(pid, self._setting.memory_limit, self._on_excess_memory)
         self.memory.start()
 
     @property
@@ -169,12 +171,20 @@ class RuntimeProcess:
         }
         self._api.extensions.tell(EventType.INVOKE, document)
 
-    def settle(self, result: Result | None = None) -> None:
-        """Collect what it printed and used so far: the end of an invocation or initialisation."""
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Take an event back; True where it had not got it."""
+        return self._link is not None and self._link.withdraw(invocation)
+
+    def settle(self, result: Result | None = None, *, rests: bool = True) -> None:
+        """Collect what it printed and used so far: the end of an invocation or initialisation.
+
+        `rests`: nothing else runs in it.
+        """
         self._output.drain()
         if self._extension_output is not None:
             self._extension_output.drain()
-        self.memory.stop()
+        if rests:
+            self.memory.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
     def shut_down(self) -> float:
@@ -193,7 +203,7 @@ class RuntimeProcess:
     def kill(self, others: Mapping[int, bytes]) -> None:
         """Kill it and everything it started, then hear its last words."""
         tree.kill(self.pid, mark_of(self._setting.variables), others)
-        self.memory.stop()
+        self.memory.close()
         self._api.extensions.close()
         self._api.extensions.telemetry.begin_anew()
         if self._link is not None:

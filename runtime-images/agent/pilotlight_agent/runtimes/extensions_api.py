@@ -170,7 +170,7 @@ class ExtensionsApi:
             _say(connection, 403, "InvalidRequestFormat", f"{error}")
             return
         found = self._extensions.get(name) or Extension(name, external=False)
-        allowed = {*EventType} if found.external else {EventType.INVOKE}
+        allowed = self._allowed(external=found.external)
         if unknown := sorted(events - allowed):
             text = f"{unknown[0]}: ErrorInvalidEventType"
             _refuse(connection, "InvalidEventType", text)
@@ -179,6 +179,14 @@ class ExtensionsApi:
         else:
             found.events = frozenset(map(EventType, events))
             self._accept(found, request, connection)
+
+    def _allowed(self, *, external: bool) -> set[EventType]:
+        """Return what may be asked for: nothing of single invocations where several run at once.
+
+        So it is in Lambda's managed instances.
+        """
+        invoke = {EventType.INVOKE} if self._function.calls_per_environment == 1 else set()
+        return invoke | ({EventType.SHUTDOWN} if external else set())
 
     def _objection(self, extension: Extension) -> tuple[str, str] | None:
         """Return error type and text where an extension may not register (any more)."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
+    from pilotlight_agent.processes.memory import MemoryLimit
     from pilotlight_agent.processes.spawner import Spawner
     from pilotlight_wire.specialisation import ImageProcess
 
@@ -34,8 +35,12 @@ class Setting:
     memory: int
     variables: Mapping[str, str]
     places: Places
+    memory_limit: MemoryLimit
+    """What the process may use, or all may that share it."""
     image: ImageProcess | None = None
     """What is started where the pod was made of the function's image."""
+    has_extensions: bool = True
+    """Whether the programs of `/opt/extensions` start beside it."""
 
 
 class Family(Protocol):
@@ -45,6 +50,8 @@ class Family(Protocol):
     """What their ids begin with."""
     managed: bool
     """Whether the runtime is ours, not the function's: only then AWS_EXECUTION_ENV names it."""
+    process_per_call: bool
+    """Whether an environment that takes several calls at once has a process for each."""
     defaults: Mapping[str, str]
     """Variables that its functions find beside what all do, unless they set them."""
 
@@ -84,6 +91,7 @@ def installed(package: str, name: str) -> str:
 class Executed:
     """A family whose processes are started by exec, and for which no pod prepares anything."""
 
+    process_per_call = False
     defaults: Mapping[str, str] = MappingProxyType({})
 
     def pod_program(self, places: Places) -> None:

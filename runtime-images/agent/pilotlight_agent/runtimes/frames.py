@@ -103,7 +103,8 @@ class FrameLink:
         self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's signature
         self._reader = FrameReader()
         self._unsent = memoryview(b"")
-        self._invocation: Invocation | None = None
+        self._running: dict[str, Invocation] = {}
+        """By request id."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
 
@@ -114,7 +115,7 @@ class FrameLink:
 
     def deliver(self, invocation: Invocation) -> None:
         """Write the event; what the socket does not take at once follows as it can."""
-        self._invocation = invocation
+        self._running[invocation.request_id] = invocation
         header = _EVENT % (
             _quote(invocation.request_id),
             _quote(invocation.content_type),
@@ -126,8 +127,17 @@ class FrameLink:
             _quote(invocation.cognito_identity),
         )
         lengths = LENGTHS.pack(len(header), len(invocation.event))
-        self._unsent = memoryview(b"".join((lengths, header.encode(), invocation.event)))
-        self._write()
+        event = b"".join((self._unsent, lengths, header.encode(), invocation.event))
+        waits = bool(self._unsent)
+        self._unsent = memoryview(event)
+        if not waits:
+            self._write()
+
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Forget one that runs; another one the process may have, too, and not have seen yet."""
+        if invocation.began is not None:
+            self._running.pop(invocation.request_id, None)
+        return False
 
     def catch_up(self) -> bool:
         """Read the frames that the process had written before it ended."""
@@ -138,7 +148,8 @@ class FrameLink:
     def close(self) -> None:
         """Close the agent's end; the runtime reads an end of file."""
         if self._listener is not None:
-            self._listener = self._invocation = None
+            self._listener = None
+            self._running.clear()
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
@@ -181,17 +192,22 @@ class FrameLink:
             listener.on_ready()
         elif kind == Type.INIT_ERROR:
             listener.on_init_error(_text(header, Field.ERROR_TYPE), body)
-        elif (running := self._invocation) and running.request_id == header.get(Field.REQUEST_ID):
+        elif (running := self._running.get(_text(header, Field.REQUEST_ID))) is not None:
             self._take(listener, running, header, body)
+        elif kind in {Type.RESPONSE, Type.ERROR, Type.TOO_LARGE}:  # after its time
+            listener.on_result(_text(header, Field.REQUEST_ID), _result(kind, header, body))
 
     def _take(self, listener: Listener, running: Invocation, header: Header, body: bytes) -> None:
         """Take a piece or the end of the answer to what runs."""
         kind = header.get(Field.TYPE)
+        running.begin()
+        if kind == Type.TAKEN:
+            return
         if kind == Type.CHUNK:
             running.write(body, _content_type(header))
             running.when_full(self._pause, self._resume)
         else:
-            self._invocation = None
+            del self._running[running.request_id]
             result = running.complete(_result(kind, header, body))
             listener.on_result(running.request_id, result)
 

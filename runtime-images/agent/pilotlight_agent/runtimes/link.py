@@ -32,6 +32,9 @@ class Link(Protocol):
     def deliver(self, invocation: Invocation) -> None:
         """Hand the runtime an event, now or as soon as it asks for one."""
 
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Expect no answer to an event any more; True where the runtime has not got it."""
+
     def catch_up(self) -> bool:
         """Hear what the runtime said before its end; says whether there may be more soon."""
 

@@ -35,6 +35,7 @@ class Python:
 
     prefix = "python"
     managed = True
+    process_per_call = True
     defaults: Mapping[str, str] = MappingProxyType({"PYTHONPATH": RUNTIME_FOLDER})
 
     def pod_program(self, places: Places) -> tuple[Sequence[str], Mapping[str, str]]:

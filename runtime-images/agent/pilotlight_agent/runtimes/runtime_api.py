@@ -23,9 +23,10 @@ from .link import Listener
 from .metadata_api import MetadataApi
 
 _PREFIX = b"/2018-06-01"
-_INVOCATION = re.compile(rb"/runtime/invocation/([^/]+)/(response|error)")
+INVOCATION = re.compile(_PREFIX + rb"/runtime/invocation/([^/]+)/(response|error)")
+"""Where an event is answered: its request id, and how."""
 _RESPONSE_MODE = b"lambda-runtime-function-response-mode"
-_OK = b'{"status": "OK"}'
+OK = b'{"status": "OK"}'
 
 
 class Phase(StrEnum):
@@ -106,6 +107,13 @@ class RuntimeApi:
         if self._polling is not None and not self._polling.closed:
             self._hand_over(self._polling)
 
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Take an event back that nobody has asked for yet."""
+        if self._waiting is not invocation:
+            return False
+        self._waiting = None
+        return True
+
     def catch_up(self) -> bool:
         """Tell of an error that was held, and say whether a piece came.
 
@@ -134,7 +142,7 @@ class RuntimeApi:
         route = self._routes.get((request.method, path))
         if route is not None:
             route(request, connection)
-        elif request.method == b"POST" and (match := _INVOCATION.fullmatch(path)):
+        elif request.method == b"POST" and (match := INVOCATION.fullmatch(request.target)):
             take = self._response if match[2] == b"response" else self._error
             self._serve_outcome(match[1].decode(), take, request, connection)
         else:
@@ -157,7 +165,7 @@ class RuntimeApi:
             return
         self._phase = Phase.RUNNING
         self._running, self._current = invocation, invocation.request_id
-        connection.respond(200, invocation.event, _event_headers(invocation))
+        connection.respond(200, invocation.event, event_headers(invocation))
 
     def _serve_outcome(
         self, request_id: str, take: Serve, request: Request, connection: Connection
@@ -165,34 +173,26 @@ class RuntimeApi:
         if request_id == self._current:
             take(request, connection)
         else:
-            _refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
+            refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
 
     def _response(self, request: Request, connection: Connection) -> None:
-        mode = request.headers.get(_RESPONSE_MODE, b"")
-        if mode.lower() not in {b"", b"streaming", b"buffered"}:
-            text = f"Invalid function response mode: {mode.decode('latin-1')}"
-            _refuse(connection, 400, "InvalidFunctionResponseMode", text)
-        elif self._advance(Phase.RESPONDED, connection):
-            if request.overflow:
-                text = f"Exceeded maximum allowed payload size ({_limit(request)} bytes)."
-                _refuse(connection, 413, "RequestEntityTooLarge", text)
-            else:
-                connection.respond(202, _OK)
-            self._tell(_outcome(request))
+        if not refuse_mode(request, connection) and self._advance(Phase.RESPONDED, connection):
+            respond(request, connection)
+            self._tell(outcome_of(request))
 
     def _error(self, request: Request, connection: Connection) -> None:
         if self._advance(Phase.FAILED, connection):
-            connection.respond(202, _OK)
-            problem = failure.by_function(_error_type(request), request.body)
+            connection.respond(202, OK)
+            problem = failure.by_function(error_type_of(request), request.body)
             self._failed = Result(problem.body, "application/json", problem)
             if not self._holds_errors:
                 self._tell_failed()
 
     def _init_error(self, request: Request, connection: Connection) -> None:
         if self._advance(Phase.INIT_ERROR, connection):
-            connection.respond(202, _OK)
+            connection.respond(202, OK)
             if self._listener is not None:
-                self._listener.on_init_error(_error_type(request), request.body)
+                self._listener.on_init_error(error_type_of(request), request.body)
 
     def _tell_failed(self) -> None:
         """Tell of an error that was held."""
@@ -208,8 +208,8 @@ class RuntimeApi:
     def _streams(self, request: Request, running: Invocation) -> bool:
         """Say whether a request is the answer to what runs, to be taken while it comes."""
         path = b"%b/runtime/invocation/%b/response" % (_PREFIX, running.request_id.encode())
-        is_streaming = request.headers.get(_RESPONSE_MODE, b"").lower() == b"streaming"
-        return self._phase is Phase.RUNNING and request.target == path and is_streaming
+        is_answer = self._phase is Phase.RUNNING and request.target == path
+        return is_answer and is_streamed(request)
 
     def _open_stream(self, connection: Connection, request: Request) -> Sink | None:
         """Take a response that is streamed while it comes; what is none waits to be whole."""
@@ -220,7 +220,7 @@ class RuntimeApi:
         def take(piece: bytes) -> None:
             if self._running is running:
                 self._heard = True
-                running.write(piece, _content_type(request))
+                running.write(piece, content_type_of(request))
                 running.when_full(connection.pause_reading, connection.resume_reading)
 
         return take
@@ -234,26 +234,31 @@ class RuntimeApi:
             f"State transition from {self._phase} to {phase} failed for runtime. "
             "Error: State transition is not allowed"
         )
-        _refuse(connection, 403, "InvalidStateTransition", text)
+        refuse(connection, 403, "InvalidStateTransition", text)
         return False
 
     def _truncated(self, request: Request) -> bytes:
         """Answer a body that ended early; if it was the response, that is all the caller gets."""
-        path = _INVOCATION.fullmatch(request.target[len(_PREFIX) :])
-        if path is not None and path[1].decode() == self._current and self._phase is Phase.RUNNING:
-            self._phase = Phase.RESPONDED
-            problem = failure.truncated(self._current)
-            asyncio.get_running_loop().call_soon(
-                self._tell, Result(problem.body, "application/json", problem)
-            )
+        self._break_off(request)
         body = _error_body("TruncatedHTTPRequest", "HTTP request detected as truncated")
         head = (
             b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
         )
         return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
+    def _break_off(self, request: Request) -> None:
+        """End what runs, if a request that ended early was the response to it."""
+        path = INVOCATION.fullmatch(request.target)
+        if path is not None and path[1].decode() == self._current and self._phase is Phase.RUNNING:
+            self._phase = Phase.RESPONDED
+            problem = failure.truncated(self._current)
+            asyncio.get_running_loop().call_soon(
+                self._tell, Result(problem.body, "application/json", problem)
+            )
 
-def _event_headers(invocation: Invocation) -> bytes:
+
+def event_headers(invocation: Invocation) -> bytes:
+    """Return what comes with an event, as header lines."""
     lines = (
         ("Content-Type", invocation.content_type),
         ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
@@ -267,28 +272,54 @@ def _event_headers(invocation: Invocation) -> bytes:
     return "".join(f"{name}: {value}\r\n" for name, value in lines if value).encode()
 
 
-def _outcome(request: Request) -> Result:
+def outcome_of(request: Request) -> Result:
     """Read a response, whose trailers may still turn it into an error."""
     problem: failure.Failure | None = None
     if request.overflow:
         problem = failure.too_large(_limit(request))
     elif b"lambda-runtime-function-error-type" in request.trailers:
         encoded = request.trailers.get(b"lambda-runtime-function-error-body", b"")
-        problem = failure.by_function(_error_type(request), _decode_base64(encoded))
+        problem = failure.by_function(error_type_of(request), _decode_base64(encoded))
     if problem is not None:
         return Result(problem.body, "application/json", problem)
-    return Result(request.body, _content_type(request))
+    return Result(request.body, content_type_of(request))
+
+
+def refuse_mode(request: Request, connection: Connection) -> bool:
+    """Refuse a response whose mode nobody knows; False for any other."""
+    mode = request.headers.get(_RESPONSE_MODE, b"")
+    if mode.lower() in {b"", b"streaming", b"buffered"}:
+        return False
+    text = f"Invalid function response mode: {mode.decode('latin-1')}"
+    refuse(connection, 400, "InvalidFunctionResponseMode", text)
+    return True
+
+
+def respond(request: Request, connection: Connection) -> None:
+    """Say whether a response was taken whole."""
+    if request.overflow:
+        text = f"Exceeded maximum allowed payload size ({_limit(request)} bytes)."
+        refuse(connection, 413, "RequestEntityTooLarge", text)
+    else:
+        connection.respond(202, OK)
+
+
+def is_streamed(request: Request) -> bool:
+    """Say whether the runtime writes a response piece by piece."""
+    return request.headers.get(_RESPONSE_MODE, b"").lower() == b"streaming"
 
 
 def _limit(request: Request) -> int:
     return STREAM_LIMIT if request.streamed else RESPONSE_LIMIT
 
 
-def _content_type(request: Request) -> str:
+def content_type_of(request: Request) -> str:
+    """Return the media type of a body."""
     return request.headers.get(b"content-type", b"application/json").decode("latin-1")
 
 
-def _error_type(request: Request) -> str:
+def error_type_of(request: Request) -> str:
+    """Return what the runtime calls an error."""
     name = b"lambda-runtime-function-error-type"
     return (request.headers.get(name) or request.trailers.get(name) or b"").decode("latin-1")
 
@@ -300,7 +331,8 @@ def _decode_base64(value: bytes) -> bytes:
         return b"{}"
 
 
-def _refuse(connection: Connection, status: int, error_type: str, message: str) -> None:
+def refuse(connection: Connection, status: int, error_type: str, message: str) -> None:
+    """Answer a request with an error in the API's own form."""
     connection.respond(status, _error_body(error_type, message))
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pilotlight_wire.specialisation import FunctionFacts, ImageProcess, Specialisation
 
 LOG_STREAM = "AWS_LAMBDA_LOG_STREAM_NAME"
+MAX_CONCURRENCY = "AWS_LAMBDA_MAX_CONCURRENCY"
+"""How many calls an environment takes at once, where that is more than one."""
 RUNTIME_FOLDER = "/var/runtime"
 _NOT_OF_IMAGE = (PREFIX, "KUBERNETES_")
 _DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
@@ -118,6 +120,8 @@ def _of_function(function: FunctionFacts) -> dict[str, str]:
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group or f"/aws/lambda/{function.name}",
         "AWS_LAMBDA_INITIALIZATION_TYPE": function.initialization_type,
     }
+    if function.calls_per_environment > 1:
+        variables[MAX_CONCURRENCY] = str(function.calls_per_environment)
     if function.log_format.upper() == "JSON":
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         variables["AWS_LAMBDA_LOG_LEVEL"] = function.application_log_level or "INFO"

@@ -81,6 +81,10 @@ class WrappedLink:
         if self._used is not None:
             self._used.deliver(invocation)
 
+    def withdraw(self, invocation: Invocation) -> bool:
+        """Take an event back."""
+        return self._used is not None and self._used.withdraw(invocation)
+
     def catch_up(self) -> bool:
         """Hear what either said before its end."""
         own = self._own is not None and self._own.catch_up()
