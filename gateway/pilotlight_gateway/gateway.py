@@ -95,6 +95,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
         metrics = Metrics(registry)
+        self._sink.metrics = metrics.embedded
         self._measure_others = measure
         self._backlog = Backlog(events, metrics.events)
         catalogue, published = Catalogue(cache), Published(cache)

@@ -143,6 +143,18 @@ def test_a_function_that_passes_through_is_told_what_its_caller_said(
     assert seen.startswith(f"{ROOT};Parent={PARENT};Sampled=1;")
 
 
+def test_a_request_of_a_url_leaves_the_decision_to_the_function(platform: GatewayHarness) -> None:
+    """Its event names the trace, as AWS's front doors do, and neither parent nor decision."""
+    code = TRACED.replace("return os", "return event['headers']['x-amzn-trace-id'], os")
+    platform.create("tracing-url", code, TracingConfig={"Mode": "Active"})
+    platform.client().create_function_url_config(FunctionName="tracing-url", AuthType="NONE")
+    status, _, body = platform.get(f"/-/fn/{ACCOUNT}/tracing-url/")
+    named, seen = json.loads(body)
+    assert status == 200
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", named)
+    assert re.fullmatch(named + ";Parent=[0-9a-f]{16};Sampled=1", seen)
+
+
 def test_an_invocation_is_a_span(traced: GatewayHarness, receiver: Receiver) -> None:
     """Cold once; the trace id is X-Ray's in W3C's form, and no other span is its parent."""
     traced.create("cold", TRACED, Timeout=10, TracingConfig={"Mode": "Active"})
