@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -147,10 +148,12 @@ def test_a_request_of_a_url_leaves_the_decision_to_the_function(platform: Gatewa
     """Its event names the trace, as AWS's front doors do, and neither parent nor decision."""
     code = TRACED.replace("return os", "return event['headers']['x-amzn-trace-id'], os")
     platform.create("tracing-url", code, TracingConfig={"Mode": "Active"})
-    platform.client().create_function_url_config(FunctionName="tracing-url", AuthType="NONE")
-    status, _, body = platform.get(f"/-/fn/{ACCOUNT}/tracing-url/")
-    named, seen = json.loads(body)
-    assert status == 200
+    platform.open_url("tracing-url")
+    deadline = time.monotonic() + 10
+    while (answer := platform.get(f"/-/fn/{ACCOUNT}/tracing-url/"))[0] != 200:
+        assert time.monotonic() < deadline, answer  # the gateway follows the store's watch
+        time.sleep(0.01)
+    named, seen = json.loads(answer[2])
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", named)
     assert re.fullmatch(named + ";Parent=[0-9a-f]{16};Sampled=1", seen)
 
