@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.aws.buckets import Buckets
 from pilotlight.aws.client import AwsClients
 from pilotlight.aws.credentials import AwsCredentials
+from pilotlight.aws.roles import RoleSessions
 from pilotlight.budget import ByteBudget
 from pilotlight.errors import UnavailableError
 
@@ -146,6 +147,7 @@ class Gateway:
             aws_credentials=credentials,
             aws_clients=clients,
             buckets=Buckets(settings.region, credentials, clients),
+            roles=RoleSessions(settings.region, credentials, clients),
             polled_bytes=polled_bytes,
             metrics=metrics,
             is_ready=lambda: self.ready,

@@ -41,6 +41,7 @@ SERVICE_IDS = {
     "s3": "S3",
     "kafka": "KAFKA",
     "mq": "MQ",
+    "sts": "STS",
 }
 """By the name in AWS's hosts the one in AWS_ENDPOINT_URL_… (AWS SDKs and Tools Reference Guide)."""
 KEPT_SECONDS = 10.0

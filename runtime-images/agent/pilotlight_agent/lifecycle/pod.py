@@ -18,6 +18,7 @@ from pilotlight_agent.journal import Clock, Journal
 from pilotlight_agent.places import TEMPORARY, Places
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
+from pilotlight_agent.runtimes.credentials_api import CredentialsApi
 from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.metadata_api import MetadataApi
@@ -128,10 +129,10 @@ class Pod:
         self.journal.flush()
 
     async def _create(self, specialisation: Specialisation, *, shares: bool) -> Environment:
-        metadata = MetadataApi(self._zone)
+        metadata, credentials = MetadataApi(self._zone), CredentialsApi(specialisation.role)
         json_lines = specialisation.function.log_format.upper() == "JSON"
         telemetry = Telemetry(Clock().stamp, json_lines=json_lines)
-        api = RuntimeApi(ExtensionsApi(specialisation.function, telemetry), metadata)
+        api = RuntimeApi(ExtensionsApi(specialisation.function, telemetry), metadata, credentials)
         await api.listen()
         identity = secrets.token_hex(16)
         day = time.strftime("%Y/%m/%d", time.gmtime())
@@ -151,6 +152,7 @@ class Pod:
                 log_stream=log_stream,
                 runtime_api=api.address,
                 metadata_token=metadata.token,
+                credentials_token=credentials.token,
             ),
         )
         environment = Environment(
