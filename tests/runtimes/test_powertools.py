@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from tests.support.streams import DynamoDb
 
 LANGUAGES = Path(__file__).parents[2] / "languages"
+PROJECTS = ["powertools-python"]
+if "PILOTLIGHT_RUNTIMES" in os.environ:  # `make runtimes` has minutes, and a network
+    PROJECTS.append("powertools-typescript")
 SECONDS = 30.0
 
 
@@ -150,17 +153,15 @@ def _wait_for(holds: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module", params=["powertools-python", "powertools-typescript"])
+@pytest.fixture(scope="module", params=PROJECTS)
 def shop(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     moto: Moto,
     dynamodb: DynamoDb,
 ) -> Iterator[Shop]:
-    """The functions in Python; those in TypeScript where `make runtimes` asks for them."""
+    """The functions of a project, served."""
     name = request.param
-    if name == "powertools-typescript" and "PILOTLIGHT_RUNTIMES" not in os.environ:
-        pytest.skip("TypeScript is tried by `make runtimes`")
     folder = tmp_path_factory.mktemp("powertools") / name
     shutil.copytree(LANGUAGES / name, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
     if (folder / "package.json").exists():
