@@ -46,7 +46,7 @@ from .services import Services
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.claims import Claims
     from pilotlight.resources import EventSourceMapping
+    from pilotlight.role_grants import RoleGrant
     from pilotlight.storage import ArtifactStore, LogStore
 
     from .apis.service import Request, Service
@@ -88,8 +89,12 @@ class Gateway:
         find_service: Callable[[Request, Service], Service] = find_service,
         registry: CollectorRegistry | None = None,
         measure: Callable[[], None] = lambda: None,
+        identify_role: Callable[[RoleGrant], Awaitable[str | None]] | None = None,
     ) -> None:
-        """`measure` brings up to date what others keep in the registry of metrics."""
+        """`measure` brings up to date what others keep in the registry of metrics.
+
+        `identify_role` gives tokens for roles that have ServiceAccounts.
+        """
         self._authenticator = authenticator
         self._sink = LogSink(logs)
         self._server = Server()
@@ -147,7 +152,7 @@ class Gateway:
             aws_credentials=credentials,
             aws_clients=clients,
             buckets=Buckets(settings.region, credentials, clients),
-            roles=RoleSessions(settings.region, credentials, clients),
+            roles=RoleSessions(settings.region, credentials, clients, identify=identify_role),
             polled_bytes=polled_bytes,
             metrics=metrics,
             is_ready=lambda: self.ready,

@@ -1,9 +1,10 @@
 """Assumes the roles of functions at AWS's STS, or at whatever speaks its protocol (MinIO, moto).
 
-With the account's own keys, as all that the platform asks of AWS for a tenant (`credentials`): what
-a role may be assumed by, the role's trust policy says there. Sessions are kept, and renewed well
-before they end, by whoever asks then. Nothing here is ever logged. AWS STS API reference,
-"AssumeRole".
+With a token of the role's own ServiceAccount, where it has one and the platform gives them, else with
+the account's own keys, as all that the platform asks of AWS for a tenant (`credentials`): what a role
+may be assumed by, its trust policy says there. Sessions are kept, and renewed well before they end,
+by whoever asks then. Nothing here is ever logged. AWS STS API reference, "AssumeRole" and
+"AssumeRoleWithWebIdentity".
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from pilotlight.errors import PilotlightError
 from pilotlight.signing import Signer
 
 from .client import SECONDS, AwsError, find_keys
 from .credentials import NoAwsCredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from pilotlight.role_grants import RoleGrant
 
@@ -91,11 +93,14 @@ class RoleSessions:
         credentials: AwsCredentials,
         clients: AwsClients,
         clock: Callable[[], float] = time.time,
+        identify: Callable[[RoleGrant], Awaitable[str | None]] | None = None,
     ) -> None:
+        """`identify` gives a token that the STS takes for a role, if it has one."""
         self._region = region
         self._credentials = credentials
         self._clients = clients
         self._clock = clock
+        self._identify = identify
         self._sessions: OrderedDict[tuple[str, str, str], _Session] = OrderedDict()
         """By namespace, function and role; what was asked for longest ago is first."""
 
@@ -132,7 +137,7 @@ class RoleSessions:
                 raise
 
     async def _assume(self, grant: RoleGrant) -> RoleCredentials:
-        access = await self._access(grant)
+        """Begin a session, by a token of the role's own where there is one, else by keys."""
         form = {
             "Action": "AssumeRole",
             "Version": "2011-06-15",
@@ -140,15 +145,35 @@ class RoleSessions:
             "RoleSessionName": grant.function.ljust(2, "-"),
             "DurationSeconds": str(SESSION_SECONDS),
         }
-        body, url = urlencode(form).encode(), f"{access.url}/"
+        token = await self._token(grant)
+        if token is not None:
+            form |= {"Action": "AssumeRoleWithWebIdentity", "WebIdentityToken": token}
+            access = await self._credentials.place(
+                namespace=grant.namespace, service="sts", region=self._region
+            )
+            return await self._ask(grant.role, access, form, {"Content-Type": _FORM})
+        access = await self._access(grant)
         signer = Signer(await find_keys(access.keys), self._region, "sts")
+        body = urlencode(form).encode()
+        headers = signer.sign("POST", f"{access.url}/", body, {"Content-Type": _FORM})
+        return await self._ask(grant.role, access, form, headers)
+
+    async def _token(self, grant: RoleGrant) -> str | None:
+        try:
+            return await self._identify(grant) if self._identify else None
+        except PilotlightError as error:
+            raise AwsError(f"its ServiceAccount gives no token: {error}") from error
+
+    async def _ask(
+        self, role: str, access: AwsAccess, form: dict[str, str], headers: dict[str, str]
+    ) -> RoleCredentials:
         try:
             async with self._clients.session(access).post(
-                url, data=body, headers=signer.sign("POST", url, body, {"Content-Type": _FORM}),
+                f"{access.url}/", data=urlencode(form).encode(), headers=headers,
                 allow_redirects=False, timeout=aiohttp.ClientTimeout(total=SECONDS),
             ) as answer:  # fmt: skip
                 text = (await answer.content.read(LONGEST_ANSWER)).decode(errors="replace")
-                return _read(grant.role, answer.status, text)
+                return _read(role, answer.status, text)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._clients.unreachable(access, error) from error
 

@@ -13,6 +13,7 @@ from pilotlight.aws.client import AwsClients, AwsError
 from pilotlight.aws.credentials import SECRET, AwsCredentials
 from pilotlight.aws.roles import REFUSED_SECONDS, RENEWED_SECONDS, RoleSessions
 from pilotlight.cache import Cache
+from pilotlight.errors import PilotlightError, UnavailableError
 from pilotlight.resources import ObjectMeta, Secret
 from pilotlight.role_grants import RoleGrant
 from pilotlight_gateway.settings import Settings
@@ -37,7 +38,14 @@ class Sts:
         self.asked: list[dict[str, str]] = []
         self.signed: list[str] = []
         self.refusal: tuple[int, str] | None = None
+        self.token: str | PilotlightError | None = None
+        """Of the role's ServiceAccount."""
         self.sessions: RoleSessions
+
+    async def identify(self, _grant: RoleGrant) -> str | None:
+        if isinstance(self.token, PilotlightError):
+            raise self.token
+        return self.token
 
     async def start(self) -> web.AppRunner:
         app = web.Application()
@@ -49,7 +57,7 @@ class Sts:
 
     async def _serve(self, request: web.Request) -> web.Response:
         self.asked.append(dict(parse_qsl(await request.text())))
-        self.signed.append(request.headers["Authorization"])
+        self.signed.append(request.headers.get("Authorization", ""))
         if self.refusal is not None:
             status, text = self.refusal
             return web.Response(status=status, text=text)
@@ -79,7 +87,9 @@ async def sts() -> AsyncIterator[Sts]:
     settings = Settings("us-east-1", b"key", private_addresses=True)
     credentials = AwsCredentials(settings, cache)
     clients = AwsClients(settings, credentials)
-    found.sessions = RoleSessions("us-east-1", credentials, clients, lambda: found.now)
+    found.sessions = RoleSessions(
+        "us-east-1", credentials, clients, lambda: found.now, found.identify
+    )
     yield found
     await clients.close()
     await runner.cleanup()
@@ -161,3 +171,20 @@ async def test_strange_answers_are_errors(sts: Sts, status: int, text: str, said
 async def test_an_account_without_keys_is_told_which_secret_is_expected(sts: Sts) -> None:
     with pytest.raises(AwsError, match=f"a Secret {SECRET} with accessKeyId"):
         await sts.sessions.of(RoleGrant("another", "1", "hello", ROLE, 0))
+
+
+async def test_a_token_of_the_roles_own_goes_before_keys(sts: Sts) -> None:
+    """It is the token that says who asks: nothing is signed, and no key is wanted."""
+    sts.token = "a.web.token"
+    found = await sts.sessions.of(GRANT)
+    assert sts.asked[0]["Action"] == "AssumeRoleWithWebIdentity"
+    assert (sts.asked[0]["RoleArn"], sts.asked[0]["WebIdentityToken"]) == (ROLE, "a.web.token")
+    assert sts.signed == [""]
+    assert found.access_key == "ASIA1"
+
+
+async def test_a_cluster_that_gives_no_token_is_told(sts: Sts) -> None:
+    sts.token = UnavailableError("forbidden")
+    with pytest.raises(AwsError, match="its ServiceAccount gives no token: forbidden"):
+        await sts.sessions.of(GRANT)
+    assert not sts.asked
