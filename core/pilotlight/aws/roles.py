@@ -1,9 +1,9 @@
 """Assumes the roles of functions at AWS's STS, or at whatever speaks its protocol (MinIO, moto).
 
-With a token of the role's own ServiceAccount, where it has one and the platform gives them, else with
-the account's own keys, as all that the platform asks of AWS for a tenant (`credentials`): what a role
-may be assumed by, its trust policy says there. Sessions are kept, and renewed well before they end,
-by whoever asks then. Nothing here is ever logged. AWS STS API reference, "AssumeRole" and
+With a token of the role's own ServiceAccount, where it has one and the platform gives them, else
+with the account's own keys, as all that the platform asks of AWS for a tenant (`credentials`): what
+a role may be assumed by, its trust policy says there. Sessions are kept, and renewed well before
+they end, by whoever asks then. Nothing here is ever logged. AWS STS API reference, "AssumeRole" and
 "AssumeRoleWithWebIdentity".
 """
 
