@@ -26,6 +26,8 @@ MOST_CHARACTERS = 1024
 """Of a name, or of a dimension's value."""
 MOST_LABEL_CHARACTERS = 2048
 """Of all names and values of a series together."""
+_OF_CONSOLE = re.compile(r"[-\d]{10}T[:.\d]{8,15}Z\t[^\t]*\t[A-Z]+\t")
+"""What Node.js' `console` puts before a text; metrics are read behind it, as on AWS."""
 _NOT_OF_LABELS = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -46,10 +48,12 @@ class Measurement(NamedTuple):
 
 def read(line: str) -> list[Measurement]:
     """Return what a line measures, nothing of most lines; raises EmbeddedFormatError."""
-    if not line.startswith("{") or '"CloudWatchMetrics"' not in line:
+    if '"CloudWatchMetrics"' not in line:
         return []
+    if not line.startswith("{"):
+        line = _OF_CONSOLE.sub("", line, count=1)
     try:
-        document = orjson.loads(line)
+        document = orjson.loads(line) if line.startswith("{") else {}
     except orjson.JSONDecodeError:
         return []  # a line that looks like it, and a log line all the same
     metadata = document.get("_aws")

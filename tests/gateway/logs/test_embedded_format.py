@@ -49,6 +49,15 @@ def test_each_set_of_dimensions_is_a_series_and_none_is_one_too() -> None:
     assert [one.dimensions for one in read(line(directive("n", dimensions=[]), n=3))] == [()]
 
 
+def test_what_nodes_console_says_is_read_behind_its_prefix() -> None:
+    """In its text format; its JSON format makes one text of a document, on AWS as well."""
+    text = line(directive("n"), service="a", n=3)
+    prefix = "2026-11-29T17:02:50.505Z\t1ac0cee0-e964-410d-af70-ca1f5153e172\tINFO\t"
+    assert read(prefix + text) == read(text) != []
+    assert read(json.dumps({"level": "INFO", "message": text})) == []
+    assert read(prefix + prefix + text) == []
+
+
 @pytest.mark.parametrize(
     "text",
     [
