@@ -51,11 +51,15 @@ class Files:
     """Paths of the files and folders that links lead to."""
     without: Collection[str] = ()
     """Paths below the folder that were not looked at."""
+    skipped: Collection[str] = ()
+    """Names of folders that were not, beside those that never are."""
 
 
-def files_of(folder: Path, *, without: Collection[str] = ()) -> Files:
+def files_of(
+    folder: Path, *, without: Collection[str] = (), skipped: Collection[str] = ()
+) -> Files:
     """Find the files of a folder, in order; links are followed, to folders once each."""
-    found = Files(without=without)
+    found = Files(without=without, skipped=skipped)
     _walk(str(folder), "", found, (identity_of(folder.stat()),))
     return found
 
@@ -125,7 +129,7 @@ def _enter(
 ) -> None:
     if identity in above:
         found.left_out[name] = "a link to a folder that it is in"
-    elif entry.name not in SKIPPED_FOLDERS:
+    elif entry.name not in SKIPPED_FOLDERS and entry.name not in found.skipped:
         _walk(entry.path, f"{name}/", found, (*above, identity))
 
 

@@ -40,6 +40,8 @@ BUILD_ANNOTATION = "pilotlight.dev/build"
 ORDER = list(KINDS)
 """Kinds: what others refer to is applied first."""
 SUFFIXES = (".yaml", ".yml", ".json")
+_OTHERS_FOLDERS = {"node_modules"}
+"""What lies there is other people's, thousands of files of it, and no manifest of this project."""
 Document = dict[str, Any]
 _UNKNOWN = "0" * 64
 """What stands for a package's sha256 while the rest of its manifest is checked."""
@@ -106,7 +108,8 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
     """Return each file, and whether it was named itself."""
     for path in paths:
         if path.is_dir():
-            files = (Path(file.path) for file in files_of(path).kept.values())
+            found = files_of(path, skipped=_OTHERS_FOLDERS).kept.values()
+            files = (Path(file.path) for file in found)
             yield from ((file, False) for file in files if file.suffix in SUFFIXES)
         elif path.exists():
             yield path, True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pilotlight.aws.buckets import Buckets
 from pilotlight.aws.client import AwsClients
 from pilotlight.aws.credentials import AwsCredentials
+from pilotlight.aws.roles import RoleSessions
 from pilotlight.budget import ByteBudget
 from pilotlight.errors import UnavailableError
 
@@ -45,7 +46,7 @@ from .services import Services
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from prometheus_client import CollectorRegistry
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.claims import Claims
     from pilotlight.resources import EventSourceMapping
+    from pilotlight.role_grants import RoleGrant
     from pilotlight.storage import ArtifactStore, LogStore
 
     from .apis.service import Request, Service
@@ -87,14 +89,19 @@ class Gateway:
         find_service: Callable[[Request, Service], Service] = find_service,
         registry: CollectorRegistry | None = None,
         measure: Callable[[], None] = lambda: None,
+        identify_role: Callable[[RoleGrant], Awaitable[str | None]] | None = None,
     ) -> None:
-        """`measure` brings up to date what others keep in the registry of metrics."""
+        """`measure` brings up to date what others keep in the registry of metrics.
+
+        `identify_role` gives tokens for roles that have ServiceAccounts.
+        """
         self._authenticator = authenticator
         self._sink = LogSink(logs)
         self._server = Server()
         self._tasks: list[asyncio.Task[None]] = []
         self._draining = False
         metrics = Metrics(registry)
+        self._sink.metrics = metrics.embedded
         self._measure_others = measure
         self._backlog = Backlog(events, metrics.events)
         catalogue, published = Catalogue(cache), Published(cache)
@@ -145,6 +152,7 @@ class Gateway:
             aws_credentials=credentials,
             aws_clients=clients,
             buckets=Buckets(settings.region, credentials, clients),
+            roles=RoleSessions(settings.region, credentials, clients, identify=identify_role),
             polled_bytes=polled_bytes,
             metrics=metrics,
             is_ready=lambda: self.ready,

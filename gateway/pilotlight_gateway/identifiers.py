@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-__all__ = ["new_request_id", "new_span_id", "new_trace_id"]
+__all__ = ["begin_trace", "new_request_id", "new_root", "new_span_id", "new_trace_id"]
 
 _random = random.Random()  # noqa: S311  unique, not secret; seeded by the system
 
@@ -19,8 +19,17 @@ def new_request_id() -> str:
 
 def new_trace_id() -> str:
     """Begin a trace (AWS X-Ray Developer Guide, "Tracing header")."""
-    root = f"1-{int(time.time()):08x}-{_random.getrandbits(96):024x}"
-    return f"Root={root};Parent={new_span_id():016x};Sampled=0"
+    return begin_trace(new_root())
+
+
+def new_root() -> str:
+    """Make a trace header that says which trace it is and nothing else, as AWS's front doors do."""
+    return f"Root=1-{int(time.time()):08x}-{_random.getrandbits(96):024x}"
+
+
+def begin_trace(root: str) -> str:
+    """Return the header of a trace's first invocation, of such a header."""
+    return f"{root};Parent={new_span_id():016x};Sampled=0"
 
 
 def new_span_id() -> int:

@@ -14,6 +14,7 @@ from .event_source_metrics import EventSourceMetrics
 from .events.metrics import EventMetrics
 from .invocation.cold_starts import ColdStarts
 from .invocation.metrics import InvocationMetrics
+from .logs.embedded_metrics import EmbeddedMetrics
 from .schedules.metrics import ScheduleMetrics
 
 __all__ = ["Metrics"]
@@ -33,6 +34,7 @@ class Metrics:
         self.events = EventMetrics(self.registry)
         self.event_sources = EventSourceMetrics(self.registry)
         self.schedules = ScheduleMetrics(self.registry)
+        self.embedded = EmbeddedMetrics(self.registry)
         self._http_requests = Counts(
             "pilotlight_http_requests", "Requests of clients, by what answered and how.",
             ("handler", "method", "status"), self.registry,

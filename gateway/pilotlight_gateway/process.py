@@ -32,6 +32,7 @@ from pilotlight.resources import (
 from pilotlight.storage.kubernetes.api import KubernetesApi
 from pilotlight.storage.kubernetes.lease import KubernetesLease
 from pilotlight.storage.kubernetes.resources import KubernetesResources
+from pilotlight.storage.kubernetes.role_tokens import RoleTokens
 from pilotlight.storage.postgres.artifacts import PostgresArtifacts
 from pilotlight.storage.postgres.database import PostgresDatabase
 from pilotlight.storage.postgres.logs import PostgresLogs
@@ -47,6 +48,8 @@ from .invocation.claims_client import ClaimsClient
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from typing import Any
+
+    from pilotlight.role_grants import RoleGrant
 
     from .settings import GatewaySettings
 
@@ -78,7 +81,9 @@ async def run(settings: GatewaySettings) -> None:
         namespaces={Secret: settings.release_namespace},  # access keys alone
     )
     keys = AccessKeys(cache, Accounts(cache))
-    gateway = _gateway(settings, cache, database, claims, keys)
+    audience = settings.role_token_audience
+    tokens = RoleTokens(api, audience).of if audience else None
+    gateway = _gateway(settings, cache, database, claims, keys, tokens)
     try:
         async with _running(claims.run(), cache.run()):
             await _serve(settings, gateway)
@@ -101,12 +106,13 @@ async def _running(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _gateway(
+def _gateway(  # noqa: PLR0913, PLR0917  what a process has made for it
     settings: GatewaySettings,
     cache: Cache,
     database: PostgresDatabase,
     claims: ClaimsClient,
     keys: AccessKeys,
+    tokens: Callable[[RoleGrant], Awaitable[str | None]] | None,
 ) -> Gateway:
     platform_key = claims.platform_key
     return Gateway(
@@ -132,6 +138,7 @@ def _gateway(
         authenticator=SigV4Authenticator(
             keys, settings.region, functions=FunctionKeys(cache, keys.accounts, platform_key)
         ),
+        identify_role=tokens,
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pilotlight.aws.buckets import Buckets
     from pilotlight.aws.client import AwsClients
     from pilotlight.aws.credentials import AwsCredentials
+    from pilotlight.aws.roles import RoleSessions
     from pilotlight.budget import ByteBudget
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore, LogStore, ResourceStore
@@ -51,6 +52,7 @@ class Services:
     aws_credentials: AwsCredentials
     aws_clients: AwsClients
     buckets: Buckets
+    roles: RoleSessions
     polled_bytes: ByteBudget
     """Of records that were polled and are not settled."""
     metrics: Metrics

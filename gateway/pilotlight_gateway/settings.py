@@ -33,6 +33,10 @@ class GatewaySettings(ClusterSettings):
         "An OTLP receiver's HTTP address, for spans of functions whose tracing is Active.",
         default="",
     )
+    role_token_audience: str = setting(
+        "For whom tokens of ServiceAccounts that stand for roles are; empty: there are none.",
+        default="",
+    )
     port: int = setting("Where clients come.", default=8080)
     internal_port: int = setting("Where pods fetch packages.", default=8081)
 

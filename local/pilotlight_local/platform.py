@@ -146,6 +146,8 @@ class LocalPlatform:
             artifact_url=f"{self._folder.artifacts.resolve().as_uri()}/{{sha256}}",
             environment=self._environment,
             credentials=credentials_of,
+            gateway_url=lambda: self.endpoint,
+            all_roles="sts" in self.settings.aws_endpoint_urls,
             python=self.languages.pythons.own.path,
             environments_per_pod=ENVIRONMENTS_PER_AGENT,
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pilotlight.agent.client import Agents
 from pilotlight.function_credentials import issue
+from pilotlight.role_grants import RoleGrants
 
 from .claims.acknowledgements import Acknowledgements
 from .claims.local import LocalClaims
@@ -59,6 +60,10 @@ class AutoscalerSettings:
     credentials: Callable[[str, str, str], dict[str, str]] | None = None
     """Variables of a function's own credentials, by namespace, account and name; None derives them
     from the platform key."""
+    gateway_url: Callable[[], str] | None = None
+    """Where pods reach a gateway; None has no role assumed."""
+    all_roles: bool = False
+    """Whether all accounts have their roles assumed, and not those alone that say so."""
     account_limit: int = ACCOUNT_LIMIT
     """Environments that an account may have."""
     environments_per_pod: int = 1
@@ -201,6 +206,15 @@ class Autoscaler:
             packages=packages,
             credentials=settings.credentials or self._derive_credentials,
             environments_per_pod=settings.environments_per_pod,
+            roles=self._make_roles(),
+        )
+
+    def _make_roles(self) -> RoleGrants | None:
+        settings = self._settings
+        if settings.gateway_url is None:
+            return None
+        return RoleGrants(
+            settings.platform_key, self._cache, settings.gateway_url, everywhere=settings.all_roles
         )
 
     def _derive_credentials(self, namespace: str, account: str, function: str) -> dict[str, str]:

@@ -12,7 +12,9 @@ import os
 import signal
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 
 from pilotlight.accounts import Accounts
 from pilotlight.aws.credentials import AwsSettings
@@ -110,6 +112,7 @@ async def _lead(
             platform_key=platform_key,
             region=settings.region,
             artifact_url=settings.artifact_url,
+            gateway_url=partial(_origin, settings.artifact_url),
             environment=_environment(settings),
             account_limit=settings.concurrency_limit,
             generation=generation,
@@ -161,6 +164,11 @@ async def _controller_stores(
     finally:
         await database.close()
         await api.close()
+
+
+def _origin(url: str) -> str:
+    """Return scheme and host of an address: packages and credentials are behind one port."""
+    return "{0.scheme}://{0.netloc}".format(urlsplit(url))
 
 
 def _environment(settings: OperatorSettings) -> dict[str, str]:

@@ -52,6 +52,7 @@ EVERY_OPTION: Json = {
         "extraEnvironment": [{"name": "OWN", "value": "yes"}],
         "service": {"type": "NodePort", "nodePort": 30900, "annotations": {"x": "y"}},
     },
+    "roles": {"tokenAudience": "sts.amazonaws.com"},
     "postgresql": {"bundled": True, "persistent": True, "storageClassName": "fast"},
     "imagePullSecrets": [{"name": "pull"}],
 }
@@ -156,6 +157,15 @@ def test_the_gateway_may_watch_every_kind_and_write_what_accounts_own(rendered: 
         if not kind.cluster_scoped and kind is not Secret:
             assert verbs[kind.plural] >= {"create", "update", "delete"}, kind
     assert verbs["secrets"] == WATCHING | {"create"}, "more than access keys and variables need"
+    assert (verbs["serviceaccounts"], verbs["serviceaccounts/token"]) == ({"get"}, {"create"})
+
+
+def test_tokens_of_accounts_are_the_gateways_only_where_roles_ask_for_them(program: str) -> None:
+    without = EVERY_OPTION | {"roles": {"tokenAudience": ""}}
+    assert (
+        not {"serviceaccounts", "serviceaccounts/token"}
+        & _verbs(render(program, without), "gateway").keys()
+    )
 
 
 def test_the_releases_namespace_is_no_account(program: str) -> None:

@@ -29,6 +29,7 @@ VALUES = {
     "PILOTLIGHT_CPU_REQUEST": "functions.cpuRequest",
     "PILOTLIGHT_PULL_SECRET": "functions.imagePullSecret",
     "PILOTLIGHT_AWS_ENDPOINT_URL": "aws.endpointUrl",
+    "PILOTLIGHT_ROLE_TOKEN_AUDIENCE": "roles.tokenAudience",
 }
 """Values of the chart by the variable that brings them."""
 

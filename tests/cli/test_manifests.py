@@ -100,6 +100,8 @@ def test_folders_are_searched_for_manifests(tmp_path: Path) -> None:
     write(tmp_path / "deep" / "b.yml", SECRET, manifest("b"))
     write(tmp_path / "compose.yaml", {"services": {}})
     write(tmp_path / ".git" / "c.yaml", manifest("c"))
+    write(tmp_path / "node_modules" / "d" / "d.yaml", manifest("d"))
+    (tmp_path / "node_modules" / "odd.json").write_bytes(b'{"a": "\xc2\x83"}')
     loaded = load([tmp_path])
     assert [(type(one.resource), one.resource.metadata.name) for one in loaded] == [
         (Secret, "s"),

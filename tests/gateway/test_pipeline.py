@@ -62,9 +62,9 @@ def test_repeated_parameters_are_named() -> None:
 def test_probes_need_no_credentials_and_nothing_else_does_without(
     platform: GatewayHarness,
 ) -> None:
-    """A GET of a package wants a ticket instead, one of metrics another port on a cluster."""
+    """Packages want a ticket, roles a grant; a cluster's metrics have another port."""
     anonymous = {route.operation for route in PLATFORM._routes if route.anonymous}
-    assert anonymous == {"GetLive", "GetReady", "GetMetrics", "GetArtifact"}
+    assert anonymous == {"GetLive", "GetReady", "GetMetrics", "GetArtifact", "GetRoleCredentials"}
     assert platform.get("/-/live")[0] == 200
     assert platform.get("/-/ready")[0] == 200
     status, headers, _ = platform.get(f"/-/artifacts/{'0' * 64}")

@@ -274,6 +274,7 @@ def specification(
     tenant_id: str | None = None,
     sha256: str = "",
     url: str = "",
+    role: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the body of `POST /v1/specialise` for a package."""
     name = "fn"
@@ -300,6 +301,7 @@ def specification(
             "tenantId": tenant_id,
         },
         "environment": dict(environment or {}),
+        "role": role,
         "credentials": {
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
             "AWS_SECRET_ACCESS_KEY": "secret",

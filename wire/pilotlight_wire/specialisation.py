@@ -35,6 +35,19 @@ class CodeSource(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialsSource(Message):
+    """Where the agent gets credentials of the function's role, each time they are asked for."""
+
+    url: str
+    ticket: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what the agent does not speak."""
+        if not self.url.startswith("http://"):
+            raise InvalidMessageError("role.url must be an http address")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageProcess(Message):
     """What is started of the container image that the pod was made of."""
 
@@ -97,6 +110,9 @@ class Specialisation(Message):
     function: FunctionFacts
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
+    """Variables of keys for this platform."""
+    role: CredentialsSource | None = None
+    """None where the function's role is a name and nothing else."""
     code: CodeSource | None = None
     """None where the pod was made of the function's image."""
     image: ImageProcess | None = None

@@ -71,6 +71,12 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
 @click.option("--region", default=DEFAULT_REGION, show_default=True)
 @click.option("--aws-endpoint-url", metavar="URL", help="What functions get as AWS_ENDPOINT_URL.")
 @click.option(
+    "--sts-endpoint",
+    metavar="URL",
+    envvar="AWS_ENDPOINT_URL_STS",
+    help="Where functions' roles are assumed, such as https://sts.eu-west-1.amazonaws.com.",
+)
+@click.option(
     "--otlp-endpoint",
     metavar="URL",
     default="",
@@ -94,6 +100,7 @@ def command(  # noqa: PLR0913  one parameter an option
     account: str,
     region: str,
     aws_endpoint_url: str | None,
+    sts_endpoint: str | None,
     otlp_endpoint: str,
     function_url: Literal["path", "host"],
 ) -> None:
@@ -110,7 +117,7 @@ def command(  # noqa: PLR0913  one parameter an option
         account=account,
         region=region,
         aws_endpoint_url=aws_endpoint_url,
-        aws_endpoint_urls=_endpoint_urls(),
+        aws_endpoint_urls=_endpoint_urls() | ({"sts": sts_endpoint} if sts_endpoint else {}),
         otlp_endpoint=otlp_endpoint,
         function_url=function_url,
         tell=console.tell,

@@ -41,6 +41,7 @@ SERVICE_IDS = {
     "s3": "S3",
     "kafka": "KAFKA",
     "mq": "MQ",
+    "sts": "STS",
 }
 """By the name in AWS's hosts the one in AWS_ENDPOINT_URL_… (AWS SDKs and Tools Reference Guide)."""
 KEPT_SECONDS = 10.0
@@ -128,14 +129,21 @@ class AwsCredentials:
         settings = self._settings
         set_up = settings.aws_endpoint_urls.get(service) or settings.aws_endpoint_url
         if named is None and not set_up:
-            domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
             keys = await self.of(namespace, account)
-            return AwsAccess(f"https://{service}.{region}.{domain}", keys, trusted=True)
+            return AwsAccess(_at_aws(service, region), keys, trusted=True)
         secret = await self._secret(namespace)
         has_keys = secret is not None and "accessKeyId" in secret.string_data
         # What stands in for AWS takes any keys, and one of 12 digits as its account.
         keys = _keys(secret) if secret and has_keys else Credentials(account, "test")
         return AwsAccess((named or set_up).rstrip("/"), keys, trusted=named is None)
+
+    async def place(self, *, namespace: str, service: str, region: str) -> AwsAccess:
+        """Say where a service is, by the same order, for who asks without keys."""
+        named = _endpoint(await self._secret(namespace), service)
+        settings = self._settings
+        set_up = settings.aws_endpoint_urls.get(service) or settings.aws_endpoint_url
+        url = named or set_up or _at_aws(service, region)
+        return AwsAccess(url.rstrip("/"), Credentials(), trusted=named is None)
 
     async def endpoint(self, service: str, namespace: str, named: str | None) -> str | None:
         """Say where an account's brokers are: where is named, else where its Secret says."""
@@ -164,6 +172,11 @@ def _endpoint(secret: Secret | None, service: str) -> str | None:
     values = secret.string_data if secret else {}
     variable = "AWS_ENDPOINT_URL_" + SERVICE_IDS[service]
     return values.get(variable) or values.get("AWS_ENDPOINT_URL")
+
+
+def _at_aws(service: str, region: str) -> str:
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return f"https://{service}.{region}.{domain}"
 
 
 def _keys(secret: Secret) -> Credentials:

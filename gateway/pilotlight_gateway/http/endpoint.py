@@ -21,7 +21,7 @@ from pilotlight.openid import read_keys
 from pilotlight.public_addresses import fetch
 from pilotlight_gateway import errors
 from pilotlight_gateway.exchange import Reply
-from pilotlight_gateway.identifiers import new_request_id, new_trace_id
+from pilotlight_gateway.identifiers import new_request_id, new_root
 from pilotlight_gateway.invocation.behalf import as_service
 from pilotlight_gateway.invocation.invocation import (
     LARGEST_ASYNC_EVENT,
@@ -249,7 +249,7 @@ def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
         ("X-Forwarded-For", ", ".join(way)),
         ("X-Forwarded-Proto", proto),
         ("X-Forwarded-Port", came.get("X-Forwarded-Port", port)),
-        ("X-Amzn-Trace-Id", came.get(_TRACE) or new_trace_id()),
+        ("X-Amzn-Trace-Id", came.get(_TRACE) or new_root()),
     )
     kept = [
         (name, _text(value)) for name, value in came.items() if name.lower() not in _OF_THE_GATEWAY

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pilotlight_gateway.errors import RecursiveInvocationError
-from pilotlight_gateway.identifiers import new_trace_id
+from pilotlight_gateway.identifiers import begin_trace, new_trace_id
 
 if TYPE_CHECKING:
     from .reference import Reference
@@ -25,7 +25,12 @@ _PART = re.compile(r"(?P<function>[0-9a-f]{8}):(?P<count>\d{1,5})")
 
 
 def continue_trace(header: str, reference: Reference) -> str:
-    """Return the trace header of an invocation: a client's own carried on, else a new one."""
+    """Return the trace header of an invocation: a client's own carried on, else a new one.
+
+    Who names a trace and nothing else has begun none: it begins here, under that name.
+    """
+    if _ROOT.fullmatch(header):
+        return begin_trace(header)
     if _ROOT.match(header) and header.isascii() and header.isprintable():
         return count_hop(header, reference.unqualified_arn)
     return new_trace_id()

@@ -20,6 +20,7 @@ from pilotlight_wire.message import InvalidMessageError
 from pilotlight_wire.protocol import Error
 from pilotlight_wire.specialisation import (
     CodeSource,
+    CredentialsSource,
     FunctionFacts,
     ImageProcess,
     Specialisation,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
     from pilotlight.resources import Image
+    from pilotlight.role_grants import RoleGrants
     from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
 
     GiveCredentials = Callable[[str, str, str], dict[str, str]]
@@ -78,6 +80,7 @@ class Revisions:
     credentials: GiveCredentials
     environments_per_pod: int = 1
     """How many share a pod at least."""
+    roles: RoleGrants | None = None
 
     served: Served = field(init=False)
     _account_ids: dict[str, str] = field(default_factory=dict, init=False)
@@ -122,9 +125,20 @@ class Revisions:
             ),
             environment=self.environment | await self._variables(revision, configuration),
             credentials=self.credentials(revision.namespace, account, runnable.function_name),
+            role=await self._role(revision.namespace, account, runnable),
             code=None if image else self._source(self.packages.of(configuration)),
             image=_process(image) if image else None,
             layers=[self._source(layer.sha256) for layer in configuration.layers],
+        )
+
+    async def _role(
+        self, namespace: str, account: str, runnable: Runnable
+    ) -> CredentialsSource | None:
+        if self.roles is None:
+            return None
+        name, role = runnable.function_name, runnable.configuration.role
+        return await self.roles.source(
+            namespace=namespace, account=account, function=name, role=role
         )
 
     def _source(self, sha256: str) -> CodeSource:

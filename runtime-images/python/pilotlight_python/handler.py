@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from pilotlight_python.fault import FaultError
+from pilotlight_python.foreign_modules import explain
 
 Handler = Callable[[Any, Any], Any]
 
@@ -46,9 +47,8 @@ def _import(name: str) -> ModuleType:
     try:
         return importlib.import_module(name.replace("/", "."))
     except ImportError as error:
-        raise FaultError(
-            "Runtime.ImportModuleError", f"Unable to import module '{name}': {error}"
-        ) from error
+        said = f"Unable to import module '{name}': {error}{explain(error)}"
+        raise FaultError("Runtime.ImportModuleError", said) from error
     except SyntaxError as error:
         place = f'  File "{error.filename}" Line {error.lineno}\n    {error.text}'
         raise FaultError(

@@ -171,7 +171,7 @@ def test_an_error_is_the_callers_answer(runtime: Runtime) -> None:
 @pytest.mark.parametrize("end", [RuntimeApi.catch_up, lambda api: ask(api, b"GET", b"next")])
 def test_an_error_may_be_held(holds: bool, end: Callable[[RuntimeApi], None]) -> None:  # noqa: FBT001  a table
     """Of a runtime that logs it after it was posted: until that asks again, or ends."""
-    api, listener = RuntimeApi(Mock(), Mock()), Mock()
+    api, listener = RuntimeApi(Mock(), Mock(), Mock()), Mock()
     api.attach(listener, holds_errors=holds)
     ask(api, b"GET", b"next")
     api.deliver(Invocation("1", b"{}", "", "", "", "", "", "", 0, Mock()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from pilotlight_gateway.errors import RecursiveInvocationError
@@ -48,6 +50,13 @@ def test_a_clients_trace_is_carried_on() -> None:
     assert continue_trace(ROOT, OF_A) == count_hop(ROOT, A)
     new = new_trace_id()
     assert hops(continue_trace(new, OF_A), A) == 1
+
+
+def test_a_trace_that_is_only_named_begins_under_that_name() -> None:
+    """As AWS's front doors name one: whoever samples it has a parent to give it."""
+    root = ROOT.partition(";")[0]
+    trace = continue_trace(root, OF_A)
+    assert re.fullmatch(re.escape(root) + ";Parent=[0-9a-f]{16};Sampled=0", trace)
 
 
 @pytest.mark.parametrize("header", ["", "Root=1", "x" + ROOT, ROOT + "\r\nX: 1", ROOT + "ü"])

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,6 +142,20 @@ def test_a_function_that_passes_through_is_told_what_its_caller_said(
     assert ";Sampled=1" in run(platform, "tracing-active", {})
     seen = run(platform, "tracing-active", {}, f"{ROOT};Parent={PARENT};Sampled=1")
     assert seen.startswith(f"{ROOT};Parent={PARENT};Sampled=1;")
+
+
+def test_a_request_of_a_url_leaves_the_decision_to_the_function(platform: GatewayHarness) -> None:
+    """Its event names the trace, as AWS's front doors do, and neither parent nor decision."""
+    code = TRACED.replace("return os", "return event['headers']['x-amzn-trace-id'], os")
+    platform.create("tracing-url", code, TracingConfig={"Mode": "Active"})
+    platform.open_url("tracing-url")
+    deadline = time.monotonic() + 10
+    while (answer := platform.get(f"/-/fn/{ACCOUNT}/tracing-url/"))[0] != 200:
+        assert time.monotonic() < deadline, answer  # the gateway follows the store's watch
+        time.sleep(0.01)
+    named, seen = json.loads(answer[2])
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", named)
+    assert re.fullmatch(named + ";Parent=[0-9a-f]{16};Sampled=1", seen)
 
 
 def test_an_invocation_is_a_span(traced: GatewayHarness, receiver: Receiver) -> None:

@@ -18,7 +18,7 @@ from pilotlight_gateway.errors import UnknownOperationError
 from pilotlight_gateway.exchange import refuse_repeated
 from pilotlight_wire.archive import PACKED_LIMIT
 
-from . import artifacts, dead_letters, health, kinds, logs, manifests, mappings
+from . import artifacts, dead_letters, health, kinds, logs, manifests, mappings, role_credentials
 from .access import access_of
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ _PROBES = (
 )
 _METRICS = (_open("GetMetrics", "metrics", health.get_metrics),)
 _PACKAGES = (_open("GetArtifact", "artifacts/{sha256}", artifacts.get_artifact),)
+_ROLES = (_open("GetRoleCredentials", "role-credentials", role_credentials.get_role_credentials),)
 _MANAGEMENT = (
     _route("PutArtifact", "PUT", "artifacts/{sha256}", artifacts.put_artifact, PACKED_LIMIT),
     _route("Apply", "POST", "apply", manifests.apply, LARGEST_MANIFEST),
@@ -124,9 +125,9 @@ _MANAGEMENT = (
 
 CLIENTS = Platform(_PROBES, _PACKAGES, _MANAGEMENT)
 """Those for clients: what the metrics tell of all accounts is no client's business."""
-PLATFORM = Platform(_PROBES, _METRICS, _PACKAGES, _MANAGEMENT)
+PLATFORM = Platform(_PROBES, _METRICS, _PACKAGES, _ROLES, _MANAGEMENT)
 """All endpoints, for one machine, which has one port."""
-INTERNAL = Platform(_PACKAGES)
+INTERNAL = Platform(_PACKAGES, _ROLES)
 """Those that agents ask for."""
 HEALTH = Platform(_PROBES, _METRICS)
 """Those that the kubelet and Prometheus ask for."""

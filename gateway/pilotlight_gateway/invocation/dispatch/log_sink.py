@@ -43,6 +43,14 @@ class Subscriptions(Protocol):
         ...
 
 
+class Metrics(Protocol):
+    """Counts what lines measure (`pilotlight_gateway.logs.embedded_metrics`)."""
+
+    def take(self, lines: Sequence[LogLine]) -> None:
+        """Count what these lines measure, whether or not a store takes them."""
+        ...
+
+
 _Function = tuple[str, str]
 """Namespace and name."""
 
@@ -65,6 +73,8 @@ class LogSink:
         """Lines, of all functions."""
         self.subscriptions: Subscriptions | None = None
         """Who gets lines once they are stored."""
+        self.metrics: Metrics | None = None
+        """Who gets them before."""
         self._store = store
         self._clock = clock
         self._lines: list[LogLine] = []
@@ -82,6 +92,8 @@ class LogSink:
             self._share[function] += size
             self._lines += lines
             self._filled.set()
+            if self.metrics is not None:
+                self.metrics.take(lines)
         elif len(lines) > 1:
             for line in lines:
                 self.add((line,))

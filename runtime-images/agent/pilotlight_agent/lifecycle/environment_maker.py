@@ -16,6 +16,7 @@ from pilotlight_agent.places import TEMPORARY, Places
 from pilotlight_agent.processes.memory import MemoryLimit
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_agent.runtimes import family_of, variables
+from pilotlight_agent.runtimes.credentials_api import CredentialsApi
 from pilotlight_agent.runtimes.extensions_api import ExtensionsApi
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.metadata_api import MetadataApi
@@ -124,9 +125,10 @@ class EnvironmentMaker:
     ) -> _Stand:
         """Make what a runtime process is started with, and open what it speaks to."""
         metadata = MetadataApi(self._zone)
+        credentials = CredentialsApi(self._specialisation.role)
         # One that extensions do not stand beside has none to tell, nor to wait for.
         own = common.telemetry if has_extensions else self._fresh(common.temporary).telemetry
-        api = kind(ExtensionsApi(self._function, own), metadata)
+        api = kind(ExtensionsApi(self._function, own), metadata, credentials)
         await api.listen()
         day = time.strftime("%Y/%m/%d", time.gmtime())
         log_stream = f"{day}/[{self._function.version}]{identity}"
@@ -145,6 +147,7 @@ class EnvironmentMaker:
                 log_stream=log_stream,
                 runtime_api=api.address,
                 metadata_token=metadata.token,
+                credentials_token=credentials.token,
             ),
         )
         return _Stand(setting, api, log_stream, common.telemetry)

@@ -18,6 +18,7 @@ from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
 from pilotlight_wire.protocol import RESPONSE_LIMIT, STREAM_LIMIT
 
+from .credentials_api import CredentialsApi
 from .extensions_api import ExtensionsApi
 from .link import Listener
 from .metadata_api import MetadataApi
@@ -53,9 +54,12 @@ _ALLOWED = {
 class RuntimeApi:
     """Serves one runtime process after the other; `attach` names who listens to the next one."""
 
-    def __init__(self, extensions: ExtensionsApi, metadata: MetadataApi) -> None:
+    def __init__(
+        self, extensions: ExtensionsApi, metadata: MetadataApi, credentials: CredentialsApi
+    ) -> None:
         self.extensions = extensions
         self.metadata = metadata
+        self.credentials = credentials
         self.address = ""
         """HOST:PORT, once it listens."""
         self._server: asyncio.Server
@@ -134,7 +138,7 @@ class RuntimeApi:
 
     def _serve(self, request: Request, connection: Connection) -> None:
         if not request.target.startswith(_PREFIX):
-            others = (self.extensions, self.metadata)
+            others = (self.extensions, self.metadata, self.credentials)
             if not any(other.serve(request, connection) for other in others):
                 _not_found(connection)
             return

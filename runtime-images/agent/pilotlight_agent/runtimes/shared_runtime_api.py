@@ -17,6 +17,7 @@ from pilotlight_agent.http.server import Connection, Serve
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
 
+from .credentials_api import CredentialsApi
 from .extensions_api import ExtensionsApi
 from .metadata_api import MetadataApi
 from .runtime_api import (
@@ -50,8 +51,10 @@ class _Taken:
 class SharedRuntimeApi(RuntimeApi):
     """Serves one runtime process after the other, each with several polls at once."""
 
-    def __init__(self, extensions: ExtensionsApi, metadata: MetadataApi) -> None:
-        super().__init__(extensions, metadata)
+    def __init__(
+        self, extensions: ExtensionsApi, metadata: MetadataApi, credentials: CredentialsApi
+    ) -> None:
+        super().__init__(extensions, metadata, credentials)
         self._polls: deque[Connection] = deque()
         self._queue: deque[Invocation] = deque()
         self._taken: dict[str, _Taken] = {}

@@ -13,6 +13,8 @@ from pilotlight_agent.options import PREFIX
 from pilotlight_agent.places import TEMPORARY
 from pilotlight_wire.protocol import LOADER_VARIABLES
 
+from . import credentials_api
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -26,6 +28,9 @@ MAX_CONCURRENCY = "AWS_LAMBDA_MAX_CONCURRENCY"
 RUNTIME_FOLDER = "/var/runtime"
 _NOT_OF_IMAGE = (PREFIX, "KUBERNETES_")
 _DAEMON_HOST, _DAEMON_PORT = "127.0.0.1", "2000"
+
+_NO_PROFILES = dict.fromkeys(("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"), os.devnull)
+"""A developer's own credentials, in files, go before a container's to AWS's SDKs."""
 
 
 class Language(Protocol):
@@ -44,18 +49,20 @@ def build(  # noqa: PLR0913 -- of the pod, of the revision and of the environmen
     log_stream: str,
     runtime_api: str,
     metadata_token: str,
+    credentials_token: str = "",
 ) -> dict[str, str]:
     """Return the variables of one environment: defaults, then the function's, then reserved ones.
 
-    `runtime_api` is HOST:PORT, where the metadata are, too, for who has their token; `temporary` is
-    what the environment is to use for /tmp.
+    `runtime_api` is HOST:PORT, where metadata and a role's credentials are, too, for who has their
+    tokens; `temporary` is what the environment is to use for /tmp.
     """
     function, image = specialisation.function, specialisation.image
     return {
         **(inherited(image, temporary) if image else defaults(places, temporary)),
         **family.defaults,
+        **(_NO_PROFILES if specialisation.role else {}),
         **specialisation.environment,
-        **specialisation.credentials,
+        **_credentials(specialisation, runtime_api, credentials_token),
         **_of_function(function),
         **({"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"} if family.managed else {}),
         LOG_STREAM: log_stream,
@@ -106,6 +113,23 @@ def _everywhere(temporary: Path) -> dict[str, str]:
         "AWS_XRAY_DAEMON_ADDRESS": f"{_DAEMON_HOST}:{_DAEMON_PORT}",
         "_AWS_XRAY_DAEMON_ADDRESS": _DAEMON_HOST,
         "_AWS_XRAY_DAEMON_PORT": _DAEMON_PORT,
+    }
+
+
+def _credentials(specialisation: Specialisation, address: str, token: str) -> dict[str, str]:
+    """Return the function's own keys for this platform, or, of its role, where to ask for them.
+
+    SDKs take keys among variables first: where there is a role, the platform's have other names.
+    """
+    if specialisation.role is None:
+        return specialisation.credentials
+    own = {
+        name.replace("AWS_", "PILOTLIGHT_", 1): value
+        for name, value in specialisation.credentials.items()
+    }
+    return own | {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{address}{credentials_api.PATH}",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
     }
 
 
