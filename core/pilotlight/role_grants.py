@@ -1,9 +1,9 @@
 """Grants: what a pod shows a gateway to get credentials of its function's role.
 
-The autoscaler gives one to a pod whose account has its roles assumed (`pods.granted_roles`). It names
-account, function and role, is sealed with the platform key and outlives no environment. The gateway
-then assumes the role (`aws.roles`), the agent hands what comes of it to the function, as often as
-that asks.
+The autoscaler gives one to a pod whose account has its roles assumed (`pods.granted_roles`). It
+names account, function and role, is sealed with the platform key and outlives no environment. The
+gateway then assumes the role (`aws.roles`), the agent hands what comes of it to the function, as
+often as that asks.
 """
 
 from __future__ import annotations
