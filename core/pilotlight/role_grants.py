@@ -1,8 +1,9 @@
 """Grants: what a pod shows a gateway to get credentials of its function's role.
 
-The autoscaler gives one to a pod whose account has its roles assumed; it names account, function
-and role, is sealed with the platform key and outlives no environment. The gateway then assumes the
-role (`aws.roles`), the agent hands what comes of it to the function, as often as that asks.
+The autoscaler gives one to a pod whose account has its roles assumed (`pods.granted_roles`). It
+names account, function and role, is sealed with the platform key and outlives no environment. The
+gateway then assumes the role (`aws.roles`), the agent hands what comes of it to the function, as
+often as that asks.
 """
 
 from __future__ import annotations
@@ -14,23 +15,11 @@ import hmac
 import json
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
-
-from pilotlight_wire.specialisation import CredentialsSource
 
 from .errors import InvalidCredentialsError
-from .function_credentials import LIFETIME
-from .resources import Key, Namespace
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+__all__ = ["PATH", "RoleGrant", "read", "seal"]
 
-    from .cache import Cache
-
-__all__ = ["ASSUME_ROLES_LABEL", "PATH", "RoleGrant", "RoleGrants", "read", "seal"]
-
-ASSUME_ROLES_LABEL = "pilotlight.dev/assume-roles"
-"""Of a namespace whose functions get credentials of their roles: `"true"`."""
 PATH = "/-/role-credentials"
 
 
@@ -46,33 +35,6 @@ class RoleGrant:
     """Its ARN."""
     expires: int
     """Epoch seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoleGrants:
-    """Grants for the pods of all accounts."""
-
-    platform_key: bytes
-    cache: Cache
-    url: Callable[[], str]
-    """Where pods reach a gateway."""
-    everywhere: bool = False
-    """Whether all accounts have their roles assumed (local mode, where an STS is named)."""
-
-    async def source(
-        self, *, namespace: str, account: str, function: str, role: str | None
-    ) -> CredentialsSource | None:
-        """Say where a function's pod gets credentials of its role; None where it gets none."""
-        if role is None or not await self._assumes(namespace):
-            return None
-        grant = RoleGrant(namespace, account, function, role, int(time.time()) + LIFETIME)
-        return CredentialsSource(url=self.url() + PATH, ticket=seal(self.platform_key, grant))
-
-    async def _assumes(self, namespace: str) -> bool:
-        if self.everywhere:
-            return True
-        found = await self.cache.find(Namespace, Key("", namespace))
-        return found is not None and found.metadata.labels.get(ASSUME_ROLES_LABEL) == "true"
 
 
 def seal(platform_key: bytes, grant: RoleGrant) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pilotlight.agent.client import Agents
 from pilotlight.function_credentials import issue
-from pilotlight.role_grants import RoleGrants
 
 from .claims.acknowledgements import Acknowledgements
 from .claims.local import LocalClaims
@@ -23,6 +22,7 @@ from .leases.caps import ACCOUNT_LIMIT, Caps
 from .leases.stock import Stock
 from .metrics import AutoscalerMetrics
 from .packages.compiled_packages import CompiledPackages, runs_own_python
+from .pods.granted_roles import GrantedRoles
 from .pods.revisions import Revisions
 from .pods.starts import Starts
 from .pools.keeper import PoolKeeper
@@ -209,11 +209,11 @@ class Autoscaler:
             roles=self._make_roles(),
         )
 
-    def _make_roles(self) -> RoleGrants | None:
+    def _make_roles(self) -> GrantedRoles | None:
         settings = self._settings
         if settings.gateway_url is None:
             return None
-        return RoleGrants(
+        return GrantedRoles(
             settings.platform_key, self._cache, settings.gateway_url, everywhere=settings.all_roles
         )
 

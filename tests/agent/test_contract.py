@@ -41,6 +41,7 @@ FUNCTION = specialisation.FunctionFacts(
     calls_per_environment=4, lifetime=60, tenant_id="t",
 )  # fmt: skip
 CODE = specialisation.CodeSource(sha256="a" * 64, url="http://gateway/x", ticket="t")
+ROLE = specialisation.CredentialsSource(url="http://gateway/role", ticket="t")
 IMAGE = specialisation.ImageProcess(
     entry_point=["/entry"], command=["handler"], working_directory="/srv", environment={"LD": "x"}
 )
@@ -50,6 +51,7 @@ ENVIRONMENT = specialisation.EnvironmentState(
 MESSAGES: list[Message] = [
     FUNCTION,
     CODE,
+    ROLE,
     IMAGE,
     ENVIRONMENT,
     specialisation.Specialisation(
@@ -57,6 +59,7 @@ MESSAGES: list[Message] = [
         function=FUNCTION,
         environment={"A_B": "c"},
         credentials={"AWS_ACCESS_KEY_ID": "k"},
+        role=ROLE,
         code=CODE,
         image=IMAGE,
         environments=2,

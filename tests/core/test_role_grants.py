@@ -1,18 +1,13 @@
-"""Grants of roles: sealed, for a while, and for accounts alone that have their roles assumed."""
+"""Grants of roles: sealed, and for a while."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pilotlight.cache import Cache
 from pilotlight.errors import InvalidCredentialsError
-from pilotlight.resources import Namespace, ObjectMeta
-from pilotlight.role_grants import ASSUME_ROLES_LABEL, RoleGrant, RoleGrants, read, seal
-from tests.support.memory import MemoryResources
+from pilotlight.role_grants import RoleGrant, read, seal
 
 KEY = b"key"
 GRANT = RoleGrant("team", "111122223333", "hello", "arn:aws:iam::111122223333:role/r", 1000)
@@ -40,29 +35,3 @@ def test_no_changed_character_is_believed(place: int, character: str) -> None:
 def test_no_text_is_a_grant(text: str) -> None:
     with pytest.raises(InvalidCredentialsError):
         read(KEY, text, now=1)
-
-
-@pytest.mark.parametrize(
-    ("labels", "role", "everywhere", "given"),
-    [
-        ({ASSUME_ROLES_LABEL: "true"}, GRANT.role, False, True),
-        ({ASSUME_ROLES_LABEL: "false"}, GRANT.role, False, False),
-        ({}, GRANT.role, False, False),
-        ({}, GRANT.role, True, True),
-        ({ASSUME_ROLES_LABEL: "true"}, None, True, False),
-    ],
-)
-async def test_accounts_ask_for_it(
-    labels: dict[str, str], role: str | None, *, everywhere: bool, given: bool
-) -> None:
-    cache = Cache(MemoryResources(), Namespace)
-    await cache.resources.create(Namespace(metadata=ObjectMeta(name="team", labels=labels)))
-    grants = RoleGrants(KEY, cache, lambda: "http://gateway:8081", everywhere=everywhere)
-    source = await grants.source(
-        namespace="team", account=GRANT.account, function="hello", role=role
-    )
-    assert (source is not None) == given
-    if source is not None:
-        assert source.url == "http://gateway:8081/-/role-credentials"
-        assert replace(read(KEY, source.ticket), expires=1000) == GRANT
-        assert source.ticket not in repr(source)

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.claims import RevisionKey
     from pilotlight.resources import Image
-    from pilotlight.role_grants import RoleGrants
     from pilotlight_autoscaler.packages.compiled_packages import CompiledPackages
+
+    from .granted_roles import GrantedRoles
 
     GiveCredentials = Callable[[str, str, str], dict[str, str]]
 
@@ -80,7 +81,7 @@ class Revisions:
     credentials: GiveCredentials
     environments_per_pod: int = 1
     """How many share a pod at least."""
-    roles: RoleGrants | None = None
+    roles: GrantedRoles | None = None
 
     served: Served = field(init=False)
     _account_ids: dict[str, str] = field(default_factory=dict, init=False)
