@@ -57,6 +57,7 @@ MESSAGES: list[Message] = [
     specialisation.Specialisation(
         revision="0" * 16,
         function=FUNCTION,
+        object_name="f",
         environment={"A_B": "c"},
         credentials={"AWS_ACCESS_KEY_ID": "k"},
         role=ROLE,
@@ -69,7 +70,11 @@ MESSAGES: list[Message] = [
         environments=[ENVIRONMENT], fetch_milliseconds=1.5, unpack_milliseconds=2, processors=4
     ),
     specialisation.PodState(
-        state="specialised", draining=True, revision="r", environments=[ENVIRONMENT]
+        state="specialised",
+        draining=True,
+        revision="r",
+        object_name="f",
+        environments=[ENVIRONMENT],
     ),
 ]
 NAMES = [type(message).__name__ for message in MESSAGES]

@@ -74,7 +74,11 @@ class ModelAgents:
             for name, one in agent.environments.items()
         ]
         return PodState(
-            state="", draining=agent.draining, revision=agent.revision, environments=environments
+            state="",
+            draining=agent.draining,
+            revision=agent.revision,
+            object_name=agent.function[1] if agent.function else "",
+            environments=environments,
         )
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:

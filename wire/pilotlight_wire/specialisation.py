@@ -107,6 +107,8 @@ class Specialisation(Message):
     """A revision: function, variables, credentials, code, and how many environments to start."""
 
     revision: str
+    object_name: str = ""
+    """The function's, by which leaders know it: its pod says whose it is."""
     function: FunctionFacts
     environment: dict[str, str] = field(default_factory=dict, repr=False)
     credentials: dict[str, str] = field(default_factory=dict, repr=False)
@@ -181,6 +183,8 @@ class PodState(Message):
     draining: bool
     revision: str
     """The revision it serves or tried to, empty for a generic pod."""
+    object_name: str = ""
+    """That of its function."""
     environments: list[EnvironmentState]
 
     @property

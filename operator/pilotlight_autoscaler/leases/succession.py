@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from pilotlight.claims import RevisionKey, Start
+from pilotlight.claims import Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,17 +90,18 @@ class Succession:
 
     async def _adopt(self, found: Found) -> None:
         idle = await self._starts.left.idle_in(found)
+        revision = await self._starts.left.revision_of(found)
         if self._table.holds_pod(found.name):
             return
         if idle and all(self._is_nobodys(*one) for one in idle):
             self._keep(idle)
         else:
-            self._limits.suspect(found.name, _revision(found))
+            self._limits.suspect(found.name, revision)
 
     async def _count(self, found: Found) -> None:
         """Count what still runs in a pod that goes."""
         if await self._starts.left.may_run(found):
-            self._limits.suspect(found.name, _revision(found))
+            self._limits.suspect(found.name, await self._starts.left.revision_of(found))
             self._starts.spawn(self._stop(found.name))
 
     def _is_nobodys(self, holder: str, lease: Lease) -> bool:
@@ -134,8 +135,3 @@ class Succession:
                 self._stock.add(replace(lease, provisioned=True, start=Start("provisioned")))
             else:
                 self._park(lease)
-
-
-def _revision(found: Found) -> RevisionKey:
-    """Return whose a pod is; of one that got it a moment ago it may not be written down."""
-    return found.revision or RevisionKey(found.name.partition("/")[0], "", "")

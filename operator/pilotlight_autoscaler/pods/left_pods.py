@@ -5,12 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from pilotlight.claims import Lease, Start
+from pilotlight.claims import Lease, RevisionKey, Start
 from pilotlight_wire.protocol import State
 
 if TYPE_CHECKING:
     from pilotlight.agent.client import Agents
-    from pilotlight.claims import RevisionKey
     from pilotlight.compute import Found, Pod
     from pilotlight_wire.specialisation import EnvironmentState, PodState
 
@@ -39,6 +38,14 @@ class LeftPods:
             return False
         state = await self._state(found.pod)
         return state is None or any(one.state == State.BUSY for one in state.environments)
+
+    async def revision_of(self, found: Found) -> RevisionKey:
+        """Say whose a pod is: what got its revision a moment ago is not written down yet."""
+        if found.revision is not None:
+            return found.revision
+        state = None if found.pod is None else await self._state(found.pod)
+        function, revision = (state.object_name, state.revision) if state else ("", "")
+        return RevisionKey(found.name.partition("/")[0], function, revision)
 
     async def idle_in(self, found: Found) -> list[tuple[str, Lease]]:
         """Return who used each of a pod's environments last and a lease of it, if all of them idle.

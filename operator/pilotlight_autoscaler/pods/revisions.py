@@ -120,6 +120,7 @@ class Revisions:
         image = configuration.image
         return Specialisation(
             revision=revision.revision,
+            object_name=revision.function,
             function=replace(
                 self._facts(runnable, account, provisioned=provisioned),
                 tenant_id=revision.tenant or None,

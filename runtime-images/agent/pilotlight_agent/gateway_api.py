@@ -328,6 +328,7 @@ def _state(pod: Pod) -> PodState:
         state="specialised" if pod.specialised else "generic",
         draining=pod.draining,
         revision=pod.revision,
+        object_name=pod.object_name,
         environments=_describe(pod.environments.values()),
     )
 

@@ -68,6 +68,11 @@ class Pod:
         """The revision it serves or tried to, empty for a generic pod."""
         return "" if self._specialisation is None else self._specialisation.revision
 
+    @property
+    def object_name(self) -> str:
+        """The name of its function's object, empty for a generic pod."""
+        return "" if self._specialisation is None else self._specialisation.object_name
+
     async def specialise(self, specialisation: Specialisation) -> Installation:
         """Fetch and unpack the code, start the first environments; a failure burns the pod.
 
