@@ -165,7 +165,7 @@ def test_extensions_stand_beside_an_environment_once(tmp_path: Path) -> None:
             call = Calls(agent, files, environment=search, memory=1024, **choices)
             assert error_types(call({}, {}, {}, {})) == [None] * CALLS
             assert agent.request("POST", "/v1/drain").status == 200
-            agent.stop()
+            agent.journal.wait(lambda event: "one told" in event.get("line", ""))
             lines = [event.get("line", "") for event in agent.journal.events]
         assert [line.split()[:2] for line in lines if line.startswith("one ")] == [
             ["one", "registered"],
