@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from tests.support.agent import Agent, Reply
+from tests.support.agent import TOKEN, Agent, Reply
 from tests.support.extension import install
 from tests.support.node import node_of
 
@@ -49,6 +51,18 @@ export const handler = async (event, context) => {
   await wait(event.seconds ?? 0);
   return { pid: process.pid, count, trace: context.xRayTraceId };
 };
+"""
+PIECES, PIECE = 400, 100_000
+STREAM = """
+import { once } from "node:events";
+let written = 0;
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  for (let n = 0; n < event.pieces; n += 1) {
+    if (!stream.write("x".repeat(100_000))) await once(stream, "drain");
+    if (event.pieces > 1) written += 1;
+  }
+  stream.end(event.pieces ? undefined : String(written));
+});
 """
 CLIENT = f"""#!/bin/sh
 cd "$LAMBDA_TASK_ROOT"
@@ -118,6 +132,28 @@ def test_nodes_calls_share_a_process(tmp_path: Path) -> None:
         assert error_types(call({})) == [None]
 
 
+def test_a_slow_reader_slows_its_own_call_down_only(tmp_path: Path) -> None:
+    """What it does not read stays with the function; the others' answers come by the same way."""
+    with Agent(tmp_path, python=node_of("nodejs24.x")) as agent:
+        choices = {"runtime": "nodejs24.x", "handler": "index.handler", "timeout": 20}
+        call = Calls(agent, {"index.mjs": STREAM}, **choices)
+        slow = http.client.HTTPConnection("127.0.0.1", agent.port, timeout=20)
+        headers = {
+            "Authorization": f"Bearer {TOKEN}",
+            "Pilotlight-Environment": call.slots[3],
+            "Pilotlight-Lease": agent.lease,
+            "Pilotlight-Request-Id": "slow",
+            "Pilotlight-Stream": "1",
+        }
+        slow.request("POST", "/v1/invoke", json.dumps({"pieces": PIECES}), headers)
+        answer = slow.getresponse()
+        ahead = call({"pieces": 1}, {"pieces": 1})
+        assert [len(reply.body) for reply in ahead] == [PIECE] * 2
+        assert agent.invoke({}, environment=call.slots[0]).json < PIECES / 2
+        assert len(answer.read()) == PIECES * PIECE
+        slow.close()
+
+
 def test_pythons_calls_have_a_process_each(tmp_path: Path) -> None:
     """Which share /tmp and a limit of memory; one that ends or takes too long ends alone."""
     with Agent(tmp_path) as agent:
@@ -165,7 +201,7 @@ def test_extensions_stand_beside_an_environment_once(tmp_path: Path) -> None:
             call = Calls(agent, files, environment=search, memory=1024, **choices)
             assert error_types(call({}, {}, {}, {})) == [None] * CALLS
             assert agent.request("POST", "/v1/drain").status == 200
-            agent.stop()
+            agent.journal.wait(lambda event: "one told" in event.get("line", ""))
             lines = [event.get("line", "") for event in agent.journal.events]
         assert [line.split()[:2] for line in lines if line.startswith("one ")] == [
             ["one", "registered"],

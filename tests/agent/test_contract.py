@@ -177,6 +177,7 @@ def test_the_node_runtime_has_the_frames_names() -> None:
     source = "".join(path.read_text() for path in folder.glob("*.mjs"))
     kinds = {name for name in _constants(frames.Type) if f'type: "{name}"' not in source}
     assert kinds == set()
+    assert {name for name in _constants(frames.Word) if f'type === "{name}"' not in source} == set()
     names = {name for name in _constants(frames.Field) if not re.search(rf"\b{name}\b", source)}
     assert names == set()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def specialise(agent: Agent, **image: Any) -> Reply:
-    """Give an agent a revision that is an image."""
-    body = specification(agent.folder, runtime="container-image", sha256="0" * 64, url="none")
+def specialise(agent: Agent, choices: dict[str, Any] | None = None, /, **image: Any) -> Reply:
+    """Give an agent a revision that is an image; `choices` as for `specification`."""
+    named: dict[str, Any] = {"runtime": "container-image", "sha256": "0" * 64, "url": "none"}
+    body = specification(agent.folder, **named, **(choices or {}))
     body |= {"code": None, "image": image}
     reply = agent.request("POST", "/v1/specialise", json.dumps(body).encode())
     if reply.status == 200:
@@ -74,3 +77,25 @@ def test_what_names_no_program_is_refused(agent: Agent, image: dict[str, Any] | 
     reply = agent.request("POST", "/v1/specialise", json.dumps(body).encode())
     assert reply.status == 400
     assert "image" in reply.json["message"]
+
+
+def test_an_image_takes_several_calls(agent: Agent) -> None:
+    """Where its client polls in parallel, as AWS's does."""
+    (agent.folder / "main.py").write_text(
+        "import os\n"
+        "from multiprocessing import Barrier\n"
+        "together = Barrier(3)\n"
+        "def handler(event, context):\n"
+        "    together.wait(10)\n"
+        "    return os.environ['AWS_LAMBDA_MAX_CONCURRENCY']\n"
+    )
+    variables = {"PYTHONPATH": os.pathsep.join([str(agent.folder), *sys.path])}
+    run = "import main, runpy; runpy.run_module('awslambdaric', run_name='__main__')"
+    reply = specialise(
+        agent, {"calls_per_environment": 3, "environments": 3},
+        entryPoint=[sys.executable, "-c", run], command=["main.handler"], environment=variables,
+    )  # fmt: skip
+    places = [one["id"] for one in reply.json["environments"]]
+    with ThreadPoolExecutor(3) as pool:
+        replies = list(pool.map(lambda place: agent.invoke({}, environment=place), places))
+    assert [reply.json for reply in replies] == ["3"] * 3

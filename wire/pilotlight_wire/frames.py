@@ -12,7 +12,7 @@ LENGTHS = struct.Struct("!II")
 
 
 class Type:
-    """What a runtime says: the `type` of a frame's header. What it is told is always an event."""
+    """What a runtime says: the `type` of a frame's header. It is told of events, and `Word`s."""
 
     READY = "ready"
     INIT_ERROR = "init-error"
@@ -21,6 +21,14 @@ class Type:
     RESPONSE = "response"
     ERROR = "error"
     TOO_LARGE = "too-large"
+
+
+class Word:
+    """What a runtime that takes several events is told of one: the `type` of a frame's header."""
+
+    PAUSE = "pause"
+    """Write no more of the answer, for who reads it is slow."""
+    RESUME = "resume"
 
 
 class Field:

@@ -17,6 +17,7 @@ export class Channel {
   #size = 0;
   #onEvent;
   #takesSeveral;
+  #paused = new Map(); // of calls whose answers are read slowly: what is to be called then
 
   // `takesSeveral`: events come before the last one is answered, and each is said to be taken.
   constructor(descriptor, takesSeveral) {
@@ -52,7 +53,10 @@ export class Channel {
     for (; piece.length - start > LARGEST_CHUNK; start += LARGEST_CHUNK) {
       this.#send(header, piece.subarray(start, start + LARGEST_CHUNK));
     }
-    this.#send(header, piece.subarray(start), sent);
+    this.#send(header, piece.subarray(start), () => {
+      if (this.#paused.has(requestId)) this.#paused.get(requestId).push(sent);
+      else sent();
+    });
   }
 
   // Answer an event; one over Lambda's limit is only reported.
@@ -98,6 +102,16 @@ export class Channel {
   }
 
   #take(event) {
+    if (event.type === "pause") {
+      this.#paused.set(event.requestId, []);
+      return;
+    }
+    if (event.type === "resume") {
+      const waiting = this.#paused.get(event.requestId) ?? [];
+      this.#paused.delete(event.requestId);
+      for (const sent of waiting) sent();
+      return;
+    }
     if (this.#takesSeveral) this.#send({ type: "taken", requestId: event.requestId });
     else this.#socket.unref();
     this.#onEvent(event);

@@ -86,11 +86,6 @@ class Environment:
         return None if self._process is None else self._process.pid
 
     @property
-    def ended(self) -> bool:
-        """Whether it takes no more invocations."""
-        return self.state is State.ENDED
-
-    @property
     def initialised(self) -> bool:
         """Whether its runtime is past the init phase; one that failed rests until it is needed."""
         return self._process is not None and self._process.ready

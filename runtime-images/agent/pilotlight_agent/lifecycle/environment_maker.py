@@ -23,6 +23,7 @@ from pilotlight_agent.runtimes.metadata_api import MetadataApi
 from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_agent.runtimes.shared_runtime_api import SharedRuntimeApi
 from pilotlight_agent.runtimes.telemetry import Telemetry
+from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
 
 from .environment import Environment
@@ -81,7 +82,7 @@ class EnvironmentMaker:
 
     async def _add_process(self, identity: str) -> Environment:
         """Make one more process of the environment; beside the first one extensions start."""
-        first = all(each.ended for each in self._processes)
+        first = all(map(_has_ended, self._processes))
         if first or self._common is None:
             self._common = self._fresh(self._temporary(identity))
         stand = await self._stand(identity, RuntimeApi, self._common, has_extensions=first)
@@ -172,6 +173,10 @@ class EnvironmentMaker:
         marks = {
             each.pid: variables.mark_of(each.setting.variables)
             for each in self._processes
-            if each is not environment and each.pid is not None and not each.ended
+            if each is not environment and each.pid is not None  # one that ends may have a while
         }
         return marks | dict.fromkeys(self._spawner.helpers, b"")
+
+
+def _has_ended(each: Environment | SharedEnvironment) -> bool:
+    return each.ended if isinstance(each, SharedEnvironment) else each.state is State.ENDED

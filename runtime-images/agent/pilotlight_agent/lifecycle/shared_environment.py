@@ -26,9 +26,9 @@ from pilotlight_agent.runtimes.runtime_api import RuntimeApi
 from pilotlight_wire.protocol import Error, State
 from pilotlight_wire.specialisation import FunctionFacts
 
-from .environment_log import EnvironmentLog
 from .runtime_process import Phase, RuntimeProcess
 from .slot import Slot
+from .slots import Slots
 
 _LEAST_INIT_SECONDS = 130
 """Lambda's of managed instances, where the function's timeout is not longer."""
@@ -59,7 +59,7 @@ class SharedEnvironment:
         self._spawner = spawner
         self._init_seconds = max(_LEAST_INIT_SECONDS, function.timeout)
         self._loop = asyncio.get_running_loop()
-        self._slots: list[Slot] = []
+        self._slots = Slots()
         self._overrun: dict[str, Invocation] = {}
         """Invocations whose time is over and whose code goes on, by their request ids."""
         self._process: RuntimeProcess | None = None
@@ -88,15 +88,14 @@ class SharedEnvironment:
     @property
     def ended(self) -> bool:
         """Whether it takes no more slots."""
-        return self._old or (bool(self._slots) and not self._living)
+        return self._old or self._slots.all_ended
 
     # What its slots tell.
 
     def join(self, slot: Slot) -> None:
         """Take a slot in; the first one starts the process."""
-        self._slots.append(slot)
         slot.log.state(slot.state)
-        if len(self._slots) == 1:
+        if self._slots.add(slot) == 1:
             self._age.set(self._loop.time() + self._function.lifetime)
             self._launch(Phase.FIRST)
         elif self.initialised or self._process is None:
@@ -117,10 +116,10 @@ class SharedEnvironment:
 
     def waited_too_long(self, slot: Slot) -> None:
         """Refuse what has not begun, unless the process may have it without having said so."""
-        invocation = slot.invocation
-        if invocation is None or self._process is None:
+        invocation, process = slot.invocation, self._process
+        if invocation is None or process is None:
             return
-        if not self._process.ready or self._process.withdraw(invocation):
+        if not (process.ready and slot.delivered) or process.withdraw(invocation):
             slot.refuse(Error.DEADLINE_PASSED, "the deadline passed before the start")
             self._look()
 
@@ -139,41 +138,42 @@ class SharedEnvironment:
 
     def left(self, invocation: Invocation | None) -> None:
         """Forget an invocation whose slot has ended, and end with the last of them."""
-        if not self._living:
+        if not self._slots.living:
             self._wind_down()
         elif invocation is not None and self._process is not None:
             self._process.withdraw(invocation)
             if invocation.began is not None:
                 self._overrun[invocation.request_id] = invocation
+            self._look()
 
     # What the runtime process tells.
 
     def on_line(self, line: str) -> None:
         """Log a line of the function's, as of the call that it names, or of the only one."""
-        invocation = self._find_owner(line)
+        invocation = self._slots.find_owner(line, self._overrun.values())
         if invocation is not None and invocation.began is None and invocation.request_id in line:
             invocation.begin()  # the line was read before the word that it was taken
-        self._log_of(invocation).line(invocation, line)
+        self._slots.log_of(invocation).line(invocation, line)
 
     def on_extension_line(self, line: str) -> None:
         """Log a line of an extension's."""
-        self._log_of(None).extension_line(None, line)
+        self._slots.log_of().extension_line(None, line)
 
     def on_ready(self) -> None:
         """Go from initialising to serving."""
         process = self._process
-        if process is None or process.ready or not self._living:
+        if process is None or process.ready or not self._slots.living:
             return
         process.ready = True
         self._init_timer.clear()
         process.settle()
-        log = self._log_of(None)
+        log = self._slots.log_of()
         log.extensions(self._api.extensions.descriptions())
         log.init_ended(self._since(self._launched), self._phase.lambdas)
         self.settled.set()
         if self._phase is Phase.FIRST:
             self._init_duration = self._since(self._launched)
-        for slot in self._living:
+        for slot in self._slots.living:
             if slot.invocation is None:
                 slot.become(State.IDLE)
             else:
@@ -188,8 +188,8 @@ class SharedEnvironment:
         process = self._process
         if process is None:
             return
-        process.settle(result, rests=len(self._running) <= 1)
-        slot = self._running_slot(request_id)
+        process.settle(result, rests=len(self._slots.running) <= 1)
+        slot = self._slots.find_running(request_id)
         if slot is not None:
             init, self._init_duration = self._init_duration, None
             slot.finish(result, self._state_after, used=self._used, init_duration=init)
@@ -199,7 +199,7 @@ class SharedEnvironment:
 
     def on_exit(self, code: int) -> None:
         """Decide what the end of the process means."""
-        self._log_of(None).exit(None, code)
+        self._slots.log_of().exit(None, code)
         self._lose(lambda request_id: failure.exited(request_id, code))
 
     def on_broken(self, describe: _Describe) -> None:
@@ -218,11 +218,11 @@ class SharedEnvironment:
     def _launch(self, phase: Phase) -> None:
         self._phase, self._served = phase, False
         self._launched = self._loop.time()
-        for slot in self._living:
+        for slot in self._slots.living:
             slot.delivered = False
             if slot.invocation is None:
                 slot.become(State.STARTING)
-        self._log_of(None).init_began(phase.lambdas)
+        self._slots.log_of().init_began(phase.lambdas)
         self._init_timer.set(self._launched + self._init_seconds)
         try:
             self._process = RuntimeProcess(self.setting, self._api, self._spawner, self)
@@ -256,19 +256,19 @@ class SharedEnvironment:
 
     def _fail_init(self, describe: _Describe) -> None:
         """Report it; then try once more for the invocations that wait, or answer them, or rest."""
-        if not self._living:
+        if not self._slots.living:
             return
         first = self._phase is Phase.FIRST
         if self._process is not None:
             self._process.settle()
-        log, took = self._log_of(None), self._since(self._launched)
+        log, took = self._slots.log_of(), self._since(self._launched)
         log.init_failed(None, took, self._phase.lambdas, describe(""))
         self.settled.set()
         self._kill()
-        if first and any(slot.waiting for slot in self._living):
+        if first and self._slots.waiting:
             self._launch(Phase.INVOKE)
             return
-        for slot in self._living:
+        for slot in self._slots.living:
             if slot.waiting is None:
                 slot.become(State.IDLE)
             else:
@@ -284,16 +284,16 @@ class SharedEnvironment:
         if describe("").status is Status.MEMORY:
             process.memory.exceed()
         if not self._served:  # and never would
-            self._replace(describe, [slot for slot in self._living if slot.invocation])
+            self._replace(describe, self._slots.busy)
         else:
-            self._replace(describe, self._running)
+            self._replace(describe, self._slots.running)
 
     def _replace(self, describe: _Describe, lost: list[Slot]) -> None:
         """End the process and the calls of some slots; those of the others the next one gets.
 
         Nothing can start beside the remains of a fork bomb: after one the environment ends.
         """
-        used, idle = self._used, not any(slot.invocation for slot in self._living)
+        used, idle = self._used, not self._slots.busy
         ends = self._old or tree.is_crowded()
         self._kill()
         then = State.ENDED if ends else State.STARTING
@@ -309,12 +309,12 @@ class SharedEnvironment:
     def _grow_old(self) -> None:
         """Take nothing new; each slot ends once it is free."""
         self._old = True
-        for slot in self._living:
+        for slot in self._slots.living:
             if slot.invocation is None:
                 slot.end()
 
     def _end_all(self) -> None:
-        for slot in self._living:
+        for slot in self._slots.living:
             slot.end()
         self._wind_down()
 
@@ -327,35 +327,30 @@ class SharedEnvironment:
             return
         if 0 < invocation.start_by < time.time() * 1000:
             slot.refuse(Error.DEADLINE_PASSED, "the deadline passed before the start")
-        elif not self._is_taken(slot, invocation.request_id):
+        elif not self._is_under_way(slot, invocation.request_id):
             invocation.deadline = int((time.time() + self._function.timeout) * 1000)
             slot.delivered = True
             process.deliver(invocation)
         self._look()
 
-    def _is_taken(self, slot: Slot, request_id: str) -> bool:
-        """Whether an invocation of the same id runs: a late answer must not be taken for its."""
-        return request_id in self._overrun or any(
-            each.delivered and each.invocation and each.invocation.request_id == request_id
-            for each in self._living
-            if each is not slot
-        )
+    def _is_under_way(self, slot: Slot, request_id: str) -> bool:
+        """Whether an earlier attempt runs, whose late answer must not be taken for this one's."""
+        return request_id in self._overrun or self._slots.is_delivered(request_id, but=slot)
 
     def _go_on(self) -> None:
         """See to what is left after an invocation's end."""
         process = self._process
-        if self._old and not any(slot.invocation for slot in self._living):
+        if self._old and not self._slots.busy:
             self._end_all()
         elif process is not None and process.ready:
-            for slot in self._living:
+            for slot in self._slots.living:
                 if not slot.delivered:
                     self._deliver(process, slot)
             self._look()
 
     def _look(self) -> None:
         """Notice when an invocation waits and nothing runs that could make place for it."""
-        waits = any(slot.waiting for slot in self._living)
-        if not (waits and self.initialised) or self._running:
+        if not (self._slots.waiting and self.initialised) or self._slots.running:
             self._stuck_timer.clear()
         elif not self._stuck_timer.is_set:
             seconds = _GRACE_SECONDS if self._overrun else float(self._function.timeout)
@@ -363,22 +358,14 @@ class SharedEnvironment:
 
     def _give_up(self) -> None:
         """Replace a process that takes nothing, and never did without a reason."""
-        if self._running or self._process is None:
+        if self._slots.running or self._process is None:
             return
         self._process.settle()
-        lost = [] if self._overrun else [slot for slot in self._living if slot.invocation]
+        lost = [] if self._overrun else self._slots.busy
         seconds = self._function.timeout
         self._replace(lambda request_id: failure.timed_out(request_id, seconds), lost)
 
     # Small things.
-
-    @property
-    def _living(self) -> list[Slot]:
-        return [slot for slot in self._slots if slot.state is not State.ENDED]
-
-    @property
-    def _running(self) -> list[Slot]:
-        return [slot for slot in self._living if slot.running]
 
     @property
     def _state_after(self) -> State:
@@ -387,24 +374,6 @@ class SharedEnvironment:
     @property
     def _used(self) -> int:
         return 0 if self._process is None else self._process.memory.peak_megabytes
-
-    def _running_slot(self, request_id: str) -> Slot | None:
-        running = ((slot, slot.running) for slot in self._living)
-        return next((slot for slot, one in running if one and one.request_id == request_id), None)
-
-    def _find_owner(self, line: str) -> Invocation | None:
-        """Return whose line it is: the call's whose request id it names, or the only one's."""
-        held = [each.invocation for each in self._living if each.invocation and each.delivered]
-        held += self._overrun.values()
-        if len(held) == 1:
-            return held[0]
-        return next((each for each in held if each.request_id in line), None)
-
-    def _log_of(self, invocation: Invocation | None) -> EnvironmentLog:
-        """Return where it is logged; what is no call's, by a slot that somebody listens to."""
-        busy = [slot for slot in self._living if slot.invocation]
-        own = (slot for slot in busy if slot.invocation is invocation)
-        return next(own, (busy or self._living or self._slots)[0]).log
 
     def _since(self, moment: float) -> float:
         return (self._loop.time() - moment) * 1000

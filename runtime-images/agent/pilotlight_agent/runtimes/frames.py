@@ -11,17 +11,19 @@ import json
 import re
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from json.encoder import encode_basestring_ascii as _quote
 
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
 from pilotlight_agent.processes.spawner import Spawner
-from pilotlight_wire.frames import LENGTHS, Field, Type
+from pilotlight_wire.frames import LENGTHS, Field, Type, Word
 from pilotlight_wire.protocol import RESPONSE_LIMIT
 
 from .family import Setting
 from .link import Listener
+from .variables import MAX_CONCURRENCY
 from .wrapped import wrapper_of
 
 _HEADER_LIMIT = 65_536
@@ -50,7 +52,7 @@ def start(
 
     Raises NotStartableError. Returns how it is spoken with, and its process id.
     """
-    link = FrameLink(listener)
+    link = FrameLink(listener, takes_several=MAX_CONCURRENCY in setting.variables)
     fd = link.runtime_socket.fileno()
     try:
         argv = (*wrapper_of(setting), *command(fd))
@@ -97,8 +99,9 @@ class FrameReader:
 class FrameLink:
     """The agent's end of the socket pair; `runtime_socket` is the process's."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, *, takes_several: bool = False) -> None:
         self._listener: Listener | None = listener
+        self._takes_several = takes_several
         self._socket, self.runtime_socket = socket.socketpair()
         self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's signature
         self._reader = FrameReader()
@@ -127,11 +130,7 @@ class FrameLink:
             _quote(invocation.cognito_identity),
         )
         lengths = LENGTHS.pack(len(header), len(invocation.event))
-        event = b"".join((self._unsent, lengths, header.encode(), invocation.event))
-        waits = bool(self._unsent)
-        self._unsent = memoryview(event)
-        if not waits:
-            self._write()
+        self._send(b"".join((lengths, header.encode(), invocation.event)))
 
     def withdraw(self, invocation: Invocation) -> bool:
         """Forget one that runs; another one the process may have, too, and not have seen yet."""
@@ -153,6 +152,12 @@ class FrameLink:
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
             self._socket.close()
+
+    def _send(self, frame: bytes) -> None:
+        waits = bool(self._unsent)
+        self._unsent = memoryview(b"".join((self._unsent, frame)) if waits else frame)
+        if not waits:
+            self._write()
 
     def _write(self) -> None:
         try:
@@ -205,11 +210,21 @@ class FrameLink:
             return
         if kind == Type.CHUNK:
             running.write(body, _content_type(header))
-            running.when_full(self._pause, self._resume)
+            if self._takes_several:  # the others' answers come by the same way
+                request_id = running.request_id
+                pause = partial(self._tell_runtime, Word.PAUSE, request_id)
+                running.when_full(pause, partial(self._tell_runtime, Word.RESUME, request_id))
+            else:
+                running.when_full(self._pause, self._resume)
         else:
             del self._running[running.request_id]
             result = running.complete(_result(kind, header, body))
             listener.on_result(running.request_id, result)
+
+    def _tell_runtime(self, word: str, request_id: str) -> None:
+        if self._listener is not None:
+            header = json.dumps({Field.TYPE: word, Field.REQUEST_ID: request_id}).encode()
+            self._send(LENGTHS.pack(len(header), 0) + header)
 
     def _pause(self) -> None:
         self._loop.remove_reader(self._socket)
