@@ -27,6 +27,7 @@ _SAYS_NOTHING: dict[str, Any] = {
     "layers": [],
     "tracing": "PassThrough",
     "snapStart": "None",
+    "fileSystems": [],
 }
 """Values of the fields that came later: a revision without them is what it always was."""
 

@@ -121,6 +121,7 @@ def _gateway(
             otlp_endpoint=settings.otlp_endpoint,
             aws_endpoint_url=settings.aws_endpoint_url,
             private_sources=settings.private_sources,
+            walls=settings.walls,
             hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
         ),
         cache=cache,

@@ -17,8 +17,8 @@ from pilotlight_operator.manifests.pod import (
     assignment,
     manifest,
     narrowing,
-    uid_of,
 )
+from pilotlight_operator.manifests.users import uid_of
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNTIME = Runtime(

@@ -11,7 +11,14 @@ from .alias import (
     FunctionAliasStatus,
 )
 from .asynchronous import AsyncConfig, destination_kind
-from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .builtin import (
+    NAMESPACES_BY_ACCOUNT,
+    SECRETS_BY_FUNCTION,
+    Namespace,
+    NetworkPolicy,
+    PersistentVolumeClaim,
+    Secret,
+)
 from .code import Code, PinnedPackage, S3Object
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .configuration import Configuration, Layer, Logging, Tracing
@@ -22,6 +29,7 @@ from .event_source_mapping import (
     EventSourceMappingStatus,
 )
 from .event_source_spec import EventSourceMappingSpec, source_kind
+from .file_system import FileSystem, Mount
 from .function import (
     FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
@@ -55,6 +63,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .network import Egress, Network, Port
 from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
@@ -115,9 +124,11 @@ __all__ = [
     "Condition",
     "Configuration",
     "Cors",
+    "Egress",
     "EventSourceMapping",
     "EventSourceMappingSpec",
     "EventSourceMappingStatus",
+    "FileSystem",
     "Function",
     "FunctionAlias",
     "FunctionAliasSpec",
@@ -140,11 +151,16 @@ __all__ = [
     "LogGroupSpec",
     "Logging",
     "Model",
+    "Mount",
     "Namespace",
+    "Network",
+    "NetworkPolicy",
     "ObjectMeta",
+    "PersistentVolumeClaim",
     "PinnedImage",
     "PinnedPackage",
     "PolicyStatement",
+    "Port",
     "ProvisionedStatus",
     "Rate",
     "Resource",

@@ -1,19 +1,27 @@
-"""The two of Kubernetes' own kinds that Pilotlight reads: Secrets and Namespaces.
+"""Kubernetes' own kinds that Pilotlight reads: Secrets, Namespaces, claims, NetworkPolicies.
 
 A Secret holds the environment variables that came by the API, or access keys; a Namespace is an
-account. In local mode both live in the embedded store like every other resource.
+account. In local mode both live in the embedded store like every other resource. A claim is a file
+system of functions, a NetworkPolicy what some may reach; local mode has neither.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from ..names import ACCOUNT_LABEL, FUNCTION_LABEL
-from .meta import Index, Resource
+from ..names import ACCESS_POINT_LABEL, ACCOUNT_LABEL, FUNCTION_LABEL, SECURITY_GROUP_LABEL
+from .meta import Index, Model, Resource
 
-__all__ = ["NAMESPACES_BY_ACCOUNT", "SECRETS_BY_FUNCTION", "Namespace", "Secret"]
+__all__ = [
+    "NAMESPACES_BY_ACCOUNT",
+    "SECRETS_BY_FUNCTION",
+    "Namespace",
+    "NetworkPolicy",
+    "PersistentVolumeClaim",
+    "Secret",
+]
 
 
 class Secret(Resource):
@@ -36,6 +44,53 @@ class Namespace(Resource):
 
     api_version: str = "v1"
     kind: Literal["Namespace"] = "Namespace"
+
+
+class _ClaimSpec(Model):
+    model_config = ConfigDict(extra="ignore")
+
+    access_modes: list[str] = Field(default_factory=list)
+
+
+class _ClaimStatus(Model):
+    model_config = ConfigDict(extra="ignore")
+
+    phase: str = "Pending"
+
+
+class PersistentVolumeClaim(Resource):
+    """A claim on a volume; one that is labelled as an access point, functions may mount."""
+
+    kind_name: ClassVar[str] = "PersistentVolumeClaim"
+    plural: ClassVar[str] = "persistentvolumeclaims"
+    in_manifests: ClassVar[bool] = False
+
+    api_version: str = "v1"
+    kind: Literal["PersistentVolumeClaim"] = "PersistentVolumeClaim"
+    spec: _ClaimSpec = Field(default_factory=_ClaimSpec)
+    status: _ClaimStatus = Field(default_factory=_ClaimStatus)
+
+    @property
+    def access_point(self) -> str | None:
+        """The access point that it is."""
+        return self.metadata.labels.get(ACCESS_POINT_LABEL)
+
+
+class NetworkPolicy(Resource):
+    """What pods may reach; one that is labelled as a security group, functions may join."""
+
+    kind_name: ClassVar[str] = "NetworkPolicy"
+    plural: ClassVar[str] = "networkpolicies"
+    in_manifests: ClassVar[bool] = False
+
+    api_version: str = "networking.k8s.io/v1"
+    kind: Literal["NetworkPolicy"] = "NetworkPolicy"
+    spec: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def security_group(self) -> str | None:
+        """The security group that it is."""
+        return self.metadata.labels.get(SECURITY_GROUP_LABEL)
 
 
 NAMESPACES_BY_ACCOUNT = Index(

@@ -23,6 +23,7 @@ from .configuration import (
     Tracing,
 )
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
+from .file_system import MOST_FILE_SYSTEMS, FileSystem
 from .image import IMAGE_RUNTIME, ImageConfig
 from .meta import (
     AGE,
@@ -37,6 +38,7 @@ from .meta import (
     cel,
     find_condition,
 )
+from .network import Network  # noqa: TC001  pydantic reads it at run time
 from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
@@ -208,6 +210,15 @@ class FunctionSpec(Model):
     snap_start: SnapStart = Field(
         default="None",
         description="PublishedVersions: kept and told; Python starts by fork either way.",
+    )
+    file_systems: list[FileSystem] = Field(
+        default_factory=list,
+        max_length=MOST_FILE_SYSTEMS,
+        description="PersistentVolumeClaims that it finds below /mnt.",
+    )
+    network: Network | None = Field(
+        default=None,
+        description="All that it may reach; what the chart lets every function reach if absent.",
     )
     tags: dict[str, str] = Field(
         default_factory=dict,

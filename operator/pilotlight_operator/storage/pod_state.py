@@ -21,9 +21,11 @@ __all__ = [
     "has_ended",
     "is_deleted",
     "no_room",
+    "no_volume",
     "node",
     "over_quota",
     "pod_key",
+    "why_ended",
     "why_waiting",
 ]
 
@@ -36,6 +38,9 @@ _HOPELESS = {
     "RunContainerError": "InvalidConfiguration",
 }
 """Reasons for which a container waits that do not go by waiting; Lambda's StateReasonCode each."""
+
+_OF_VOLUMES = ("persistentvolumeclaim", "persistent volume", "volume node affinity")
+"""In the scheduler's message, where it is for a claim that no node will do."""
 
 NO_ROOM_RETRY_SECONDS = 5
 """When a caller may come again: another pod may have ended by then, or a node come."""
@@ -93,6 +98,14 @@ def no_room(pod: Json) -> ThrottledError | None:
     return None
 
 
+def no_volume(pod: Json) -> StartFailedError | None:
+    """Return the scheduler's word that a claim of the pod has no volume here, or None."""
+    crowded = no_room(pod)
+    if crowded is None or not any(word in str(crowded).lower() for word in _OF_VOLUMES):
+        return None
+    return _failed(pod, str(crowded), "EFSMountFailure")
+
+
 def over_quota(error: QuotaExceededError) -> ThrottledError:
     """Return what the namespace's ResourceQuota means to a caller."""
     return _throttled(str(error))
@@ -108,9 +121,27 @@ def _throttled(said: str) -> ThrottledError:
 
 def why_waiting(pod: Json) -> PilotlightError:
     """Return why a pod has not started yet, for when there is no more time."""
+    if (crowded := no_volume(pod) or no_room(pod)) is not None:
+        return crowded
+    if _mounts(pod):
+        return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
     waits = [_said(state["waiting"]) for state in _starting(pod) if "waiting" in state]
-    late = _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
-    return no_room(pod) or late
+    return _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
+
+
+def why_ended(pod: Json) -> str:
+    """Return why a pod ended by itself, such as that its node had no room on disk for it."""
+    return _said(pod.get("status", {}))
+
+
+def _mounts(pod: Json) -> bool:
+    """Say whether a node still mounts a pod's claims, which it does before it makes a sandbox."""
+    volumes = pod.get("spec", {}).get("volumes", [])
+    conditions = pod.get("status", {}).get("conditions", [])
+    is_bare = any(
+        (one["type"], one["status"]) == ("PodReadyToStartContainers", "False") for one in conditions
+    )
+    return is_bare and any("persistentVolumeClaim" in volume for volume in volumes)
 
 
 def _more_exactly(code: str, waiting: Json) -> str:

@@ -33,7 +33,7 @@ from pilotlight.names import (
     RUNTIME_LABEL,
     TENANT_ANNOTATION,
 )
-from pilotlight.resources import Key, Runtime
+from pilotlight.resources import Key, NetworkPolicy, Runtime
 from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes.watch import Collection, follow
 from pilotlight_wire.protocol import AGENT_PORT
@@ -48,6 +48,7 @@ from .pod_state import (
     node,
     over_quota,
     pod_key,
+    why_ended,
     why_waiting,
 )
 
@@ -120,6 +121,7 @@ class KubernetesCompute:
         Raises ThrottledError where no node or quota has room, WithdrawnError where nobody waits
         for room any more, else StartFailedError.
         """
+        await self._check_groups(request)
         key = self._name(request)
         body = await self._manifest(key, request)
         # A pod that nobody waits for may wait itself.
@@ -129,6 +131,17 @@ class KubernetesCompute:
         async with self._starts(key, body, seconds) as starting:
             await self._create(key, body, room)
             return await wait_until_it_answers(key, starting, room)
+
+    async def _check_groups(self, request: PodRequest) -> None:
+        """Raise StartFailedError where a security group that the pod would be in is not there."""
+        groups = request.network.security_group_ids if request.network else []
+        if not groups:
+            return
+        policies = await self._resources.list(NetworkPolicy, request.namespace)
+        there = {policy.security_group for policy in policies}
+        if gone := sorted(set(groups) - there):
+            said = f"the security group {gone[0]} is not there"
+            raise StartFailedError(said, reason="InvalidSecurityGroup")
 
     async def _create(self, key: str, body: Json, room: Room) -> None:
         """Create a pod; where a quota has no room, ask for space in it and try a little longer."""
@@ -300,7 +313,7 @@ class KubernetesCompute:
             if is_deleted(pod):
                 log.info("pod was deleted", pod=key)
             else:
-                log.warning("pod gone", pod=key)
+                log.warning("pod gone", pod=key, why=why_ended(pod))
             if self._tell is not None:
                 await self._tell(key)
 
