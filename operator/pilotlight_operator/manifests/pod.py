@@ -51,6 +51,9 @@ MEGABYTES_PER_CPU = 1769
 CODE_MEGABYTES = 320
 """An unpacked package (250 MB) and the archive it comes from (50 MB)."""
 LOG_MEGABYTES = 64
+LATE_MEGABYTES = 512
+"""What /tmp may take above its size until the agent has seen it: a node would end the pod, and say
+nothing to who called the function."""
 GRACE_SECONDS = 930
 """Lambda's longest timeout and the time a kill takes: a running invocation ends first."""
 ZONE = "topology.kubernetes.io/zone"
@@ -222,7 +225,7 @@ def _init_containers(request: PodRequest, runtime: RuntimeSpec) -> Json:
 
 def _volumes(request: PodRequest) -> list[Json]:
     code = [_volume("code", CODE_MEGABYTES), _volume("layers", CODE_MEGABYTES)]
-    temporary = _volume("temporary", request.ephemeral_storage)
+    temporary = _volume("temporary", request.ephemeral_storage + LATE_MEGABYTES)
     own = image.volumes() if request.image else code
     return [*own, temporary, *file_systems.volumes(request.file_systems)]
 
@@ -277,7 +280,7 @@ def _mounts(request: PodRequest) -> list[Json]:
 
 def _resources(request: PodRequest, runtime: RuntimeSpec, settings: PodSettings) -> Json:
     cpu = max(settings.least_cpu, request.memory / MEGABYTES_PER_CPU)
-    disk = CODE_MEGABYTES + request.ephemeral_storage + LOG_MEGABYTES
+    disk = CODE_MEGABYTES + request.ephemeral_storage + LATE_MEGABYTES + LOG_MEGABYTES
     return {
         "limits": {
             "cpu": f"{cpu * 1000:.0f}m",

@@ -345,10 +345,10 @@ class Environment:
     ) -> None:
         """Kill everything and answer with the failure; a new process starts unless init failed.
 
-        Nothing can start beside the remains of a fork bomb: after one the environment ends.
+        Nothing can start beside the remains of a fork bomb or in a full /tmp: it ends after either.
         """
         process, starts = self._process, then is State.STARTING
-        if starts and (self._old or tree.is_crowded()):
+        if starts and (self._old or problem.status is Status.STORAGE or tree.is_crowded()):
             then = State.ENDED
         if process is not None:
             process.settle()

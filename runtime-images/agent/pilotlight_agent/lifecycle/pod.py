@@ -142,6 +142,8 @@ class Pod:
             family=family,
             memory=specialisation.function.memory,
             places=self._places,
+            temporary=temporary,
+            storage=specialisation.function.ephemeral_storage,
             image=specialisation.image,
             variables=variables.build(
                 specialisation,
