@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/pilotlight"
+NETWORK = "functions.network"
+SUBNET = "subnet-0a1b2c"
+"""A subnet of the installation, in no zone."""
 Json = dict[str, Any]
 
 
@@ -89,6 +92,11 @@ class Installation:
     def endpoint(self) -> str:
         """Where the gateway's NodePort answers on this machine."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def granted(self) -> str:
+        """A namespace that networks of the account's functions may open, if a test makes it."""
+        return f"{self.account}-data"
 
     @property
     def aws(self) -> str:
@@ -220,6 +228,7 @@ def installed() -> Iterator[Installation]:
     """Install the chart for as long as the block lasts."""
     suffix = secrets.token_hex(3)
     installation = Installation(f"pilotlight-{suffix}", f"account-{suffix}")
+    granted = f"{{{installation.granted}}}"
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "files/crds.yaml"))
     kubectl("create", "namespace", installation.namespace)
     try:
@@ -231,6 +240,8 @@ def installed() -> Iterator[Installation]:
             *("--set", "gateway.service.type=NodePort"),
             *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
             *("--set", f"eventSources.private={{{installation.aws}}}"),
+            *("--set", f"{NETWORK}.grants.{installation.account}.namespaces={granted}"),
+            *("--set", f"{NETWORK}.subnets.{SUBNET}.vpc=vpc-1"),
             *("--wait", "--timeout", "180s"),
         )
         wait_until(lambda: bool(installation.account_id()), "the account has its id")
