@@ -77,7 +77,10 @@ class Walls:
     def _no(self, namespace: str, egress: Egress) -> str | None:
         if egress.cidr is None:
             return self._no_pods(namespace, egress.namespace or namespace)
-        cidr = ip_network(egress.cidr)
+        try:
+            cidr = ip_network(egress.cidr)
+        except ValueError as error:
+            return f"network.egress: cidr {error}: a range such as 203.0.113.0/24 is expected"
         if self._is_granted(namespace, cidr):
             return None
         if any(_within(cidr, one) for one in self.blocked):

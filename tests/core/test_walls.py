@@ -40,6 +40,7 @@ WALLS = Walls(
         ({"namespace": "team"}, True),
         ({"podLabels": {"app": "cache"}}, True),
     ],
+    ids=str,
 )
 def test_what_an_account_may_open(egress: dict[str, object], *, allowed: bool) -> None:
     network = Network.model_validate({"egress": [egress]})
@@ -47,6 +48,14 @@ def test_what_an_account_may_open(egress: dict[str, object], *, allowed: bool) -
     assert (refused is None) == allowed
     if refused:
         assert "functions.network.grants.team" in refused
+
+
+@pytest.mark.parametrize("cidr", ["203.0.113.1/24", "256.0.0.0/8", "1.0.0.0/33", "::1/64", ":::/9"])
+def test_what_is_no_range_is_said_and_opens_nothing(cidr: str) -> None:
+    """A pattern cannot tell, so the API server takes it."""
+    network = Network(egress=[Egress(cidr=cidr)])
+    assert cidr in (WALLS.refusal("team", network) or "")
+    assert network_policy(Key("team", "fn"), network, WALLS).spec["egress"] == []
 
 
 def test_what_is_granted_to_one_account_is_not_to_another() -> None:
@@ -111,7 +120,7 @@ def test_a_grant_that_is_taken_back_closes_what_it_had_opened() -> None:
 @pytest.mark.parametrize(
     "given_",
     [
-        {"cidr": "10.0.0.1/8"}, {"cidr": "somewhere"}, {}, {"cidr": "1.0.0.0/8", "namespace": "x"},
+        {"podLabels": {"a b": "c"}}, {"podLabels": {"a": "b c"}}, {"cidr": "somewhere"}, {}, {"cidr": "1.0.0.0/8", "namespace": "x"},
         {"cidr": "1.0.0.0/8", "ports": [{"port": 9, "endPort": 8}]},
     ],
 )  # fmt: skip

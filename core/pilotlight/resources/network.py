@@ -6,7 +6,7 @@ stands here and nothing else, within what an admin lets its account open (`pilot
 
 from __future__ import annotations
 
-from ipaddress import ip_network
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -20,7 +20,12 @@ MOST_SUBNETS = 16
 MOST_RULES = 32
 _SecurityGroupId = Annotated[str, Field(pattern=r"^sg-[0-9a-zA-Z]{1,60}$", max_length=63)]
 _SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-z]{1,56}$", max_length=63)]
-_LabelValue = Annotated[str, Field(max_length=63)]
+_LabelValue = Annotated[
+    str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")
+]
+_CIDR = r"^([0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9a-fA-F:]+(:[0-9.]+)?/[0-9]{1,3})$"
+_LABEL = "^([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_KEY_SAID = "keys of podLabels must be labels' names"
 
 
 class Port(Model):
@@ -56,15 +61,22 @@ class Egress(Model):
     )
 
     cidr: str | None = Field(
-        default=None, max_length=43, description="A range of addresses, such as 203.0.113.0/24."
+        default=None,
+        max_length=49,
+        pattern=_CIDR,
+        description="A range of addresses, such as 203.0.113.0/24.",
     )
     namespace: str | None = Field(
-        default=None, max_length=63, description="Where the pods are; the function's own if absent."
+        default=None,
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="Where the pods are; the function's own if absent.",
     )
     pod_labels: dict[str, _LabelValue] | None = Field(
         default=None,
         description="Labels that the pods have; all pods of the namespace if absent.",
-        json_schema_extra={"maxProperties": 16},
+        json_schema_extra={"maxProperties": 16}
+        | cel((f"self.all(key, key.size() <= 317 && key.matches('{_LABEL}'))", _KEY_SAID)),
     )
     ports: list[Port] = Field(
         default_factory=list, max_length=16, description="Which ports; all if there are none."
@@ -74,8 +86,8 @@ class Egress(Model):
     def _one_peer(self) -> Self:
         if (self.cidr is None) == (self.namespace is None and self.pod_labels is None):
             raise ValueError("either cidr or pods (namespace, podLabels) are expected")
-        if self.cidr is not None:
-            ip_network(self.cidr)  # raises ValueError, which says what is wrong
+        if not all(re.fullmatch(_LABEL, key) for key in self.pod_labels or ()):
+            raise ValueError(_KEY_SAID)
         return self
 
 
