@@ -120,7 +120,8 @@ def test_a_grant_that_is_taken_back_closes_what_it_had_opened() -> None:
 @pytest.mark.parametrize(
     "given_",
     [
-        {"podLabels": {"a b": "c"}}, {"podLabels": {"a": "b c"}}, {"cidr": "somewhere"}, {}, {"cidr": "1.0.0.0/8", "namespace": "x"},
+        {"podLabels": {"a b": "c"}}, {"podLabels": {"a": "b c"}}, {"cidr": "somewhere"}, {},
+        {"cidr": "1.0.0.0/8", "namespace": "x"},
         {"cidr": "1.0.0.0/8", "ports": [{"port": 9, "endPort": 8}]},
     ],
 )  # fmt: skip
