@@ -91,19 +91,26 @@ def failure(pod: Json) -> StartFailedError | None:
 
 def no_room(pod: Json) -> ThrottledError | None:
     """Return the scheduler's word that no node has room for a pod, or None."""
+    said = _unschedulable(pod)
+    if said is None:
+        return None
+    return _throttled(f"pod {pod_key(pod)} cannot be scheduled: {said}")
+
+
+def _unschedulable(pod: Json) -> str | None:
+    """Return why the scheduler finds no node for a pod, or None."""
     for condition in pod.get("status", {}).get("conditions", []):
         if condition.get("reason") == "Unschedulable":
-            said = condition.get("message", "no reason given")
-            return _throttled(f"pod {pod_key(pod)} cannot be scheduled: {said}")
+            return str(condition.get("message", "no reason given"))
     return None
 
 
 def no_volume(pod: Json) -> StartFailedError | None:
     """Return the scheduler's word that a claim of the pod has no volume here, or None."""
-    crowded = no_room(pod)
-    if crowded is None or not any(word in str(crowded).lower() for word in _OF_VOLUMES):
+    said = _unschedulable(pod)
+    if said is None or not any(word in said.lower() for word in _OF_VOLUMES):
         return None
-    return _failed(pod, str(crowded), "EFSMountFailure")
+    return _failed(pod, said, "EFSMountFailure")
 
 
 def over_quota(error: QuotaExceededError) -> ThrottledError:

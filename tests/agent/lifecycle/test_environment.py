@@ -342,3 +342,5 @@ def handler(event, context):
         assert reply.report["durationMs"] < 10_000
         agent.journal.wait_for_state("ended")
         assert "Error Type: Runtime.OutOfStorage" in agent.journal.lines("full")[-1]
+        agent.process.terminate()
+        assert agent.process.wait(10) == 0, "nothing is waited for that has ended"

@@ -361,9 +361,10 @@ class Environment:
             self._log.failed(self._invocation, problem)
         result = Result(problem.body, "application/json", problem)
         self._finish(invocation, result, then, used)
-        if starts:
+        if then is State.ENDED:
+            self._wind_down()
+        elif starts:
             self._log.state(self.state)
-        if then is State.STARTING:
             self._launch(Phase.AGAIN)
 
     def _finish(
@@ -385,8 +386,6 @@ class Environment:
         invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
         self._log.finished(invocation, report, lines, len(result.body))
         self._quiet.set()
-
-    # Small things.
 
     def _become(self, state: State) -> None:
         self.state = changed(self.state, state)
