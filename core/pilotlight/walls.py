@@ -109,6 +109,14 @@ def walls(text: str) -> Walls:
     document = json.loads(text)
     if not isinstance(document, dict):
         raise ValueError(f"{text[:200]!r} came, an object is expected")  # noqa: TRY004  of a setting
+    try:
+        return _walls(document)
+    except (AttributeError, KeyError, TypeError) as error:
+        said = f"{text[:200]!r} came, blocked, denyByDefault, grants and subnets are expected"
+        raise ValueError(said) from error
+
+
+def _walls(document: Mapping[str, Any]) -> Walls:
     grants = document.get("grants", {}).items()
     subnets = document.get("subnets", {}).items()
     return Walls(

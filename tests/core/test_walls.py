@@ -142,5 +142,11 @@ def test_the_charts_values_are_read() -> None:
     assert read.grants["team"] == Grant(
         public=True, cidrs=(ip_network("10.1.0.0/16"),), namespaces=("db",)
     )
-    with pytest.raises(ValueError, match="an object is expected"):
-        walls("[]")
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "x", '{"grants": []}', '{"subnets": {"subnet-a": {}}}', '{"blocked": ["x"]}']
+)
+def test_other_values_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected|Expecting|not appear"):
+        walls(text)

@@ -159,6 +159,18 @@ async def test_what_a_version_has_stays(platform: Platform) -> None:
     assert not any(SUPERSEDED_ANNOTATION in one.metadata.annotations for one in policies)
 
 
+async def test_a_grant_that_is_taken_back_closes_versions_too(platform: Platform) -> None:
+    _within(platform, WALLS)
+    egress = [{"namespace": "databases"}]
+    await platform.apply(network={"egress": egress}, publish="OnChange")
+    await platform.reconcile()
+    await platform.apply(publish="OnChange")
+    _within(platform, Walls())
+    await platform.reconcile()
+    (policy,) = await _policies(platform)
+    assert policy.spec["egress"] == []
+
+
 async def test_what_is_needed_again_counts_as_new(platform: Platform) -> None:
     _within(platform, WALLS)
     for network in (CLOSED, None, CLOSED):
