@@ -148,5 +148,5 @@ def test_the_charts_values_are_read() -> None:
     "text", ["[]", "x", '{"grants": []}', '{"subnets": {"subnet-a": {}}}', '{"blocked": ["x"]}']
 )
 def test_other_values_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected|Expecting|not appear"):
+    with pytest.raises(ValueError, match=r"expected|Expecting|not appear"):
         walls(text)

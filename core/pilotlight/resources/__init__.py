@@ -12,7 +12,10 @@ from .alias import (
 )
 from .asynchronous import AsyncConfig, destination_kind
 from .builtin import (
+    CLAIMS_BY_ACCESS_POINT,
     NAMESPACES_BY_ACCOUNT,
+    POLICIES_BY_FUNCTION,
+    POLICIES_BY_SECURITY_GROUP,
     SECRETS_BY_FUNCTION,
     Namespace,
     NetworkPolicy,
@@ -31,10 +34,13 @@ from .event_source_mapping import (
 from .event_source_spec import EventSourceMappingSpec, source_kind
 from .file_system import FileSystem, Mount
 from .function import (
+    FUNCTIONS_BY_LABEL,
     FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
+    FUNCTIONS_BY_SECURITY_GROUP,
+    FUNCTIONS_WITH_FILE_SYSTEMS,
     Function,
     FunctionSpec,
     FunctionStatus,
@@ -94,10 +100,14 @@ from .version import (
 __all__ = [
     "ALIASES_BY_FUNCTION",
     "ALIASES_BY_NAME",
+    "CLAIMS_BY_ACCESS_POINT",
+    "FUNCTIONS_BY_LABEL",
     "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
+    "FUNCTIONS_BY_SECURITY_GROUP",
+    "FUNCTIONS_WITH_FILE_SYSTEMS",
     "GROUP",
     "IMAGE_RUNTIME",
     "LATEST",
@@ -106,6 +116,8 @@ __all__ = [
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
+    "POLICIES_BY_FUNCTION",
+    "POLICIES_BY_SECURITY_GROUP",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
     "PUBLISHED",

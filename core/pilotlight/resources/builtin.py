@@ -15,7 +15,10 @@ from ..names import ACCESS_POINT_LABEL, ACCOUNT_LABEL, FUNCTION_LABEL, SECURITY_
 from .meta import Index, Model, Resource
 
 __all__ = [
+    "CLAIMS_BY_ACCESS_POINT",
     "NAMESPACES_BY_ACCOUNT",
+    "POLICIES_BY_FUNCTION",
+    "POLICIES_BY_SECURITY_GROUP",
     "SECRETS_BY_FUNCTION",
     "Namespace",
     "NetworkPolicy",
@@ -102,3 +105,16 @@ SECRETS_BY_FUNCTION = Index(
     lambda secret: [(secret.metadata.namespace, secret.metadata.labels.get(FUNCTION_LABEL))],
 )
 """By namespace and the label of the function whose variables they hold."""
+CLAIMS_BY_ACCESS_POINT = Index(
+    PersistentVolumeClaim, lambda claim: [(claim.metadata.namespace, claim.access_point)]
+)
+"""By namespace and the access point that they are."""
+POLICIES_BY_FUNCTION = Index(
+    NetworkPolicy,
+    lambda policy: [(policy.metadata.namespace, policy.metadata.labels.get(FUNCTION_LABEL))],
+)
+"""By namespace and the label of the function whose network they open."""
+POLICIES_BY_SECURITY_GROUP = Index(
+    NetworkPolicy, lambda policy: [(policy.metadata.namespace, policy.security_group)]
+)
+"""By namespace and the security group that they are."""

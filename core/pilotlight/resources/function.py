@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from ..names import label_value
 from .asynchronous import AsyncConfig, check_not_itself
 from .code import Code, PinnedPackage  # noqa: TC001  pydantic reads them at run time
 from .configuration import (
@@ -43,10 +44,13 @@ from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run tim
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_LABEL",
     "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
+    "FUNCTIONS_BY_SECURITY_GROUP",
+    "FUNCTIONS_WITH_FILE_SYSTEMS",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
@@ -358,3 +362,21 @@ FUNCTIONS_BY_RUNTIME = Index(
     lambda function: [IMAGE_RUNTIME if function.spec.code.image else function.spec.runtime],
 )
 """By the name of the `Runtime` that runs them."""
+FUNCTIONS_BY_LABEL = Index(
+    Function,
+    lambda function: [(function.metadata.namespace, label_value(function.metadata.name))],
+)
+"""By namespace and the label of what belongs to them."""
+FUNCTIONS_BY_SECURITY_GROUP = Index(
+    Function,
+    lambda function: [
+        (function.metadata.namespace, group)
+        for group in (function.spec.network.security_group_ids if function.spec.network else ())
+    ],
+)
+"""By namespace and the security groups that they ask for."""
+FUNCTIONS_WITH_FILE_SYSTEMS = Index(
+    Function,
+    lambda function: [function.metadata.namespace] if function.spec.file_systems else [],
+)
+"""By namespace: those that ask for some."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.errors import PilotlightError
 from pilotlight.names import ACCESS_POINT_LABEL, POSIX_USER_ANNOTATION
-from pilotlight.resources import Key, Mount, PersistentVolumeClaim
+from pilotlight.resources import CLAIMS_BY_ACCESS_POINT, Key, Mount, PersistentVolumeClaim
 from pilotlight.resources.file_system import ACCESS_POINT
 from pilotlight_operator.manifests.users import uid_of
 
@@ -86,8 +86,7 @@ class ClaimedFileSystems:
             if found is None:
                 raise FileSystemError(f"PersistentVolumeClaim {asked.claim!r} is not there")
             return found
-        claims = self._cache.all(PersistentVolumeClaim, namespace)
-        labelled = [one for one in claims if one.access_point == asked.access_point]
+        labelled = self._cache.by(CLAIMS_BY_ACCESS_POINT, (namespace, asked.access_point))
         if len(labelled) != 1:
             names = ", ".join(sorted(one.metadata.name for one in labelled)) or "none is"
             raise FileSystemError(

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pilotlight.errors import NotFoundError
-from pilotlight.names import FUNCTION_LABEL, label_value
+from pilotlight.names import FUNCTION_LABEL
 from pilotlight.publishing import publish
 from pilotlight.resources import (
+    FUNCTIONS_BY_LABEL,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
+    FUNCTIONS_BY_SECURITY_GROUP,
+    FUNCTIONS_WITH_FILE_SYSTEMS,
     Function,
     LayerVersion,
     NetworkPolicy,
@@ -117,12 +120,20 @@ class FunctionService:
             case LayerVersion():
                 return [one for one in self._cache.all(Function) if _names_layer(one, changed)]
             case PersistentVolumeClaim() | NetworkPolicy():
-                functions = self._cache.all(Function, changed.metadata.namespace)
-                return [one for one in functions if _uses(one, changed)]
+                return self._with(changed)
             case Runtime():
                 return self._cache.by(FUNCTIONS_BY_RUNTIME, changed.metadata.name)
             case _:
                 return []
+
+    def _with(self, given: PersistentVolumeClaim | NetworkPolicy) -> list[Function]:
+        """Return who may mount a claim; whose network a policy opens, and who joins its group."""
+        namespace, labels = given.metadata.namespace, given.metadata.labels
+        if isinstance(given, PersistentVolumeClaim):
+            return self._cache.by(FUNCTIONS_WITH_FILE_SYSTEMS, namespace)
+        owners = self._cache.by(FUNCTIONS_BY_LABEL, (namespace, labels.get(FUNCTION_LABEL)))
+        group = (namespace, given.security_group)
+        return owners + self._cache.by(FUNCTIONS_BY_SECURITY_GROUP, group)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one function's status up to date.
@@ -198,16 +209,6 @@ def _repair_seconds(function: Function) -> float:
         return REPAIR_SECONDS
     waited = datetime.now(UTC) - datetime.fromisoformat(code.last_transition_time)
     return min(max(REPAIR_SECONDS, waited.total_seconds()), LONGEST_REPAIR_SECONDS)
-
-
-def _uses(function: Function, changed: PersistentVolumeClaim | NetworkPolicy) -> bool:
-    """Whether a function may mount a claim, or a policy opens its network or is one it joins."""
-    if isinstance(changed, PersistentVolumeClaim):
-        return bool(function.spec.file_systems)
-    network = function.spec.network
-    groups = network.security_group_ids if network else []
-    whose = changed.metadata.labels.get(FUNCTION_LABEL)
-    return whose == label_value(function.metadata.name) or changed.security_group in groups
 
 
 def _names_layer(function: Function, layer: LayerVersion) -> bool:

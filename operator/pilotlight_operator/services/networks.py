@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pilotlight.errors import AlreadyExistsError, ConflictError, NotFoundError, PilotlightError
 from pilotlight.names import (
-    FUNCTION_LABEL,
     NETWORK_LABEL,
     SECURITY_GROUP_LABEL,
     SUPERSEDED_ANNOTATION,
@@ -21,7 +20,13 @@ from pilotlight.names import (
     security_group_label,
 )
 from pilotlight.publishing import versions_of
-from pilotlight.resources import NetworkPolicy, now, owned_by
+from pilotlight.resources import (
+    POLICIES_BY_FUNCTION,
+    POLICIES_BY_SECURITY_GROUP,
+    NetworkPolicy,
+    now,
+    owned_by,
+)
 from pilotlight_operator.manifests.network import network_digest, network_policy
 
 if TYPE_CHECKING:
@@ -106,11 +111,7 @@ class Networks:
 
     def _check_groups(self, namespace: str, network: Network) -> NetworkError | None:
         for group in network.security_group_ids:
-            found = [
-                one
-                for one in self._cache.all(NetworkPolicy, namespace)
-                if one.security_group == group
-            ]
+            found = self._cache.by(POLICIES_BY_SECURITY_GROUP, (namespace, group))
             problem = _problem_of_group(group, found)
             if problem is not None:
                 return NetworkError("SecurityGroupUnknown", problem, "InvalidSecurityGroup")
@@ -128,12 +129,11 @@ class Networks:
         return {network_digest(one): one for one in networks if one is not None}
 
     def _policies(self, function: Function) -> dict[str, NetworkPolicy]:
-        label = label_value(function.metadata.name)
+        whose = (function.metadata.namespace, label_value(function.metadata.name))
         return {
             one.metadata.labels[NETWORK_LABEL]: one
-            for one in self._cache.all(NetworkPolicy, function.metadata.namespace)
-            if one.metadata.labels.get(FUNCTION_LABEL) == label
-            and NETWORK_LABEL in one.metadata.labels
+            for one in self._cache.by(POLICIES_BY_FUNCTION, whose)
+            if NETWORK_LABEL in one.metadata.labels
         }
 
     async def _write(self, wanted: NetworkPolicy, known: NetworkPolicy | None) -> None:
