@@ -110,8 +110,10 @@ def test_no_room_for_a_claim_is_a_failure_to_mount(message: str) -> None:
     assert message in str(why_waiting(pod))
 
 
-def test_no_room_for_anything_else_is_a_throttle() -> None:
-    said = {"reason": "Unschedulable", "message": "0/1 nodes are available: 1 Insufficient memory."}
+@pytest.mark.parametrize("more", ["", ", 2 node(s) had volume node affinity conflict"])
+def test_no_room_for_anything_else_is_a_throttle(more: str) -> None:
+    message = f"0/3 nodes are available: 1 Insufficient memory{more}."
+    said = {"reason": "Unschedulable", "message": message}
     pod = _pod(conditions=[{"type": "PodScheduled", **said}])
     assert no_volume(pod) is None
     assert isinstance(why_waiting(pod), ThrottledError)

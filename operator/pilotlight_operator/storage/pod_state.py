@@ -39,6 +39,8 @@ _HOPELESS = {
 }
 """Reasons for which a container waits that do not go by waiting; Lambda's StateReasonCode each."""
 
+_OF_ROOM = ("Insufficient", "Too many pods")
+"""In the scheduler's message, where a node would do that had room."""
 _OF_VOLUMES = ("persistentvolumeclaim", "persistent volume", "volume node affinity")
 """In the scheduler's message, where it is for a claim that no node will do."""
 
@@ -108,7 +110,9 @@ def _unschedulable(pod: Json) -> str | None:
 def no_volume(pod: Json) -> StartFailedError | None:
     """Return the scheduler's word that a claim of the pod has no volume here, or None."""
     said = _unschedulable(pod)
-    if said is None or not any(word in said.lower() for word in _OF_VOLUMES):
+    if said is None or any(word in said for word in _OF_ROOM):
+        return None
+    if not any(word in said.lower() for word in _OF_VOLUMES):
         return None
     return _failed(pod, said, "EFSMountFailure")
 
