@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .hosts import host_names, hosts_by_account
 from .settings import names, setting
+from .walls import Walls, walls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,10 @@ class ClusterSettings:
         "host:port, by commas, of event sources and buckets in private networks.",
         default=(),
         parse=names,
+    )
+    walls: Walls = setting(  # noqa: RUF009  a field
+        "What functions may open for themselves, and which subnets there are, as JSON.",
+        parse=walls,
     )
     lease_name: str = setting("The Lease that elects the leader.")
     platform_key_file: Path = setting("The key that tokens of agents are made with.")  # noqa: RUF009  a field

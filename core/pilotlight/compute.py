@@ -6,13 +6,14 @@ never learns which one stands behind it. A pod is generic when it starts and is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .claims import Demand, RevisionKey
+    from .resources import Mount, Network
 
 __all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Found", "Pod", "PodRequest"]
 
@@ -37,12 +38,16 @@ class PodRequest:
     function_uid: str = ""
     image: str = ""
     """The function's container image, which no generic pod has; empty where it has code."""
+    file_systems: tuple[Mount, ...] = field(default=(), hash=False)
+    """What is mounted below /mnt."""
+    network: Network | None = field(default=None, hash=False)
+    """What it may reach, if not what all functions may."""
 
     @property
     def fits_generic(self) -> bool:
         """Whether a generic pod of the runtime can serve it."""
         small = self.memory <= GENERIC_MEMORY and self.ephemeral_storage == GENERIC_STORAGE
-        return small and not self.image
+        return small and not self.image and not self.file_systems and self.network is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,25 +12,33 @@ import re
 
 __all__ = [
     "ACCESS_KEY_LABEL",
+    "ACCESS_POINT_LABEL",
     "ACCOUNT_LABEL",
     "ENCRYPTED_BY_ANNOTATION",
     "ENVIRONMENT_LABEL",
     "FUNCTION_LABEL",
     "LAST_VERSION_ANNOTATION",
     "MODIFIED_ANNOTATION",
+    "NETWORK_LABEL",
+    "POSIX_USER_ANNOTATION",
     "RECIPE_ANNOTATION",
     "REVISION_LABEL",
     "RUNTIME_LABEL",
+    "SECURITY_GROUP_LABEL",
+    "SUPERSEDED_ANNOTATION",
     "TENANT_ANNOTATION",
     "alias_object_name",
     "derive_account",
     "label_value",
     "object_name",
+    "security_group_label",
     "version_object_name",
 ]
 
 ACCESS_KEY_LABEL = "pilotlight.dev/access-key"
 """Of a Secret of the release's namespace that is an access key: `true`."""
+ACCESS_POINT_LABEL = "pilotlight.dev/access-point"
+"""Of a PersistentVolumeClaim that functions of its namespace may mount: `fsap-…`."""
 ACCOUNT_LABEL = "pilotlight.dev/account-id"
 """Label of a namespace: the 12-digit account that it is."""
 ENCRYPTED_BY_ANNOTATION = "pilotlight.dev/encrypted-by"
@@ -44,12 +52,21 @@ LAST_VERSION_ANNOTATION = "pilotlight.dev/last-version"
 MODIFIED_ANNOTATION = "pilotlight.dev/modified"
 """Annotation of a function: when the API last changed code or configuration, RFC 3339 with
 milliseconds; what kubectl changes, the operator dates when it sees it."""
+NETWORK_LABEL = "pilotlight.dev/network"
+"""Of pods with a network of their function's own, and of the policy that opens it: its digest. What
+the chart opens for all functions is not for pods with this label."""
+POSIX_USER_ANNOTATION = "pilotlight.dev/posix-user"
+"""Of a claim with an access point: `UID:GID`, whom the pods that mount it run as."""
 RECIPE_ANNOTATION = "pilotlight.dev/recipe"
 """Annotation of a pod: how its runtime said that pods are made when it was."""
 RUNTIME_LABEL = "pilotlight.dev/runtime"
 """Label of a pod: the runtime that it can run."""
 REVISION_LABEL = "pilotlight.dev/revision"
 """Label of a pod that was specialised: the revision it runs."""
+SECURITY_GROUP_LABEL = "pilotlight.dev/security-group"
+"""Of a NetworkPolicy that functions of its namespace may join: `sg-…`."""
+SUPERSEDED_ANNOTATION = "pilotlight.dev/superseded"
+"""Of a function's network policy: since when nothing that is served needs it."""
 TENANT_ANNOTATION = "pilotlight.dev/tenant-id"
 """Annotation of a pod that was specialised for one tenant of its function: which one."""
 
@@ -79,6 +96,11 @@ def version_object_name(function: str, number: int) -> str:
 def alias_object_name(function: str, alias: str) -> str:
     """Name the object of a function's alias."""
     return f"{function}-{object_name(alias)}"
+
+
+def security_group_label(group: str) -> str:
+    """Return the label of pods that are in a security group, whose value is `true`."""
+    return f"security-group.pilotlight.dev/{group}"
 
 
 def label_value(name: str) -> str:

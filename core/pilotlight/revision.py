@@ -28,6 +28,7 @@ _SAYS_NOTHING: dict[str, Any] = {
     "tracing": "PassThrough",
     "snapStart": "None",
     "callsPerEnvironment": 1,
+    "fileSystems": [],
 }
 """Values of the fields that came later: a revision without them is what it always was."""
 

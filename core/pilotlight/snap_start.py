@@ -41,6 +41,8 @@ def find_snap_start_problem(spec: FunctionSpec) -> str | None:
             f"EphemeralStorage above {GENERIC_STORAGE} MB is not supported for SnapStart enabled "
             "functions."
         )
+    if spec.file_systems:
+        return "FileSystemConfigs is not supported for SnapStart enabled functions."
     if spec.tenant_isolation_mode is not None:
         return "TenancyConfig is not supported for SnapStart enabled functions."
     return None
@@ -49,12 +51,14 @@ def find_snap_start_problem(spec: FunctionSpec) -> str | None:
 def starts_ahead(configuration: Configuration, variables: Iterable[str]) -> bool:
     """Whether environments are forked from an interpreter that waits, where pods of it do.
 
-    Not those that are larger than such pods, nor those with `variables` (their names) that only a
-    new process reads.
+    Not those that need more than such pods have, nor those with `variables` (their names) that
+    only a new process reads.
     """
     return (
         family_of(configuration.runtime).forks
         and configuration.memory * configuration.environments_per_pod <= GENERIC_MEMORY
         and configuration.ephemeral_storage == GENERIC_STORAGE
+        and not configuration.file_systems
+        and configuration.network is None
         and not any(name == _WRAPPER or READ_AT_START.match(name) for name in variables)
     )

@@ -16,12 +16,17 @@ __all__ = [
     "CodeSigningConfigNotFoundError",
     "CodeVerificationFailedError",
     "ExpiredTokenError",
+    "FileSystemIOError",
+    "FileSystemMountError",
+    "FileSystemTimeoutError",
     "FunctionNotFoundError",
     "HeadersTooLargeError",
     "IncompleteSignatureError",
     "InvalidParameterValueError",
     "InvalidRequestContentError",
+    "InvalidSecurityGroupError",
     "InvalidSignatureError",
+    "InvalidSubnetError",
     "MissingTokenError",
     "NotSupportedError",
     "PolicyLengthExceededError",
@@ -229,6 +234,41 @@ class ResourceNotReadyError(ApiError):
     fault = "Service"
 
 
+class FileSystemMountError(ApiError):
+    """The file system that a function asks for cannot be mounted."""
+
+    type, status = "EFSMountFailureException", 403
+    message_key = "Message"
+
+
+class FileSystemIOError(ApiError):
+    """The file system that a function asks for is lost."""
+
+    type, status = "EFSIOException", 410
+    message_key = "Message"
+
+
+class FileSystemTimeoutError(ApiError):
+    """The file system that a function asks for was not mounted in time."""
+
+    type, status = "EFSMountTimeoutException", 408
+    message_key = "Message"
+
+
+class InvalidSubnetError(ApiError):
+    """A subnet of the function is not there any more."""
+
+    type, status = "InvalidSubnetIDException", 502
+    fault, message_key = "Service", "Message"
+
+
+class InvalidSecurityGroupError(ApiError):
+    """A security group of the function is not there any more."""
+
+    type, status = "InvalidSecurityGroupIDException", 502
+    fault, message_key = "Service", "Message"
+
+
 class ServiceError(ApiError):
     """The platform failed; the log has the request id."""
 
@@ -301,6 +341,16 @@ _PLAIN: dict[type[core.PilotlightError], type[ApiError]] = {
 }
 
 
+_WHY_NOT_STARTED: dict[str, type[ApiError]] = {
+    "EFSMountFailure": FileSystemMountError,
+    "EFSIOError": FileSystemIOError,
+    "EFSMountTimeout": FileSystemTimeoutError,
+    "InvalidSubnet": InvalidSubnetError,
+    "InvalidSecurityGroup": InvalidSecurityGroupError,
+}
+"""Lambda's errors for the state reason codes that have one of their own."""
+
+
 def translate(error: core.PilotlightError) -> ApiError:
     """Say one of core's errors in Lambda's words."""
     match error:
@@ -309,7 +359,8 @@ def translate(error: core.PilotlightError) -> ApiError:
                 str(error), reason=error.reason, retry_after=error.retry_after
             )
         case core.StartFailedError():
-            return ResourceNotReadyError(f"{error} ({error.reason})")
+            why = _WHY_NOT_STARTED.get(error.reason, ResourceNotReadyError)
+            return why(f"{error} ({error.reason})")
         case core.UnavailableError() | core.RevisionGoneError():
             return ServiceUnavailableError(str(error), headers={"Retry-After": "1"})
         case _:

@@ -127,6 +127,7 @@ def _gateway(  # noqa: PLR0913, PLR0917  what a process has made for it
             otlp_endpoint=settings.otlp_endpoint,
             aws_endpoint_url=settings.aws_endpoint_url,
             private_sources=settings.private_sources,
+            walls=settings.walls,
             hosts=Hosts(settings.reserved_hosts, settings.account_hosts),
         ),
         cache=cache,

@@ -10,6 +10,7 @@ from pilotlight.cluster_settings import ClusterSettings
 from pilotlight.hosts import Hosts
 from pilotlight.keep_alive import RULES
 from pilotlight.settings import one_of, setting
+from pilotlight.walls import Walls  # noqa: TC001  settings are read at run time
 
 __all__ = ["GatewaySettings", "Settings"]
 
@@ -72,5 +73,7 @@ class Settings(AwsSettings):
     its user's own)."""
     longest_poll: float = 20.0
     """Seconds that an empty queue is waited on at once, and so that a drain may take; up to 20."""
+    walls: Walls | None = None
+    """Which subnets functions may name; None on one machine, which has neither walls nor claims."""
     hosts: Hosts = field(default_factory=Hosts)
     """Whose hosts are, for routes."""

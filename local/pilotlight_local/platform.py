@@ -32,6 +32,7 @@ from pilotlight_operator.feeds.store import feed
 from pilotlight_operator.reconciler import Reconciler
 from pilotlight_operator.services import make_services
 from pilotlight_operator.services.artifacts import ArtifactService
+from pilotlight_operator.services.file_systems import MachineFolders
 
 from .accounts import SelfServiceAccounts, credentials_of
 from .echo import EchoingLogs
@@ -173,6 +174,7 @@ class LocalPlatform:
             runnable=RUN_HERE,
             waiting={OWN_PYTHON},  # others' agents run beside it, and fork nothing
             private_addresses=True,
+            file_systems=MachineFolders(),
         )
         return Reconciler(self._cache, services)
 

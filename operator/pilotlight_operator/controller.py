@@ -30,11 +30,14 @@ from pilotlight.resources import (
     FunctionVersion,
     LayerVersion,
     Namespace,
+    NetworkPolicy,
+    PersistentVolumeClaim,
     Route,
     Runtime,
     Secret,
 )
 from pilotlight.storage.replacements import replacements
+from pilotlight.walls import Walls
 
 from .events import ConditionEvents
 from .feeds import kopf
@@ -66,7 +69,8 @@ if TYPE_CHECKING:
 __all__ = ["WATCHED", "Controller", "ControllerSettings", "ForeignAutoscaler"]
 
 WATCHED: tuple[type[Resource], ...] = (
-    Runtime, Secret, LayerVersion, Function, FunctionVersion, FunctionAlias, Route,
+    Runtime, Secret, PersistentVolumeClaim, NetworkPolicy, LayerVersion,
+    Function, FunctionVersion, FunctionAlias, Route,
 )  # fmt: skip
 """What kopf watches. It would watch all namespaces or none; those of accounts the store does."""
 TOLD: tuple[type[Resource], ...] = (Function, FunctionVersion, FunctionAlias, Route)
@@ -95,6 +99,7 @@ class ControllerSettings:
     aws: AwsSettings = field(default_factory=AwsSettings)
     private_registries: tuple[str, ...] = ()
     pull_secret: str = ""
+    walls: Walls = field(default_factory=Walls)
 
 
 class ForeignAutoscaler:
@@ -210,6 +215,7 @@ class Controller:
             region=self._settings.region,
             images=images,
             hosts=self._settings.hosts,
+            walls=self._settings.walls,
         )
         return Reconciler(cache, services)
 

@@ -101,7 +101,12 @@ async def _lead(
         resources,
         settings.namespaces,
         platform_key,
-        PodSettings(settings.least_cpu, settings.cpu_request, settings.pull_secret or None),
+        PodSettings(
+            settings.least_cpu,
+            settings.cpu_request,
+            settings.pull_secret or None,
+            settings.walls,
+        ),
     )
     database = PostgresDatabase(settings.postgresql_url)
     stack.push_async_callback(database.close)
@@ -190,6 +195,7 @@ def _controller_settings(settings: OperatorSettings) -> ControllerSettings:
         ),
         private_registries=settings.private_registries,
         pull_secret=settings.pull_secret,
+        walls=settings.walls,
     )
 
 

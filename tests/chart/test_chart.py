@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from pilotlight.resources import GROUP, Namespace, RuntimeSpec, Secret
+from pilotlight.names import NETWORK_LABEL
+from pilotlight.resources import GROUP, Namespace, RuntimeSpec
 from pilotlight.resources.registry import CUSTOM_KINDS, KINDS
 from pilotlight_operator.controller import WATCHED
 from pilotlight_operator.services.aliases import AliasService
@@ -40,6 +41,10 @@ EVERY_OPTION: Json = {
             "denyByDefault": True,
             "dns": [{"ipBlock": {"cidr": "10.96.0.10/32"}}],
             "extraEgress": [{"ports": [{"port": 6379}]}],
+            "grants": {
+                "team-a": {"public": True, "cidrs": ["10.20.0.0/16"], "namespaces": ["databases"]}
+            },
+            "subnets": {"subnet-0a": {"vpc": "vpc-1", "zone": "eu-1a"}},
         },
     },
     "operator": {"replicas": 2, "priorityClassName": "high", "nodeSelector": {"a": "b"}},
@@ -152,12 +157,12 @@ def test_the_operator_may_watch_and_settle_what_it_reconciles(rendered: list[Jso
 def test_the_gateway_may_watch_every_kind_and_write_what_accounts_own(rendered: list[Json]) -> None:
     verbs = _verbs(rendered, "gateway")
     for kind in KINDS.values():
-        if not kind.cluster_scoped:
-            assert verbs[kind.plural] >= WATCHING, kind
-        if not kind.cluster_scoped and kind is not Secret:
-            assert verbs[kind.plural] >= {"create", "update", "delete"}, kind
+        if not kind.cluster_scoped and kind.group() == GROUP:
+            writing = {"create", "update", "delete"}
+            assert verbs[kind.plural] >= WATCHING | writing, kind
     assert verbs["secrets"] == WATCHING | {"create"}, "more than access keys and variables need"
     assert (verbs["serviceaccounts"], verbs["serviceaccounts/token"]) == ({"get"}, {"create"})
+    assert verbs["persistentvolumeclaims"] == verbs["networkpolicies"] == {"list"}
 
 
 def test_tokens_of_accounts_are_the_gateways_only_where_roles_ask_for_them(program: str) -> None:
@@ -209,14 +214,14 @@ def test_account_namespaces_enforce_restricted(rendered: list[Json]) -> None:
         assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 
 
-def _functions_policy(program: str, **network: Any) -> Json:
-    """Return what a release lets functions do."""
+def _functions_policy(program: str, name: str = "functions", **network: Any) -> Json:
+    """Return a policy of what a release lets functions do."""
     values = {"postgresql": {"bundled": True}, "functions": {"network": network}}
     rendered = render(program, values)
     (policy,) = [
         one
         for one in _of_kind(rendered, "NetworkPolicy")
-        if one["metadata"]["name"].endswith("-functions")
+        if one["metadata"]["name"].endswith(f"-{name}")
     ]
     spec: Json = policy["spec"]
     return spec
@@ -224,13 +229,31 @@ def _functions_policy(program: str, **network: Any) -> Json:
 
 def test_functions_reach_nothing_private(program: str) -> None:
     policy = _functions_policy(program)
-    peers = [peer for rule in policy["egress"] for peer in rule["to"]]
+    default = _functions_policy(program, "functions-default")
+    peers = [peer for one in (policy, default) for rule in one["egress"] for peer in rule["to"]]
     (public,) = [
         peer["ipBlock"] for peer in peers if peer.get("ipBlock", {}).get("cidr") == "0.0.0.0/0"
     ]
     assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(public["except"])
     (ingress,) = policy["ingress"]
     assert [port["port"] for port in ingress["ports"]] == [8700]
+
+
+def test_what_a_function_declares_is_all_that_it_reaches(program: str) -> None:
+    """Policies add up: the one with the internet does not select it, the one of the walls does."""
+    walls = _functions_policy(program)
+    assert walls["podSelector"].keys() == {"matchLabels"}
+    assert walls["policyTypes"] == ["Ingress", "Egress"]
+    assert [[port["port"] for port in rule["ports"]] for rule in walls["egress"]] == [
+        [53, 53], [8081],
+    ]  # fmt: skip
+    default = _functions_policy(program, "functions-default", extraEgress=[{"ports": []}])
+    assert default["podSelector"]["matchLabels"] == walls["podSelector"]["matchLabels"]
+    assert default["podSelector"]["matchExpressions"] == [
+        {"key": NETWORK_LABEL, "operator": "DoesNotExist"}
+    ]
+    assert default["policyTypes"] == ["Egress"]
+    assert len(default["egress"]) == 2
 
 
 def test_the_walls_of_functions_outlive_the_release(rendered: list[Json]) -> None:

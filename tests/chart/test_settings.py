@@ -9,6 +9,7 @@ import yaml
 
 from pilotlight.hosts import Hosts
 from pilotlight.settings import PREFIX, settings_of
+from pilotlight.walls import Subnet
 from pilotlight_gateway.settings import GatewaySettings
 from pilotlight_operator.settings import OperatorSettings
 from tests.chart.test_chart import EVERY_OPTION, program, render
@@ -95,3 +96,17 @@ def test_hosts_arrive_and_the_releases_own_are_reserved(program: str, process: s
     assert not hosts.allows("team-b", "lambda.example.com")
     assert hosts.allows("team-a", "a.shop.example.com")
     assert not hosts.allows("team-b", "a.shop.example.com")
+
+
+@pytest.mark.parametrize("process", PROCESSES)
+def test_walls_arrive(program: str, process: str) -> None:
+    """Operator and gateway know the same subnets, and what is closed is what the policies close."""
+    parse = settings(process)["PILOTLIGHT_WALLS"].parse
+    assert parse is not None
+    walls = parse(given(program, process)["PILOTLIGHT_WALLS"])
+    assert {str(one) for one in walls.blocked} >= {"169.254.0.0/16", "10.0.0.0/8", "fe80::/10"}
+    assert walls.deny_by_default
+    assert walls.subnets == {"subnet-0a": Subnet("vpc-1", "eu-1a")}
+    granted = walls.grants["team-a"]
+    assert (granted.public, [str(one) for one in granted.cidrs]) == (True, ["10.20.0.0/16"])
+    assert granted.namespaces == ("databases",)

@@ -45,6 +45,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown field": ({"memorySize": 128}, "memorySize"),
     "51 tags": ({"tags": {f"t{n}": "x" for n in range(51)}}, "spec.tags"),
     "odd architecture": ({"architecture": "mips"}, "spec.architecture"),
+    "claim and access point": (
+        {"fileSystems": [{"claim": "c", "accessPoint": "fsap-" + "0" * 17, "path": "/mnt/x"}]},
+        "either claim or accessPoint",
+    ),
+    "no folder of /mnt": ({"fileSystems": [{"claim": "c", "path": "/mnt/.."}]}, "path"),
+    "two file systems": (
+        {"fileSystems": [{"claim": name, "path": f"/mnt/{name}"} for name in "ab"]},
+        "spec.fileSystems",
+    ),
+    "a range and pods": (
+        {"network": {"egress": [{"cidr": "1.0.0.0/8", "namespace": "x"}]}},
+        "either cidr or pods",
+    ),
+    "no range": ({"network": {"egress": [{"cidr": "everywhere"}]}}, "cidr"),
+    "an odd label": ({"network": {"egress": [{"podLabels": {"a b": "c"}}]}}, "labels' names"),
+    "ports downwards": (
+        {"network": {"egress": [{"cidr": "1.0.0.0/8", "ports": [{"port": 2, "endPort": 1}]}]}},
+        "endPort is below port",
+    ),
     "odd sha256": ({"code": {"zip": "abc"}}, "spec.code.zip"),
 }
 

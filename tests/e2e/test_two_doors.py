@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cluster import kubectl, wait_until
+from tests.support.cluster import OVERHEAD, SIZES, kubectl, wait_until
 
 if TYPE_CHECKING:
     from tests.support.cluster import Installation
@@ -104,9 +104,9 @@ def _secrets(platform: Installation, function: str) -> str:
 
 def test_a_pod_of_the_pool_becomes_as_small_as_its_function(platform: Installation) -> None:
     """In place, while it serves: what it held too much others get."""
-    platform.apply("narrowed", ECHO, memory=256)
+    platform.apply("narrowed", SIZES, memory=256)
     platform.wait_ready("narrowed")
-    assert platform.invoke("narrowed", 1) == 1
+    assert platform.invoke("narrowed") == {"cpus": 1.0, "megabytes": 1769 + OVERHEAD, "said": 256}
 
     def is_narrow() -> bool:
         (pod,) = platform.first_pods("narrowed")
@@ -114,4 +114,4 @@ def test_a_pod_of_the_pool_becomes_as_small_as_its_function(platform: Installati
         return bool(state["resources"]["limits"]["memory"] == "320Mi" and not state["restartCount"])
 
     wait_until(is_narrow, "the kubelet has narrowed the pod to 256 MB and its overhead")
-    assert platform.invoke("narrowed", 2) == 2
+    assert platform.invoke("narrowed") == {"cpus": 0.5, "megabytes": 256 + OVERHEAD, "said": 256}

@@ -11,14 +11,18 @@ import yaml
 
 from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
-from pilotlight.resources import ObjectMeta, Runtime, RuntimeSpec
+from pilotlight.errors import StartFailedError
+from pilotlight.names import NETWORK_LABEL
+from pilotlight.resources import Mount, Network, ObjectMeta, Runtime, RuntimeSpec
+from pilotlight.walls import Subnet, Walls
+from pilotlight_operator.manifests.network import network_digest
 from pilotlight_operator.manifests.pod import (
     PodSettings,
     assignment,
     manifest,
     narrowing,
-    uid_of,
 )
+from pilotlight_operator.manifests.users import uid_of
 
 GOLDEN = Path(__file__).parent / "golden"
 RUNTIME = Runtime(
@@ -78,8 +82,60 @@ def test_limits_follow_the_memory(memory: int, cpu: str, limit: str) -> None:
 
 
 def test_storage_follows_the_function() -> None:
-    volumes = _manifest(_request(storage=2048))["spec"]["volumes"]
-    assert {"name": "temporary", "emptyDir": {"sizeLimit": "2048Mi"}} in volumes
+    """With what the agent may be late by, for who is ended by a node hears no reason."""
+    spec = _manifest(_request(storage=2048))["spec"]
+    assert {"name": "temporary", "emptyDir": {"sizeLimit": "2560Mi"}} in spec["volumes"]
+    limit = spec["containers"][0]["resources"]["limits"]["ephemeral-storage"]
+    assert int(limit.removesuffix("Mi")) > 2560
+
+
+MOUNT = Mount(
+    claim="shared", access_point="fsap-" + "0" * 17, path="/mnt/data", read_only=True,
+    user=5000, group=6000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("image", ["", "registry/hello:1"])
+def test_a_claim_is_mounted_by_its_own_user(image: str) -> None:
+    request = replace(_request(), file_systems=(MOUNT,), image=image)
+    assert not request.fits_generic
+    spec = _manifest(request)["spec"]
+    assert spec["volumes"][-1] == {
+        "name": "file-system-0",
+        "persistentVolumeClaim": {"claimName": "shared", "readOnly": True},
+    }
+    (container,) = spec["containers"]
+    mount = {"name": "file-system-0", "mountPath": "/mnt/data", "readOnly": True}
+    assert container["volumeMounts"][-1] == mount
+    security = spec["securityContext"]
+    assert (security["runAsUser"], security["runAsGroup"]) == (5000, 6000)
+    assert (security["fsGroup"], security["fsGroupChangePolicy"]) == (6000, "OnRootMismatch")
+    assert security["runAsNonRoot"]
+
+
+def test_a_pod_with_a_network_of_its_own_says_so_and_is_in_its_zones() -> None:
+    network = Network(security_group_ids=["sg-1a"], subnet_ids=["subnet-a", "subnet-b"])
+    request = replace(_request(), network=network)
+    assert not request.fits_generic
+    walls = Walls(subnets={"subnet-a": Subnet("vpc-1", "za"), "subnet-b": Subnet("vpc-1", "zb")})
+    made = _manifest(request, PodSettings(walls=walls))
+    assert made["metadata"]["labels"]["pilotlight.dev/network"] == network_digest(network)
+    assert made["metadata"]["labels"]["security-group.pilotlight.dev/sg-1a"] == "true"
+    terms = made["spec"]["affinity"]["nodeAffinity"][
+        "requiredDuringSchedulingIgnoredDuringExecution"
+    ]["nodeSelectorTerms"]
+    (expression,) = terms[0]["matchExpressions"]
+    assert (expression["key"], expression["values"]) == (
+        "topology.kubernetes.io/zone", ["za", "zb"],
+    )  # fmt: skip
+    with pytest.raises(StartFailedError) as refused:
+        _manifest(request)
+    assert refused.value.reason == "InvalidSubnet"
+
+
+def test_no_other_pod_is_taken_from_the_default_policy() -> None:
+    for request in (_request(), _request(generic=True)):
+        assert NETWORK_LABEL not in _manifest(request)["metadata"]["labels"]
 
 
 def test_each_function_has_a_user_id_of_its_own() -> None:

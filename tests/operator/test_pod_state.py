@@ -12,7 +12,9 @@ from pilotlight_operator.storage.pod_state import (
     failure,
     has_ended,
     is_deleted,
+    no_volume,
     node,
+    why_ended,
     why_waiting,
 )
 
@@ -89,3 +91,50 @@ def test_when_time_is_up_the_scheduler_is_quoted() -> None:
     slow = why_waiting(_pod())
     assert isinstance(slow, StartFailedError)
     assert slow.reason == "InternalError"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        '0/1 nodes are available: persistentvolumeclaim "shared" not found.',
+        "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
+        "0/3 nodes are available: 3 node(s) had volume node affinity conflict.",
+        "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind.",
+    ],
+)
+def test_no_room_for_a_claim_is_a_failure_to_mount(message: str) -> None:
+    pod = _pod(conditions=[{"type": "PodScheduled", "reason": "Unschedulable", "message": message}])
+    found = no_volume(pod)
+    assert found is not None
+    assert found.reason == "EFSMountFailure"
+    assert message in str(why_waiting(pod))
+
+
+@pytest.mark.parametrize("more", ["", ", 2 node(s) had volume node affinity conflict"])
+def test_no_room_for_anything_else_is_a_throttle(more: str) -> None:
+    message = f"0/3 nodes are available: 1 Insufficient memory{more}."
+    said = {"reason": "Unschedulable", "message": message}
+    pod = _pod(conditions=[{"type": "PodScheduled", **said}])
+    assert no_volume(pod) is None
+    assert isinstance(why_waiting(pod), ThrottledError)
+
+
+@pytest.mark.parametrize(
+    ("mounted", "volume", "reason"),
+    [
+        ("False", {"persistentVolumeClaim": {"claimName": "shared"}}, "EFSMountTimeout"),
+        ("True", {"persistentVolumeClaim": {"claimName": "shared"}}, "InternalError"),
+        ("False", {"emptyDir": {}}, "InternalError"),
+    ],
+)
+def test_what_is_not_mounted_in_time(mounted: str, volume: dict[str, Any], reason: str) -> None:
+    """A node mounts before it makes a sandbox, and says when it has one."""
+    condition = {"type": "PodReadyToStartContainers", "status": mounted}
+    pod = _pod({"waiting": {"reason": "ContainerCreating"}}, conditions=[condition])
+    error = why_waiting(pod | {"spec": {"volumes": [volume]}})
+    assert isinstance(error, StartFailedError)
+    assert error.reason == reason
+
+
+def test_why_a_pod_ended_is_said() -> None:
+    assert why_ended(_pod(reason="Evicted", message="disk")) == "Evicted, disk"

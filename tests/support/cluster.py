@@ -21,6 +21,28 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/pilotlight"
+SIZES = """
+import os
+
+def _read(*names):  # of cgroup v2, or else of v1
+    paths = ["/sys/fs/cgroup/" + name for name in names]
+    return open(next(path for path in paths if os.path.exists(path))).read()
+
+def handler(event, context):
+    if os.path.exists("/sys/fs/cgroup/cpu.max"):
+        quota, period = _read("cpu.max").split()
+    else:
+        quota, period = _read("cpu/cpu.cfs_quota_us"), _read("cpu/cpu.cfs_period_us")
+    limit = _read("memory.max", "memory/memory.limit_in_bytes")
+    return {"cpus": int(quota) / int(period), "megabytes": int(limit) / 1_048_576,
+            "said": int(context.memory_limit_in_mb)}
+"""
+"""A function that tells how large its container is."""
+OVERHEAD = 64
+"""Megabytes of a pod that are not its function's."""
+NETWORK = "functions.network"
+SUBNET = "subnet-0a1b2c"
+"""A subnet of the installation, in no zone."""
 Json = dict[str, Any]
 
 
@@ -89,6 +111,11 @@ class Installation:
     def endpoint(self) -> str:
         """Where the gateway's NodePort answers on this machine."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def granted(self) -> str:
+        """A namespace that networks of the account's functions may open, if a test makes it."""
+        return f"{self.account}-data"
 
     @property
     def aws(self) -> str:
@@ -220,6 +247,7 @@ def installed() -> Iterator[Installation]:
     """Install the chart for as long as the block lasts."""
     suffix = secrets.token_hex(3)
     installation = Installation(f"pilotlight-{suffix}", f"account-{suffix}")
+    granted = f"{{{installation.granted}}}"
     kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CHART / "files/crds.yaml"))
     kubectl("create", "namespace", installation.namespace)
     try:
@@ -231,6 +259,8 @@ def installed() -> Iterator[Installation]:
             *("--set", "gateway.service.type=NodePort"),
             *("--set", "gateway.replicas=2", "--set", "operator.replicas=2"),
             *("--set", f"eventSources.private={{{installation.aws}}}"),
+            *("--set", f"{NETWORK}.grants.{installation.account}.namespaces={granted}"),
+            *("--set", f"{NETWORK}.subnets.{SUBNET}.vpc=vpc-1"),
             *("--wait", "--timeout", "180s"),
         )
         wait_until(lambda: bool(installation.account_id()), "the account has its id")

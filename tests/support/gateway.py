@@ -28,6 +28,7 @@ from pilotlight.resources import IMAGE_RUNTIME, Namespace, ObjectMeta
 from pilotlight.resources.registry import KINDS
 from pilotlight.runtimes import OWN_PYTHON, RUNTIMES
 from pilotlight.storage import LogStream
+from pilotlight.walls import Subnet, Walls
 from pilotlight_autoscaler.autoscaler import Autoscaler, AutoscalerSettings
 from pilotlight_gateway.auth.local import LocalAuthenticator
 from pilotlight_gateway.gateway import Gateway
@@ -140,6 +141,16 @@ class PolicyAuthenticator:
         if (policy := self.policies.get(caller.principal)) is not None:
             caller = replace(caller, policy=policy)
         return lambda _: caller
+
+
+WALLS = Walls(
+    subnets={
+        "subnet-0a1": Subnet("vpc-0f", "eu-1a"),
+        "subnet-0b2": Subnet("vpc-0f", "eu-1b"),
+        "subnet-0c3": Subnet("vpc-1e"),
+    }
+)
+"""Nothing is closed, and there are subnets."""
 
 
 class GatewayHarness:
@@ -295,6 +306,7 @@ class GatewayHarness:
                 KEY,
                 concurrency_limit=self._limit,
                 hosts=Hosts(("api.example.com",)),
+                walls=WALLS,
                 one_port=True,
                 private_addresses=True,
                 aws_endpoint_url=self._aws_endpoint_url,
@@ -315,7 +327,7 @@ class GatewayHarness:
             acknowledgements=self.autoscaler.acknowledgements,
             provisioning=self.autoscaler.provisioned, accounts=accounts, region=REGION,
             images=KnownImages(), runnable=RUNTIMES | {IMAGE_RUNTIME},
-            private_addresses=True,
+            private_addresses=True, walls=WALLS,
         )  # fmt: skip
         reconciler = Reconciler(self.cache, services)
         background = [asyncio.create_task(feed(self.cache, reconciler))]

@@ -109,14 +109,19 @@ def _discovery(path: str) -> Json | None:
         case "/api":
             return {"versions": ["v1"]}
         case "/apis":
-            version = {"groupVersion": f"{GROUP}/{VERSION}", "version": VERSION}
-            group = {"name": GROUP, "versions": [version], "preferredVersion": version}
-            return {"groups": [group]}
+            return {"groups": [_group(GROUP, VERSION), _group("networking.k8s.io", "v1")]}
         case "/api/v1":
             return {"resources": _resources("")}
+        case "/apis/networking.k8s.io/v1":
+            return {"resources": _resources("networking.k8s.io")}
         case _ if path == f"/apis/{GROUP}/{VERSION}":
             return {"resources": _resources(GROUP)}
     return None
+
+
+def _group(name: str, number: str) -> Json:
+    version = {"groupVersion": f"{name}/{number}", "version": number}
+    return {"name": name, "versions": [version], "preferredVersion": version}
 
 
 def _resources(group: str) -> list[Json]:

@@ -93,6 +93,11 @@ topologySpreadConstraints:
 {{- /* Below the release's namespace are its Services, as pods of the cluster may name them. */}}
 - {name: PILOTLIGHT_RESERVED_HOSTS, value: {{ append .Values.hosts.reserved (printf "*.%s" .Release.Namespace) | join "," | quote }}}
 - {name: PILOTLIGHT_ACCOUNT_HOSTS, value: {{ toJson .Values.hosts.accounts | quote }}}
+{{- /* An upgrade with --reuse-values has no values that came since. */}}
+{{- $network := .Values.functions.network }}
+{{- $blocked := concat $network.blocked $network.blockedIPv6 }}
+{{- $walls := dict "blocked" $blocked "denyByDefault" $network.denyByDefault "grants" ($network.grants | default dict) "subnets" ($network.subnets | default dict) }}
+- {name: PILOTLIGHT_WALLS, value: {{ toJson $walls | quote }}}
 - {name: PILOTLIGHT_PLATFORM_KEY_FILE, value: /etc/pilotlight/platform-key/key}
 - name: PILOTLIGHT_POSTGRESQL_URL
   valueFrom:

@@ -14,7 +14,7 @@ from ..platform import Description, Platform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, FunctionSpec, Network
 
     from ..client import Client
 
@@ -98,6 +98,7 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
     elif status.configuration and status.code_size is not None:
         digest = status.configuration.code_sha256
         yield "Code", f"{size(status.code_size)}, sha256 {digest[:16]}…"
+    yield from _surroundings(spec)
     yield "State", f"{status.state}, last update {status.last_update_status or 'none'}"
     yield "Modified", status.last_modified or "never"
     counts = (f"{description.environments.get(name, 0)} {name}" for name in STATES)
@@ -106,6 +107,24 @@ def _facts(description: Description) -> Iterator[tuple[str, str]]:
         yield "Reserved", f"{spec.reserved_concurrency} environments at once"
     if description.cold_start:
         yield "Last start", _last_start(description.cold_start)
+
+
+def _surroundings(spec: FunctionSpec) -> Iterator[tuple[str, str]]:
+    """Say what the function is given beside code: file systems, and a network of its own."""
+    for one in spec.file_systems:
+        access = "read only" if one.read_only else "read and write"
+        yield "File system", f"{one.claim or one.access_point} at {one.path}, {access}"
+    if spec.network is not None:
+        yield "Network", ", ".join(_reachable(spec.network)) or "nothing beside the platform"
+
+
+def _reachable(network: Network) -> Iterator[str]:
+    if network.public:
+        yield "the public internet"
+    for one in network.egress:
+        yield one.cidr or f"pods of {one.namespace or 'its namespace'}"
+    yield from network.subnet_ids
+    yield from network.security_group_ids
 
 
 def _last_start(phases: dict[str, Any]) -> str:

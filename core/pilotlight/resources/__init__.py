@@ -11,7 +11,17 @@ from .alias import (
     FunctionAliasStatus,
 )
 from .asynchronous import AsyncConfig, destination_kind
-from .builtin import NAMESPACES_BY_ACCOUNT, SECRETS_BY_FUNCTION, Namespace, Secret
+from .builtin import (
+    CLAIMS_BY_ACCESS_POINT,
+    NAMESPACES_BY_ACCOUNT,
+    POLICIES_BY_FUNCTION,
+    POLICIES_BY_SECURITY_GROUP,
+    SECRETS_BY_FUNCTION,
+    Namespace,
+    NetworkPolicy,
+    PersistentVolumeClaim,
+    Secret,
+)
 from .code import Code, PinnedPackage, S3Object
 from .code_signing_config import CodeSigningConfig, CodeSigningConfigSpec
 from .configuration import Configuration, Layer, Logging, Tracing
@@ -22,11 +32,15 @@ from .event_source_mapping import (
     EventSourceMappingStatus,
 )
 from .event_source_spec import EventSourceMappingSpec, source_kind
+from .file_system import FileSystem, Mount
 from .function import (
+    FUNCTIONS_BY_LABEL,
     FUNCTIONS_BY_LOG_GROUP,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
+    FUNCTIONS_BY_SECURITY_GROUP,
+    FUNCTIONS_WITH_FILE_SYSTEMS,
     Function,
     FunctionSpec,
     FunctionStatus,
@@ -55,6 +69,7 @@ from .meta import (
     owned_by,
     owner_uid,
 )
+from .network import Egress, Network, Port
 from .policy import PolicyStatement
 from .route import (
     ROUTES_BY_FUNCTION,
@@ -85,10 +100,14 @@ from .version import (
 __all__ = [
     "ALIASES_BY_FUNCTION",
     "ALIASES_BY_NAME",
+    "CLAIMS_BY_ACCESS_POINT",
+    "FUNCTIONS_BY_LABEL",
     "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
+    "FUNCTIONS_BY_SECURITY_GROUP",
+    "FUNCTIONS_WITH_FILE_SYSTEMS",
     "GROUP",
     "IMAGE_RUNTIME",
     "LATEST",
@@ -97,6 +116,8 @@ __all__ = [
     "MAPPINGS_BY_SOURCE",
     "MAPPINGS_BY_UID",
     "NAMESPACES_BY_ACCOUNT",
+    "POLICIES_BY_FUNCTION",
+    "POLICIES_BY_SECURITY_GROUP",
     "PROVISIONED_ALIASES",
     "PROVISIONED_VERSIONS",
     "PUBLISHED",
@@ -115,9 +136,11 @@ __all__ = [
     "Condition",
     "Configuration",
     "Cors",
+    "Egress",
     "EventSourceMapping",
     "EventSourceMappingSpec",
     "EventSourceMappingStatus",
+    "FileSystem",
     "Function",
     "FunctionAlias",
     "FunctionAliasSpec",
@@ -140,11 +163,16 @@ __all__ = [
     "LogGroupSpec",
     "Logging",
     "Model",
+    "Mount",
     "Namespace",
+    "Network",
+    "NetworkPolicy",
     "ObjectMeta",
+    "PersistentVolumeClaim",
     "PinnedImage",
     "PinnedPackage",
     "PolicyStatement",
+    "Port",
     "ProvisionedStatus",
     "Rate",
     "Resource",

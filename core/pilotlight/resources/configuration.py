@@ -11,8 +11,10 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .environment import ENVIRONMENT_BOUNDS
+from .file_system import MOST_FILE_SYSTEMS, Mount
 from .image import Image  # noqa: TC001  pydantic reads it at run time
 from .meta import Model, cel
+from .network import Network  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
     "MOST_LAYERS",
@@ -138,3 +140,9 @@ class Configuration(Model):
         default=None, description="Whether environments are a tenant's own."
     )
     snap_start: SnapStart = Field(default="None", description="Lambda's SnapStart.")
+    file_systems: list[Mount] = Field(
+        default_factory=list, max_length=MOST_FILE_SYSTEMS, description="What lies below /mnt."
+    )
+    network: Network | None = Field(
+        default=None, description="What it may reach, if not what all functions may."
+    )

@@ -93,8 +93,8 @@ def _structural(node: Json, models: Json) -> Json:
         return _structural(models[name], models) | own
     if "anyOf" in node:
         (given,) = [choice for choice in node["anyOf"] if choice.get("type") != "null"]
-        described = {"description": node["description"]} if "description" in node else {}
-        return _structural(given | described, models)
+        beside = {key: node[key] for key in _BESIDE if key in node}
+        return _structural(given | beside, models)
     # Models forbid what they do not know; Kubernetes prunes it, or refuses it in strict mode.
     kept = {key: node[key] for key in node if key in _KEPT and node[key] is not False}
     if "const" in node:
@@ -102,6 +102,8 @@ def _structural(node: Json, models: Json) -> Json:
     return {key: _child(key, value, models) for key, value in kept.items()}
 
 
+_BESIDE = ("description", "maxProperties", _RULES)
+"""What is said of a field that may be absent, beside what it is."""
 _KEPT = frozenset({
     "type", "description", "default", "enum", "pattern", "format", "items", "properties",
     "required", "additionalProperties", "minimum", "maximum", "minLength", "maxLength",

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from pilotlight.runtimes import ONE_CALL_RUNTIMES
 
+from ..names import label_value
 from .asynchronous import AsyncConfig, check_not_itself
 from .code import Code, PinnedPackage  # noqa: TC001  pydantic reads them at run time
 from .configuration import (
@@ -25,6 +26,8 @@ from .configuration import (
     Tracing,
 )
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
+from .file_system import MOST_FILE_SYSTEMS, FileSystem
+from .function_rules import ONE_CALL, ONE_OF_BOTH, RULES
 from .image import IMAGE_RUNTIME, ImageConfig
 from .meta import (
     AGE,
@@ -39,14 +42,18 @@ from .meta import (
     cel,
     find_condition,
 )
+from .network import Network  # noqa: TC001  pydantic reads it at run time
 from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
+    "FUNCTIONS_BY_LABEL",
     "FUNCTIONS_BY_LOG_GROUP",
     "FUNCTIONS_BY_NAME",
     "FUNCTIONS_BY_RUNTIME",
     "FUNCTIONS_BY_SECRET",
+    "FUNCTIONS_BY_SECURITY_GROUP",
+    "FUNCTIONS_WITH_FILE_SYSTEMS",
     "Function",
     "FunctionSpec",
     "FunctionStatus",
@@ -66,61 +73,10 @@ class SecretReference(Model):
     secret: str = Field(min_length=1, max_length=253, description="The Secret's name.")
 
 
-_ONE_CALL_IDS = sorted(ONE_CALL_RUNTIMES)
-_TAKES_ONE = "!has(self.callsPerEnvironment) || self.callsPerEnvironment == 1"
-_ONE_OF_BOTH = "callsPerEnvironment and environmentsPerPod are not both more than 1"
-_ONE_CALL = (
-    "callsPerEnvironment above 1 is not supported with this runtime, whose environments take one "
-    "call at a time: Python, Node.js 22, Java 21 or newer, provided or an image is expected"
-)
-
-
 class FunctionSpec(Model):
     """What the function is wanted to be."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                (
-                    "has(self.functionName) == has(oldSelf.functionName) && "
-                    "(!has(self.functionName) || self.functionName == oldSelf.functionName)"
-                ),
-                "functionName is immutable",
-            ),
-            (
-                "has(self.tenantIsolationMode) == has(oldSelf.tenantIsolationMode)",
-                "tenantIsolationMode is immutable",
-            ),
-            (
-                "!has(self.tenantIsolationMode) || !has(self.url)",
-                "url is not supported with tenantIsolationMode",
-            ),
-            (
-                "has(self.code.image) || (has(self.runtime) && has(self.handler))",
-                "runtime and handler are required unless code.image is given",
-            ),
-            (
-                "!has(self.code.image) || (!has(self.runtime) && !has(self.handler))",
-                "runtime and handler are not supported with code.image",
-            ),
-            (
-                "!has(self.code.image) || !has(self.layers) || self.layers.size() == 0",
-                "layers are not supported with code.image",
-            ),
-            (
-                "has(self.code.image) || !has(self.imageConfig)",
-                "imageConfig is supported with code.image only",
-            ),
-            (
-                f"{_TAKES_ONE} || !has(self.environmentsPerPod) || self.environmentsPerPod == 1",
-                _ONE_OF_BOTH,
-            ),
-            (
-                f"{_TAKES_ONE} || !has(self.runtime) || !(self.runtime in {_ONE_CALL_IDS})",
-                _ONE_CALL,
-            ),
-        )
-    )
+    model_config = ConfigDict(json_schema_extra=cel(*RULES))
 
     function_name: str | None = Field(
         default=None,
@@ -234,6 +190,15 @@ class FunctionSpec(Model):
         default="None",
         description="PublishedVersions: kept and told; Python starts by fork either way.",
     )
+    file_systems: list[FileSystem] = Field(
+        default_factory=list,
+        max_length=MOST_FILE_SYSTEMS,
+        description="PersistentVolumeClaims that it finds below /mnt.",
+    )
+    network: Network | None = Field(
+        default=None,
+        description="All that it may reach; what the chart lets every function reach if absent.",
+    )
     tags: dict[str, str] = Field(
         default_factory=dict,
         description="Lambda's tags, at most 50.",
@@ -261,9 +226,9 @@ class FunctionSpec(Model):
 
     def _check_calls(self) -> None:
         if self.environments_per_pod > 1:
-            raise ValueError(_ONE_OF_BOTH)
+            raise ValueError(ONE_OF_BOTH)
         if self.runtime in ONE_CALL_RUNTIMES:
-            raise ValueError(f"runtime {self.runtime!r}: {_ONE_CALL}")
+            raise ValueError(f"runtime {self.runtime!r}: {ONE_CALL}")
 
 
 State = Literal["Pending", "Active", "Inactive", "Failed"]
@@ -380,3 +345,21 @@ FUNCTIONS_BY_RUNTIME = Index(
     lambda function: [IMAGE_RUNTIME if function.spec.code.image else function.spec.runtime],
 )
 """By the name of the `Runtime` that runs them."""
+FUNCTIONS_BY_LABEL = Index(
+    Function,
+    lambda function: [(function.metadata.namespace, label_value(function.metadata.name))],
+)
+"""By namespace and the label of what belongs to them."""
+FUNCTIONS_BY_SECURITY_GROUP = Index(
+    Function,
+    lambda function: [
+        (function.metadata.namespace, group)
+        for group in (function.spec.network.security_group_ids if function.spec.network else ())
+    ],
+)
+"""By namespace and the security groups that they ask for."""
+FUNCTIONS_WITH_FILE_SYSTEMS = Index(
+    Function,
+    lambda function: [function.metadata.namespace] if function.spec.file_systems else [],
+)
+"""By namespace: those that ask for some."""

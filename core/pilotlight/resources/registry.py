@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .alias import FunctionAlias
-from .builtin import Namespace, Secret
+from .builtin import Namespace, NetworkPolicy, PersistentVolumeClaim, Secret
 from .code_signing_config import CodeSigningConfig
 from .event_source_mapping import EventSourceMapping
 from .function import Function
@@ -30,6 +30,8 @@ _ORDERED: tuple[type[Resource], ...] = (
     Namespace,
     Runtime,
     Secret,
+    PersistentVolumeClaim,
+    NetworkPolicy,
     CodeSigningConfig,
     LayerVersion,
     Function,

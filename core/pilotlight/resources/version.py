@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from .asynchronous import AsyncConfig  # noqa: TC001  pydantic reads it at run time
 from .code import Code
 from .configuration import Configuration  # noqa: TC001  pydantic reads it at run time
+from .file_system import FileSystem, Mount
 from .function import (
     FUNCTION_NAME,
     Function,
@@ -199,6 +200,17 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         tracing=configuration.tracing,
         tenant_isolation_mode=configuration.tenant_isolation_mode,
         snap_start=configuration.snap_start,
+        file_systems=[_asked(mount) for mount in configuration.file_systems],
+        network=configuration.network,
+    )
+
+
+def _asked(mount: Mount) -> FileSystem:
+    return FileSystem(
+        claim=mount.claim,
+        access_point=None if mount.claim else mount.access_point,
+        path=mount.path,
+        read_only=mount.read_only,
     )
 
 

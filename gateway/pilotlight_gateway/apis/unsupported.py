@@ -10,10 +10,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from .lambda_.event_source_mappings import UNSUPPORTED_OF_KAFKA, UNSUPPORTED_OF_MAPPINGS
+from .lambda_.file_systems import UNSUPPORTED_OF_FILE_SYSTEMS
 from .lambda_.function_input import UNSUPPORTED_CODE, UNSUPPORTED_MEMBERS, WHY_UNSUPPORTED
 from .lambda_.model import load_model
 from .lambda_.service import WITHOUT_EFFECT
 from .lambda_.table import LAMBDA
+from .lambda_.vpc import UNSUPPORTED_OF_VPC
 from .logs.service import WITHOUT_EFFECT as LOGS_WITHOUT_EFFECT
 from .logs.service import load_model as load_logs_model
 from .logs.table import LOGS
@@ -41,6 +43,8 @@ def render() -> str:
     sections = [
         (f"Operations: {len(missing)} of {len(load_model().operations)}", missing),
         ("Members of CreateFunction and the updates", _with_reasons(UNSUPPORTED_MEMBERS)),
+        ("Of FileSystemConfigs", [_reason(*one) for one in UNSUPPORTED_OF_FILE_SYSTEMS.items()]),
+        ("Of VpcConfig", [_reason(*one) for one in UNSUPPORTED_OF_VPC.items()]),
         ("Members of code", _with_reasons(UNSUPPORTED_CODE)),
         ("Members of event source mappings", sorted(UNSUPPORTED_OF_MAPPINGS)),
         ("Of Kafka's configuration in event source mappings", sorted(UNSUPPORTED_OF_KAFKA)),
@@ -59,9 +63,13 @@ def render() -> str:
 def _with_reasons(members: Iterable[str]) -> list[str]:
     """Say of members why they are not supported, where there is more to say."""
     return [
-        f"`{name}`: {WHY_UNSUPPORTED[name]}" if name in WHY_UNSUPPORTED else name
+        _reason(name, WHY_UNSUPPORTED[name]) if name in WHY_UNSUPPORTED else name
         for name in sorted(members)
     ]
+
+
+def _reason(name: str, why: str) -> str:
+    return f"`{name}`: {why}"
 
 
 def _without_effect() -> str:

@@ -233,4 +233,6 @@ def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
         image=configuration.image.reference if configuration.image else "",
         memory=configuration.memory * configuration.environments_per_pod,
         ephemeral_storage=configuration.ephemeral_storage,
+        file_systems=tuple(configuration.file_systems),
+        network=configuration.network,
     )

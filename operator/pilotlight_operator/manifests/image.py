@@ -52,10 +52,6 @@ def container(request: PodRequest) -> Json:
         # One that is named by its digest is never another; a tag may be on the node alone.
         "imagePullPolicy": "IfNotPresent",
         "command": [*INTERPRETER, "-m", "pilotlight_agent"],
-        "volumeMounts": [
-            *mounts(),
-            {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
-        ],
     }
 
 

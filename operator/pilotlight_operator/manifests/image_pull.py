@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from . import image
-from .pod import SECURITY, owner, pod_security, uid_of
+from .pod import SECURITY, owner, pod_security
+from .users import uid_of
 
 if TYPE_CHECKING:
     from pilotlight.resources import Function, RuntimeSpec

@@ -2,13 +2,13 @@
 
 It passes Pod Security `restricted`, and holds neither code nor secrets: the agent in it is
 specialised later, with a token of which only the sha256 stands here. No field of a function's spec
-goes into it but memory, /tmp and a container image (`image`). `storage.pods` creates it.
+goes into it but memory, /tmp, a container image (`image`), claims (`file_systems`) and its own
+walls' labels (`network`). `storage.pods` creates it.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pilotlight.names import (
@@ -20,9 +20,11 @@ from pilotlight.names import (
     label_value,
 )
 from pilotlight.resources import GROUP, VERSION
+from pilotlight.walls import Walls
 from pilotlight_wire.protocol import AGENT_PORT
 
-from . import image
+from . import file_systems, image, network
+from .users import uid_of
 
 if TYPE_CHECKING:
     from pilotlight.compute import PodRequest
@@ -36,7 +38,6 @@ __all__ = [
     "manifest",
     "owner",
     "pod_security",
-    "uid_of",
 ]
 
 Json = dict[str, Any]
@@ -50,12 +51,13 @@ MEGABYTES_PER_CPU = 1769
 CODE_MEGABYTES = 320
 """An unpacked package (250 MB) and the archive it comes from (50 MB)."""
 LOG_MEGABYTES = 64
+LATE_MEGABYTES = 512
+"""What /tmp may take above its size until the agent has seen it: a node would end the pod, and say
+nothing to who called the function."""
 GRACE_SECONDS = 930
 """Lambda's longest timeout and the time a kill takes: a running invocation ends first."""
 ZONE = "topology.kubernetes.io/zone"
 SPREAD_OVER = (ZONE, "kubernetes.io/hostname")
-FIRST_UID = 100_000
-UIDS = 2_000_000_000
 SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -72,6 +74,8 @@ class PodSettings:
     cpu_request: float = 0.02
     """Part of the CPU limit that is requested."""
     pull_secret: str | None = None
+    walls: Walls = field(default_factory=Walls)
+    """Where the zones of subnets stand."""
 
 
 def manifest(
@@ -88,7 +92,7 @@ def manifest(
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {**MANAGED_BY, **_labels(request)},
+            "labels": {**MANAGED_BY, **network.labels(request.network), **_labels(request)},
             "annotations": {
                 "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
                 RECIPE_ANNOTATION: runtime.spec.recipe,
@@ -103,7 +107,9 @@ def manifest(
             "hostAliases": [{"ip": "127.0.0.1", "hostnames": ["sandbox.localdomain", "sandbox"]}],
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": GRACE_SECONDS,
-            "securityContext": pod_security(uid_of(namespace, _whose(name, request))),
+            "securityContext": pod_security(uid_of(namespace, _whose(name, request)))
+            | file_systems.security(request.file_systems),
+            **network.affinity(request.network, settings.walls),
             "topologySpreadConstraints": _spread(request),
             **_init_containers(request, runtime.spec),
             "containers": [_container(token_sha256, request, runtime.spec, settings)],
@@ -135,12 +141,6 @@ def narrowing(request: PodRequest, runtime: Runtime, settings: PodSettings) -> J
     resized = {kind: {name: values[name] for name in ("cpu", "memory")}
                for kind, values in resources.items()}  # fmt: skip
     return {"spec": {"containers": [{"name": CONTAINER, "resources": resized}]}}
-
-
-def uid_of(namespace: str, whose: str) -> int:
-    """Derive the user id that a function's pods, or one generic pod, run as; from 100000 up."""
-    digest = hashlib.sha256(f"{namespace}/{whose}".encode()).digest()
-    return FIRST_UID + int.from_bytes(digest[:8], "big") % UIDS
 
 
 def _whose(name: str, request: PodRequest) -> str:
@@ -225,8 +225,9 @@ def _init_containers(request: PodRequest, runtime: RuntimeSpec) -> Json:
 
 def _volumes(request: PodRequest) -> list[Json]:
     code = [_volume("code", CODE_MEGABYTES), _volume("layers", CODE_MEGABYTES)]
-    temporary = _volume("temporary", request.ephemeral_storage)
-    return [*(image.volumes() if request.image else code), temporary]
+    temporary = _volume("temporary", request.ephemeral_storage + LATE_MEGABYTES)
+    own = image.volumes() if request.image else code
+    return [*own, temporary, *file_systems.volumes(request.file_systems)]
 
 
 def _volume(name: str, megabytes: int) -> Json:
@@ -263,18 +264,23 @@ def _container(
         },
         "resources": _resources(request, runtime, settings),
         "securityContext": SECURITY,
-        "volumeMounts": [
-            {"name": "code", "mountPath": "/var/task"},
-            {"name": "layers", "mountPath": "/opt"},
-            {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
-        ],
         **(image.container(request) if request.image else {}),
+        "volumeMounts": _mounts(request),
     }
+
+
+def _mounts(request: PodRequest) -> list[Json]:
+    code = [{"name": "code", "mountPath": "/var/task"}, {"name": "layers", "mountPath": "/opt"}]
+    return [
+        *(image.mounts() if request.image else code),
+        {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
+        *file_systems.mounts(request.file_systems),
+    ]
 
 
 def _resources(request: PodRequest, runtime: RuntimeSpec, settings: PodSettings) -> Json:
     cpu = max(settings.least_cpu, request.memory / MEGABYTES_PER_CPU)
-    disk = CODE_MEGABYTES + request.ephemeral_storage + LOG_MEGABYTES
+    disk = CODE_MEGABYTES + request.ephemeral_storage + LATE_MEGABYTES + LOG_MEGABYTES
     return {
         "limits": {
             "cpu": f"{cpu * 1000:.0f}m",

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from pilotlight.aws.buckets import Buckets
     from pilotlight.cache import Cache
     from pilotlight.storage import ArtifactStore
+    from pilotlight.walls import Walls
     from pilotlight_operator.reconciler import Service
 
+    from .file_systems import FindsFileSystems
     from .functions import Acknowledgements
     from .images import FindsImages
     from .provisioning import Provisioning
@@ -52,17 +54,21 @@ def make_services(  # noqa: PLR0913  their collaborators, each by name
     waiting: Collection[str] | None = None,
     hosts: Hosts = ANYBODYS,
     private_addresses: bool = False,
+    file_systems: FindsFileSystems | None = None,
+    walls: Walls | None = None,
 ) -> list[Service]:
     """Make the service of every kind that is reconciled; a new kind is a line here.
 
     `runnable` are the runtimes that run here; without it those that have a `Runtime`. `waiting` are
     those of which pods wait, without it those whose `Runtime` says so.
-    `hosts` says whose hosts are, `private_addresses` lets issuers be in private networks.
+    `hosts` says whose hosts are, `private_addresses` lets issuers be in private networks. Without
+    `file_systems` claims are mounted; without `walls` no function has a network of its own.
     """
     return [
         FunctionService(
             cache, Packages(artifacts, buckets), acknowledgements,
             region=region, accounts=accounts, images=images, runnable=runnable,
+            file_systems=file_systems, walls=walls,
         ),
         VersionService(cache, artifacts, provisioning, waiting),
         AliasService(cache, provisioning),

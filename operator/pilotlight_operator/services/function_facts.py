@@ -18,14 +18,18 @@ from pilotlight.errors import (
 from pilotlight.layers import find_layer_version
 from pilotlight.resources import FUNCTIONS_BY_NAME, Key, Layer, Runtime, Secret
 
+from .file_systems import FileSystemError
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
-    from pilotlight.resources import Function
+    from pilotlight.resources import Function, Mount
 
+    from .file_systems import FindsFileSystems
     from .images import FoundImage
+    from .networks import NetworkError, Networks
     from .packages import Package, Packages
 
 __all__ = ["Facts", "FactsReader"]
@@ -46,6 +50,9 @@ class Facts:
     secret: Secret | None
     """What `environmentFrom` names."""
     layers: tuple[Layer, ...] | PilotlightError = ()
+    file_systems: tuple[Mount, ...] | FileSystemError = ()
+    network: NetworkError | None = None
+    """Why the function cannot have its network."""
     image: FoundImage | None = None
     """The container image, if the function is one and nothing else is wrong with it."""
 
@@ -53,10 +60,12 @@ class Facts:
 class FactsReader:
     """Reads facts from the cache and the packages."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  where facts are, each by name
         self,
         cache: Cache,
         packages: Packages,
+        file_systems: FindsFileSystems,
+        networks: Networks,
         *,
         accounts: Accounts,
         region: str,
@@ -64,6 +73,8 @@ class FactsReader:
     ) -> None:
         self._cache = cache
         self._packages = packages
+        self._file_systems = file_systems
+        self._networks = networks
         self._accounts = accounts
         self._region = region
         self._runnable = runnable
@@ -80,7 +91,15 @@ class FactsReader:
             package=await self._package(function, account),
             secret=self._secret(function),
             layers=await self._layers(function),
+            file_systems=self._mounts(function),
+            network=self._networks.check(function),
         )
+
+    def _mounts(self, function: Function) -> tuple[Mount, ...] | FileSystemError:
+        try:
+            return self._file_systems.find(function)
+        except FileSystemError as error:
+            return error
 
     async def _package(
         self, function: Function, account: str | PilotlightError

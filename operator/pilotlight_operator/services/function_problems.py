@@ -17,6 +17,7 @@ from pilotlight.runtimes import DEPRECATED_RUNTIMES, RUNTIMES
 from pilotlight.snap_start import find_snap_start_problem
 from pilotlight.variable_encryption import encryption_of
 
+from .file_systems import FileSystemError
 from .images import ImageError
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def find_problem(facts: Facts) -> Problem | None:
         _check_package,
         _check_layers,
         _check_environment,
+        _check_file_systems,
+        _check_network,
     )
     return next((problem for check in checks if (problem := check(facts))), None)
 
@@ -147,3 +150,15 @@ def _check_environment(facts: Facts) -> Problem | None:
         message = f"environmentFrom.secret {facts.secret.metadata.name!r}: {error}"
         return Problem("EnvironmentInvalid", message, "InvalidConfiguration")
     return None
+
+
+def _check_file_systems(facts: Facts) -> Problem | None:
+    if not isinstance(facts.file_systems, FileSystemError):
+        return None
+    return Problem("FileSystemUnusable", str(facts.file_systems), facts.file_systems.state_code)
+
+
+def _check_network(facts: Facts) -> Problem | None:
+    if facts.network is None:
+        return None
+    return Problem(facts.network.reason, str(facts.network), facts.network.state_code)

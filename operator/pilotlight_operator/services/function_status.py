@@ -22,11 +22,12 @@ from pilotlight.resources import (
 )
 from pilotlight.revision import digest_environment, digest_spec, revision_of
 
+from .file_systems import FileSystemError
 from .function_problems import find_problem
 from .images import PULLING
 
 if TYPE_CHECKING:
-    from pilotlight.resources import Function, Layer
+    from pilotlight.resources import Function, Layer, Mount
 
     from .function_facts import Facts
     from .function_problems import Problem
@@ -168,6 +169,8 @@ def _configuration(facts: Facts) -> Configuration:
         tracing=spec.tracing,
         tenant_isolation_mode=spec.tenant_isolation_mode,
         snap_start=spec.snap_start,
+        file_systems=list(_mounts(facts)),
+        network=spec.network,
     )
 
 
@@ -175,6 +178,12 @@ def _layers(facts: Facts) -> tuple[Layer, ...]:
     if isinstance(facts.layers, PilotlightError):
         raise AssertionError("decided without layers")  # noqa: TRY004  `_check_layers` looked before
     return facts.layers
+
+
+def _mounts(facts: Facts) -> tuple[Mount, ...]:
+    if isinstance(facts.file_systems, FileSystemError):
+        raise AssertionError("decided without file systems")  # noqa: TRY004  looked before
+    return facts.file_systems
 
 
 def _package(facts: Facts) -> Package:

@@ -12,23 +12,32 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pilotlight.errors import NotFoundError
+from pilotlight.names import FUNCTION_LABEL
 from pilotlight.publishing import publish
 from pilotlight.resources import (
+    FUNCTIONS_BY_LABEL,
     FUNCTIONS_BY_NAME,
     FUNCTIONS_BY_RUNTIME,
     FUNCTIONS_BY_SECRET,
+    FUNCTIONS_BY_SECURITY_GROUP,
+    FUNCTIONS_WITH_FILE_SYSTEMS,
     Function,
     LayerVersion,
+    NetworkPolicy,
+    PersistentVolumeClaim,
     Runtime,
     Secret,
     now,
 )
+from pilotlight.walls import Walls
 
 from .environment_secrets import EnvironmentSecrets
+from .file_systems import ClaimedFileSystems
 from .function_facts import FactsReader
 from .function_problems import find_problem
 from .function_status import decide
 from .images import PULLING
+from .networks import Networks
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,6 +46,7 @@ if TYPE_CHECKING:
     from pilotlight.cache import Cache
     from pilotlight.resources import FunctionStatus, Key, Resource
 
+    from .file_systems import FindsFileSystems
     from .function_facts import Facts
     from .images import FindsImages
     from .packages import Packages
@@ -49,6 +59,8 @@ AGAIN_SECONDS = 1.0
 REPAIR_SECONDS = 15.0
 """What a spec lacks (a package, a Secret, a Runtime) may come without an event of the function."""
 LONGEST_REPAIR_SECONDS = 600.0
+NO_WALLS = Walls()
+"""Where nothing is closed that a function may open."""
 
 
 class Acknowledgements(Protocol):
@@ -74,14 +86,26 @@ class FunctionService:
         accounts: Accounts,
         images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
+        file_systems: FindsFileSystems | None = None,
+        walls: Walls | None = NO_WALLS,
     ) -> None:
-        """Without `images` no registry is asked for any: nothing here runs them."""
+        """Without `images` no registry is asked for any: nothing here runs them.
+
+        Without `file_systems` claims are mounted; without walls (None) there are no networks.
+        """
         self._cache = cache
         self._images = images
         self._acknowledgements = acknowledgements
         self._secrets = EnvironmentSecrets(cache)
+        self._networks = Networks(cache, walls)
         self._facts = FactsReader(
-            cache, packages, accounts=accounts, region=region, runnable=runnable
+            cache,
+            packages,
+            file_systems or ClaimedFileSystems(cache),
+            self._networks,
+            accounts=accounts,
+            region=region,
+            runnable=runnable,
         )
 
     def affected_by(self, changed: Resource) -> list[Function]:
@@ -95,10 +119,21 @@ class FunctionService:
                 return self._cache.by(FUNCTIONS_BY_SECRET, changed.key)
             case LayerVersion():
                 return [one for one in self._cache.all(Function) if _names_layer(one, changed)]
+            case PersistentVolumeClaim() | NetworkPolicy():
+                return self._with(changed)
             case Runtime():
                 return self._cache.by(FUNCTIONS_BY_RUNTIME, changed.metadata.name)
             case _:
                 return []
+
+    def _with(self, given: PersistentVolumeClaim | NetworkPolicy) -> list[Function]:
+        """Return who may mount a claim; whose network a policy opens, and who joins its group."""
+        namespace, labels = given.metadata.namespace, given.metadata.labels
+        if isinstance(given, PersistentVolumeClaim):
+            return self._cache.by(FUNCTIONS_WITH_FILE_SYSTEMS, namespace)
+        owners = self._cache.by(FUNCTIONS_BY_LABEL, (namespace, labels.get(FUNCTION_LABEL)))
+        group = (namespace, given.security_group)
+        return owners + self._cache.by(FUNCTIONS_BY_SECURITY_GROUP, group)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one function's status up to date.
@@ -125,6 +160,7 @@ class FunctionService:
     async def _reconcile(self, function: Function) -> float | None:
         await self._secrets.adopt(function)
         facts = await self._read(function)
+        await self._networks.ensure(function)
         function = await self._write(function, decide(facts, acknowledged=False, at=now()))
         if facts.image is PULLING:
             return AGAIN_SECONDS
@@ -136,7 +172,11 @@ class FunctionService:
             return _repair_seconds(function)
         if function.spec.publish == "OnChange":
             await publish(self._cache, function)
-        return await self._secrets.drop_superseded(function)
+        dropped = (
+            await self._secrets.drop_superseded(function),
+            await self._networks.drop_superseded(function),
+        )
+        return min((seconds for seconds in dropped if seconds is not None), default=None)
 
     async def _read(self, function: Function) -> Facts:
         """Read all facts; an image is looked for only where nothing else is wrong, for it costs."""

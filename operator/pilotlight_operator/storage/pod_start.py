@@ -15,7 +15,7 @@ from pilotlight.compute import Pod
 from pilotlight.errors import WithdrawnError
 from pilotlight_wire.protocol import AGENT_PORT
 
-from .pod_state import address, failure, no_room, node
+from .pod_state import address, failure, no_room, no_volume, node
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,8 +76,8 @@ async def _wait_for_address(starting: Starting, room: Room) -> str:
         crowded = no_room(starting.pod)
         deadline = (deadline or now() + NO_ROOM_SECONDS) if crowded else None
         if crowded and deadline and now() >= deadline:
-            raise crowded
-        if crowded:
+            raise no_volume(starting.pod) or crowded
+        if crowded and no_volume(starting.pod) is None:
             await room.ask("")
         look = min(deadline, now() + SPACE_SECONDS) if deadline else None
         with suppress(TimeoutError):

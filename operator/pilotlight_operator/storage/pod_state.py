@@ -1,9 +1,11 @@
-"""What a pod's status says about its start: pure, one case of the kubelet's words after another."""
+"""What is written down of a pod, and what its status says of its start: pure, a case a word."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pilotlight.claims import RevisionKey
+from pilotlight.compute import Found, Pod
 from pilotlight.errors import (
     PilotlightError,
     PodLostError,
@@ -11,6 +13,14 @@ from pilotlight.errors import (
     StartFailedError,
     ThrottledError,
 )
+from pilotlight.names import (
+    FUNCTION_LABEL,
+    RECIPE_ANNOTATION,
+    REVISION_LABEL,
+    RUNTIME_LABEL,
+    TENANT_ANNOTATION,
+)
+from pilotlight_wire.protocol import AGENT_PORT
 
 if TYPE_CHECKING:
     from pilotlight.storage.kubernetes.api import Json
@@ -18,12 +28,15 @@ if TYPE_CHECKING:
 __all__ = [
     "address",
     "failure",
+    "found",
     "has_ended",
     "is_deleted",
     "no_room",
+    "no_volume",
     "node",
     "over_quota",
     "pod_key",
+    "why_ended",
     "why_waiting",
 ]
 
@@ -36,6 +49,11 @@ _HOPELESS = {
     "RunContainerError": "InvalidConfiguration",
 }
 """Reasons for which a container waits that do not go by waiting; Lambda's StateReasonCode each."""
+
+_OF_ROOM = ("Insufficient", "Too many pods")
+"""In the scheduler's message, where a node would do that had room."""
+_OF_VOLUMES = ("persistentvolumeclaim", "persistent volume", "volume node affinity")
+"""In the scheduler's message, where it is for a claim that no node will do."""
 
 NO_ROOM_RETRY_SECONDS = 5
 """When a caller may come again: another pod may have ended by then, or a node come."""
@@ -86,11 +104,28 @@ def failure(pod: Json) -> StartFailedError | None:
 
 def no_room(pod: Json) -> ThrottledError | None:
     """Return the scheduler's word that no node has room for a pod, or None."""
+    said = _unschedulable(pod)
+    if said is None:
+        return None
+    return _throttled(f"pod {pod_key(pod)} cannot be scheduled: {said}")
+
+
+def _unschedulable(pod: Json) -> str | None:
+    """Return why the scheduler finds no node for a pod, or None."""
     for condition in pod.get("status", {}).get("conditions", []):
         if condition.get("reason") == "Unschedulable":
-            said = condition.get("message", "no reason given")
-            return _throttled(f"pod {pod_key(pod)} cannot be scheduled: {said}")
+            return str(condition.get("message", "no reason given"))
     return None
+
+
+def no_volume(pod: Json) -> StartFailedError | None:
+    """Return the scheduler's word that a claim of the pod has no volume here, or None."""
+    said = _unschedulable(pod)
+    if said is None or any(word in said for word in _OF_ROOM):
+        return None
+    if not any(word in said.lower() for word in _OF_VOLUMES):
+        return None
+    return _failed(pod, said, "EFSMountFailure")
 
 
 def over_quota(error: QuotaExceededError) -> ThrottledError:
@@ -108,9 +143,27 @@ def _throttled(said: str) -> ThrottledError:
 
 def why_waiting(pod: Json) -> PilotlightError:
     """Return why a pod has not started yet, for when there is no more time."""
+    if (crowded := no_volume(pod) or no_room(pod)) is not None:
+        return crowded
+    if _mounts(pod):
+        return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
     waits = [_said(state["waiting"]) for state in _starting(pod) if "waiting" in state]
-    late = _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
-    return no_room(pod) or late
+    return _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
+
+
+def why_ended(pod: Json) -> str:
+    """Return why a pod ended by itself, such as that its node had no room on disk for it."""
+    return _said(pod.get("status", {}))
+
+
+def _mounts(pod: Json) -> bool:
+    """Say whether a node still mounts a pod's claims, which it does before it makes a sandbox."""
+    volumes = pod.get("spec", {}).get("volumes", [])
+    conditions = pod.get("status", {}).get("conditions", [])
+    is_bare = any(
+        (one["type"], one["status"]) == ("PodReadyToStartContainers", "False") for one in conditions
+    )
+    return is_bare and any("persistentVolumeClaim" in volume for volume in volumes)
 
 
 def _more_exactly(code: str, waiting: Json) -> str:
@@ -137,3 +190,25 @@ def _said(state: Json) -> str:
 
 def _failed(pod: Json, said: str, reason: str) -> StartFailedError:
     return StartFailedError(f"pod {pod_key(pod)} did not start: {said}", reason=reason)
+
+
+def found(key: str, pod: Json) -> Found:
+    """Return what is written down of a pod, whoever made it."""
+    metadata, host = pod["metadata"], address(pod)
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    function = labels.get(FUNCTION_LABEL)
+    revision = None
+    if function is not None:
+        revision = RevisionKey(
+            metadata["namespace"],
+            function,
+            labels.get(REVISION_LABEL, ""),
+            annotations.get(TENANT_ANNOTATION, ""),
+        )
+    return Found(
+        key,
+        labels.get(RUNTIME_LABEL, ""),
+        revision,
+        Pod(key, host, AGENT_PORT, node(pod)) if host is not None else None,
+        annotations.get(RECIPE_ANNOTATION, ""),
+    )

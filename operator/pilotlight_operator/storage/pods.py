@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from pilotlight.agent.token import pod_token_digest
-from pilotlight.claims import Demand, RevisionKey
-from pilotlight.compute import Found, Pod, PodRequest
+from pilotlight.claims import Demand
 from pilotlight.errors import (
     ConflictError,
     NotFoundError,
@@ -26,34 +25,27 @@ from pilotlight.errors import (
     StartFailedError,
     UnavailableError,
 )
-from pilotlight.names import (
-    FUNCTION_LABEL,
-    RECIPE_ANNOTATION,
-    REVISION_LABEL,
-    RUNTIME_LABEL,
-    TENANT_ANNOTATION,
-)
-from pilotlight.resources import Key, Runtime
+from pilotlight.resources import Key, NetworkPolicy, Runtime
 from pilotlight.storage.kubernetes.api import MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from pilotlight.storage.kubernetes.watch import Collection, follow
-from pilotlight_wire.protocol import AGENT_PORT
 
 from ..manifests.pod import MANAGED_BY, PodSettings, assignment, manifest, narrowing
 from .pod_start import NO_ROOM_SECONDS, Room, Starting, wait_until_it_answers
 from .pod_state import (
-    address,
+    found,
     has_ended,
     is_deleted,
     no_room,
-    node,
     over_quota,
     pod_key,
+    why_ended,
     why_waiting,
 )
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 
+    from pilotlight.compute import Found, Pod, PodRequest
     from pilotlight.storage import ResourceStore
     from pilotlight.storage.kubernetes.api import Json, KubernetesApi
     from pilotlight.storage.kubernetes.watch import RawChange
@@ -122,6 +114,7 @@ class KubernetesCompute:
         Raises ThrottledError where no node or quota has room, WithdrawnError where nobody waits
         for room any more, else StartFailedError.
         """
+        await self._check_groups(request)
         key = self._name(request)
         body = await self._manifest(key, request)
         # A pod that nobody waits for may wait itself.
@@ -131,6 +124,17 @@ class KubernetesCompute:
         async with self._starts(key, body, seconds) as starting:
             await self._create(key, body, room)
             return await wait_until_it_answers(key, starting, room)
+
+    async def _check_groups(self, request: PodRequest) -> None:
+        """Raise StartFailedError where a security group that the pod would be in is not there."""
+        groups = request.network.security_group_ids if request.network else []
+        if not groups:
+            return
+        policies = await self._resources.list(NetworkPolicy, request.namespace)
+        there = {policy.security_group for policy in policies}
+        if gone := sorted(set(groups) - there):
+            said = f"the security group {gone[0]} is not there"
+            raise StartFailedError(said, reason="InvalidSecurityGroup")
 
     async def _create(self, key: str, body: Json, room: Room) -> None:
         """Create a pod; where a quota has no room, ask for space in it and try a little longer."""
@@ -297,7 +301,7 @@ class KubernetesCompute:
         elif key in self._abandoned and key not in self._stopping:
             self._remove(key)  # its creation was given up, and came through even so
         self._known.add(key)
-        self._found[key] = _found(key, pod)
+        self._found[key] = found(key, pod)
 
     async def _gone(self, key: str, pod: Json) -> None:
         known, stopped = key in self._known, key in self._stopping
@@ -313,7 +317,7 @@ class KubernetesCompute:
             if is_deleted(pod):
                 log.info("pod was deleted", pod=key)
             else:
-                log.warning("pod gone", pod=key)
+                log.warning("pod gone", pod=key, why=why_ended(pod))
             if self._tell is not None:
                 await self._tell(key)
 
@@ -365,27 +369,6 @@ class KubernetesCompute:
                 delay = min(delay * 2, LONGEST_DELAY)
                 continue
             return
-
-
-def _found(key: str, pod: Json) -> Found:
-    metadata, host = pod["metadata"], address(pod)
-    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
-    function = labels.get(FUNCTION_LABEL)
-    revision = None
-    if function is not None:
-        revision = RevisionKey(
-            metadata["namespace"],
-            function,
-            labels.get(REVISION_LABEL, ""),
-            annotations.get(TENANT_ANNOTATION, ""),
-        )
-    return Found(
-        key,
-        labels.get(RUNTIME_LABEL, ""),
-        revision,
-        Pod(key, host, AGENT_PORT, node(pod)) if host is not None else None,
-        annotations.get(RECIPE_ANNOTATION, ""),
-    )
 
 
 async def _do_nothing() -> None:

@@ -320,3 +320,27 @@ def test_the_agent_ends_with_its_parent(tmp_path: Path) -> None:
         assert (answer.status, answer.json["retryable"]) == (500, False)
         assert answer.json["code"] == "InvocationEnded"
         assert not any(map(is_running, processes))
+
+
+def test_more_in_tmp_than_there_may_be_ends_the_environment(tmp_path: Path) -> None:
+    """In Lambda's words for a full disk; what is in there is kept between calls until then."""
+    code = """
+import os, time
+def handler(event, context):
+    with open(os.path.join(os.environ["TMPDIR"], "kept"), "ab") as file:
+        file.write(os.urandom(event * 1_000_000))
+        size = file.tell()
+    time.sleep(event > 1 and 20)
+    return size
+"""
+    with specialised(tmp_path, {"main.py": code}, timeout=30, ephemeral_storage=3) as agent:
+        assert [agent.invoke(1).json, agent.invoke(1).json] == [1_000_000, 2_000_000]
+        reply = agent.invoke(2, request_id="full")
+        text = "RequestId: full Error: No space left on device: /tmp holds more than 3 MB"
+        assert reply.json == {"errorType": "Runtime.ExitError", "errorMessage": text}
+        assert reply.report["status"] == "storage"
+        assert reply.report["durationMs"] < 10_000
+        agent.journal.wait_for_state("ended")
+        assert "Error Type: Runtime.OutOfStorage" in agent.journal.lines("full")[-1]
+        agent.process.terminate()
+        assert agent.process.wait(10) == 0, "nothing is waited for that has ended"

@@ -23,6 +23,8 @@ from pilotlight_gateway.invocation.reference import LATEST
 
 from . import environment_secret
 from .container_images import image_config_response, served_image
+from .file_systems import file_system_configs
+from .vpc import vpc_config
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +104,8 @@ async def configuration(  # noqa: PLR0913  what is described, then how it was na
             arn = _runtime_version(region, spec.runtime)
             document["RuntimeVersionConfig"] = {"RuntimeVersionArn": arn}
     document |= image_config_response(spec.image_config)
+    document |= file_system_configs(function, region, account)
+    document |= vpc_config(function, services.settings.walls)
     if spec.kms_key_arn:
         document["KMSKeyArn"] = spec.kms_key_arn
     document |= await _environment(services, function)

@@ -14,7 +14,9 @@ from pilotlight.snap_start import find_snap_start_problem
 from pilotlight_gateway.errors import InvalidParameterValueError, NotSupportedError
 
 from .container_images import image_config
+from .file_systems import file_systems
 from .inputs import parse_as
+from .vpc import network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,6 +48,7 @@ _ONE_IN_ANOTHER = {
 }
 """Members that hold the one that matters."""
 _CONVERTED: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "FileSystemConfigs": ("fileSystems", file_systems),
     "DeadLetterConfig": ("deadLetterTarget", lambda config: config.get("TargetArn") or None),
     "ImageConfig": ("imageConfig", lambda config: image_config(config) or None),
     "KMSKeyArn": ("kmsKeyArn", lambda arn: arn or None),
@@ -62,9 +65,7 @@ _JSON_LEVELS = {"applicationLevel": "INFO", "systemLevel": "INFO"}
 """What lines there are by default where they are JSON."""
 UNSUPPORTED_MEMBERS: dict[str, Any] = {
     "CapacityProviderConfig": None,
-    "DurableConfig": None, "FileSystemConfigs": None,
-    "PublishTo": None,
-    "VpcConfig": None, "AcceleratorConfig": None, "RuntimeConfig": None,
+    "DurableConfig": None, "PublishTo": None, "AcceleratorConfig": None, "RuntimeConfig": None,
 }  # fmt: skip
 """Members that are not supported yet, with the value that changes nothing."""
 UNSUPPORTED_CODE: dict[str, Any] = {
@@ -118,6 +119,8 @@ def merge(spec: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     for member, (name, convert) in _CONVERTED.items():
         if given.get(member) is not None:
             merged[name] = convert(given[member])
+    if given.get("VpcConfig") is not None:
+        merged["network"] = network(spec.get("network"), given["VpcConfig"])
     if given.get("Architectures"):
         merged["architecture"] = given["Architectures"][0]
     return merged

@@ -15,6 +15,7 @@ from pilotlight_gateway.exchange import Reply, json_reply
 from . import environment_secret
 from .code_signing import check_signature
 from .container_images import check_code_of, check_members, image_code
+from .file_systems import check_file_systems
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, in_progress, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -22,6 +23,7 @@ from .layers import check_layers
 from .lookup import find
 from .preconditions import check_revision_id, conflict
 from .versions import publish_when_settled
+from .vpc import check_vpc
 from .writing import modified_now
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ async def update_function_configuration(services: Services, call: Call) -> Reply
     function = await _changeable(services, call)
     check_members(call.input, is_image=function.spec.code.image is not None)
     check_layers(services, call, function.spec.layers)
+    await check_file_systems(services, call)
+    await check_vpc(services, call)
     spec = merge(function.spec.to_json(), call.input)
     parse_spec(spec)
     environment_secret.check(call.input)

@@ -23,6 +23,7 @@ from pilotlight_gateway.invocation.reference import LATEST, Reference
 from . import environment_secret
 from .code_signing import check_signature, config_id
 from .container_images import asks_for_image, image_code
+from .file_systems import check_file_systems
 from .function_code import keep_code, with_code_size
 from .function_document import configuration, get_function_document, version_configuration
 from .function_input import merge, parse_spec, refuse_unsupported
@@ -30,6 +31,7 @@ from .layers import check_layers
 from .lookup import find, find_target_of
 from .paging import paged
 from .versions import delete_version, publish_when_settled
+from .vpc import check_vpc
 from .writing import modified_now
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ async def create_function(services: Services, call: Call) -> Reply:
     parse_spec(_spec(reference, given, code))
     environment_secret.check(given)
     check_layers(services, call, ())
+    await check_file_systems(services, call)
+    await check_vpc(services, call)
     signing = config_id(services, call, given.get("CodeSigningConfigArn"))
     check_signature(services, reference.namespace, signing)
     if not is_image:

@@ -24,6 +24,7 @@ class Status(StrEnum):
     TIMEOUT = "timeout"
     CRASH = "crash"
     MEMORY = "memory"
+    STORAGE = "storage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,12 @@ def out_of_memory(request_id: str) -> Failure:
     """Describe a runtime killed because the environment used more than the function's memory."""
     reason = f"Runtime exited with error: {_reason_of_signal(signal.SIGKILL)}"
     return _exit_error(Status.MEMORY, request_id, reason, "Runtime.OutOfMemory")
+
+
+def out_of_storage(request_id: str, megabytes: int) -> Failure:
+    """Describe a runtime killed because more is in /tmp than the function's ephemeral storage."""
+    reason = f"No space left on device: /tmp holds more than {megabytes} MB"
+    return _exit_error(Status.STORAGE, request_id, reason, "Runtime.OutOfStorage")
 
 
 def of_extension(error_type: str, reason: str, request_id: str) -> Failure:

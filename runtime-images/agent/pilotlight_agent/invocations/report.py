@@ -18,6 +18,10 @@ Record = dict[str, object]
 """What is told of a platform event."""
 
 
+_ENDED = {Status.CRASH, Status.MEMORY, Status.STORAGE}
+"""By the platform, or by themselves: an error, with a type that says why."""
+
+
 class Level(IntEnum):
     """How much a platform line matters, and the least that is written.
 
@@ -93,7 +97,7 @@ class Report:
     def _ending(self) -> str:
         if self.status is Status.TIMEOUT:
             return "\tStatus: timeout"
-        if self.status in {Status.CRASH, Status.MEMORY}:
+        if self.status in _ENDED:
             return f"\tStatus: error\tError Type: {self.error_type}"
         return ""
 
@@ -127,7 +131,7 @@ def done_record(report: Report, produced: int) -> Record:
 
 
 def _telemetry_status(status: Status) -> str:
-    return "error" if status in {Status.CRASH, Status.MEMORY} else status.value
+    return "error" if status in _ENDED else status.value
 
 
 class PlatformLog:

@@ -346,10 +346,10 @@ class Environment:
     ) -> None:
         """Kill everything and answer with the failure; a new process starts unless init failed.
 
-        Nothing can start beside the remains of a fork bomb: after one the environment ends.
+        Nothing can start beside the remains of a fork bomb or in a full /tmp: it ends after either.
         """
         process, starts = self._process, then is State.STARTING
-        if starts and (self._old or tree.is_crowded()):
+        if starts and (self._old or problem.status is Status.STORAGE or tree.is_crowded()):
             then = State.ENDED
         if process is not None:
             process.settle()
@@ -362,9 +362,10 @@ class Environment:
             self._log.failed(self._invocation, problem)
         result = Result(problem.body, "application/json", problem)
         self._finish(invocation, result, then, used)
-        if starts:
+        if then is State.ENDED:
+            self._wind_down()
+        elif starts:
             self._log.state(self.state)
-        if then is State.STARTING:
             self._launch(Phase.AGAIN)
 
     def _finish(
@@ -386,8 +387,6 @@ class Environment:
         invocation.reply(Answer(result, report, invocation.encoded_tail(), then))
         self._log.finished(invocation, report, lines, len(result.body))
         self._quiet.set()
-
-    # Small things.
 
     def _become(self, state: State) -> None:
         self.state = changed(self.state, state)

@@ -138,6 +138,8 @@ class EnvironmentMaker:
             memory=self._function.memory,
             memory_limit=common.memory,
             places=self._places,
+            temporary=common.temporary,
+            storage=self._function.ephemeral_storage,
             image=self._specialisation.image,
             has_extensions=has_extensions,
             variables=variables.build(

@@ -24,6 +24,7 @@ from pilotlight_agent.processes import isolation, log_frames, tree
 from pilotlight_agent.processes.memory import MemoryWatch
 from pilotlight_agent.processes.output import Output
 from pilotlight_agent.processes.spawner import Spawner
+from pilotlight_agent.processes.storage import StorageWatch
 from pilotlight_agent.runtimes.extensions_api import EventType
 from pilotlight_agent.runtimes.family import Setting
 from pilotlight_agent.runtimes.link import Link, Listener
@@ -86,6 +87,7 @@ class RuntimeProcess:
         self._extension_output: Output | None = None
         self._link: Link | None = None
         self._runtime_waits = False
+        self._storage = StorageWatch(setting.temporary, setting.storage, self._on_excess_storage)
         self._exited = False
         self._ends = False
         self.ready = False
@@ -158,6 +160,7 @@ class RuntimeProcess:
         if self._link is None:
             return
         self.memory.start(invocation.began)
+        self._storage.start(invocation.began or 0.0)
         self._link.deliver(invocation)
         if self._api.extensions.any:
             self._tell_extensions(invocation)
@@ -185,6 +188,7 @@ class RuntimeProcess:
             self._extension_output.drain()
         if rests:
             self.memory.stop()
+        self._storage.stop()
         self.memory.settle(None if result is None else result.peak_kilobytes)
 
     def shut_down(self) -> float:
@@ -204,6 +208,7 @@ class RuntimeProcess:
         """Kill it and everything it started, then hear its last words."""
         tree.kill(self.pid, mark_of(self._setting.variables), others)
         self.memory.close()
+        self._storage.stop()
         self._api.extensions.close()
         self._api.extensions.telemetry.begin_anew()
         if self._link is not None:
@@ -276,6 +281,10 @@ class RuntimeProcess:
         if self._ends and self._exited and not self._extensions.pids and self._supervisor:
             self._supervisor.on_gone()
         return self._ends
+
+    def _on_excess_storage(self) -> None:
+        describe = partial(failure.out_of_storage, megabytes=self._setting.storage)
+        self._tell_broken(describe)
 
     def _on_excess_memory(self) -> None:
         self._tell_broken(failure.out_of_memory)

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
+from pilotlight_agent.places import TEMPORARY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a runtime process is started with; `memory` in MB."""
+    """What a runtime process is started with; `memory` and `storage` in MB."""
 
     family: Family
     memory: int
@@ -37,6 +39,10 @@ class Setting:
     places: Places
     memory_limit: MemoryLimit
     """What the process may use, or all may that share it."""
+    temporary: Path = TEMPORARY
+    """Its folder for temporary files."""
+    storage: int = 512
+    """How much may be in there."""
     image: ImageProcess | None = None
     """What is started where the pod was made of the function's image."""
     has_extensions: bool = True

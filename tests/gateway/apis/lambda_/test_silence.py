@@ -21,6 +21,7 @@ from pilotlight_gateway.apis.lambda_.event_source_mappings import (
     UNSUPPORTED_OF_KAFKA,
     UNSUPPORTED_OF_MAPPINGS,
 )
+from pilotlight_gateway.apis.lambda_.file_systems import UNSUPPORTED_OF_FILE_SYSTEMS
 from pilotlight_gateway.apis.lambda_.function_input import UNSUPPORTED_MEMBERS
 from pilotlight_gateway.apis.lambda_.model import load_model
 from pilotlight_gateway.apis.lambda_.service import WITHOUT_EFFECT
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     Place = tuple[ModuleType, str]
 
 SHAPES = load_model().shapes
-REFUSED = {*UNSUPPORTED_MEMBERS, *UNSUPPORTED_OF_MAPPINGS, *UNSUPPORTED_OF_KAFKA}
+REFUSED = {
+    *UNSUPPORTED_MEMBERS, *UNSUPPORTED_OF_FILE_SYSTEMS,
+    *UNSUPPORTED_OF_MAPPINGS, *UNSUPPORTED_OF_KAFKA,
+}  # fmt: skip
 """Members that are refused as wholes, whatever is in them."""
 BY_THE_PIPELINE = {"FunctionName", "Resource", "ResourceArn", "Qualifier"}
 """Members that name a function, which authorisation finds (`access`)."""

@@ -29,9 +29,9 @@ _WHOLE = "No part of an answer fails alone: the call does."
 _UNSIGNED = "Signatures of packages are not verified here (docs/unsupported.md)."
 NOT_SAID = {
     "AcceleratorConfig": _REFUSED, "CapacityProviderConfig": _REFUSED, "DurableConfig": _REFUSED,
-    "DurableExecutionArn": _REFUSED, "FileSystemConfigs": _REFUSED,
+    "DurableExecutionArn": _REFUSED, "S3FilesConfig": _REFUSED,
     "RuntimeConfig": _REFUSED, "SourceKMSKeyArn": _REFUSED, "TenancyConfig": _REFUSED,
-    "VpcConfig": _REFUSED, "SigningProfileVersionArn": _UNSIGNED, "SigningJobArn": _UNSIGNED,
+    "SigningProfileVersionArn": _UNSIGNED, "SigningJobArn": _UNSIGNED,
     "Error": _WHOLE, "TagsError": _WHOLE, "FilterCriteriaError": _WHOLE,
     "MasterArn": "There is no Lambda@Edge here, whose replicas name their master.",
     "ResolvedS3Object": "It is of code by reference, which is refused: code is copied.",
