@@ -151,7 +151,8 @@ def not_mounted(pod: Json) -> StartFailedError | None:
     volumes = pod.get("spec", {}).get("volumes", [])
     conditions = pod.get("status", {}).get("conditions", [])
     is_bare = any(
-        (one["type"], one["status"]) == ("PodReadyToStartContainers", "False") for one in conditions
+        (one.get("type"), one.get("status")) == ("PodReadyToStartContainers", "False")
+        for one in conditions
     )
     if not is_bare or not any("persistentVolumeClaim" in volume for volume in volumes):
         return None
