@@ -10,6 +10,7 @@ import pytest
 from pilotlight.claims import Demand
 from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight_operator.storage.pod_start import (
+    MOUNT_SECONDS,
     NO_ROOM_SECONDS,
     SPACE_SECONDS,
     Room,
@@ -109,3 +110,37 @@ async def test_a_pod_that_cannot_start_is_a_failure() -> None:
         await _wait_for_address(
             _starting({"phase": "Failed", "reason": "Evicted"}), Room(Space().make, Demand())
         )
+
+
+UNBOUND: Status = {
+    "conditions": [
+        {"reason": "Unschedulable", "message": "pod has unbound immediate PersistentVolumeClaims."}
+    ]
+}
+BARE: Status = {"conditions": [{"type": "PodReadyToStartContainers", "status": "False"}]}
+CLAIMS = {"volumes": [{"persistentVolumeClaim": {"claimName": "shared"}}]}
+
+
+async def test_no_room_is_made_for_a_claim_without_a_volume() -> None:
+    asked = Space()
+    with pytest.raises(StartFailedError) as raised:
+        await _wait_for_address(_starting(UNBOUND), Room(asked.make, Demand()))
+    assert raised.value.reason == "EFSMountFailure"
+    assert asked.asked == 0
+
+
+async def test_what_a_node_cannot_mount_fails_while_its_caller_waits() -> None:
+    began = asyncio.get_running_loop().time()
+    starting = Starting({"metadata": METADATA, "status": BARE, "spec": CLAIMS})
+    with pytest.raises(StartFailedError) as raised:
+        await _wait_for_address(starting, Room(None, Demand()))
+    assert raised.value.reason == "EFSMountTimeout"
+    assert asyncio.get_running_loop().time() - began == pytest.approx(MOUNT_SECONDS, abs=0.1)
+
+
+async def test_a_slow_mount_is_waited_for() -> None:
+    starting = Starting({"metadata": METADATA, "status": BARE, "spec": CLAIMS})
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(None, Demand())))
+    await asyncio.sleep(MOUNT_SECONDS - 1)
+    await _become(starting, RUNNING)
+    assert await waiting == "10.0.0.7"

@@ -15,7 +15,7 @@ from pilotlight.compute import Pod
 from pilotlight.errors import WithdrawnError
 from pilotlight_wire.protocol import AGENT_PORT
 
-from .pod_state import address, failure, no_room, no_volume, node
+from .pod_state import address, failure, no_room, no_volume, node, not_mounted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,9 @@ __all__ = ["NO_ROOM_SECONDS", "Room", "Starting", "wait_until_it_answers"]
 
 NO_ROOM_SECONDS = 10.0
 """How long a pod may wait for room on a node: what makes space takes seconds to go."""
+MOUNT_SECONDS = 20.0
+"""How long a node may mount a pod's claims: less than a call waits for its environment, so that it
+hears why there is none."""
 SPACE_SECONDS = 0.5
 """Between two questions for space where there was none to make."""
 
@@ -67,19 +70,23 @@ async def wait_until_it_answers(key: str, starting: Starting, room: Room) -> Pod
 
 async def _wait_for_address(starting: Starting, room: Room) -> str:
     now = asyncio.get_running_loop().time
-    deadline: float | None = None
+    room_until: float | None = None
+    mount_until: float | None = None
     while True:
         if (error := failure(starting.pod)) is not None:
             raise error
         if (host := address(starting.pod)) is not None:
             return host
-        crowded = no_room(starting.pod)
-        deadline = (deadline or now() + NO_ROOM_SECONDS) if crowded else None
-        if crowded and deadline and now() >= deadline:
+        crowded, bare = no_room(starting.pod), not_mounted(starting.pod)
+        room_until = (room_until or now() + NO_ROOM_SECONDS) if crowded else None
+        mount_until = (mount_until or now() + MOUNT_SECONDS) if bare else None
+        if crowded and room_until and now() >= room_until:
             raise no_volume(starting.pod) or crowded
+        if bare and mount_until and now() >= mount_until:
+            raise bare
         if crowded and no_volume(starting.pod) is None:
             await room.ask("")
-        look = min(deadline, now() + SPACE_SECONDS) if deadline else None
+        look = min(room_until, now() + SPACE_SECONDS) if room_until else mount_until
         with suppress(TimeoutError):
             async with asyncio.timeout_at(look):
                 await starting.changed.wait()

@@ -34,6 +34,7 @@ __all__ = [
     "no_room",
     "no_volume",
     "node",
+    "not_mounted",
     "over_quota",
     "pod_key",
     "why_ended",
@@ -145,8 +146,8 @@ def why_waiting(pod: Json) -> PilotlightError:
     """Return why a pod has not started yet, for when there is no more time."""
     if (crowded := no_volume(pod) or no_room(pod)) is not None:
         return crowded
-    if _mounts(pod):
-        return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
+    if (bare := not_mounted(pod)) is not None:
+        return bare
     waits = [_said(state["waiting"]) for state in _starting(pod) if "waiting" in state]
     return _failed(pod, waits[0] if waits else "no answer in time", "InternalError")
 
@@ -156,14 +157,17 @@ def why_ended(pod: Json) -> str:
     return _said(pod.get("status", {}))
 
 
-def _mounts(pod: Json) -> bool:
-    """Say whether a node still mounts a pod's claims, which it does before it makes a sandbox."""
+def not_mounted(pod: Json) -> StartFailedError | None:
+    """Return that a node has yet to mount a pod's claims, as it does before it makes a sandbox."""
     volumes = pod.get("spec", {}).get("volumes", [])
     conditions = pod.get("status", {}).get("conditions", [])
     is_bare = any(
-        (one["type"], one["status"]) == ("PodReadyToStartContainers", "False") for one in conditions
+        (one.get("type"), one.get("status")) == ("PodReadyToStartContainers", "False")
+        for one in conditions
     )
-    return is_bare and any("persistentVolumeClaim" in volume for volume in volumes)
+    if not is_bare or not any("persistentVolumeClaim" in volume for volume in volumes):
+        return None
+    return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
 
 
 def _more_exactly(code: str, waiting: Json) -> str:
