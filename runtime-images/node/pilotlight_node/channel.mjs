@@ -3,6 +3,7 @@
 // A frame is two unsigned 32-bit lengths in network order, a JSON header and a body.
 
 import { Socket } from "node:net";
+import { setImmediate } from "node:timers"; // a function may put false timers in its place
 
 import { describe } from "./fault.mjs";
 
@@ -26,8 +27,9 @@ export class Channel {
     this.#socket.unref();
   }
 
-  // Call `onEvent` with each event. Where one runs at a time: while none runs the channel keeps the process alive; while one
-  // does, only what the function has begun, so that the event loop can become empty.
+  // Call `onEvent` with each event. Where one runs at a time: while none runs the channel keeps the
+  // process alive; while one does, only what the function has begun, so that the event loop can
+  // become empty.
   listen(onEvent) {
     this.#onEvent = onEvent;
     this.#socket.on("data", (piece) => this.#read(piece));
@@ -54,9 +56,15 @@ export class Channel {
       this.#send(header, piece.subarray(start, start + LARGEST_CHUNK));
     }
     this.#send(header, piece.subarray(start), () => {
-      if (this.#paused.has(requestId)) this.#paused.get(requestId).push(sent);
+      if (this.#takesSeveral) setImmediate(() => this.#goOn(requestId, sent));
       else sent();
     });
+  }
+
+  // Call `sent` once the answer is not paused: what the agent said meanwhile has been read by now.
+  #goOn(requestId, sent) {
+    if (this.#paused.has(requestId)) this.#paused.get(requestId).push(sent);
+    else sent();
   }
 
   // Answer an event; one over Lambda's limit is only reported.
@@ -103,7 +111,7 @@ export class Channel {
 
   #take(event) {
     if (event.type === "pause") {
-      this.#paused.set(event.requestId, []);
+      if (!this.#paused.has(event.requestId)) this.#paused.set(event.requestId, []);
       return;
     }
     if (event.type === "resume") {
