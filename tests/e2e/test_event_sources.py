@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import boto3
-import pytest
-
 from tests.support.cluster import kubectl, wait_until
-from tests.support.http_client import fetch
 from tests.support.platform import run_cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.support.cluster import Installation
 
-IMAGE = "docker.io/pilotlight/moto:test"
-LABELS = {"app": "aws"}
 HANDLER = """
 import time
 
@@ -30,37 +23,6 @@ def handler(event, context):
         print("handled", record["body"])
 """
 MESSAGES = 200
-
-
-@pytest.fixture(scope="module")
-def aws(platform: Installation) -> Iterator[Callable[[str], Any]]:
-    """What makes clients of moto in a pod, as the test reaches it: by the node's port."""
-    ready = {"tcpSocket": {"port": 5000}, "periodSeconds": 1}
-    container = {"name": "aws", "image": IMAGE, "imagePullPolicy": "Never", "readinessProbe": ready}
-    for kind, labels, spec in (
-        ("Pod", LABELS, {"containers": [container], "terminationGracePeriodSeconds": 1}),
-        ("Service", {}, {"type": "NodePort", "selector": LABELS, "ports": [{"port": 5000}]}),
-    ):
-        metadata = {"name": "aws", "labels": labels}
-        item = {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": spec}
-        kubectl("apply", "-n", platform.namespace, "-f", "-", stdin=json.dumps(item))
-    kubectl("wait", "-n", platform.namespace, "--for=condition=Ready", "pod/aws", "--timeout=120s")
-    port = kubectl("get", "service/aws", "-n", platform.namespace, "-o",
-                   "jsonpath={.spec.ports[0].nodePort}")  # fmt: skip
-    wait_until(lambda: _answers(int(port)), "the node's port leads there")
-    yield partial(
-        boto3.client, endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1",
-        aws_access_key_id="test", aws_secret_access_key="test",
-    )  # fmt: skip
-    kubectl("delete", "fnesm", "--all", "-n", platform.account)
-    kubectl("delete", "-n", platform.namespace, "pod/aws", "service/aws", "--wait=false")
-
-
-def _answers(port: int) -> bool:
-    try:
-        return fetch(port, "/").status > 0
-    except OSError:
-        return False
 
 
 def _mapping(platform: Installation, name: str, source: str, **more: Any) -> None:

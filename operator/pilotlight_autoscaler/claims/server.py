@@ -185,12 +185,12 @@ class ClaimsServer:
         return gateway
 
     def _hear(self, message: Recalled | Shedding) -> None:
-        """Take an answer; what a gateway gives back too late for who asked is still given back."""
+        """Take an answer; what is given back too late for who asked waits for whoever claims it."""
         asked = self._asked.get(message.id)
         if asked is not None and not asked.done():
             asked.set_result(message)
         elif isinstance(message, Recalled) and message.lease is not None:
-            self._spawn(self._capacity.release(message.lease, "idle"))
+            self._spawn(self._capacity.release(message.lease, "handover"))
 
     async def _greet(self, hello: Hello, socket: web.WebSocketResponse) -> None:
         log.info("gateway connected", gateway=hello.gateway, leases=len(hello.leases))

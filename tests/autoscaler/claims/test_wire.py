@@ -18,6 +18,7 @@ from pilotlight.resources import Key
 from pilotlight_autoscaler.claims import server as claims_server
 from pilotlight_autoscaler.claims.acknowledgements import Acknowledgements
 from pilotlight_autoscaler.claims.server import ClaimsServer
+from pilotlight_autoscaler.leases.table import NOBODY
 from pilotlight_gateway.invocation import claims_client
 from pilotlight_gateway.invocation.claims_client import ClaimsClient
 from tests.autoscaler.conftest import OTHER, REVISION
@@ -218,7 +219,7 @@ async def test_an_idle_environment_goes_from_one_gateway_to_another(
         await client.claim(REVISION, seconds=10)  # g2 does not answer: it may run something
 
 
-async def test_what_is_given_back_too_late_is_given_back(
+async def test_what_is_given_back_too_late_is_to_be_had(
     stage: Stage, leader: Leader, client: ClaimsClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A gateway that was paused answers when it goes on; nobody holds that environment then."""
@@ -230,8 +231,9 @@ async def test_what_is_given_back_too_late_is_given_back(
     monkeypatch.setattr(claims_server, "ASK_SECONDS", 0.0)
     with pytest.raises(ThrottledError):
         await capacity.claim(REVISION, gateway="g2", seconds=10)
-    await eventually(lambda: not capacity.taken(stage.caps.key_of(REVISION)))
-    assert await capacity.claim(REVISION, gateway="g2", seconds=10)
+    await eventually(lambda: bool(capacity.leases_of(NOBODY)))
+    assert (await capacity.claim(REVISION, gateway="g2", seconds=10)).pod in stage.compute.pods
+    assert stage.compute.started == 1
 
 
 async def test_a_leader_that_goes_silent_is_left(
