@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,8 +38,6 @@ CALLERS = 100
 CRASHING = "raise RuntimeError('it never starts')\n"
 HANGING = "import time\n\ndef handler(event, context):\n    time.sleep(1000)\n"
 COLD = "def handler(event, context):\n    return 1\n"
-FLOOD = 300
-"""Functions that nobody has called, called once and for all."""
 SEND = r"""
 import socket, sys, time
 HEAD = b"POST /2015-03-31/functions HTTP/1.1\r\nHost: x\r\nContent-Length: 70000000\r\n\r\n"
@@ -86,8 +84,6 @@ def create(gateway: GatewayProcess, count: int) -> None:
         gateway.create(name, source, MemorySize=size, Timeout=90)
     for number in range(count):
         gateway.create(f"first-{number}", COLD)
-    for number in range(FLOOD):
-        gateway.create(f"cold-{number}", COLD)
     for name, most in (("neighbour", 16), ("large", 20)):
         gateway.client().put_function_concurrency(
             FunctionName=name, ReservedConcurrentExecutions=most
@@ -186,21 +182,6 @@ def callers_of(function: str, gateway: GatewayProcess) -> Iterator[None]:
     over.set()
 
 
-@contextmanager
-def a_flood(gateway: GatewayProcess) -> Iterator[None]:
-    """Functions that nobody has called are called, all at once."""
-    client = gateway.client()
-
-    def one(number: int) -> None:
-        with suppress(Exception):
-            client.invoke(FunctionName=f"cold-{number}")["Payload"].read()
-
-    with ThreadPoolExecutor(FLOOD) as pool:
-        for number in range(FLOOD):
-            pool.submit(one, number)
-        yield
-
-
 _FIRST = itertools.count()
 ATTACKS: dict[str, Callable[[GatewayProcess], AbstractContextManager[None]]] = {
     "nobody": nobody,
@@ -209,7 +190,6 @@ ATTACKS: dict[str, Callable[[GatewayProcess], AbstractContextManager[None]]] = {
     "a function that prints 1 GB": a_gigabyte_of_log,
     "100 callers of a function that crashes at its start": partial(callers_of, "crashing"),
     "100 callers of a function that never answers": partial(callers_of, "hanging"),
-    "first calls of 300 functions at once": a_flood,
 }
 
 if __name__ == "__main__":
