@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.claims import Demand
+from pilotlight.compute import Pod
 from pilotlight.errors import (
     PilotlightError,
     StartFailedError,
@@ -355,9 +356,12 @@ class Capacity:
         await self._recalls.shed(entries, excess)
 
     async def _end(self, lease: Lease) -> None:
-        """Stop a pod that may still run something, which counts until it is gone."""
+        """Stop a pod; what still runs in it counts until it is gone."""
         with self._limits.counted(lease.revision):
-            await self._compute.stop(lease.pod)
+            if await self._starts.left.may_run(Pod(lease.pod, lease.host, lease.port)):
+                await self._compute.stop(lease.pod)
+                return
+        await self._compute.stop(lease.pod)
 
     async def _pod_gone(self, pod: str) -> None:
         self._limits.clear(pod)

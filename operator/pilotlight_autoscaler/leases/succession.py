@@ -100,7 +100,7 @@ class Succession:
 
     async def _count(self, found: Found) -> None:
         """Count what still runs in a pod that goes."""
-        if await self._starts.left.may_run(found):
+        if found.pod is not None and await self._starts.left.may_run(found.pod):
             self._limits.suspect(found.name, await self._starts.left.revision_of(found))
             self._starts.spawn(self._stop(found.name))
 

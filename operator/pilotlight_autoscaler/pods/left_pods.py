@@ -1,4 +1,4 @@
-"""Pods that an earlier leader left, by what their agents say: is there a function, does it run?"""
+"""Pods that somebody left, by what their agents say: is there a function, does it run?"""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ class LeftPods:
         state = await self._state(pod)
         return state is not None and state.is_generic
 
-    async def may_run(self, found: Found) -> bool:
+    async def may_run(self, pod: Pod) -> bool:
         """Say whether something may run in a pod: no where its agent says that nothing does."""
-        if found.pod is None:
-            return False
-        state = await self._state(found.pod)
+        state = await self._state(pod)
         return state is None or any(one.state == State.BUSY for one in state.environments)
 
     async def revision_of(self, found: Found) -> RevisionKey:

@@ -246,3 +246,23 @@ async def test_agents_fetch_what_was_compiled_of_a_package(stage: Stage) -> None
         sha256="c" * 64, url=f"http://g/{'c' * 64}", ticket=ticket_for(b"key", "c" * 64)
     )
     compiling.cancel()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("runs", [True, False])
+async def test_what_ended_counts_for_as_long_as_something_runs_in_it(
+    stage: Stage,
+    runs: bool,  # noqa: FBT001  a row
+) -> None:
+    """Its agent knows: a call that outlasts its gateway counts, a fork bomb's remains do not."""
+    capacity = stage.capacity(limit=1)
+    lease = await capacity.claim(REVISION, gateway="g", seconds=10)
+    if not runs:
+        stage.agents.idle[lease.pod] = "g"
+    stage.compute.stopping.clear()
+    await capacity.release(lease.id, "ended")
+    await asyncio.sleep(1)
+    assert capacity.taken(stage.caps.key_of(REVISION)) == runs
+    stage.compute.stopping.set()
+    await asyncio.sleep(1)
+    assert capacity.taken(stage.caps.key_of(REVISION)) == 0
