@@ -254,6 +254,7 @@ def test_a_generic_pod_has_nothing_to_invoke(generic: Agent) -> None:
         "state": "generic",
         "draining": False,
         "revision": "",
+        "objectName": "",
         "environments": [],
     }
 
