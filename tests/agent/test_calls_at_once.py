@@ -132,6 +132,14 @@ def test_nodes_calls_share_a_process(tmp_path: Path) -> None:
         assert error_types(call({})) == [None]
 
 
+def test_a_gateway_is_told_that_a_function_cannot_be_initialised(tmp_path: Path) -> None:
+    """It keeps few environments of such a one, however many calls each would take at once."""
+    with Agent(tmp_path, python=node_of("nodejs24.x")) as agent:
+        choices = {"runtime": "nodejs24.x", "handler": "index.handler"}
+        replies = Calls(agent, {"index.mjs": "throw new Error('never');"}, **choices)({}, {})
+        assert [reply.headers["Pilotlight-Initialised"] for reply in replies] == ["no"] * 2
+
+
 def test_a_slow_reader_slows_its_own_call_down_only(tmp_path: Path) -> None:
     """What it does not read stays with the function; the others' answers come by the same way."""
     with Agent(tmp_path, python=node_of("nodejs24.x")) as agent:

@@ -173,6 +173,13 @@ def test_tokens_of_accounts_are_the_gateways_only_where_roles_ask_for_them(progr
     )
 
 
+def test_an_upgrade_may_reuse_values_that_are_older_than_the_chart(program: str) -> None:
+    """`helm upgrade --reuse-values` has none of those that came since; docs/operate.md has it."""
+    older = EVERY_OPTION | {"roles": None}
+    older["functions"] = {"network": {"grants": None, "subnets": None}}
+    assert _of_kind(render(program, older), "Deployment")
+
+
 def test_the_releases_namespace_is_no_account(program: str) -> None:
     """Its Secrets are access keys and the platform key: functions' variables would show them."""
     done = subprocess.run(

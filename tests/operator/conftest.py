@@ -12,6 +12,7 @@ from pilotlight.errors import NotFoundError
 from pilotlight.publishing import versions_of
 from pilotlight.resources import Function, Key, Namespace, ObjectMeta, Runtime, RuntimeSpec
 from pilotlight.resources.registry import KINDS
+from pilotlight.walls import Walls
 from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.packages import Packages
 from tests.support.buckets import MemoryBuckets
@@ -54,6 +55,7 @@ class Platform:
             self.gateways,
             region="us-east-1",
             accounts=Accounts(self.cache),
+            walls=Walls(),
         )
 
     async def prepare(self) -> None:

@@ -28,6 +28,7 @@ from pilotlight.resources import (
     RuntimeSpec,
     Secret,
 )
+from pilotlight.walls import Walls
 from pilotlight_operator.manifests.image_pull import LONGEST_PULL_SECONDS, pull_manifest
 from pilotlight_operator.services.functions import FunctionService
 from pilotlight_operator.services.images import Images
@@ -102,7 +103,7 @@ class ImagePlatform(Platform):
         self.finder = Images(self.cache, self.registry, self.node, "pull")  # type: ignore[arg-type]  # as much of it as is called
         self.service = FunctionService(
             self.cache, Packages(self.artifacts, self.buckets), self.gateways,
-            region="us-east-1", accounts=Accounts(self.cache), images=self.finder,
+            region="us-east-1", accounts=Accounts(self.cache), images=self.finder, walls=Walls(),
         )  # fmt: skip
 
     async def apply_image(self, image: str = IMAGE, **spec: Any) -> Function:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.support.cluster import kubectl, wait_until
+from tests.support.cluster import kubectl, seconds_until, wait_until
 from tests.support.load import Load
 from tests.support.weather import SOURCE, Watch, accept, call
 
@@ -72,9 +72,9 @@ def run_faults(platform: Installation, seed: int, count: int) -> Result:
             sys.stdout.write(f"{time.strftime('%X')} {fault.__name__}\n")
             sys.stdout.flush()
             fault()
-            took = _recovers(platform)
-            slowest = max(slowest, took or RECOVERY_SECONDS)
-            restless += [] if took is not None else [fault.__name__]
+            took = seconds_until(lambda: _is_well(platform), RECOVERY_SECONDS)
+            slowest = max(slowest, took)
+            restless += [] if took <= RECOVERY_SECONDS else [fault.__name__]
     described = ", ".join(f"{name} {times}" for name, times in sorted(drawn.items()))
     result = Result("faults", f"{count} faults, seed {seed} ({described}), beside {CALLS:.0f} "
                     f"calls and {EVENTS:.0f} events a second.")  # fmt: skip
@@ -88,16 +88,6 @@ def run_faults(platform: Installation, seed: int, count: int) -> Result:
         "pods are made by eight at once", watch.most_starting, holds=watch.most_starting <= 8
     )
     return result
-
-
-def _recovers(platform: Installation) -> float | None:
-    """Return after how many seconds all is well; None where it is not in time."""
-    began = time.monotonic()
-    try:
-        wait_until(lambda: _is_well(platform), "all is well", RECOVERY_SECONDS)
-    except AssertionError:
-        return None
-    return time.monotonic() - began
 
 
 def _is_well(platform: Installation) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from pilotlight_autoscaler.creations import PER_NODE
-from tests.support.cluster import wait_until
+from tests.support.cluster import seconds_until, wait_until
 from tests.support.load import Load
 from tests.support.weather import (
     SOURCE,
@@ -74,7 +73,7 @@ def run_storm(platform: Installation) -> Result:
         with little_room(platform, ROOM), Watch(platform) as watch:
             stormy = _storm(platform, client, names)
             ended = time.monotonic()
-            first = _seconds_until_answered(platform)
+            first = seconds_until(lambda: is_answered(platform, "after-the-storm"), 120)
         time.sleep(max(0.0, ended + RECOVERY_SECONDS + WINDOW_SECONDS - time.monotonic()))
     _judge_bounds(platform, result, watch)
     _judge_stormy(result, stormy)
@@ -108,15 +107,6 @@ def _upgrade(platform: Installation) -> float | str:
         platform.upgrade("gateway.podAnnotations.rolled=yes", "operator.podAnnotations.rolled=yes")
     except AssertionError as error:
         return str(error)[:200]
-    return time.monotonic() - began
-
-
-def _seconds_until_answered(platform: Installation) -> float:
-    began = time.monotonic()
-    try:
-        wait_until(lambda: is_answered(platform, "after-the-storm"), "a first call", 120)
-    except AssertionError:
-        return math.inf
     return time.monotonic() - began
 
 

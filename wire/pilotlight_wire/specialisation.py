@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from .message import InvalidMessageError, Message
-from .protocol import MOST_ENVIRONMENTS
+from .protocol import MOST_ENVIRONMENTS, State
 
 LIFETIME = 11 * 3600
 """An environment's, in seconds: it ends before its credentials do, which are not renewed."""
@@ -191,3 +191,8 @@ class PodState(Message):
     def is_generic(self) -> bool:
         """Whether it has never had a function, and can get one."""
         return not self.revision and not self.draining
+
+    @property
+    def runs(self) -> bool:
+        """Whether an invocation runs in it."""
+        return any(one.state == State.BUSY for one in self.environments)

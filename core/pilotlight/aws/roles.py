@@ -151,12 +151,13 @@ class RoleSessions:
             access = await self._credentials.place(
                 namespace=grant.namespace, service="sts", region=self._region
             )
-            return await self._ask(grant.role, access, form, {"Content-Type": _FORM})
+            body = urlencode(form).encode()
+            return await self._ask(grant.role, access, body, {"Content-Type": _FORM})
         access = await self._access(grant)
         signer = Signer(await find_keys(access.keys), self._region, "sts")
         body = urlencode(form).encode()
         headers = signer.sign("POST", f"{access.url}/", body, {"Content-Type": _FORM})
-        return await self._ask(grant.role, access, form, headers)
+        return await self._ask(grant.role, access, body, headers)
 
     async def _token(self, grant: RoleGrant) -> str | None:
         try:
@@ -165,11 +166,11 @@ class RoleSessions:
             raise AwsError(f"its ServiceAccount gives no token: {error}") from error
 
     async def _ask(
-        self, role: str, access: AwsAccess, form: dict[str, str], headers: dict[str, str]
+        self, role: str, access: AwsAccess, body: bytes, headers: dict[str, str]
     ) -> RoleCredentials:
         try:
             async with self._clients.session(access).post(
-                f"{access.url}/", data=urlencode(form).encode(), headers=headers,
+                f"{access.url}/", data=body, headers=headers,
                 allow_redirects=False, timeout=aiohttp.ClientTimeout(total=SECONDS),
             ) as answer:  # fmt: skip
                 text = (await answer.content.read(LONGEST_ANSWER)).decode(errors="replace")

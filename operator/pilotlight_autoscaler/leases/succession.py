@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pilotlight.claims import Lease
     from pilotlight.compute import Compute, Found
+    from pilotlight_autoscaler.pods.left_pods import LeftPod
     from pilotlight_autoscaler.pods.starts import Starts
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
 
@@ -69,10 +70,9 @@ class Succession:
         Only once gateways have told what they hold.
         """
         left = await self._starts.adopt(self._table.pods())
-        await asyncio.gather(
-            *(self._adopt(found) for found in left),
-            *(self._count(found) for found in await self._compute.ending()),
-        )
+        for pod in left:
+            self._adopt(pod)
+        await asyncio.gather(*(self._count(found) for found in await self._compute.ending()))
         self.done.set()
 
     async def stop_orphans(self) -> None:
@@ -86,22 +86,22 @@ class Succession:
 
     def _held(self) -> set[str]:
         pods = self._table.pods() | self._pools.pods() | self._starts.pods()
-        return pods | {*self._stock.pods()}
+        return pods | self._stock.pods()
 
-    async def _adopt(self, found: Found) -> None:
-        idle = await self._starts.left.idle_in(found)
-        revision = await self._starts.left.revision_of(found)
-        if self._table.holds_pod(found.name):
+    def _adopt(self, left: LeftPod) -> None:
+        if self._table.holds_pod(left.found.name):
             return
+        idle = left.idle()
         if idle and all(self._is_nobodys(*one) for one in idle):
             self._keep(idle)
         else:
-            self._limits.suspect(found.name, revision)
+            self._limits.suspect(left.found.name, left.revision)
 
     async def _count(self, found: Found) -> None:
         """Count what still runs in a pod that goes."""
-        if found.pod is not None and await self._starts.left.may_run(found.pod):
-            self._limits.suspect(found.name, await self._starts.left.revision_of(found))
+        left = await self._starts.left.ask(found)
+        if found.pod is not None and left.may_run:
+            self._limits.suspect(found.name, left.revision)
             self._starts.spawn(self._stop(found.name))
 
     def _is_nobodys(self, holder: str, lease: Lease) -> bool:
@@ -112,7 +112,7 @@ class Succession:
         return bool(self._stock.decide(lease.revision).start)
 
     async def _end(self, pod: str, found: Found | None) -> None:
-        idle = await self._starts.left.idle_in(found) if found else []
+        idle = (await self._starts.left.ask(found)).idle() if found else []
         if pod in self._held():
             return
         if idle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pilotlight.claims import Lease, RevisionKey, Start
@@ -13,12 +14,55 @@ if TYPE_CHECKING:
     from pilotlight.compute import Found, Pod
     from pilotlight_wire.specialisation import EnvironmentState, PodState
 
-__all__ = ["LeftPods"]
+__all__ = ["LeftPod", "LeftPods"]
 
 ASK_SECONDS = 2.0
 """How long an agent may take to say how its pod stands."""
 IDLE = {State.IDLE, State.STARTING}
 """What runs nothing of anybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftPod:
+    """A pod, by what is written down of it and by its agent's word."""
+
+    found: Found
+    state: PodState | None
+    """None where its agent says nothing, or there is none yet."""
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether it has never had a function."""
+        return self.state is not None and self.state.is_generic
+
+    @property
+    def may_run(self) -> bool:
+        """Whether something may run in it: not where its agent says that nothing does."""
+        return self.state is None or self.state.runs
+
+    @property
+    def revision(self) -> RevisionKey:
+        """Whose it is: what got its revision a moment ago is not written down yet."""
+        if self.found.revision is not None:
+            return self.found.revision
+        function, revision = (
+            (self.state.object_name, self.state.revision) if self.state else ("", "")
+        )
+        return RevisionKey(self.found.name.partition("/")[0], function, revision)
+
+    def idle(self) -> list[tuple[str, Lease]]:
+        """Return who used each of its environments last and a lease of it, if all of them idle.
+
+        Empty where any runs something, or where nobody can tell.
+        """
+        pod, revision, state = self.found.pod, self.found.revision, self.state
+        if pod is None or revision is None or state is None:
+            return []
+        if state.draining or state.revision != revision.revision:
+            return []
+        if any(one.state not in IDLE for one in state.environments):
+            return []
+        return [(one.holder, _lease(pod, revision, one)) for one in state.environments]
 
 
 class LeftPods:
@@ -27,37 +71,14 @@ class LeftPods:
     def __init__(self, agents: Agents) -> None:
         self._agents = agents
 
-    async def is_generic(self, pod: Pod) -> bool:
-        """Say whether a pod has never had a function."""
-        state = await self._state(pod)
-        return state is not None and state.is_generic
+    async def ask(self, found: Found) -> LeftPod:
+        """Ask a pod's agent, once."""
+        return LeftPod(found, None if found.pod is None else await self._state(found.pod))
 
     async def may_run(self, pod: Pod) -> bool:
-        """Say whether something may run in a pod: no where its agent says that nothing does."""
+        """Say whether something may run in a pod of which nothing else is asked."""
         state = await self._state(pod)
-        return state is None or any(one.state == State.BUSY for one in state.environments)
-
-    async def revision_of(self, found: Found) -> RevisionKey:
-        """Say whose a pod is: what got its revision a moment ago is not written down yet."""
-        if found.revision is not None:
-            return found.revision
-        state = None if found.pod is None else await self._state(found.pod)
-        function, revision = (state.object_name, state.revision) if state else ("", "")
-        return RevisionKey(found.name.partition("/")[0], function, revision)
-
-    async def idle_in(self, found: Found) -> list[tuple[str, Lease]]:
-        """Return who used each of a pod's environments last and a lease of it, if all of them idle.
-
-        Empty where any runs something, or where nobody can tell.
-        """
-        if found.pod is None or found.revision is None:
-            return []
-        state = await self._state(found.pod)
-        if state is None or state.draining or state.revision != found.revision.revision:
-            return []
-        if any(one.state not in IDLE for one in state.environments):
-            return []
-        return [(one.holder, _lease(found.pod, found.revision, one)) for one in state.environments]
+        return state is None or state.runs
 
     async def _state(self, pod: Pod) -> PodState | None:
         return await self._agents.state(pod, seconds=ASK_SECONDS)

@@ -22,7 +22,7 @@ from pilotlight.resources import Key
 from pilotlight_autoscaler.pools.decide import PoolKey
 from pilotlight_autoscaler.turns import Turns
 
-from .left_pods import LeftPods
+from .left_pods import LeftPod, LeftPods
 from .shared_pods import SharedPod, SharedPods, Sharing
 from .started import Started, identities
 
@@ -118,7 +118,7 @@ class Starts:
         self.forget(pod)
         self.spawn(self._compute.stop(pod))
 
-    async def adopt(self, held: set[str]) -> list[Found]:
+    async def adopt(self, held: set[str]) -> list[LeftPod]:
         """Use what an earlier leader left: pods that nobody got yet, and those being made.
 
         Those in `held` somebody has. Returns those that somebody else may have.
@@ -129,7 +129,7 @@ class Starts:
                 self.spawn(self._join(one))
         there = [(one, one.pod) for one in found if one.pod]
         adopted = await asyncio.gather(*(self._adopt(*one) for one in there))
-        return [one for (one, _), is_ours in zip(there, adopted, strict=True) if not is_ours]
+        return [one for one in adopted if not one.is_generic]
 
     async def _join(self, found: Found) -> None:
         with self._creations.under_way(_key(found.revision)):
@@ -140,9 +140,10 @@ class Starts:
                 return
         await self._adopt(found, pod)
 
-    async def _adopt(self, found: Found, pod: Pod) -> bool:
-        if not await self.left.is_generic(pod):
-            return False
+    async def _adopt(self, found: Found, pod: Pod) -> LeftPod:
+        left = await self.left.ask(replace(found, pod=pod))
+        if not left.is_generic:
+            return left
         log.info("pod adopted", pod=pod.name)
         if found.revision is None:
             key = PoolKey(pod.name.partition("/")[0], found.runtime)
@@ -150,7 +151,7 @@ class Starts:
         else:
             self._made[pod.name] = found.revision, pod
             self.spawn(self._expire(pod.name))
-        return True
+        return left
 
     async def _expire(self, pod: str) -> None:
         await asyncio.sleep(MADE_SECONDS)

@@ -29,7 +29,6 @@ from pilotlight.resources import (
     Secret,
     now,
 )
-from pilotlight.walls import Walls
 
 from .environment_secrets import EnvironmentSecrets
 from .file_systems import ClaimedFileSystems
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from pilotlight.accounts import Accounts
     from pilotlight.cache import Cache
     from pilotlight.resources import FunctionStatus, Key, Resource
+    from pilotlight.walls import Walls
 
     from .file_systems import FindsFileSystems
     from .function_facts import Facts
@@ -59,8 +59,6 @@ AGAIN_SECONDS = 1.0
 REPAIR_SECONDS = 15.0
 """What a spec lacks (a package, a Secret, a Runtime) may come without an event of the function."""
 LONGEST_REPAIR_SECONDS = 600.0
-NO_WALLS = Walls()
-"""Where nothing is closed that a function may open."""
 
 
 class Acknowledgements(Protocol):
@@ -87,11 +85,11 @@ class FunctionService:
         images: FindsImages | None = None,
         runnable: Collection[str] | None = None,
         file_systems: FindsFileSystems | None = None,
-        walls: Walls | None = NO_WALLS,
+        walls: Walls | None = None,
     ) -> None:
         """Without `images` no registry is asked for any: nothing here runs them.
 
-        Without `file_systems` claims are mounted; without walls (None) there are no networks.
+        Without `file_systems` claims are mounted; without walls there are no networks.
         """
         self._cache = cache
         self._images = images

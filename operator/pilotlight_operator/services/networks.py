@@ -78,11 +78,11 @@ class Networks:
         """Write the policies that the function needs now or next, and mend what others changed."""
         if self._walls is None:
             return
+        known = self._policies(function)
         for digest, network in self._needed(function).items():
             wanted = network_policy(function.key, network, self._walls)
             metadata = owned_by(wanted.metadata, function)
-            known = self._policies(function).get(digest)
-            await self._write(wanted.model_copy(update={"metadata": metadata}), known)
+            await self._write(wanted.model_copy(update={"metadata": metadata}), known.get(digest))
 
     async def drop_superseded(self, function: Function) -> float | None:
         """Delete policies that nothing has needed for long; returns when there may be more."""

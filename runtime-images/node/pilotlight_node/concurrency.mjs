@@ -3,9 +3,7 @@
 // They share the event loop and everything in memory. Which call runs, an asynchronous context says.
 // Source: AWS Lambda Developer Guide, "Node.js runtime for Lambda Managed Instances".
 
-// How many calls the environment takes at once.
-export const MOST_CALLS = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1);
-export const TAKES_SEVERAL = MOST_CALLS > 1;
+export const TAKES_SEVERAL = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1) > 1;
 
 // Return what runs a function with its call as context, and what tells the call of the moment.
 // What is needed for that is loaded only where several calls run.

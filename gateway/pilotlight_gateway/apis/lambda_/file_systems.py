@@ -67,10 +67,8 @@ async def check_file_systems(services: Services, call: Call) -> None:
 
 
 async def _is_there(services: Services, namespace: str, access_point: str) -> bool:
-    if (
-        services.settings.walls is None
-    ):  # one machine, which has no claims: its folder must be there
-        return True
+    if services.settings.walls is None:
+        return True  # one machine has no claims, but a folder, which the operator looks for
     claims = await services.resources.list(PersistentVolumeClaim, namespace)
     return any(claim.access_point == access_point for claim in claims)
 

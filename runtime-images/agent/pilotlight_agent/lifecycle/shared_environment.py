@@ -12,6 +12,7 @@ environment".
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pilotlight_agent.errors import NotStartableError
@@ -272,7 +273,8 @@ class SharedEnvironment:
             if slot.waiting is None:
                 slot.become(State.IDLE)
             else:
-                slot.fail(describe(slot.waiting.request_id), State.IDLE, used=0)
+                problem = replace(describe(slot.waiting.request_id), at_init=True)
+                slot.fail(problem, State.IDLE, used=0)
 
     def _lose(self, describe: _Describe) -> None:
         """Answer what ran in the process, which ended or broke, and replace it."""

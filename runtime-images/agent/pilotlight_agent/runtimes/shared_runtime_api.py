@@ -124,8 +124,7 @@ class SharedRuntimeApi(RuntimeApi):
             refuse(connection, 410, "InvokeTimeout", "Invoke timeout")
             self._tell_late(request_id)
         else:
-            kind, text = ("InvalidRequestID", "Invalid request ID")
-            refuse(connection, 400, kind, text)
+            refuse(connection, 400, "InvalidRequestID", "Invalid request ID")
 
     def _response(self, request: Request, connection: Connection) -> None:
         if refuse_mode(request, connection):
