@@ -112,6 +112,8 @@ class Refused(BaseModel):
     message: str
     reason: str = ""
     retry_after: int = 1
+    of_room: bool = False
+    """Of a throttle; who does not know the word takes it for a limit's."""
 
 
 class Recall(BaseModel):

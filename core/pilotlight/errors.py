@@ -95,16 +95,20 @@ class ThrottledError(PilotlightError):
     """No environment may be started now.
 
     `reason` is Lambda's (`ConcurrentInvocationLimitExceeded`, …), `retry_after` in seconds.
+    `of_room`: it met no limit, there is only no room for one more; those that there are go on.
     """
 
     code = "Throttled"
     status = 429
     retryable = True
 
-    def __init__(self, message: str, *, reason: str, retry_after: int = 1) -> None:
+    def __init__(
+        self, message: str, *, reason: str, retry_after: int = 1, of_room: bool = False
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.retry_after = retry_after
+        self.of_room = of_room
 
 
 class WithdrawnError(PilotlightError):

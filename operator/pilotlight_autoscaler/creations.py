@@ -135,4 +135,5 @@ def _too_late(seconds: float) -> ThrottledError:
         f"Rate Exceeded: {seconds:.0f} s were too short to begin a pod, for others were being made",
         reason="ConcurrentInvocationLimitExceeded",
         retry_after=1,
+        of_room=True,
     )

@@ -242,7 +242,10 @@ def _error(refused: Refused) -> PilotlightError:
     match refused.code:
         case ThrottledError.code:
             return ThrottledError(
-                refused.message, reason=refused.reason, retry_after=refused.retry_after
+                refused.message,
+                reason=refused.reason,
+                retry_after=refused.retry_after,
+                of_room=refused.of_room,
             )
         case WithdrawnError.code:
             return WithdrawnError(refused.message)

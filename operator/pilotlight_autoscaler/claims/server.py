@@ -258,7 +258,8 @@ class ClaimsServer:
 def _refusal(claim: int, error: PilotlightError) -> Refused:
     refused = Refused(id=claim, code=error.code, message=str(error))
     if isinstance(error, ThrottledError):
-        return refused.model_copy(update={"reason": error.reason, "retry_after": error.retry_after})
+        said = {name: getattr(error, name) for name in ("reason", "retry_after", "of_room")}
+        return refused.model_copy(update=said)
     if isinstance(error, StartFailedError):
         return refused.model_copy(update={"reason": error.reason})
     return refused

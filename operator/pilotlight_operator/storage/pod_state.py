@@ -139,6 +139,7 @@ def _throttled(said: str) -> ThrottledError:
         f"Rate Exceeded: {said}",
         reason="ConcurrentInvocationLimitExceeded",
         retry_after=NO_ROOM_RETRY_SECONDS,
+        of_room=True,
     )
 
 

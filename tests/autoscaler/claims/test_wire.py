@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from pilotlight.claims import Demand, Lease
-from pilotlight.claims_protocol import Claim, Hello, from_gateway
+from pilotlight.claims_protocol import Claim, Hello, Refused, from_gateway
 from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.claims import server as claims_server
@@ -26,7 +26,8 @@ from tests.autoscaler.conftest import OTHER, REVISION
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pilotlight.claims_protocol import Granted, Refused
+    from pilotlight.claims_protocol import Granted
+    from pilotlight.errors import PilotlightError
     from pilotlight_autoscaler.leases.capacity import Capacity
     from tests.autoscaler.conftest import Stage
 
@@ -153,6 +154,20 @@ async def test_errors_come_back_as_they_were(
     with pytest.raises(ThrottledError) as refused:
         await client.claim(REVISION, seconds=10)
     assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ThrottledError("full", reason="R", retry_after=7),
+        ThrottledError("no room", reason="R", of_room=True),
+        StartFailedError("broken", reason="R"),
+    ],
+)
+def test_a_refusal_says_all_that_its_error_did(error: PilotlightError) -> None:
+    sent = claims_server._refusal(1, error).model_dump_json()
+    came = claims_client._error(Refused.model_validate_json(sent))
+    assert (type(came), str(came), vars(came)) == (type(error), str(error), vars(error))
 
 
 async def test_a_new_leader_counts_what_is_held(

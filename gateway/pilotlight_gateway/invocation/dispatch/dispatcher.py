@@ -38,7 +38,7 @@ from .answer_buffer import MOST_BYTES, AnswerBuffer
 from .answer_stream import AnswerStream
 from .environment import Environment
 from .idling import Idling
-from .queue import MOST_CLAIMS, RevisionQueue
+from .queue import MOST_CLAIMS, PATIENCE_SECONDS, RevisionQueue
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -272,7 +272,7 @@ class Dispatcher:
             lease = await self._claims.claim(revision, seconds=START_SECONDS, demand=demand)
         except BaseException as error:
             queue.claimed(demand)
-            self._claim_failed(queue, error, began)
+            self._claim_failed(queue, revision, error, began)
             if not isinstance(error, PilotlightError):
                 raise
         else:
@@ -287,19 +287,29 @@ class Dispatcher:
                 self._release(environment, "superseded")
         self._claim_if_needed(queue, revision)
 
-    def _claim_failed(self, queue: RevisionQueue, error: BaseException, began: float) -> None:
-        took = asyncio.get_running_loop().time() - began
+    def _claim_failed(
+        self, queue: RevisionQueue, revision: RevisionKey, error: BaseException, began: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if isinstance(error, WithdrawnError):
             return
         if isinstance(error, RevisionGoneError):
             queue.fail_all(error)
-        elif isinstance(error, ThrottledError) and took < AT_ONCE_SECONDS:
-            queue.refuse(error)
+        elif isinstance(error, ThrottledError) and now - began < AT_ONCE_SECONDS:
+            if queue.refuse(error):
+                loop.call_later(PATIENCE_SECONDS, self._lose_patience, queue, revision, error, now)
         elif isinstance(error, PilotlightError):
             queue.fail(error, began)
         else:  # cancelled, as the gateway stops, or broken: nobody may wait for it
             lost = UnavailableError(f"the claim ended without an answer: {error!r}")
             queue.fail(lost, began)
+
+    def _lose_patience(
+        self, queue: RevisionQueue, revision: RevisionKey, error: ThrottledError, since: float
+    ) -> None:
+        queue.lose_patience(error, since)
+        self._claim_if_needed(queue, revision)
 
     def _finish(
         self, queue: RevisionQueue, environment: Environment, answer: Answer, request_id: str

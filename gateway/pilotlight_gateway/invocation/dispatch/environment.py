@@ -32,6 +32,7 @@ class Environment:
     token: str = field(repr=False)
     gateway: str
     idle_since: float = 0.0
+    busy_since: float = 0.0
     ended: bool = False
     """Whether it may never be used again."""
     shed: bool = False

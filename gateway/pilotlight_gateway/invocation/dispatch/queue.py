@@ -31,6 +31,10 @@ MOST_FAILED = 3
 """Calls in a row before which a function had to be initialised and could not be."""
 FEW = 2
 """Environments of one that fails so."""
+PATIENCE_SECONDS = 1.0
+"""For how long calls wait for environments that run others, where no new one can be started."""
+SMOOTHING = 0.2
+"""Weight of the last call in how long calls take."""
 
 
 class RevisionQueue:
@@ -57,6 +61,10 @@ class RevisionQueue:
         """Since `excess` was asked last."""
         self._failed = 0
         """How often in a row a call was answered by a failed initialisation."""
+        self._call_seconds = 0.0
+        """How long calls have taken lately."""
+        self._patient = False
+        """Whether those wait for environments that run others who would else have claims made."""
 
     @property
     def waiting(self) -> int:
@@ -66,7 +74,9 @@ class RevisionQueue:
     @property
     def needs_claim(self) -> bool:
         """Whether one more claim should be made."""
-        return not self.retired and self.claims < min(self.waiting, self.most_claims, self._wanted)
+        if self.retired or self._patient:
+            return False
+        return self.claims < min(self.waiting, self.most_claims, self._wanted)
 
     @property
     def _wanted(self) -> int:
@@ -91,7 +101,8 @@ class RevisionQueue:
         self._called()
         self.busy += 1
         environment = self.free.pop()
-        self.idle_history.used(asyncio.get_running_loop().time() - environment.idle_since)
+        environment.busy_since = now = asyncio.get_running_loop().time()
+        self.idle_history.used(now - environment.idle_since)
         return environment
 
     def wait(self) -> asyncio.Future[Environment]:
@@ -145,8 +156,10 @@ class RevisionQueue:
     def give_back(self, environment: Environment) -> bool:
         """Take back a busy environment; False where it must be released."""
         self.busy -= 1
+        now = asyncio.get_running_loop().time()
+        self._call_seconds += SMOOTHING * (now - environment.busy_since - self._call_seconds)
         if not self.busy:
-            self.idle_history.idle_since = asyncio.get_running_loop().time()
+            self.idle_history.idle_since = now
         return not environment.ended and not environment.shed and self._offer(environment)
 
     def fail(self, error: Exception, since: float) -> None:
@@ -160,15 +173,34 @@ class RevisionQueue:
             del self._waiting[waiter]
             _fail(waiter, error)
 
-    def refuse(self, error: Exception) -> None:
-        """Tell a limit's refusal to all who have no claim under way: it is theirs as well."""
-        while len(self._waiting) > self.claims:
+    def refuse(self, error: ThrottledError) -> bool:
+        """Tell a refusal to all who have no claim under way: it is theirs as well.
+
+        Where there is only no room, as many wait on as the environments that there are take in a
+        moment. Returns whether some do that did not: `lose_patience` is to follow.
+        """
+        served = self._served_soon if error.of_room else 0
+        while len(self._waiting) > self.claims + served:
             _fail(self._waiting.popitem()[0], error)
+        was_patient, self._patient = self._patient, len(self._waiting) > self.claims
+        return self._patient and not was_patient
+
+    def lose_patience(self, error: ThrottledError, since: float) -> None:
+        """Refuse who has waited in vain since then, and have claims made for who came later."""
+        self._patient = False
+        for waiter in [one for one, came in self._waiting.items() if came <= since]:
+            del self._waiting[waiter]
+            _fail(waiter, error)
 
     def fail_all(self, error: Exception) -> None:
         """Tell a failure to everybody who waits."""
         while self._waiting:
             _fail(self._waiting.popitem(last=False)[0], error)
+
+    @property
+    def _served_soon(self) -> int:
+        """How many calls the environments that run others are likely to take in a moment."""
+        return int(self.busy * PATIENCE_SECONDS / max(self._call_seconds, 0.001))
 
     def _called(self) -> None:
         if not self.busy:
@@ -181,6 +213,7 @@ class RevisionQueue:
             waiter, _ = self._waiting.popitem(last=False)
             if not waiter.done():  # who gave up just now has not left yet
                 self.busy += 1
+                environment.busy_since = asyncio.get_running_loop().time()
                 waiter.set_result(environment)
                 return True
         if self.retired:

@@ -17,6 +17,7 @@ from pilotlight_gateway.invocation.dispatch import agent_events, idling
 from pilotlight_gateway.invocation.dispatch import dispatcher as module
 from pilotlight_gateway.invocation.dispatch.dispatcher import Dispatcher
 from pilotlight_gateway.invocation.dispatch.environment import Environment
+from pilotlight_gateway.invocation.dispatch.queue import PATIENCE_SECONDS
 from pilotlight_gateway.invocation.invocation import Answer, Invocation
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ class Claims:
 
     def __init__(self) -> None:
         self.held: set[str] = set()
-        self.granted = 0
+        self.granted = self.refused = 0
         self.seconds = 0.0
+        self.refusal: ThrottledError | None = None
         self._numbers = itertools.count(1)
 
     def bind(self, holder: Holder) -> None:
@@ -55,6 +57,9 @@ class Claims:
         """Return an environment."""
         del seconds, demand
         await asyncio.sleep(self.seconds)
+        if self.refusal is not None:
+            self.refused += 1
+            raise self.refusal
         number = next(self._numbers)
         self.granted += 1
         self.held.add(f"l{number}")
@@ -263,6 +268,30 @@ async def test_what_comes_as_a_caller_gives_up_is_kept(gateway: Gateway, moment:
             await gateway.call()
         queue = gateway.dispatcher.queues[REVISION]
         assert (list(queue.free), queue.busy) == ([environment], 0)
+
+
+async def test_without_room_for_more_calls_wait_for_what_is_there(gateway: Gateway) -> None:
+    """As in a storm: nobody is refused for whom its function's environment is free in a moment."""
+    async with gateway:
+        await gateway.call()
+        gateway.claims.refusal = ThrottledError("no room", reason="R", of_room=True)
+        await asyncio.gather(*(gateway.call() for _ in range(5)))
+        assert gateway.claims.refused == 4, "one for each who had to wait, and none anew"
+
+
+async def test_what_is_not_free_in_a_moment_is_refused_then(gateway: Gateway) -> None:
+    async with gateway:
+        await gateway.call()
+        gateway.claims.refusal = ThrottledError("no room", reason="R", of_room=True)
+        gateway.seconds = 20.0
+        long = asyncio.create_task(gateway.call())
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ThrottledError, match="no room"):
+            await gateway.call()
+        waited = asyncio.get_running_loop().time() - began
+        assert waited == pytest.approx(PATIENCE_SECONDS, abs=0.01)
+        await long
 
 
 async def test_tenants_push_no_function_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,15 +15,30 @@ from pilotlight_gateway.invocation.dispatch.queue import (
     FEW,
     LONGEST_QUEUE,
     MOST_FAILED,
+    PATIENCE_SECONDS,
     RevisionQueue,
 )
 
 REVISION = RevisionKey("default", "f", "0" * 16)
+NO_ROOM = ThrottledError("no", reason="R", of_room=True)
 
 
 def make_environment(number: int = 0) -> Environment:
     lease = Lease(f"l{number}", REVISION, f"e{number}", "default/p", "127.0.0.1", 1, number)
     return Environment.of(lease, b"key", "gateway")
+
+
+async def busy_queue(calls: int, seconds: float) -> RevisionQueue:
+    """Return a queue whose one environment has run so many calls of so many seconds, and runs."""
+    queue = RevisionQueue()
+    queue.add(make_environment())
+    for _ in range(calls):
+        environment = queue.take()
+        assert environment is not None
+        await asyncio.sleep(seconds)
+        queue.give_back(environment)
+    queue.take()
+    return queue
 
 
 async def test_the_longest_waiting_is_served_first() -> None:
@@ -113,6 +128,38 @@ async def test_a_limit_refuses_all_that_have_no_claim() -> None:
     for waiter in others:
         with pytest.raises(ThrottledError):
             await waiter
+
+
+@pytest.mark.looptime
+async def test_where_there_is_only_no_room_calls_wait_for_what_is_there() -> None:
+    """As many as its environments take in a moment; nobody claims for them meanwhile."""
+    queue = await busy_queue(calls=8, seconds=0.2)
+    waiters = [queue.wait() for _ in range(9)]
+    assert queue.refuse(NO_ROOM)
+    assert [waiter.done() for waiter in waiters] == [False] * 6 + [True] * 3
+    assert not queue.needs_claim
+    assert not queue.refuse(NO_ROOM), "who waits on is told once"
+    late, since = queue.wait(), asyncio.get_running_loop().time()
+    await asyncio.sleep(PATIENCE_SECONDS)
+    later = queue.wait()
+    queue.lose_patience(NO_ROOM, since)
+    assert late.done()
+    assert (queue.waiting, later.done()) == (1, False)
+    assert queue.needs_claim
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    ("seconds", "refusal"),
+    [(5.0, NO_ROOM), (0.1, ThrottledError("no", reason="R"))],
+    ids=["calls that take long", "a limit"],
+)
+async def test_others_are_refused_at_once(seconds: float, refusal: ThrottledError) -> None:
+    queue = await busy_queue(calls=20, seconds=seconds)
+    waiter = queue.wait()
+    assert not queue.refuse(refusal)
+    with pytest.raises(ThrottledError):
+        await waiter
 
 
 async def test_a_full_queue_throttles_at_once() -> None:
