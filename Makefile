@@ -66,7 +66,7 @@ dev: $(READY) $(FUNCTIONS) $(NODE) ## Run the local platform with the examples
 	@$(RUN)/pilotlight dev examples
 
 test: setup ## Every test; those on Kubernetes where a KUBECONFIG or kind is given
-	@$(RUN)/pytest $(PYTEST)
+	@$(RUN)/pytest -n 2 $(PYTEST)
 
 e2e: setup ## The end-to-end tests on Kubernetes alone
 	@$(RUN)/pytest -m e2e $(PYTEST)

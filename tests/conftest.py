@@ -6,6 +6,7 @@ What is slow to start and harmless to share is here, too: brokers, streams, what
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 # pytest-asyncio asks for the current loop before each test, and asyncio makes one that nobody
 # closes as long as none was ever set; then a garbage collection fails some later test.
 asyncio.set_event_loop(None)
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A property says what holds, not how fast: a machine that is busy fails none.
 settings.register_profile("busy", deadline=None)

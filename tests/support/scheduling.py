@@ -1,4 +1,4 @@
-"""Which tests run beside each other where pytest has more than one process (`-n 2`).
+"""Which tests run beside each other where pytest has more than one process, as in `make test`.
 
 A file's tests stay together, for they share what they have started; so do all of a folder whose
 tests share servers that are slow to start. The cluster's tests begin when all others have ended,
