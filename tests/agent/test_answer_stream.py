@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.agent import TOKEN, Agent, specialised
+from pilotlight_agent.processes import tree
+from tests.support.agent import TOKEN, Agent, is_running, specialised
 from tests.support.streaming import BOOTSTRAP
 
 if TYPE_CHECKING:
@@ -76,3 +78,23 @@ def test_a_gateway_that_goes_away_ends_nothing(agent: Agent) -> None:
     report = next(e["line"] for e in agent.journal.events if "REPORT" in e.get("line", ""))
     assert "Status:" not in report
     assert agent.invoke({"pieces": ["a"]}).body == b"a"
+
+
+def test_what_was_written_before_the_end_is_read_first(tmp_path: Path) -> None:
+    """Also where the agent finds a connection, what came by it, and the exit all at one moment."""
+    mine = "    with socket.create_connection((host, int(port))) as mine:"
+    waits = '    while not os.path.exists(event["gate"]):\n        time.sleep(0.005)\n'
+    assert mine in BOOTSTRAP
+    files, gate = {"bootstrap": BOOTSTRAP.replace(mine, waits + mine)}, tmp_path / "gate"
+    with specialised(tmp_path, files, runtime="provided.al2023", timeout=20) as agent:
+        agent.journal.wait_for_state("idle")
+        (runtime,) = tree.children(agent.process.pid)
+        with begin(agent, {"pieces": ["a"], "exit": True, "gate": str(gate)}) as connection:
+            agent.journal.wait(lambda event: "START" in event.get("line", ""))
+            agent.process.send_signal(signal.SIGSTOP)
+            gate.touch()
+            assert not is_running(runtime)
+            agent.process.send_signal(signal.SIGCONT)
+            came = read_all(connection)
+    assert b"\r\n1\r\na\r\n" in came
+    assert b"Pilotlight-Function-Error: Unhandled" in came

@@ -34,6 +34,9 @@ from pilotlight_agent.runtimes.wrapped import EXEC_WRAPPER, WrappedLink
 
 from .extension_processes import ExtensionProcesses, extension_programs
 
+_TURNS = 6
+"""Of the loop: a connection that had just been made is read after three; twice as many are safe."""
+
 
 class Phase(StrEnum):
     """On whose account a process initialises."""
@@ -259,14 +262,15 @@ class RuntimeProcess:
         if self._supervisor is not None:
             self._supervisor.on_extension_line(line)
 
-    def _on_exit(self, code: int) -> None:
-        """Hear what it had written, then tell.
+    def _on_exit(self, code: int, turns: int = _TURNS) -> None:
+        """Hear what it had written, then tell: the kernel may know of the end before the loop does.
 
-        The kernel may know of the end before the loop has looked at the sockets, which it has done
-        once what is called soon has been called twice.
+        It knows once it has turned a few times.
         """
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._tell_exit, code)
+        if turns:
+            asyncio.get_running_loop().call_soon(self._on_exit, code, turns - 1)
+        else:
+            self._tell_exit(code)
 
     def _tell_exit(self, code: int) -> None:
         if self._link is not None and self._link.catch_up():
