@@ -63,6 +63,11 @@ class Body:
     sha256: str
     """Hexadecimal."""
 
+    @classmethod
+    def of(cls, content: bytes) -> Body:
+        """Make one of what is whole."""
+        return cls(content, hashlib.sha256(content).hexdigest())
+
 
 class Bodies:
     """Reads the bodies of one gateway's requests."""
@@ -85,7 +90,7 @@ class Bodies:
         if request.content.is_eof():
             content = request.content.read_nowait()
             _check_length(len(content), limit, too_large)
-            yield Body(content, hashlib.sha256(content).hexdigest())
+            yield Body.of(content)
             return
         announced = request.content_length
         async with self.room(limit if announced is None else announced, owner=owner):

@@ -2,7 +2,7 @@
 
 `responses` writes within `while_connected`, and a call waits for an environment within
 `while_caller_waits`: nothing is begun for callers that are gone. `guarded_connection` and
-`invocation_connection` keep the time.
+`plain_connection` keep the time.
 """
 
 from __future__ import annotations

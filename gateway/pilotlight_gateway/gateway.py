@@ -203,9 +203,7 @@ class Gateway:
     async def listen(self, host: str, port: int, *, bound: socket.socket | None = None) -> int:
         """Serve clients; returns the port. Raises OSError where it is in use."""
         clients = self._clients
-        return await self._server.listen(
-            clients.handle, host, port, bound=bound, invocations=clients
-        )
+        return await self._server.listen(clients.handle, host, port, bound=bound, plain=clients)
 
     async def listen_internal(self, host: str, port: int) -> int:
         """Serve packages to pods."""

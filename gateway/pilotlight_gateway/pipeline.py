@@ -26,7 +26,7 @@ from .authorisation import authorise
 from .exchange import Call, parse_query
 from .identifiers import new_request_id
 from .paths import normalise, split_target
-from .plain_invoke import HEADS, PlainHead, PlainInvoke
+from .plain_request import HEADS, PlainHead, PlainRequest
 from .responses import write
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ class Pipeline:
         request_id = new_request_id()
         return await write(request, await self._reply(request, request_id), request_id)
 
-    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+    async def _reply(self, request: BaseRequest | PlainRequest, request_id: str) -> Reply:
         return await self._answer(request, request_id)
 
-    async def _answer(self, request: BaseRequest | PlainInvoke, request_id: str) -> Reply:
+    async def _answer(self, request: BaseRequest | PlainRequest, request_id: str) -> Reply:
         """Reply to a request; what goes wrong is said in the protocol of its service."""
         asked = None
         try:
-            asked = self._look_at(request.head if isinstance(request, PlainInvoke) else request)
+            asked = self._look_at(request.head if isinstance(request, PlainRequest) else request)
             return await self._operate(request, asked.head, asked.endpoint, request_id)
         except Exception as error:  # noqa: BLE001  whatever it is, the client gets an answer
             said = _translated(error, request_id)
@@ -120,7 +120,7 @@ class Pipeline:
 
     async def _operate(
         self,
-        request: BaseRequest | PlainInvoke,
+        request: BaseRequest | PlainRequest,
         head: Request,
         endpoint: Endpoint,
         request_id: str,
@@ -128,10 +128,10 @@ class Pipeline:
         verify: Verify = _believe
         if not endpoint.anonymous:
             verify = await self._authenticator.check_head(head)
-        if isinstance(request, PlainInvoke):
+        if isinstance(request, PlainRequest):
             caller = verify(hashlib.sha256(request.body).hexdigest())
             return await self._perform(
-                head, endpoint, caller, request.body, request_id, request.source_ip
+                head, endpoint, caller, request.body, request_id, request.remote
             )
         bodies, limit, too_large = self._services.bodies, endpoint.limit, endpoint.too_large
         encoding = request.headers.get("Content-Encoding", "")
@@ -196,20 +196,16 @@ class ClientPipeline(Pipeline):
         self._known = functools.lru_cache(HEADS)(super()._look_at)
         """What was found of plain heads, which are the same objects while they are known."""
 
-    def takes(self, request: PlainInvoke) -> bool:
-        """Whether this is an invocation indeed, and no function's or route's own request."""
-        head = request.head
-        return not self._http.sites.serves(head.headers["Host"], head.raw_path)
+    def takes(self, request: PlainRequest) -> bool:
+        """Whether this is an invocation, or a function URL's or a route's own request."""
+        return request.head.is_invocation or self._is_for_site(request)
 
-    async def reply(self, request: PlainInvoke) -> tuple[Reply, str]:
-        """Answer an invocation that has arrived whole; returns its request id too."""
+    async def reply(self, request: PlainRequest) -> tuple[Reply, str]:
+        """Answer a request that has arrived whole; returns its request id too."""
         request_id = new_request_id()
-        self.requests += 1
-        reply = await self._answer(request, request_id)
-        self._services.metrics.answered_http("api", "POST", reply.status)
-        return self._parting(reply), request_id
+        return await self._reply(request, request_id), request_id
 
-    async def _reply(self, request: BaseRequest, request_id: str) -> Reply:
+    async def _reply(self, request: BaseRequest | PlainRequest, request_id: str) -> Reply:
         self.requests += 1
         if self._is_for_site(request):
             reply = await self._reply_of_site(request, request_id)
@@ -230,8 +226,10 @@ class ClientPipeline(Pipeline):
             return self._known(request)
         return super()._look_at(request)
 
-    def _is_for_site(self, request: BaseRequest) -> bool:
+    def _is_for_site(self, request: BaseRequest | PlainRequest) -> bool:
         host = _host_of(request)
+        if isinstance(request, PlainRequest):
+            return self._http.sites.serves(host, request.head.raw_path)
         try:
             path, _ = split_target(request.raw_path, host)
         except errors.ValidationError:
@@ -243,7 +241,7 @@ class ClientPipeline(Pipeline):
             self._guard.check_host(request.headers)
             self._guard.check_origin(request.headers)
 
-    async def _reply_of_site(self, request: BaseRequest, request_id: str) -> Reply:
+    async def _reply_of_site(self, request: BaseRequest | PlainRequest, request_id: str) -> Reply:
         try:
             if self._guard is not None and not self._http.sites.owns(_host_of(request)):
                 self._guard.check_host(request.headers)
@@ -257,7 +255,7 @@ def _believe(_: str) -> Caller:
     return NOBODY
 
 
-def _host_of(request: BaseRequest | PlainHead) -> str:
+def _host_of(request: BaseRequest | PlainHead | PlainRequest) -> str:
     return request.headers.get("Host", "")
 
 

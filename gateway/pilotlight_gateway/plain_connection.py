@@ -1,9 +1,10 @@
-"""The public port's connections: invocations in their plain form are served here, without aiohttp.
+"""The public port's connections: requests in the plain form are served here, without aiohttp.
 
-Whatever else comes on a connection goes to an aiohttp connection behind this one
-(`guarded_connection`), with the bytes as they came; once that has answered all it was given, the
-next request is looked at here again. So what is unusual is judged in one place only, and heads and
-bodies that come slowly have aiohttp's deadlines. `pipeline` answers both.
+Those of `Invoke`, function URLs and routes are. Whatever else comes on a connection goes to an
+aiohttp connection behind this one (`guarded_connection`), with the bytes as they came; once that
+has answered all it was given, the next request is looked at here again. So what is unusual is
+judged in one place only, and heads and bodies that come slowly have aiohttp's deadlines. `pipeline`
+answers both.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import structlog
 
 from . import connections
-from .plain_invoke import LARGEST_BODY, LARGEST_HEAD, PlainInvoke, read_head
-from .responses import SMALL, head_of
+from .plain_request import LARGEST_BODY, LARGEST_HEAD, PlainRequest, read_head
+from .responses import BODILESS, SMALL, head_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .exchange import Reply
     from .guarded_connection import GuardedConnection
 
-__all__ = ["InvocationConnection", "Replies"]
+__all__ = ["PlainConnection", "Replies"]
 
 BODY_SECONDS = 0.05
 """How long a small body may come after its head; what comes later is aiohttp's."""
@@ -35,18 +36,18 @@ log = structlog.get_logger()
 
 
 class Replies(Protocol):
-    """Answers invocations (`pipeline.ClientPipeline`)."""
+    """Answers requests in the plain form (`pipeline.ClientPipeline`)."""
 
-    def takes(self, request: PlainInvoke) -> bool:
-        """Whether this is an invocation indeed, and no function's or route's own request."""
+    def takes(self, request: PlainRequest) -> bool:
+        """Whether this one is answered here."""
         ...
 
-    def reply(self, request: PlainInvoke) -> Awaitable[tuple[Reply, str]]:
+    def reply(self, request: PlainRequest) -> Awaitable[tuple[Reply, str]]:
         """Answer it, whatever happens; returns the request id too."""
         ...
 
 
-class InvocationConnection(asyncio.Protocol):
+class PlainConnection(asyncio.Protocol):
     """One connection of a client."""
 
     __slots__ = (
@@ -59,7 +60,7 @@ class InvocationConnection(asyncio.Protocol):
         self,
         replies: Replies,
         make_other: Callable[[float], GuardedConnection],
-        open_connections: set[InvocationConnection],
+        open_connections: set[PlainConnection],
     ) -> None:
         """`make_other` makes aiohttp's, whose first head must be whole in so many seconds."""
         self._replies = replies
@@ -87,7 +88,7 @@ class InvocationConnection(asyncio.Protocol):
 
     @property
     def answering(self) -> asyncio.Task[None] | None:
-        """What answers an invocation now."""
+        """What answers a request now."""
         return self._answering
 
     def close(self) -> None:
@@ -135,7 +136,7 @@ class InvocationConnection(asyncio.Protocol):
             self._other.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Begin an invocation, or have aiohttp look at what came (asyncio.Protocol)."""
+        """Begin an answer, or have aiohttp look at what came (asyncio.Protocol)."""
         if self._answering is not None:
             self._keep(data)
         elif self._other is not None and not self._other.at_rest:
@@ -150,7 +151,7 @@ class InvocationConnection(asyncio.Protocol):
             self._hand_over(data)
             return
         body = data[end + 2 :]
-        request = PlainInvoke(head, body, self._source_ip)
+        request = PlainRequest(head, body, self._source_ip)
         if len(body) > head.length or not self._replies.takes(request):
             self._hand_over(data)
         elif len(body) == head.length:
@@ -158,7 +159,7 @@ class InvocationConnection(asyncio.Protocol):
         else:
             self._wait_for_body(data)
 
-    def _begin(self, request: PlainInvoke) -> None:
+    def _begin(self, request: PlainRequest) -> None:
         if self._partial:
             self._forget_partial()
         if self._other is not None:
@@ -166,7 +167,7 @@ class InvocationConnection(asyncio.Protocol):
         connections.serve(self)
         self._answering = self._loop.create_task(self._answer(request))
 
-    async def _answer(self, request: PlainInvoke) -> None:
+    async def _answer(self, request: PlainRequest) -> None:
         try:
             reply, request_id = await self._replies.reply(request)
             try:
@@ -197,6 +198,9 @@ class InvocationConnection(asyncio.Protocol):
         if self.transport is None:
             return
         head = head_of(reply, request_id)
+        if reply.status in BODILESS:
+            self.transport.write(head)
+            return
         if isinstance(reply.body, bytes) and len(reply.body) <= SMALL:
             self.transport.write(head + reply.body)
             return
@@ -213,8 +217,14 @@ class InvocationConnection(asyncio.Protocol):
         if isinstance(reply.body, bytes):
             await self._send(reply.body)
             return
+        if reply.length is not None:
+            async for piece in reply.body:
+                await self._send(piece)
+            return
         async for piece in reply.body:
-            await self._send(piece)
+            if piece:
+                await self._send(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await self._send(b"0\r\n\r\n")
 
     async def _send(self, piece: bytes) -> None:
         if self.transport is not None:

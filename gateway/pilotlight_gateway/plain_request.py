@@ -1,7 +1,7 @@
-"""The plain form of an invocation's head: what nearly every client sends, and nothing else.
+"""The plain form of a request's head: what nearly every client sends, and nothing else.
 
 A head that fits means the same to every reader of HTTP. One that does not is not wrong: it is left
-to aiohttp, which knows the rest (`invocation_connection`). So nothing here is ever refused.
+to aiohttp, which knows the rest (`plain_connection`). So nothing here is ever refused.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from aiohttp import HttpVersion, HttpVersion11
 from multidict import CIMultiDict, CIMultiDictProxy
 
-__all__ = ["HEADS", "LARGEST_BODY", "LARGEST_HEAD", "PlainHead", "PlainInvoke", "read_head"]
+__all__ = ["HEADS", "LARGEST_BODY", "LARGEST_HEAD", "PlainHead", "PlainRequest", "read_head"]
 
 LARGEST_HEAD = 4096
 """Bytes; below every limit that heads have."""
@@ -22,11 +23,16 @@ LARGEST_BODY = 1 << 16
 HEADS = 512
 """Heads that are remembered: clients that do not sign send the same one over and over."""
 
-_NAME = rb"[A-Za-z0-9_.:$%-]+"
 _HEAD = re.compile(
-    rb"POST (/2015-03-31/functions/" + _NAME + rb"/invocations(?:\?[A-Za-z0-9_.:$%=&-]*)?) "
+    rb"(GET|POST|PUT|PATCH|DELETE|OPTIONS) "
+    rb"(/(?!/)[A-Za-z0-9_.:$%~@!*',;=+()/-]*(?:\?[A-Za-z0-9_.:$%~@!*',;=+()/?&-]*)?) "
     rb"HTTP/1\.1\r\n((?:[A-Za-z0-9-]+: ?[!-~](?:[ -~]*[!-~])?\r\n)+)"
 )
+_INVOKE = re.compile(
+    r"/2015-03-31/functions/[A-Za-z0-9_.:$%-]+/invocations(?:\?[A-Za-z0-9_.:$%=&-]*)?"
+)
+_MAY_SAY_NO_LENGTH = frozenset({"GET", "DELETE", "OPTIONS"})
+"""Methods of which nobody expects a body."""
 _HOST = re.compile(r"[A-Za-z0-9.-]+(?::\d+)?|\[[0-9A-Fa-f:.]+\](?::\d+)?")
 _LENGTH = re.compile(r"0|[1-9]\d{0,6}")
 _UNUSUAL = frozenset({
@@ -40,6 +46,7 @@ _UNUSUAL = frozenset({
 class PlainHead:
     """A head in the plain form; to `pipeline` it is a request's like another."""
 
+    method: str
     raw_path: str
     """The request target."""
     headers: CIMultiDictProxy[str]
@@ -47,19 +54,42 @@ class PlainHead:
     length: int
     """Bytes of the body."""
 
-    @property
-    def method(self) -> str:
-        """The method, as in the plain form it always is."""
-        return "POST"
+    is_invocation: bool
+    """Whether it is Lambda's `Invoke`, as far as its target says."""
 
 
-class PlainInvoke(NamedTuple):
-    """An invocation that has arrived whole."""
+class PlainRequest(NamedTuple):
+    """A request that has arrived whole; of its head it says what aiohttp's would."""
 
     head: PlainHead
     body: bytes
-    source_ip: str = ""
+    remote: str = ""
     """Where the connection came from."""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        return self.head.method
+
+    @property
+    def raw_path(self) -> str:
+        """The request target."""
+        return self.head.raw_path
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        """The headers, none of which came twice."""
+        return self.head.headers
+
+    @property
+    def scheme(self) -> str:
+        """How clients reach the port itself: whoever ends TLS before it says so in headers."""
+        return "http"
+
+    @property
+    def version(self) -> HttpVersion:
+        """The version, as it always is."""
+        return HttpVersion11
 
 
 @functools.lru_cache(maxsize=HEADS)
@@ -68,11 +98,11 @@ def read_head(head: bytes) -> PlainHead | None:
     match = _HEAD.fullmatch(head)
     if match is None:
         return None
-    target, lines = match[1].decode(), match[2].decode()
+    method, target, lines = match[1].decode(), match[2].decode(), match[3].decode()
     pairs = [(name, value.lstrip(" ")) for name, _, value in map(_parted, lines.splitlines())]
     names = {name.lower() for name, _ in pairs}
     headers = CIMultiDict(pairs)
-    length = headers.get("Content-Length", "")
+    length = headers.get("Content-Length", "0" if method in _MAY_SAY_NO_LENGTH else "")
     if (
         len(names) < len(pairs)
         or not _keeps_alive(headers, names)
@@ -80,7 +110,8 @@ def read_head(head: bytes) -> PlainHead | None:
         or not _LENGTH.fullmatch(length)
     ):
         return None
-    return PlainHead(target, CIMultiDictProxy(headers), int(length))
+    is_invocation = method == "POST" and _INVOKE.fullmatch(target) is not None
+    return PlainHead(method, target, CIMultiDictProxy(headers), int(length), is_invocation)
 
 
 def _parted(line: str) -> tuple[str, str, str]:

@@ -1,6 +1,6 @@
 """Writes replies as HTTP: the last step of the pipeline, and the one place with aiohttp responses.
 
-`head_of` writes the same head without aiohttp, for `invocation_connection`.
+`head_of` writes the same head without aiohttp, for `plain_connection`.
 
 A body that breaks off in its middle ends the connection, so that no client takes a truncated answer
 for a whole one. A client that reads nothing loses it too (`server`), and so does one that takes for
@@ -33,6 +33,10 @@ __all__ = ["head_of", "whole", "write"]
 
 SMALL = 1 << 16
 """Bytes of an answer that the socket takes at once."""
+BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+"""Statuses of answers that have no body, whatever a function says."""
+
+_KNOWN = frozenset(HTTPStatus)
 
 log = structlog.get_logger()
 
@@ -51,15 +55,18 @@ def whole(reply: Reply, request_id: str) -> web.Response:
 
 
 def head_of(reply: Reply, request_id: str) -> bytes:
-    """Return the head of a reply whose length is known, on a connection that is kept.
+    """Return the head of a reply on a connection that is kept; of unknown length are its chunks.
 
     Raises ValueError where a header would not be one.
     """
-    lines = [f"{name}: {value}" for name, value in _headers(reply, request_id).items()]
-    if reply.status != HTTPStatus.NO_CONTENT:
+    headers = _headers(reply, request_id)
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if reply.status not in BODILESS:
         length = len(reply.body) if isinstance(reply.body, bytes) else reply.length
-        lines.append(f"Content-Length: {length}")
-    lines.append(_date_line(int(time.time())))
+        framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
+        lines.append(framing)
+    if not reply.repeated or "Date" not in headers:
+        lines.append(_date_line(int(time.time())))
     text = "\r\n".join(lines)
     if text.count("\r") + text.count("\n") > 2 * (len(lines) - 1) or "\0" in text:
         raise ValueError("a header holds a control character")
@@ -68,7 +75,8 @@ def head_of(reply: Reply, request_id: str) -> bytes:
 
 @functools.cache
 def _status_line(status: int) -> str:
-    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n"
+    phrase = HTTPStatus(status).phrase if status in _KNOWN else ""
+    return f"HTTP/1.1 {status} {phrase}\r\n"
 
 
 @functools.lru_cache(maxsize=1)
@@ -110,8 +118,7 @@ async def _send(request: BaseRequest, reply: Reply, request_id: str) -> web.Stre
 
 def _may_have_body(request: BaseRequest, reply: Reply) -> bool:
     """Say whether HTTP allows a body that nobody knows the length of."""
-    bodiless = reply.status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
-    return request.method != "HEAD" and not bodiless
+    return request.method != "HEAD" and reply.status not in BODILESS
 
 
 async def _deliver(

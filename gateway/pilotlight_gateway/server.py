@@ -1,6 +1,6 @@
 """Listeners: HTTP in, requests out to whoever answers them.
 
-A connection is `invocation_connection`'s where the port serves invocations, else and for all other
+A connection is `plain_connection`'s where the port is the clients', else and for all other
 requests aiohttp's, guarded (`guarded_connection`).
 """
 
@@ -12,14 +12,14 @@ import socket
 from typing import TYPE_CHECKING
 
 from .guarded_connection import GuardedServer
-from .invocation_connection import InvocationConnection
+from .plain_connection import PlainConnection
 
 if TYPE_CHECKING:
     from asyncio import AbstractServer
     from collections.abc import Callable
 
     from .guarded_connection import Handler
-    from .invocation_connection import Replies
+    from .plain_connection import Replies
 
 __all__ = ["Server"]
 
@@ -34,7 +34,7 @@ class Server:
     def __init__(self) -> None:
         self._listeners: list[AbstractServer] = []
         self._requests: list[GuardedServer] = []
-        self._connections: set[InvocationConnection] = set()
+        self._connections: set[PlainConnection] = set()
 
     async def listen(
         self,
@@ -43,15 +43,15 @@ class Server:
         port: int,
         *,
         bound: socket.socket | None = None,
-        invocations: Replies | None = None,
+        plain: Replies | None = None,
     ) -> int:
         """Have requests to a port answered by a handler; returns the port, which 0 lets be chosen.
 
-        `invocations` answers those in the plain form, where the port serves any. A socket that is
+        `plain` answers those in the plain form, where the port has any. A socket that is
         `bound` already is taken as it is. Raises OSError where the port is in use.
         """
         requests = GuardedServer(handler)
-        factory = requests if invocations is None else self._serving(invocations, requests)
+        factory = requests if plain is None else self._serving(plain, requests)
         loop = asyncio.get_running_loop()
         address = {"host": host, "port": port} if bound is None else {"sock": bound}
         listener = await loop.create_server(factory, backlog=BACKLOG, **address)
@@ -63,10 +63,8 @@ class Server:
             self._listeners.append(await loop.create_server(factory, sock=again, backlog=BACKLOG))
         return int(accepting.getsockname()[1])
 
-    def _serving(
-        self, invocations: Replies, requests: GuardedServer
-    ) -> Callable[[], InvocationConnection]:
-        return lambda: InvocationConnection(invocations, requests.connection, self._connections)
+    def _serving(self, plain: Replies, requests: GuardedServer) -> Callable[[], PlainConnection]:
+        return lambda: PlainConnection(plain, requests.connection, self._connections)
 
     async def close(self, *, drain_seconds: float) -> None:
         """Accept nothing more, let running requests end for so long, then close connections."""
@@ -76,13 +74,13 @@ class Server:
         until = asyncio.get_running_loop().time() + drain_seconds
         for requests in self._requests:
             requests.pre_shutdown()
-        await self._close_invocations(drain_seconds)
+        await self._close_plain(drain_seconds)
         for requests in self._requests:
             await requests.shutdown(max(0.0, until - asyncio.get_running_loop().time()))
         self._listeners.clear()
         self._requests.clear()
 
-    async def _close_invocations(self, drain_seconds: float) -> None:
+    async def _close_plain(self, drain_seconds: float) -> None:
         for connection in list(self._connections):
             connection.close()
         if running := [one.answering for one in self._connections if one.answering]:

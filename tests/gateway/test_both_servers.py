@@ -1,9 +1,9 @@
-"""Invocations without aiohttp are answered as they are with it: the same verdicts, byte for byte.
+"""Requests without aiohttp are answered as they are with it: the same verdicts, byte for byte.
 
 One gateway listens twice, once for all requests and once with aiohttp alone. What is sent is made
-of good invocations and of rubbish, by a seed, over connections that are kept for as long as both
-keep them; behind each stands a request whose answer tells that all before it has been answered.
-`make fuzz` sends a hundred thousand.
+of good invocations, requests to a function URL and to routes, and rubbish, by a seed, over
+connections that are kept for as long as both keep them; behind each stands a request whose answer
+tells that all before it has been answered. `make fuzz` sends a hundred thousand.
 """
 
 from __future__ import annotations
@@ -13,23 +13,57 @@ import os
 import random
 import re
 import socket
+import time
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+from pilotlight.resources import ObjectMeta, Route, RouteSpec
+from pilotlight_gateway.pipeline import ClientPipeline
 from tests.support.gateway import GatewayHarness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
     from pathlib import Path
+
+    from pilotlight_gateway.exchange import Reply
+    from pilotlight_gateway.plain_request import PlainRequest
 
 REQUESTS = int(os.environ.get("PILOTLIGHT_FUZZ", "3000"))
 SEED = 15
 SILENT_SECONDS = 0.4
+MARKED = "/2015-03-31/functions/{}"
 ATTEMPTS = 5
 NAME = "echo"
 PATH = f"/2015-03-31/functions/{NAME}/invocations"
+URL = "/-/fn/000000000000/web"
+STREAM = "/-/fn/000000000000/stream"
+SITE = "Host: web.example.com"
+WEB = """
+import base64, json
+
+ANSWERS = {
+    "/204": {"statusCode": 204, "body": "none"},
+    "/304": {"statusCode": 304, "headers": {"etag": "x"}, "body": "none"},
+    "/299": {"statusCode": 299, "body": ""},
+    "/500": {"statusCode": "500", "headers": {"date": "now", "server": "mine"}},
+    "/cookies": {"statusCode": 200, "cookies": ["a=b", "c=d"], "headers": {"content-length": "7"}},
+    "/bytes": {"statusCode": 200, "body": "AP8=", "isBase64Encoded": True},
+    "/large": {"statusCode": 200, "body": "x" * 100_000},
+    "/odd": {"statusCode": 200, "headers": {"a": "\\xe9\\u20ac", "b": "", "content-type": "x/y"}},
+    "/wrong": {"statusCode": 100},
+}
+
+
+def handler(event, context):
+    if event.get("rawPath") in ANSWERS:
+        return ANSWERS[event["rawPath"]]
+    event.pop("requestContext", None)
+    event.get("headers", {}).pop("x-amzn-trace-id", None)
+    return json.dumps(event)
+"""
+"""Answers with what it was asked, but for what differs each time."""
 
 _TARGETS = (
     *[PATH] * 12,
@@ -48,12 +82,29 @@ _TARGETS = (
         )
     ),
 )  # fmt: skip
-_OTHER_TARGETS = (
-    f"{PATH}#x", f"http://x{PATH}", f"{PATH}/", f"/{PATH}", f"{PATH} x", "/-/live", "*",
-)  # fmt: skip
 _CREDENTIALS = (
     "Authorization: AWS4-HMAC-SHA256 Credential={}/aws4_request,SignedHeaders=a,Signature=0"
 )
+_SITES = (
+    *(URL + path for path in (
+        "", "/", "/a/b?c=d&c=e", "/204", "/304", "/299", "/500", "/cookies", "/bytes", "/large",
+        "/odd", "/wrong", "/a%2Fb", "/%zz", "//a", "/../b", "/a(b);c=1", "/?a=%FF&b", "/a b",
+    )),
+    *[f"{STREAM}/a?b=c"] * 3, f"{STREAM}/204", f"{STREAM}/wrong", f"{STREAM}/bytes",
+    "/-/fn/000000000000/none/", "/-/fn/1/web/", "/-/fn/", "/hello", "/hello?x=1", "/hello/",
+    "/none", "/%68ello", "/keyed", PATH,
+)  # fmt: skip
+_METHODS = (*["GET"] * 4, "POST", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE")
+_SITE_HEADERS = (
+    "Origin: https://a.example.com", "Access-Control-Request-Method: GET", "Accept: */*",
+    "Access-Control-Request-Headers: a", "Cookie: a=b; c=d", "X-Forwarded-For: 1.2.3.4",
+    "X-Forwarded-Proto: https", "Content-Type: text/plain", "Content-Type: application/json",
+    "X-Amzn-Trace-Id: Root=1-0-0", "Authorization: Bearer x", "X-Amz-Security-Token: y",
+    _CREDENTIALS.format("k/d/r/lambda"), "User-Agent: x", "If-None-Match: x", "Range: bytes=0-1",
+)  # fmt: skip
+_OTHER_TARGETS = (
+    f"{PATH}#x", f"http://x{PATH}", f"{PATH}/", f"/{PATH}", f"{PATH} x", "/-/live", "*",
+)  # fmt: skip
 _HEADERS = (
     *(f"X-Amz-Invocation-Type: {kind}" for kind in ("RequestResponse", "DryRun", "Event", "x")),
     "X-Amz-Log-Type: None", "X-Amz-Log-Type: y", "X-Amz-Client-Context: e30=",
@@ -94,17 +145,32 @@ class Requests:
     def __init__(self) -> None:
         self._random = random.Random(SEED)
 
-    def next(self, mark: str) -> list[bytes]:
-        """Make one or a few requests, with one behind them whose answer holds the mark."""
+    def next(self) -> tuple[list[bytes], bool]:
+        """Make one or a few requests, in pieces; says whether to await an answer behind them."""
         # Of what stands before a broken one aiohttp answers what came in another piece.
-        pipelined = self._seldom()
-        sent = b"".join(self._good() for _ in range(3)) if pipelined else self._any()
-        sent += f"GET /2015-03-31/functions/{mark} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        if self._random.random() < 0.4:
+            sent = self._of_site()
+        elif self._seldom():
+            sent = b"".join(self._good() for _ in range(3))
+        else:
+            sent = self._any()
         cuts = sorted(self._random.randrange(len(sent)) for _ in range(self._cuts()))
-        return [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+        pieces = [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+        return pieces, not self._seldom()
 
     def _cuts(self) -> int:
         return self._random.choice((0, 0, 0, 1, 1, 3))
+
+    def _of_site(self) -> bytes:
+        body = self._random.choice(_BODIES) if self._random.random() < 0.5 else b""
+        method, target = self._random.choice(_METHODS), self._random.choice(_SITES)
+        lines = [SITE if not target.startswith("/-/") or self._seldom() else "Host: x"]
+        if body or self._random.random() < 0.3:
+            lines.append(f"Content-Length: {len(body)}")
+        others = _OTHER_HEADERS if self._seldom() else _SITE_HEADERS
+        lines += self._random.choices(others, k=self._random.choice((0, 0, 1, 1, 2, 4)))
+        self._random.shuffle(lines)
+        return _request((method, "1.0" if self._seldom() else "1.1"), target, lines, body)
 
     def _good(self) -> bytes:
         body = self._random.choice(_BODIES)
@@ -154,8 +220,12 @@ class Client:
         self._port = port
         self._socket: socket.socket | None = None
 
-    def exchange(self, pieces: list[bytes], mark: str) -> Answers:
-        """Send pieces, and read until the mark comes, or nothing more."""
+    def exchange(self, pieces: list[bytes], mark: str, *, awaiting: bool) -> Answers:
+        """Send pieces and what is answered with the mark; read until that comes, or nothing more.
+
+        What has bytes behind it that are no part of it, both leave to aiohttp: so they follow once
+        there is an answer, or none comes.
+        """
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port))
         connection = self._socket
@@ -165,6 +235,9 @@ class Client:
         try:
             for piece in pieces:
                 connection.sendall(piece)
+            if awaiting:
+                answer = _beginning(connection)
+            connection.sendall(f"GET {MARKED.format(mark)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             while mark.encode() not in answer:
                 got = connection.recv(1 << 20)
                 if not got:
@@ -185,12 +258,21 @@ class Client:
             self._socket = None
 
 
+def _beginning(connection: socket.socket) -> bytes:
+    """Return the first bytes of an answer; nothing where there is none in time."""
+    try:
+        return connection.recv(1 << 20)
+    except TimeoutError:
+        return b""
+
+
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """The two ports of one gateway."""
     harness = GatewayHarness(tmp_path)
     for name in (NAME, "denied"):
         harness.create(name, "def handler(event, context):\n    return event\n")
+    _make_sites(harness)
     denied = "arn:aws:lambda:us-east-1:000000000000:function:denied"
     denies = {
         "Effect": "Deny", "Principal": "*", "Action": "lambda:*", "Resource": denied,
@@ -204,18 +286,57 @@ def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     harness.close()
 
 
-def test_both_servers_answer_the_same(ports: tuple[int, int]) -> None:
+def _make_sites(harness: GatewayHarness) -> None:
+    """Make two function URLs, one that streams, and two routes, one that wants a signature."""
+    for name, mode in (("web", "BUFFERED"), ("stream", "RESPONSE_STREAM")):
+        harness.create(name, WEB)
+        _make_url(harness.client(), name, mode)
+    for path, auth in (("/hello", "none"), ("/keyed", "iam")):
+        document = {"host": "web.example.com", "path": path, "function": "web"}
+        spec = RouteSpec.model_validate(document | {"auth": {"type": auth}})
+        metadata = ObjectMeta(name=path[1:], namespace="default")
+        harness.call(harness.resources.create(Route(metadata=metadata, spec=spec)))
+    with closing(Client(harness.port)) as client:
+        until = time.monotonic() + 5
+        asked = _request(("GET", "1.1"), "/hello", [SITE], b"")
+        while b" 200 " not in client.exchange([asked], "rawPath", awaiting=True).text:
+            assert time.monotonic() < until, "the route is served"
+
+
+def _make_url(client: Any, name: str, mode: str) -> None:
+    of = {"FunctionName": name}
+    cors = {"AllowOrigins": ["https://a.example.com"], "AllowMethods": ["*"], "MaxAge": 60}
+    client.create_function_url_config(**of, AuthType="NONE", InvokeMode=mode, Cors=cors)
+    url, via = {"FunctionUrlAuthType": "NONE"}, {"InvokedViaFunctionUrl": True}
+    for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
+        allowed = f"lambda:{action}"
+        client.add_permission(**of, **how, StatementId=action, Action=allowed, Principal="*")
+
+
+def test_both_servers_answer_the_same(
+    ports: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What differs is asked again: what TCP cuts in two, or joins, is another one to aiohttp."""
+    plain: list[bool] = []
+    reply = ClientPipeline.reply
+
+    def counting(self: ClientPipeline, request: PlainRequest) -> Awaitable[tuple[Reply, str]]:
+        plain.append(request.head.is_invocation)
+        return reply(self, request)
+
+    monkeypatch.setattr(ClientPipeline, "reply", counting)
     requests = Requests()
     with closing(Client(ports[0])) as ours, closing(Client(ports[1])) as aiohttps:
         for number in range(REQUESTS):
             _compare(requests, f"mark-{number:06d}", (ours, aiohttps))
+    sites = plain.count(False)
+    assert min(sites, len(plain) - sites) > REQUESTS // 10, "enough were no business of aiohttp's"
 
 
 def _compare(requests: Requests, mark: str, clients: tuple[Client, Client]) -> None:
-    pieces = requests.next(mark)
+    pieces, awaiting = requests.next()
     for attempt in reversed(range(ATTEMPTS)):
-        ours, aiohttps = (client.exchange(pieces, mark) for client in clients)
+        ours, aiohttps = (client.exchange(pieces, mark, awaiting=awaiting) for client in clients)
         if mark.encode() not in ours.text or ours != aiohttps:
             for client in clients:  # the next request would be a part of this one
                 client.close()

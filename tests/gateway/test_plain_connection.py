@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from aiohttp import web
 
-from pilotlight_gateway import connections, invocation_connection
+from pilotlight_gateway import connections, plain_connection
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.server import ACCEPTORS, Server
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-    from pilotlight_gateway.plain_invoke import PlainInvoke
+    from pilotlight_gateway.plain_request import PlainRequest
 
 INVOKE = (
     b"POST /2015-03-31/functions/f/invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
@@ -42,11 +42,11 @@ class Running:
         self.length: int | None = None
         self.port = 0
 
-    def takes(self, request: PlainInvoke) -> bool:
+    def takes(self, request: PlainRequest) -> bool:
         """Take all but what is for another host."""
-        return request.head.headers["Host"] == "x"
+        return request.head.is_invocation and request.headers["Host"] == "x"
 
-    async def reply(self, request: PlainInvoke) -> tuple[Reply, str]:
+    async def reply(self, request: PlainRequest) -> tuple[Reply, str]:
         """Answer once it may end."""
         del request  # all get the same
         self.began.set()
@@ -67,7 +67,7 @@ class Running:
 async def running() -> AsyncIterator[Running]:
     """A server that listens."""
     made = Running()
-    made.port = await made.server.listen(made.handle, "127.0.0.1", 0, invocations=made)
+    made.port = await made.server.listen(made.handle, "127.0.0.1", 0, plain=made)
     yield made
     await made.server.close(drain_seconds=0.0)
 
@@ -119,16 +119,16 @@ async def test_a_small_body_may_follow_its_head(
     running: Running, monkeypatch: pytest.MonkeyPatch, *, comes: bool
 ) -> None:
     """As clients send it that write head and body by themselves; what comes late is aiohttp's."""
-    monkeypatch.setattr(invocation_connection, "BODY_SECONDS", 30.0 if comes else 0.0)
+    monkeypatch.setattr(plain_connection, "BODY_SECONDS", 30.0 if comes else 0.0)
     reader, writer = await running.connect()
     handed_over = asyncio.Event()
-    hand_over = invocation_connection.InvocationConnection._hand_over
+    hand_over = plain_connection.PlainConnection._hand_over
 
-    def noted(connection: invocation_connection.InvocationConnection, data: bytes) -> None:
+    def noted(connection: plain_connection.PlainConnection, data: bytes) -> None:
         hand_over(connection, data)
         handed_over.set()
 
-    monkeypatch.setattr(invocation_connection.InvocationConnection, "_hand_over", noted)
+    monkeypatch.setattr(plain_connection.PlainConnection, "_hand_over", noted)
     writer.write(INVOKE[:-1])
     if not comes:
         await handed_over.wait()
@@ -145,7 +145,7 @@ async def test_a_connection_that_idles_is_closed(
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
     monkeypatch.setattr(connections, "KEEP_ALIVE_SECONDS", 0.05)
     await running.server.close(drain_seconds=0.0)
-    running.port = await running.server.listen(running.handle, "127.0.0.1", 0, invocations=running)
+    running.port = await running.server.listen(running.handle, "127.0.0.1", 0, plain=running)
     reader, writer = await running.connect()
     if first:
         writer.write(first)
@@ -161,13 +161,13 @@ async def test_a_running_invocation_keeps_its_connection(
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.01)
     monkeypatch.setattr(connections, "KEEP_ALIVE_SECONDS", 0.01)
     looks = asyncio.Semaphore(0)
-    look = invocation_connection.InvocationConnection._look
+    look = plain_connection.PlainConnection._look
 
-    def noted(connection: invocation_connection.InvocationConnection) -> None:
+    def noted(connection: plain_connection.PlainConnection) -> None:
         look(connection)
         looks.release()
 
-    monkeypatch.setattr(invocation_connection.InvocationConnection, "_look", noted)
+    monkeypatch.setattr(plain_connection.PlainConnection, "_look", noted)
     running.may_end.clear()
     reader, writer = await running.connect()
     writer.write(INVOKE)
@@ -239,7 +239,7 @@ def test_who_connects_together_is_taken_together() -> None:
 
     async def main() -> int:
         running = Running()
-        port = await running.server.listen(running.handle, "127.0.0.1", 0, invocations=running)
+        port = await running.server.listen(running.handle, "127.0.0.1", 0, plain=running)
         clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(ACCEPTORS)]
         for _ in range(4):
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""What is taken for a plain invocation means the same to aiohttp; the rest is left to it."""
+"""What is taken for a plain request means the same to aiohttp; the rest is left to it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pilotlight_gateway.plain_invoke import LARGEST_HEAD, read_head
+from pilotlight_gateway.plain_request import LARGEST_HEAD, read_head
 
 PATH = "/2015-03-31/functions/hello/invocations"
 GOOD = f"POST {PATH} HTTP/1.1\r\nHost: x:80\r\nContent-Length: 2\r\n"
 
 _pieces = st.sampled_from([
-    *GOOD.split(" "), "POST ", "GET ", f"POST {PATH}", " HTTP/1.1\r\n", " HTTP/1.0\r\n", "\r\n",
+    *GOOD.split(" "), "POST ", "GET ", "HEAD ", "DELETE ", "OPTIONS ", "PUT ",
+    f"POST {PATH}", " HTTP/1.1\r\n", " HTTP/1.0\r\n", "\r\n",
     "\n", "\r", "Host: x\r\n", "host:y\r\n", "Host:\r\n", "Content-Length: 2\r\n",
     "Content-Length: 02\r\n", "content-length:2\r\n", "Content-Length: +2\r\n",
     "Transfer-Encoding: chunked\r\n", "Expect: 100-continue\r\n", "Connection: keep-alive\r\n",
     "Connection: close\r\n", "Upgrade: x\r\n", "X-Amz-Log-Type: Tail\r\n", "A: b c \r\n",
     "A:  b\r\n", "A:\tb\r\n", " folded: x\r\n", "A b: c\r\n", "A : c\r\n", "\x00", "\xe9",
+    "GET / HTTP/1.1\r\nHost: x\r\n", "GET //x HTTP/1.1\r\n", "/a(b)'c;d=1,2!*@~+", "[", "|", '"',
     "?Qualifier=1", "?", "#", "%3A", "%00", "..", "/", ":", " ", f"A: {'b' * 5000}\r\n",
     "X-Amzn-Trace-Id: Root=1-0-0;Parent=1\r\n",
 ])  # fmt: skip
@@ -67,6 +69,9 @@ def test_what_is_plain_is_the_same_to_aiohttp(text: str) -> None:
         GOOD.replace("hello", "arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Ahello"),
         GOOD.replace("invocations", "invocations?Qualifier=$LATEST"),
         GOOD.replace("x:80", "[::1]:80"),
+        *(f"{method} /a/b?c=d HTTP/1.1\r\nHost: x\r\n" for method in ("GET", "DELETE", "OPTIONS")),
+        *(GOOD.replace("POST", method) for method in ("GET", "PUT", "PATCH")),
+        GOOD.replace(PATH, "/%7Euser/(1);v=2,3/@x?q=a+b&r=/?"),
     ],
 )
 def test_what_clients_send_is_plain(head: str) -> None:
@@ -84,17 +89,37 @@ def test_what_clients_send_is_plain(head: str) -> None:
         GOOD + "content-length: 2\r\n",
         GOOD + "A: b\r\na: c\r\n",
         GOOD.replace("1.1", "1.0"),
-        GOOD.replace("POST", "GET"),
+        *(GOOD.replace("POST", method) for method in ("HEAD", "CONNECT", "TRACE", "get")),
+        *(f"{method} / HTTP/1.1\r\nHost: x\r\n" for method in ("POST", "PUT", "PATCH")),
         GOOD.replace("Host: x:80\r\n", ""),
         GOOD.replace(": 2", ": +2"),
         GOOD.replace("\r\n", "\n"),
-        GOOD.replace("invocations", "configuration"),
         GOOD.replace(PATH, f"http://x:80{PATH}"),
+        GOOD.replace(PATH, f"/{PATH}"),
+        GOOD.replace(PATH, f"{PATH}#x"),
         GOOD.replace(PATH, "*"),
     ],
 )
 def test_what_may_mean_more_is_left_to_aiohttp(head: str) -> None:
     assert read_head(head.encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("head", "is_one"),
+    [
+        (GOOD, True),
+        (GOOD.replace("invocations", "invocations?Qualifier=1"), True),
+        (GOOD.replace("POST", "GET"), False),
+        (GOOD.replace("invocations", "configuration"), False),
+        (GOOD.replace("invocations", "invocations/"), False),
+        (GOOD.replace("hello", "a/b"), False),
+        (GOOD.replace(PATH, "/-/fn/000000000000/hello"), False),
+    ],
+)
+def test_what_is_an_invocation(head: str, *, is_one: bool) -> None:
+    plain = read_head(head.encode())
+    assert plain is not None
+    assert plain.is_invocation is is_one
 
 
 def test_heads_that_are_remembered_take_little_room() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from pilotlight_gateway.auth.caller import Authenticator, Caller, Verify
+    from pilotlight_gateway.plain_request import PlainRequest
 
     from .authorizer import Authorizer
     from .issuers import Issuers
@@ -58,7 +59,9 @@ class Authorisation:
             check_policy(match, NOBODY)
         return {}
 
-    async def check_signed_head(self, request: BaseRequest, match: Match) -> Verify | None:
+    async def check_signed_head(
+        self, request: BaseRequest | PlainRequest, match: Match
+    ) -> Verify | None:
         """Check all of a signature but the body's part, where the site asks for one.
 
         Raises HttpError; None where it asks for none.

@@ -20,6 +20,7 @@ from pilotlight.errors import PilotlightError
 from pilotlight.openid import read_keys
 from pilotlight.public_addresses import fetch
 from pilotlight_gateway import errors
+from pilotlight_gateway.bodies import Body
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_root
 from pilotlight_gateway.invocation.behalf import as_service
@@ -32,6 +33,7 @@ from pilotlight_gateway.invocation.invocation import (
 from pilotlight_gateway.invocation.lineage import continue_trace
 from pilotlight_gateway.invocation.reference import Reference
 from pilotlight_gateway.paths import split_target
+from pilotlight_gateway.plain_request import PlainRequest
 
 from . import cors
 from .authorisation import Authorisation
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
 
     from pilotlight.policies import PolicyRequest
     from pilotlight_gateway.auth.caller import Authenticator
-    from pilotlight_gateway.bodies import Bodies, Body
+    from pilotlight_gateway.bodies import Bodies
     from pilotlight_gateway.invocation.invocation import Answer
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.settings import Settings
@@ -92,7 +94,7 @@ class HttpEndpoint:
         self._pushes = push_formats(partial(fetch, private=settings.private_addresses))
         self._authorisation = Authorisation(authenticator, issuers, Authorizer(self._ask))
 
-    async def serve(self, request: BaseRequest, request_id: str) -> Reply:
+    async def serve(self, request: BaseRequest | PlainRequest, request_id: str) -> Reply:
         """Answer a request; what goes wrong is said in the words of what was addressed."""
         incoming = _incoming(request, request_id)
         try:
@@ -102,7 +104,9 @@ class HttpEndpoint:
         except HttpError as error:  # no route fits
             return _reply(say(error, "2.0"))
 
-    async def _respond(self, request: BaseRequest, incoming: HttpRequest) -> HttpResponse:
+    async def _respond(
+        self, request: BaseRequest | PlainRequest, incoming: HttpRequest
+    ) -> HttpResponse:
         """Answer a request, with the headers that a page of another origin needs to read it."""
         if (allowed := self._preflight(incoming)) is not None:
             return allowed
@@ -126,7 +130,7 @@ class HttpEndpoint:
         rules = match.site.cors
         return None if rules is None else cors.answer_preflight(rules, incoming)
 
-    async def _answer(self, request: BaseRequest, match: Match) -> HttpResponse:
+    async def _answer(self, request: BaseRequest | PlainRequest, match: Match) -> HttpResponse:
         _check_head(request, match.site.style)
         self._limit(match)
         found = await self._authorisation.check_head(match)
@@ -144,8 +148,13 @@ class HttpEndpoint:
         return await (streamed(answer) if streams else _whole(answer, match))
 
     @asynccontextmanager
-    async def _reading(self, request: BaseRequest, owner: str) -> AsyncIterator[Body]:
+    async def _reading(
+        self, request: BaseRequest | PlainRequest, owner: str
+    ) -> AsyncIterator[Body]:
         """Read a body; what is wrong with it is said as sites say it."""
+        if isinstance(request, PlainRequest):
+            yield Body.of(request.body)
+            return
         try:
             reading = self._bodies.reading(
                 request, LARGEST_EVENT, errors.RequestTooLargeError, owner=owner
@@ -212,7 +221,7 @@ class HttpEndpoint:
         return answer
 
 
-def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
+def _incoming(request: BaseRequest | PlainRequest, request_id: str) -> HttpRequest:
     """Read a request's head."""
     host = request.headers.get("Host", "")
     path, query = split_target(_text(request.raw_path), host)
@@ -229,8 +238,10 @@ def _incoming(request: BaseRequest, request_id: str) -> HttpRequest:
     )
 
 
-def _check_head(request: BaseRequest, style: Style) -> None:
+def _check_head(request: BaseRequest | PlainRequest, style: Style) -> None:
     """Refuse a head that is longer than the service would take that the site stands for."""
+    if isinstance(request, PlainRequest):
+        return  # none is as long
     most = LARGEST_BALANCER_HEAD if style == "alb" else LARGEST_HEAD
     target = len(request.raw_path)
     if target > most:
@@ -239,7 +250,7 @@ def _check_head(request: BaseRequest, style: Style) -> None:
         raise HttpError(431)
 
 
-def _headers(request: BaseRequest, host: str) -> tuple[tuple[str, str], ...]:
+def _headers(request: BaseRequest | PlainRequest, host: str) -> tuple[tuple[str, str], ...]:
     """Return the headers that came, and those that AWS's front doors add."""
     came = request.headers
     proto = came.get("X-Forwarded-Proto", request.scheme)
