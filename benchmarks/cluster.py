@@ -17,7 +17,6 @@ import statistics
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilotlight_agent.processes import tree
@@ -26,12 +25,12 @@ from tests.support.node_processes import processes
 
 from .fresh import ECHO, First, Platform
 from .nodes import COMPILED_RUNTIME, RUNTIME, Pools, cpu_seconds, megabytes
+from .run import publish
 from .targets import call, functions_framework
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
 MARKER = "<!-- cluster -->"
 OWN_POD = 1770
 """Megabytes beyond the generic size class."""
@@ -355,7 +354,7 @@ def main() -> None:
     text = table(rows, options)
     print(text)
     if options.write:
-        _write(text)
+        publish(MARKER, text)
 
 
 def _options() -> argparse.Namespace:
@@ -369,12 +368,6 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.parts = options.parts or list(PARTS)
     return options
-
-
-def _write(text: str) -> None:
-    head, _, rest = OUTPUT.read_text().partition(MARKER)
-    _, _, tail = rest.partition(MARKER)
-    OUTPUT.write_text(f"{head}{MARKER}\n{text}\n{MARKER}{tail}")
 
 
 if __name__ == "__main__":

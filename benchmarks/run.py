@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from .targets import EVENT, Target, aiohttp_proxy, call, functions_framework, pilotlight
 
@@ -36,7 +37,20 @@ class Sample:
     errors: int
 
 
-def measure(target: Target, connections: int, seconds: int, script: Path) -> Sample:
+class Measured(Protocol):
+    """What is loaded, and whose processor time counts."""
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that it has used."""
+        ...
+
+
+def measure(target: Measured, connections: int, seconds: int, script: Path) -> Sample:
     """Load a target for some seconds."""
     before = target.cpu_seconds()
     report = subprocess.run(
@@ -96,6 +110,13 @@ def table(targets: list[Target], samples: list[list[Sample]], connections: int) 
     return "\n".join(lines)
 
 
+def publish(marker: str, text: str) -> None:
+    """Put a text between two markers of docs/performance.md."""
+    head, _, rest = OUTPUT.read_text().partition(marker)
+    _, _, tail = rest.partition(marker)
+    OUTPUT.write_text(f"{head}{marker}\n{text}\n{marker}{tail}")
+
+
 def main() -> None:
     """Measure and print; `--write` puts the tables into docs/performance.md."""
     options = _options()
@@ -137,12 +158,10 @@ def _options() -> argparse.Namespace:
 
 
 def _write(text: str, options: argparse.Namespace) -> None:
-    head, _, rest = OUTPUT.read_text().partition(MARKER)
-    _, _, tail = rest.partition(MARKER)
     day = datetime.now(UTC).date()
     rounds = f"{options.rounds} rounds of {options.seconds} s, interleaved"
     note = f"{day}, `python -m benchmarks.run --rounds {options.rounds}`: {rounds}."
-    OUTPUT.write_text(f"{head}{MARKER}\n{note}\n\n{text}\n{MARKER}{tail}")
+    publish(MARKER, f"{note}\n\n{text}")
 
 
 def _find(pattern: str, text: str) -> str:

@@ -272,7 +272,8 @@ class Dispatcher:
             lease = await self._claims.claim(revision, seconds=START_SECONDS, demand=demand)
         except BaseException as error:
             queue.claimed(demand)
-            self._claim_failed(queue, revision, error, began)
+            if not isinstance(error, WithdrawnError):
+                self._claim_failed(queue, revision, error, began)
             if not isinstance(error, PilotlightError):
                 raise
         else:
@@ -292,8 +293,6 @@ class Dispatcher:
     ) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if isinstance(error, WithdrawnError):
-            return
         if isinstance(error, RevisionGoneError):
             queue.fail_all(error)
         elif isinstance(error, ThrottledError) and now - began < AT_ONCE_SECONDS:

@@ -1,0 +1,87 @@
+"""A function URL and a route beside functions-framework: `python -m benchmarks.urls [--write]`.
+
+GET requests on the local platform, with the same handler behind all; measured as `run` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .run import Sample, measure, publish, table
+from .targets import Target, functions_framework, pilotlight
+
+MARKER = "<!-- urls -->"
+HOST = "bench.example.com"
+FUNCTION = "noop"
+GET = 'wrk.method = "GET"\nwrk.headers["Host"] = "{}"\n'
+
+
+def sites() -> tuple[Target, Target]:
+    """The local platform's function behind a URL and behind a route."""
+    managed, _ = pilotlight(url={"authType": "NONE"})
+    folder = Path(managed.command[2])
+    route = {
+        "apiVersion": "pilotlight.dev/v1alpha1",
+        "kind": "Route",
+        "metadata": {"name": "bench"},
+        "spec": {"host": HOST, "path": "/", "function": FUNCTION, "auth": {"type": "none"}},
+    }
+    (folder / FUNCTION / "route.yaml").write_text(json.dumps(route))
+    path = f"/-/fn/000000000000/{FUNCTION}/"
+    url = dataclasses.replace(managed, name="Pilotlight, function URL", path=path)
+    return url, dataclasses.replace(url, name="Pilotlight, route", path="/")
+
+
+def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
+    """Measure all targets in turn, round by round; gives the samples of each."""
+    samples: list[list[Sample]] = [[] for _ in targets]
+    for number in range(rounds + 1):
+        for target, taken in zip(targets, samples, strict=True):
+            host = HOST if target.name.endswith("route") else f"127.0.0.1:{target.port}"
+            with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+                script.write(GET.format(host))
+                script.flush()
+                sample = measure(target, connections, seconds, Path(script.name))
+            if number:  # in the first, environments start
+                taken.append(sample)
+            print(f"c={connections} round {number}: {target.name}", file=sys.stderr)
+    return samples
+
+
+def main() -> None:
+    """Measure and print; `--write` puts the tables into docs/performance.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.urls", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+    (url, route), framework = sites(), functions_framework()
+    try:
+        url.start()
+        framework.start()
+        route.process = url.process
+        targets = [url, route, framework]
+        text = "\n\n".join(
+            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
+            for connections in (1, 32)
+        )
+    finally:
+        url.stop()
+        framework.stop()
+    print(text)
+    if options.write:
+        note = f"{datetime.now(UTC).date()}, `python -m benchmarks.urls --rounds {options.rounds}`."
+        publish(MARKER, f"{note}\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Warm calls on a real cluster, signed and not: `python -m benchmarks.warm [--write]`.
+
+Installs the chart (KUBECONFIG, the images of `make images`) and loads the gateways' NodePort with
+wrk, on the node itself. Every request of a signed kind is another one, as clients send them: two
+thousand are signed before each round. The processor time is that of the whole machine, so the load
+generator, the database, logs and kubelet are in it. Kinds are measured in turn, round by round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from tests.support.cluster import installed, kubectl, wait_until
+
+from .fresh import Platform
+from .run import Sample, measure, publish
+from .targets import EVENT, NOOP, TICKS
+
+if TYPE_CHECKING:
+    from tests.support.cluster import Installation
+
+MARKER = "<!-- warm -->"
+REQUESTS = 2000
+"""More than heads are remembered."""
+LUA = """
+local requests, number = {{ {} }}, 0
+request = function()
+  number = number % #requests + 1
+  return requests[number]
+end
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way of calling the function."""
+
+    name: str
+    path: str
+    installation: Installation
+    signed: bool
+
+    @property
+    def url(self) -> str:
+        """Where it is called."""
+        return f"{self.installation.endpoint}{self.path}"
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that the whole machine has used."""
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        user, nice, system, _, _, irq, softirq, _ = map(int, words)
+        return (user + nice + system + irq + softirq) / TICKS
+
+    def script(self) -> str:
+        """Word what wrk sends, one after the other."""
+        count = REQUESTS if self.signed else 1
+        return LUA.format(",".join(json.dumps(self._request(number)) for number in range(count)))
+
+    def _request(self, number: int) -> str:
+        headers = {"Content-Type": "application/json", "X-Number": str(number)}
+        request = AWSRequest("POST", self.url, data=EVENT, headers=headers)
+        if self.signed:
+            keys = Credentials(self.installation.access_key, self.installation.secret_key)
+            SigV4Auth(keys, "lambda", "us-east-1").add_auth(request)
+        said = {"Host": urlsplit(self.url).netloc, "Content-Length": str(len(EVENT))}
+        lines = [
+            f"{name}: {value}" for name, value in (said | dict(request.headers.items())).items()
+        ]
+        head = "\r\n".join([f"POST {self.path} HTTP/1.1", *lines])
+        return f"{head}\r\n\r\n{EVENT.decode()}"
+
+
+def kinds_of(installation: Installation) -> list[Kind]:
+    """Make the function and its URLs; returns the ways of calling it."""
+    client = installation.client()
+    keys = installation.access_key, installation.secret_key
+    (name,) = Platform(client, installation.endpoint, *keys).make(1, memory=256, source=NOOP)
+    client.create_function_url_config(FunctionName=name, AuthType="NONE")
+    url, via = {"FunctionUrlAuthType": "NONE"}, {"InvokedViaFunctionUrl": True}
+    for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
+        allowed = f"lambda:{action}"
+        client.add_permission(
+            FunctionName=name, StatementId=action, Action=allowed, Principal="*", **how
+        )
+    version = client.publish_version(FunctionName=name)["Version"]
+    client.create_alias(FunctionName=name, Name="iam", FunctionVersion=version)
+    client.create_function_url_config(FunctionName=name, Qualifier="iam", AuthType="AWS_IAM")
+    invoke, urls = f"/2015-03-31/functions/{name}/invocations", f"/-/fn/{installation.account_id()}"
+    return [
+        Kind("Invoke, signed", invoke, installation, signed=True),
+        Kind("function URL, signed", f"{urls}/{name}:iam/", installation, signed=True),
+        Kind("function URL, open", f"{urls}/{name}/", installation, signed=False),
+    ]
+
+
+def run(kinds: list[Kind], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
+    """Measure all kinds in turn, round by round; gives the samples of each."""
+    samples: list[list[Sample]] = [[] for _ in kinds]
+    for number in range(rounds + 1):
+        for kind, taken in zip(kinds, samples, strict=True):
+            with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+                script.write(kind.script())
+                script.flush()
+                sample = measure(kind, connections, seconds, Path(script.name))
+            if number:  # in the first, environments start
+                taken.append(sample)
+            print(f"c={connections} round {number}: {kind.name} {sample}", file=sys.stderr)
+    return samples
+
+
+def table(kinds: list[Kind], gateways: int, connections: int, samples: list[list[Sample]]) -> str:
+    """Return rows in Markdown."""
+    rows = []
+    for kind, taken in zip(kinds, samples, strict=True):
+        cells = [
+            f"{statistics.median(getattr(one, name) for one in taken):.{digits}f}"
+            for name, digits in (("per_second", 0), ("p50", 2), ("p99", 2), ("cpu_micros", 0))
+        ]
+        failed = sum(one.errors for one in taken)
+        rows.append(
+            f"| {kind.name} | {gateways} | {connections} | {' | '.join(cells)} | {failed} |"
+        )
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure and print; `--write` puts the table into docs/performance.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.warm", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--gateways", type=int, nargs="+", default=[2])
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    rows = []
+    with installed() as installation:
+        kinds = kinds_of(installation)
+        for gateways in options.gateways:
+            scale(installation, gateways)
+            for connections in (1, 32):
+                samples = run(kinds, connections, options.rounds, options.seconds)
+                rows.append(table(kinds, gateways, connections, samples))
+    head = "| | gateways | connections | calls/s | p50 ms | p99 ms | machine's µs a call | failed |"
+    text = "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows])
+    print(text)
+    if options.write:
+        day, rounds = datetime.now(UTC).date(), options.rounds
+        taken = f"rounds of {options.seconds} s, in turn"
+        note = f"{day}, `python -m benchmarks.warm --rounds {rounds}`: {taken}."
+        publish(MARKER, f"{note}\n\n{text}")
+
+
+def scale(installation: Installation, gateways: int) -> None:
+    """Have so many gateways, and wait until they are all ready."""
+    of = ("-n", installation.namespace)
+    kubectl("scale", "deployment/pilotlight-gateway", f"--replicas={gateways}", *of)
+    kubectl("rollout", "status", "deployment/pilotlight-gateway", *of, "--timeout=120s")
+    selector = ("-l", "app.kubernetes.io/component=gateway")
+    wait_until(
+        lambda: len(kubectl("get", "pods", *of, *selector, "-o", "name").split()) == gateways,
+        f"{gateways} gateways",
+    )
+
+
+if __name__ == "__main__":
+    main()
