@@ -20,6 +20,11 @@ from .targets import Target, functions_framework, pilotlight
 MARKER = "<!-- urls -->"
 HOST = "bench.example.com"
 FUNCTION = "noop"
+HANDLER = (
+    "def handler(event, context):\n"
+    '    head = {"content-type": "text/html"}\n'
+    '    return {"statusCode": 200, "body": event["rawPath"], "headers": head}\n'
+)
 GET = 'wrk.method = "GET"\nwrk.headers["Host"] = "{}"\n'
 
 
@@ -27,6 +32,7 @@ def sites() -> tuple[Target, Target]:
     """The local platform's function behind a URL and behind a route."""
     managed, _ = pilotlight(url={"authType": "NONE"})
     folder = Path(managed.command[2])
+    (folder / FUNCTION / "src" / "index.py").write_text(HANDLER)
     route = {
         "apiVersion": "pilotlight.dev/v1alpha1",
         "kind": "Route",
@@ -64,7 +70,7 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk")
-    (url, route), framework = sites(), functions_framework()
+    (url, route), framework = sites(), functions_framework("framework_get.py")
     try:
         url.start()
         framework.start()
