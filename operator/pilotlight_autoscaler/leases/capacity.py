@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["Capacity"]
 
 PARKED_SECONDS = 30.0
-"""How long what an ended gateway left waits for a claim."""
+"""How long what no gateway has waits for a claim."""
 KEPT_SECONDS = 10.0
-"""And how long, whoever wants its room."""
+"""And how long what an ended gateway left does, whoever wants its room."""
 
 log = structlog.get_logger()
 
@@ -158,11 +158,18 @@ class Capacity:
             return lease
 
     async def _let_go(self, revision: RevisionKey, start: asyncio.Task[Lease]) -> None:
-        """Stop what was started for a claim that was served otherwise."""
+        """Keep what was started for a claim that was served otherwise, where there is room for it.
+
+        Where its function's calls need one more than there are, claims would else take those of
+        each other for ever, and pods be made and stopped.
+        """
         with self._limits.counted(revision), contextlib.suppress(PilotlightError):
             lease = await start
             self._starts.handed_over(lease.pod)
-            self._vacate(lease)
+            if self._elsewhere.is_crowded(revision.namespace):
+                self._vacate(lease)
+            else:
+                self._park(self._table.grant(NOBODY, lease), kept_seconds=0.0)
 
     async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
         """Start one provisioned environment; it stands in the stock.
@@ -328,10 +335,10 @@ class Capacity:
         rested = await self._recalls.recall(others, rested=True)
         return rested or await self._recalls.recall(others)
 
-    def _park(self, lease: Lease) -> None:
-        """Keep an environment whose gateway ends for whoever claims its revision next."""
+    def _park(self, lease: Lease, kept_seconds: float = KEPT_SECONDS) -> None:
+        """Keep an environment that no gateway has for whoever claims its revision next."""
         self._table.add(NOBODY, lease)
-        self._recalls.keep(lease.id, KEPT_SECONDS)
+        self._recalls.keep(lease.id, kept_seconds)
         expire = functools.partial(self._expire, lease.id)
         asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
 

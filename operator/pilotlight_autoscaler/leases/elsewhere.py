@@ -57,7 +57,7 @@ class Elsewhere:
         """Take what an ended gateway left; in a crowd, or with no turn free, what idles too."""
         if (parked := self._table.parked(revision)) is not None:
             return parked
-        if not (full or self._is_crowded(revision.namespace)):
+        if not (full or self.is_crowded(revision.namespace)):
             return None
         ask = functools.partial(self.take, revision, gateway)
         return await self._recalls.in_turn((revision, gateway), ask)
@@ -72,6 +72,7 @@ class Elsewhere:
             await asyncio.sleep(SOON_SECONDS)
         return None
 
-    def _is_crowded(self, namespace: str) -> bool:
+    def is_crowded(self, namespace: str) -> bool:
+        """Whether no room was found of late, for the namespace or for any."""
         last = max(self._crowded.get(where, -math.inf) for where in (ANYWHERE, namespace))
         return asyncio.get_running_loop().time() - last <= CROWDED_SECONDS
