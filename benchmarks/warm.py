@@ -3,7 +3,7 @@
 Installs the chart (KUBECONFIG, the images of `make images`) and loads the gateways' NodePort with
 wrk, on the node itself. Every request of a signed kind is another one, as clients send them: two
 thousand are signed before each round. The processor time is that of the whole machine, so the load
-generator, the database, logs and kubelet are in it. Kinds are measured in turn, round by round.
+generator, the database, logs and kubelet are in it. Kinds are measured one after the other.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import json
 import statistics
 import sys
 import tempfile
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,9 +32,15 @@ from .run import Sample, measure, publish
 from .targets import EVENT, NOOP, TICKS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.support.cluster import Installation
 
 MARKER = "<!-- warm -->"
+SHARED = 16
+"""Environments of a pod where they share it."""
+WARM_SECONDS = 24
+"""Until 32 connections have their environments: pods are made eight at a time."""
 REQUESTS = 2000
 """More than heads are remembered."""
 LUA = """
@@ -83,57 +91,81 @@ class Kind:
         return f"{head}\r\n\r\n{EVENT.decode()}"
 
 
-def kinds_of(installation: Installation) -> list[Kind]:
-    """Make the function and its URLs; returns the ways of calling it."""
-    client = installation.client()
+@contextmanager
+def invoked(installation: Installation, share: int = 1) -> Iterator[Kind]:
+    """A function that is invoked, of which so many environments share a pod."""
+    with _function(installation) as name:
+        if share > 1:
+            patch = json.dumps({"spec": {"environmentsPerPod": share}})
+            account = installation.account
+            kubectl("patch", "fn", name, "-n", account, "--type", "merge", "-p", patch)
+        path = f"/2015-03-31/functions/{name}/invocations"
+        shared = f", {share} environments a pod" if share > 1 else ""
+        yield Kind(f"Invoke, signed{shared}", path, installation, signed=True)
+
+
+@contextmanager
+def visited(installation: Installation, auth: str) -> Iterator[Kind]:
+    """A function behind a URL that wants a signature, or none."""
+    with _function(installation) as name:
+        client = installation.client()
+        client.create_function_url_config(FunctionName=name, AuthType=auth)
+        url, via = {"FunctionUrlAuthType": auth}, {"InvokedViaFunctionUrl": True}
+        for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
+            allowed = f"lambda:{action}"
+            client.add_permission(
+                FunctionName=name, StatementId=action, Action=allowed, Principal="*", **how
+            )
+        path, signed = f"/-/fn/{installation.account_id()}/{name}/", auth == "AWS_IAM"
+        yield Kind(
+            f"function URL, {'signed' if signed else 'open'}", path, installation, signed=signed
+        )
+
+
+@contextmanager
+def _function(installation: Installation) -> Iterator[str]:
+    """A function of its own, which leaves no pods behind: a node has room for a hundred."""
     keys = installation.access_key, installation.secret_key
-    (name,) = Platform(client, installation.endpoint, *keys).make(1, memory=256, source=NOOP)
-    client.create_function_url_config(FunctionName=name, AuthType="NONE")
-    url, via = {"FunctionUrlAuthType": "NONE"}, {"InvokedViaFunctionUrl": True}
-    for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
-        allowed = f"lambda:{action}"
-        client.add_permission(
-            FunctionName=name, StatementId=action, Action=allowed, Principal="*", **how
-        )
-    version = client.publish_version(FunctionName=name)["Version"]
-    client.create_alias(FunctionName=name, Name="iam", FunctionVersion=version)
-    client.create_function_url_config(FunctionName=name, Qualifier="iam", AuthType="AWS_IAM")
-    invoke, urls = f"/2015-03-31/functions/{name}/invocations", f"/-/fn/{installation.account_id()}"
-    return [
-        Kind("Invoke, signed", invoke, installation, signed=True),
-        Kind("function URL, signed", f"{urls}/{name}:iam/", installation, signed=True),
-        Kind("function URL, open", f"{urls}/{name}/", installation, signed=False),
+    platform = Platform(installation.client(), installation.endpoint, *keys)
+    (name,) = platform.make(1, memory=256, source=NOOP)
+    yield name
+    platform.delete([name])
+    wait_until(lambda: not installation.pods(name), "its pods are gone", 120)
+
+
+KINDS: tuple[Callable[[Installation], AbstractContextManager[Kind]], ...] = (
+    invoked,
+    partial(invoked, share=SHARED),
+    partial(visited, auth="AWS_IAM"),
+    partial(visited, auth="NONE"),
+)
+
+
+def run(kind: Kind, connections: int, rounds: int, seconds: int) -> list[Sample]:
+    """Measure a kind round by round, once all its environments are there."""
+    samples = [load(kind, connections, WARM_SECONDS if connections > 1 else seconds)]
+    samples += [load(kind, connections, seconds) for _ in range(rounds)]
+    return samples[1:]
+
+
+def load(kind: Kind, connections: int, seconds: int) -> Sample:
+    """Load a kind for so many seconds."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(kind.script())
+        script.flush()
+        sample = measure(kind, connections, seconds, Path(script.name))
+    print(f"c={connections}: {kind.name} {sample}", file=sys.stderr)
+    return sample
+
+
+def row(kind: Kind, gateways: int, connections: int, taken: list[Sample]) -> str:
+    """Return a row in Markdown."""
+    cells = [
+        f"{statistics.median(getattr(one, name) for one in taken):.{digits}f}"
+        for name, digits in (("per_second", 0), ("p50", 2), ("p99", 2), ("cpu_micros", 0))
     ]
-
-
-def run(kinds: list[Kind], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
-    """Measure all kinds in turn, round by round; gives the samples of each."""
-    samples: list[list[Sample]] = [[] for _ in kinds]
-    for number in range(rounds + 1):
-        for kind, taken in zip(kinds, samples, strict=True):
-            with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-                script.write(kind.script())
-                script.flush()
-                sample = measure(kind, connections, seconds, Path(script.name))
-            if number:  # in the first, environments start
-                taken.append(sample)
-            print(f"c={connections} round {number}: {kind.name} {sample}", file=sys.stderr)
-    return samples
-
-
-def table(kinds: list[Kind], gateways: int, connections: int, samples: list[list[Sample]]) -> str:
-    """Return rows in Markdown."""
-    rows = []
-    for kind, taken in zip(kinds, samples, strict=True):
-        cells = [
-            f"{statistics.median(getattr(one, name) for one in taken):.{digits}f}"
-            for name, digits in (("per_second", 0), ("p50", 2), ("p99", 2), ("cpu_micros", 0))
-        ]
-        failed = sum(one.errors for one in taken)
-        rows.append(
-            f"| {kind.name} | {gateways} | {connections} | {' | '.join(cells)} | {failed} |"
-        )
-    return "\n".join(rows)
+    failed = sum(one.errors for one in taken)
+    return f"| {kind.name} | {gateways} | {connections} | {' | '.join(cells)} | {failed} |"
 
 
 def main() -> None:
@@ -146,18 +178,19 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     with installed() as installation:
-        kinds = kinds_of(installation)
         for gateways in options.gateways:
             scale(installation, gateways)
-            for connections in (1, 32):
-                samples = run(kinds, connections, options.rounds, options.seconds)
-                rows.append(table(kinds, gateways, connections, samples))
+            for make in KINDS:
+                with make(installation) as kind:
+                    for connections in (1, 32):
+                        samples = run(kind, connections, options.rounds, options.seconds)
+                        rows.append(row(kind, gateways, connections, samples))
     head = "| | gateways | connections | calls/s | p50 ms | p99 ms | machine's µs a call | failed |"
     text = "\n".join([head, "| --- | --- | --- | --- | --- | --- | --- | --- |", *rows])
     print(text)
     if options.write:
         day, rounds = datetime.now(UTC).date(), options.rounds
-        taken = f"rounds of {options.seconds} s, in turn"
+        taken = f"rounds of {options.seconds} s"
         note = f"{day}, `python -m benchmarks.warm --rounds {rounds}`: {taken}."
         publish(MARKER, f"{note}\n\n{text}")
 
