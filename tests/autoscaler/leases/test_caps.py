@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
-from pilotlight_autoscaler.leases.capacity import KEPT_SECONDS
+from pilotlight_autoscaler.creations import PER_NODE
+from pilotlight_autoscaler.leases.capacity import KEPT_SECONDS, PARKED_SECONDS
 from pilotlight_autoscaler.leases.caps import CapKey
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from tests.autoscaler.conftest import OTHER, REVISION, Stage, make_stage
@@ -286,6 +287,35 @@ async def test_a_claim_that_waits_for_room_takes_what_idles_elsewhere(
     await asyncio.sleep(1)
     assert stage.compute.pods == {lease.pod}, "what was begun for it is stopped"
     assert capacity.taken(CapKey("default")) == 1
+
+
+@pytest.mark.looptime
+async def test_what_was_begun_for_a_claim_that_was_served_otherwise_is_kept(stage: Stage) -> None:
+    """Else gateways that need one more take those of each other, and each time a pod is made.
+
+    It ends after a while where nobody wants it.
+    """
+    capacity = stage.capacity()
+    gateways = FakeGateways(capacity)
+    capacity.ask(gateways)
+    held = await claim(capacity, gateway="g1")
+    stage.compute.gate.clear()
+    waiting = [asyncio.create_task(claim(capacity, gateway="g2")) for _ in range(PER_NODE)]
+    await asyncio.sleep(1)
+    gateways.idle.add(held.id)
+    (served,), _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert served.result().environment == held.environment
+    stage.compute.gate.set()
+    await asyncio.gather(*waiting)
+    await asyncio.sleep(1)
+    assert len(stage.compute.pods) == stage.compute.started == 1 + PER_NODE
+    await asyncio.sleep(PARKED_SECONDS - 2)
+    lease = await claim(capacity, gateway="g1")
+    assert stage.compute.started == 1 + PER_NODE, "the one that was kept is taken"
+    assert capacity.taken(CapKey("default")) == 1 + PER_NODE
+    await capacity.release(lease.id, "handover")
+    await asyncio.sleep(PARKED_SECONDS + 1)
+    assert len(stage.compute.pods) == PER_NODE
 
 
 @pytest.mark.looptime
