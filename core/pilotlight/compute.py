@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .claims import Demand, RevisionKey
-    from .resources import Mount, Network
+    from .resources import Mount, Network, SecretFiles
 
 __all__ = ["GENERIC_MEMORY", "GENERIC_STORAGE", "Compute", "Found", "Pod", "PodRequest"]
 
@@ -40,6 +40,8 @@ class PodRequest:
     """The function's container image, which no generic pod has; empty where it has code."""
     file_systems: tuple[Mount, ...] = field(default=(), hash=False)
     """What is mounted below /mnt."""
+    secret_files: tuple[SecretFiles, ...] = field(default=(), hash=False)
+    """And which Secrets are."""
     network: Network | None = field(default=None, hash=False)
     """What it may reach, if not what all functions may."""
 
@@ -47,7 +49,8 @@ class PodRequest:
     def fits_generic(self) -> bool:
         """Whether a generic pod of the runtime can serve it."""
         small = self.memory <= GENERIC_MEMORY and self.ephemeral_storage == GENERIC_STORAGE
-        return small and not self.image and not self.file_systems and self.network is None
+        mounts = self.file_systems or self.secret_files
+        return small and not self.image and not mounts and self.network is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ _SAYS_NOTHING: dict[str, Any] = {
     "snapStart": "None",
     "callsPerEnvironment": 1,
     "fileSystems": [],
+    "secretFiles": [],
 }
 """Values of the fields that came later: a revision without them is what it always was."""
 

@@ -59,6 +59,7 @@ def starts_ahead(configuration: Configuration, variables: Iterable[str]) -> bool
         and configuration.memory * configuration.environments_per_pod <= GENERIC_MEMORY
         and configuration.ephemeral_storage == GENERIC_STORAGE
         and not configuration.file_systems
+        and not configuration.secret_files
         and configuration.network is None
         and not any(name == _WRAPPER or READ_AT_START.match(name) for name in variables)
     )

@@ -180,3 +180,28 @@ def test_memory_and_cpu_are_as_asked(platform: Installation) -> None:
         seen = platform.invoke(name)
         assert seen["cpus"] == pytest.approx(cpus, abs=0.01)
         assert (seen["megabytes"], seen["said"]) == (memory + OVERHEAD, memory)
+
+
+def test_secrets_are_files(platform: Installation) -> None:
+    """Once they are there, with no pod from the pool; who may not write them cannot."""
+    files = [{"secret": "db", "path": "/mnt/db"}]
+    platform.apply("reader", SOURCE, secretFiles=files)
+    wait_until(
+        lambda: _reason(platform, "reader") == "SecretMissing", "the Secret is said to be missing"
+    )
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "stringData": {"password": "first"},
+        "metadata": {"name": "db", "namespace": platform.account},
+    }  # fmt: skip
+    kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    platform.wait_ready("reader")
+    assert platform.invoke("reader", {"path": "/mnt/db/password"})["text"] == "first"
+    error = platform.invoke("reader", {"path": "/mnt/db/password", "text": "mine"})
+    assert error["errorType"] == "OSError"
+    (pod,) = platform.pods("reader")
+    assert "first" not in json.dumps(pod)
+
+
+def _reason(platform: Installation, name: str) -> str | None:
+    conditions = platform.function(name).get("status", {}).get("conditions", [])
+    return next((one["reason"] for one in conditions if one["type"] == "Ready"), None)

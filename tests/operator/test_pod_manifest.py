@@ -13,7 +13,14 @@ from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.errors import StartFailedError
 from pilotlight.names import NETWORK_LABEL
-from pilotlight.resources import Mount, Network, ObjectMeta, Runtime, RuntimeSpec
+from pilotlight.resources import (
+    Mount,
+    Network,
+    ObjectMeta,
+    Runtime,
+    RuntimeSpec,
+    SecretFiles,
+)
 from pilotlight.walls import Subnet, Walls
 from pilotlight_operator.manifests.network import network_digest
 from pilotlight_operator.manifests.pod import (
@@ -111,6 +118,23 @@ def test_a_claim_is_mounted_by_its_own_user(image: str) -> None:
     assert (security["runAsUser"], security["runAsGroup"]) == (5000, 6000)
     assert (security["fsGroup"], security["fsGroupChangePolicy"]) == (6000, "OnRootMismatch")
     assert security["runAsNonRoot"]
+
+
+@pytest.mark.parametrize("image", ["", "registry/hello:1"])
+def test_secrets_are_mounted_to_be_read(image: str) -> None:
+    files = (SecretFiles(secret="a", path="/mnt/a"), SecretFiles(secret="b", path="/mnt/b"))
+    request = replace(_request(), file_systems=(MOUNT,), secret_files=files, image=image)
+    assert not replace(request, file_systems=()).fits_generic
+    spec = _manifest(request)["spec"]
+    assert spec["volumes"][-1] == {
+        "name": "secret-files-1",
+        "secret": {"secretName": "b", "defaultMode": 0o444},
+    }
+    (container,) = spec["containers"]
+    assert container["volumeMounts"][-2:] == [
+        {"name": f"secret-files-{number}", "mountPath": f"/mnt/{name}", "readOnly": True}
+        for number, name in enumerate("ab")
+    ]
 
 
 def test_a_pod_with_a_network_of_its_own_says_so_and_is_in_its_zones() -> None:

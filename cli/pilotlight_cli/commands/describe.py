@@ -114,6 +114,8 @@ def _surroundings(spec: FunctionSpec) -> Iterator[tuple[str, str]]:
     for one in spec.file_systems:
         access = "read only" if one.read_only else "read and write"
         yield "File system", f"{one.claim or one.access_point} at {one.path}, {access}"
+    for secret in spec.secret_files:
+        yield "Secret", f"{secret.secret} as files at {secret.path}"
     if spec.network is not None:
         yield "Network", ", ".join(_reachable(spec.network)) or "nothing beside the platform"
 

@@ -86,6 +86,7 @@ from .route import (
 )
 from .runtime import Runtime, RuntimeSpec
 from .schedule import Schedule, ScheduleSpec, ScheduleStatus
+from .secret_files import SecretFiles
 from .url import Cors, FunctionUrl
 from .version import (
     PROVISIONED_VERSIONS,
@@ -187,6 +188,7 @@ __all__ = [
     "ScheduleSpec",
     "ScheduleStatus",
     "Secret",
+    "SecretFiles",
     "SecretReference",
     "SnsSource",
     "SubscriptionFilter",

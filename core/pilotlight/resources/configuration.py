@@ -15,6 +15,7 @@ from .file_system import MOST_FILE_SYSTEMS, Mount
 from .image import Image  # noqa: TC001  pydantic reads it at run time
 from .meta import Model, cel
 from .network import Network  # noqa: TC001  pydantic reads it at run time
+from .secret_files import MOST_SECRET_FILES, SecretFiles
 
 __all__ = [
     "MOST_LAYERS",
@@ -142,6 +143,9 @@ class Configuration(Model):
     snap_start: SnapStart = Field(default="None", description="Lambda's SnapStart.")
     file_systems: list[Mount] = Field(
         default_factory=list, max_length=MOST_FILE_SYSTEMS, description="What lies below /mnt."
+    )
+    secret_files: list[SecretFiles] = Field(
+        default_factory=list, max_length=MOST_SECRET_FILES, description="Secrets below /mnt."
     )
     network: Network | None = Field(
         default=None, description="What it may reach, if not what all functions may."

@@ -12,12 +12,12 @@ from pydantic import ConfigDict, Field, model_validator
 
 from .meta import Model, cel
 
-__all__ = ["ACCESS_POINT", "MOST_FILE_SYSTEMS", "FileSystem", "Mount"]
+__all__ = ["ACCESS_POINT", "MOST_FILE_SYSTEMS", "MOUNT_PATH", "FileSystem", "Mount"]
 
 MOST_FILE_SYSTEMS = 1
 """As on Lambda."""
 ACCESS_POINT = r"^fsap-[0-9a-f]{17,40}$"
-_PATH = r"^/mnt/[a-zA-Z0-9_.-]*[a-zA-Z0-9_-][a-zA-Z0-9_.-]*$"
+MOUNT_PATH = r"^/mnt/[a-zA-Z0-9_.-]*[a-zA-Z0-9_-][a-zA-Z0-9_.-]*$"
 """Lambda's, without the two names of which no folder can be made."""
 
 
@@ -44,7 +44,7 @@ class FileSystem(Model):
         pattern=ACCESS_POINT,
         description="The claim by its label pilotlight.dev/access-point.",
     )
-    path: str = Field(pattern=_PATH, max_length=160, description="Where it is, /mnt/….")
+    path: str = Field(pattern=MOUNT_PATH, max_length=160, description="Where it is, /mnt/….")
     read_only: bool = Field(default=False, description="Whether it may not be written to.")
 
     @model_validator(mode="after")

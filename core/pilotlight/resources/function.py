@@ -27,7 +27,7 @@ from .configuration import (
 )
 from .environment import ENVIRONMENT_BOUNDS, ENVIRONMENT_RULES, Environment
 from .file_system import MOST_FILE_SYSTEMS, FileSystem
-from .function_rules import ONE_CALL, ONE_OF_BOTH, RULES
+from .function_rules import ONE_CALL, ONE_OF_BOTH, ONE_PATH_EACH, RULES
 from .image import IMAGE_RUNTIME, ImageConfig
 from .meta import (
     AGE,
@@ -44,6 +44,7 @@ from .meta import (
 )
 from .network import Network  # noqa: TC001  pydantic reads it at run time
 from .policy import PolicyStatement  # noqa: TC001  pydantic reads it at run time
+from .secret_files import MOST_SECRET_FILES, SecretFiles
 from .url import FunctionUrl  # noqa: TC001  pydantic reads it at run time
 
 __all__ = [
@@ -195,6 +196,11 @@ class FunctionSpec(Model):
         max_length=MOST_FILE_SYSTEMS,
         description="PersistentVolumeClaims that it finds below /mnt.",
     )
+    secret_files: list[SecretFiles] = Field(
+        default_factory=list,
+        max_length=MOST_SECRET_FILES,
+        description="Secrets that it finds as files below /mnt, kept up to date.",
+    )
     network: Network | None = Field(
         default=None,
         description="All that it may reach; what the chart lets every function reach if absent.",
@@ -222,6 +228,9 @@ class FunctionSpec(Model):
             self._check_calls()
         if len(self.tags) > MOST_TAGS:
             raise ValueError(f"{len(self.tags)} tags came, at most {MOST_TAGS} are allowed")
+        paths = [one.path for one in self.file_systems] + [one.path for one in self.secret_files]
+        if len(paths) != len(set(paths)):
+            raise ValueError(ONE_PATH_EACH)
         return self
 
     def _check_calls(self) -> None:
@@ -326,8 +335,10 @@ class Function(Resource):
 
 
 def _secrets(function: Function) -> list[Key]:
-    reference = function.spec.environment_from
-    return [] if reference is None else [Key(function.metadata.namespace, reference.secret)]
+    spec = function.spec
+    named = [] if spec.environment_from is None else [spec.environment_from.secret]
+    named += [one.secret for one in spec.secret_files]
+    return [Key(function.metadata.namespace, name) for name in dict.fromkeys(named)]
 
 
 FUNCTIONS_BY_NAME = Index(
@@ -339,7 +350,7 @@ FUNCTIONS_BY_LOG_GROUP = Index(
 )
 """By namespace and the group that they log into."""
 FUNCTIONS_BY_SECRET = Index(Function, _secrets)
-"""By the key of the Secret that holds further variables."""
+"""By the keys of the Secrets that hold further variables, or files."""
 FUNCTIONS_BY_RUNTIME = Index(
     Function,
     lambda function: [IMAGE_RUNTIME if function.spec.code.image else function.spec.runtime],

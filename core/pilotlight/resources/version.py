@@ -201,6 +201,7 @@ def _spec(version: FunctionVersionSpec) -> FunctionSpec:
         tenant_isolation_mode=configuration.tenant_isolation_mode,
         snap_start=configuration.snap_start,
         file_systems=[_asked(mount) for mount in configuration.file_systems],
+        secret_files=configuration.secret_files,
         network=configuration.network,
     )
 

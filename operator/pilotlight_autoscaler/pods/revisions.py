@@ -234,5 +234,6 @@ def _pod_request(revision: RevisionKey, runnable: Runnable) -> PodRequest:
         memory=configuration.memory * configuration.environments_per_pod,
         ephemeral_storage=configuration.ephemeral_storage,
         file_systems=tuple(configuration.file_systems),
+        secret_files=tuple(configuration.secret_files),
         network=configuration.network,
     )

@@ -2,8 +2,8 @@
 
 It passes Pod Security `restricted`, and holds neither code nor secrets: the agent in it is
 specialised later, with a token of which only the sha256 stands here. No field of a function's spec
-goes into it but memory, /tmp, a container image (`image`), claims (`file_systems`) and its own
-walls' labels (`network`). `storage.pods` creates it.
+goes into it but memory, /tmp, a container image (`image`), what it mounts (`file_systems`,
+`secret_files`) and its own walls' labels (`network`). `storage.pods` creates it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pilotlight.resources import GROUP, VERSION
 from pilotlight.walls import Walls
 from pilotlight_wire.protocol import AGENT_PORT
 
-from . import file_systems, image, network
+from . import file_systems, image, network, secret_files
 from .users import uid_of
 
 if TYPE_CHECKING:
@@ -227,7 +227,12 @@ def _volumes(request: PodRequest) -> list[Json]:
     code = [_volume("code", CODE_MEGABYTES), _volume("layers", CODE_MEGABYTES)]
     temporary = _volume("temporary", request.ephemeral_storage + LATE_MEGABYTES)
     own = image.volumes() if request.image else code
-    return [*own, temporary, *file_systems.volumes(request.file_systems)]
+    return [
+        *own,
+        temporary,
+        *file_systems.volumes(request.file_systems),
+        *secret_files.volumes(request.secret_files),
+    ]
 
 
 def _volume(name: str, megabytes: int) -> Json:
@@ -275,6 +280,7 @@ def _mounts(request: PodRequest) -> list[Json]:
         *(image.mounts() if request.image else code),
         {"name": "temporary", "mountPath": "/tmp"},  # noqa: S108  Lambda's own path
         *file_systems.mounts(request.file_systems),
+        *secret_files.mounts(request.secret_files),
     ]
 
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from pilotlight.errors import PilotlightError
 from pilotlight.names import ACCESS_POINT_LABEL, POSIX_USER_ANNOTATION
-from pilotlight.resources import CLAIMS_BY_ACCESS_POINT, Key, Mount, PersistentVolumeClaim
+from pilotlight.resources import (
+    CLAIMS_BY_ACCESS_POINT,
+    Key,
+    Mount,
+    PersistentVolumeClaim,
+    Secret,
+)
 from pilotlight.resources.file_system import ACCESS_POINT
 from pilotlight_operator.manifests.users import uid_of
 
@@ -48,6 +54,10 @@ class FindsFileSystems(Protocol):
         """Return what a function mounts; raises FileSystemError."""
         ...
 
+    def find_missing_secret(self, function: Function) -> str | None:
+        """Say which of the Secrets that a function wants as files is not to be had."""
+        ...
+
 
 class ClaimedFileSystems:
     """Claims of the functions' namespaces."""
@@ -59,6 +69,13 @@ class ClaimedFileSystems:
         """Return what a function mounts; raises FileSystemError."""
         namespace = function.metadata.namespace
         return tuple(self._mount(namespace, asked) for asked in function.spec.file_systems)
+
+    def find_missing_secret(self, function: Function) -> str | None:
+        """Say which of the Secrets that a function wants as files is not there."""
+        for one in function.spec.secret_files:
+            if self._cache.get(Secret, Key(function.metadata.namespace, one.secret)) is None:
+                return f"secretFiles.secret {one.secret!r} is not there"
+        return None
 
     def _mount(self, namespace: str, asked: FileSystem) -> Mount:
         claim = self._claim(namespace, asked)
@@ -103,6 +120,16 @@ class MachineFolders:
         """Return the folders that a function finds; raises FileSystemError."""
         namespace = function.metadata.namespace
         return tuple(_folder(namespace, asked) for asked in function.spec.file_systems)
+
+    def find_missing_secret(self, function: Function) -> str | None:
+        """Say which folder of Secrets is none of this machine."""
+        for one in function.spec.secret_files:
+            if not Path(one.path).is_dir():
+                return (
+                    f"secretFiles: {one.path} is no folder of this machine, and local mode mounts "
+                    "nothing: make it there, or take a cluster"
+                )
+        return None
 
 
 def _folder(namespace: str, asked: FileSystem) -> Mount:

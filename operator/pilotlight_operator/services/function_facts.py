@@ -51,6 +51,8 @@ class Facts:
     """What `environmentFrom` names."""
     layers: tuple[Layer, ...] | PilotlightError = ()
     file_systems: tuple[Mount, ...] | FileSystemError = ()
+    missing_secret: str | None = None
+    """Which Secret cannot be had that is wanted as files."""
     network: NetworkError | None = None
     """Why the function cannot have its network."""
     image: FoundImage | None = None
@@ -92,6 +94,7 @@ class FactsReader:
             secret=self._secret(function),
             layers=await self._layers(function),
             file_systems=self._mounts(function),
+            missing_secret=self._file_systems.find_missing_secret(function),
             network=self._networks.check(function),
         )
 

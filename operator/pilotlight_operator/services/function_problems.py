@@ -51,6 +51,7 @@ def find_problem(facts: Facts) -> Problem | None:
         _check_layers,
         _check_environment,
         _check_file_systems,
+        _check_secret_files,
         _check_network,
     )
     return next((problem for check in checks if (problem := check(facts))), None)
@@ -156,6 +157,12 @@ def _check_file_systems(facts: Facts) -> Problem | None:
     if not isinstance(facts.file_systems, FileSystemError):
         return None
     return Problem("FileSystemUnusable", str(facts.file_systems), facts.file_systems.state_code)
+
+
+def _check_secret_files(facts: Facts) -> Problem | None:
+    if facts.missing_secret is None:
+        return None
+    return Problem("SecretMissing", facts.missing_secret, "InvalidConfiguration")
 
 
 def _check_network(facts: Facts) -> Problem | None:

@@ -170,6 +170,7 @@ def _configuration(facts: Facts) -> Configuration:
         tenant_isolation_mode=spec.tenant_isolation_mode,
         snap_start=spec.snap_start,
         file_systems=list(_mounts(facts)),
+        secret_files=spec.secret_files,
         network=spec.network,
     )
 

@@ -106,18 +106,22 @@ def _refuse_rival(services: Services, wanted: Route) -> None:
 
 
 async def _refuse_secret(services: Services, wanted: Function) -> None:
-    """Refuse variables of a Secret that is not for functions: whoever may apply could read it."""
-    reference = wanted.spec.environment_from
-    if reference is None or services.settings.unlabelled_secrets:
+    """Refuse a Secret that is not for functions: whoever may apply could read it."""
+    if services.settings.unlabelled_secrets:
         return
-    secret = await services.cache.find(Secret, Key(wanted.metadata.namespace, reference.secret))
-    labels = secret.metadata.labels if secret else {}
-    if labels.get(ENVIRONMENT_LABEL) != "true" and labels.get(FUNCTION_LABEL) != wanted.key.name:
-        raise InvalidResourceError(
-            f"spec.environmentFrom.secret: {reference.secret!r} is no Secret for functions: one "
-            f"with the label {ENVIRONMENT_LABEL}=true is expected",
-            field="spec.environmentFrom.secret",
-        )
+    reference = wanted.spec.environment_from
+    named = [("environmentFrom.secret", reference.secret)] if reference else []
+    named += [("secretFiles.secret", one.secret) for one in wanted.spec.secret_files]
+    for place, name in named:
+        secret = await services.cache.find(Secret, Key(wanted.metadata.namespace, name))
+        labels = secret.metadata.labels if secret else {}
+        is_own = labels.get(FUNCTION_LABEL) == wanted.key.name
+        if labels.get(ENVIRONMENT_LABEL) != "true" and not is_own:
+            raise InvalidResourceError(
+                f"spec.{place}: {name!r} is no Secret for functions: one with the label "
+                f"{ENVIRONMENT_LABEL}=true is expected",
+                field=f"spec.{place}",
+            )
 
 
 async def _refuse_own_destination(services: Services, wanted: FunctionAlias) -> None:

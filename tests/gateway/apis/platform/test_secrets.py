@@ -15,31 +15,41 @@ if TYPE_CHECKING:
     from tests.support.gateway import GatewayHarness
 
 
-def apply(platform: GatewayHarness, secret: str) -> tuple[int, Any]:
-    document = manifest("reader", environmentFrom={"secret": secret})
+WAYS: dict[str, Any] = {
+    "variables": lambda name: {"environmentFrom": {"secret": name}},
+    "files": lambda name: {"secretFiles": [{"secret": name, "path": "/mnt/secrets"}]},
+}
+
+
+def apply(platform: GatewayHarness, secret: str, way: str = "variables") -> tuple[int, Any]:
+    document = manifest("reader", **WAYS[way](secret))
     status, _, body = platform.post("/-/apply", json.dumps(document).encode())
     return status, json.loads(body)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("labels", [{}, {FUNCTION_LABEL: "another"}, {ENVIRONMENT_LABEL: "no"}])
 def test_a_secret_that_is_not_for_functions_is_refused(
-    platform: GatewayHarness, labels: dict[str, str]
+    platform: GatewayHarness, labels: dict[str, str], way: str
 ) -> None:
-    """Its values would be the function's variables, and so the caller's to read."""
-    name = f"foreign-{len(str(labels))}"
+    """Its values would be the function's, and so the caller's to read."""
+    name = f"foreign-{len(str(labels))}-{way}"
     metadata = ObjectMeta(name=name, namespace="default", labels=labels)
     platform.call(platform.resources.create(Secret(metadata=metadata, string_data={"K": "v"})))
-    status, body = apply(platform, name)
+    status, body = apply(platform, name, way)
     assert status == 400
     assert f"{ENVIRONMENT_LABEL}=true is expected" in body["message"]
 
 
-def test_one_that_is_not_there_is_refused(platform: GatewayHarness) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_is_not_there_is_refused(platform: GatewayHarness, way: str) -> None:
     """Who waits for another to make it would read it then."""
-    assert apply(platform, "nowhere")[0] == 400
+    assert apply(platform, "nowhere", way)[0] == 400
 
 
-def test_one_that_is_labelled_is_taken(platform: GatewayHarness) -> None:
-    metadata = ObjectMeta(name="open", namespace="default", labels={ENVIRONMENT_LABEL: "true"})
+@pytest.mark.parametrize("way", WAYS)
+def test_one_that_is_labelled_is_taken(platform: GatewayHarness, way: str) -> None:
+    name, labels = f"open-{way}", {ENVIRONMENT_LABEL: "true"}
+    metadata = ObjectMeta(name=name, namespace="default", labels=labels)
     platform.call(platform.resources.create(Secret(metadata=metadata, string_data={"K": "v"})))
-    assert apply(platform, "open")[0] == 200
+    assert apply(platform, name, way)[0] == 200
