@@ -196,8 +196,9 @@ def test_secrets_are_files(platform: Installation) -> None:
     kubectl("apply", "-f", "-", stdin=json.dumps(secret))
     platform.wait_ready("reader")
     assert platform.invoke("reader", {"path": "/mnt/db/password"})["text"] == "first"
-    error = platform.invoke("reader", {"path": "/mnt/db/password", "text": "mine"})
-    assert error["errorType"] == "OSError"
+    written = json.dumps({"path": "/mnt/db/password", "text": "mine"})
+    answer = platform.client().invoke(FunctionName="reader", Payload=written)
+    assert json.load(answer["Payload"])["errorType"] == "PermissionError"
     (pod,) = platform.pods("reader")
     assert "first" not in json.dumps(pod)
 

@@ -79,6 +79,8 @@ class Capacity:
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
         self._elsewhere = Elsewhere(self._table, self._recalls)
+        self._asked: dict[CapKey, set[asyncio.Task[bool]]] = {}
+        """Questions to agents whose environments have ended, by what they count under."""
         self.succession = Succession(
             compute=compute, starts=starts, pools=pools, stock=stock, table=self._table,
             limits=self._limits, park=self._park,
@@ -316,6 +318,8 @@ class Capacity:
             if lease is None:
                 if self._limits.has_room(self._limits.cap(revision)):  # since it was asked
                     continue
+                if await self._end_left_room(revision):
+                    continue
                 raise ThrottledError("Rate Exceeded.", reason=cap.reason)
             if lease.revision == revision:
                 return lease
@@ -365,10 +369,27 @@ class Capacity:
     async def _end(self, lease: Lease) -> None:
         """Stop a pod; what still runs in it counts until it is gone."""
         with self._limits.counted(lease.revision):
-            if await self._starts.left.may_run(Pod(lease.pod, lease.host, lease.port)):
+            if await self._may_run(lease):
                 await self._compute.stop(lease.pod)
                 return
         await self._compute.stop(lease.pod)
+
+    async def _may_run(self, lease: Lease) -> bool:
+        """Ask whether something may run in the pod of an environment that has ended."""
+        pod = Pod(lease.pod, lease.host, lease.port)
+        asked = asyncio.create_task(self._starts.left.may_run(pod))
+        questions = self._asked.setdefault(self._limits.key_of(lease.revision), set())
+        questions.add(asked)
+        asked.add_done_callback(questions.discard)
+        return await asked
+
+    async def _end_left_room(self, revision: RevisionKey) -> bool:
+        """Wait for what is asked about environments that have ended; whether one left its place."""
+        cap = self._limits.cap(revision)
+        if questions := self._asked.get(cap.key):
+            await asyncio.wait(questions)
+            await asyncio.sleep(0)  # who asked goes first
+        return self._limits.has_room(cap)
 
     async def _pod_gone(self, pod: str) -> None:
         self._limits.clear(pod)

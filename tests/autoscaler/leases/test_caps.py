@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from pilotlight.claims import Lease, RevisionKey
+    from pilotlight.compute import Pod
     from pilotlight_autoscaler.leases.capacity import Capacity
+    from pilotlight_wire.specialisation import PodState
 
 
 @dataclass
@@ -217,6 +219,32 @@ async def test_a_limit_that_falls_is_shed_to(stage: Stage) -> None:
         assert len(stage.compute.pods) == 1
         await reserve(stage, None)
         await settled()
+        await claim(capacity)
+
+
+@pytest.mark.looptime
+async def test_a_claim_waits_for_what_is_asked_about_an_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a limit of one, who calls again in that moment is not throttled."""
+    answer = stage.agents.state
+
+    async def slowly(pod: Pod, *, seconds: float) -> PodState | None:
+        await asyncio.sleep(0.5)
+        return await answer(pod, seconds=seconds)
+
+    monkeypatch.setattr(stage.agents, "state", slowly)
+    capacity = stage.capacity(limit=1)
+    stage.compute.stopping.clear()
+    ended = await claim(capacity)
+    stage.agents.idle[ended.pod] = ""
+    await capacity.release(ended.id, "ended")
+    await asyncio.sleep(0.1)
+    running = await claim(capacity)
+    assert running.pod != ended.pod
+    await capacity.release(running.id, "ended")
+    await asyncio.sleep(0.1)
+    with pytest.raises(ThrottledError):
         await claim(capacity)
 
 
