@@ -183,7 +183,7 @@ def test_memory_and_cpu_are_as_asked(platform: Installation) -> None:
 
 
 def test_secrets_are_files(platform: Installation) -> None:
-    """Once they are there, with no pod from the pool; who may not write them cannot."""
+    """Once they are there, to be read only, and brought up to date in the pods that run."""
     files = [{"secret": "db", "path": "/mnt/db"}]
     platform.apply("reader", SOURCE, secretFiles=files)
     wait_until(
@@ -199,8 +199,14 @@ def test_secrets_are_files(platform: Installation) -> None:
     written = json.dumps({"path": "/mnt/db/password", "text": "mine"})
     answer = platform.client().invoke(FunctionName="reader", Payload=written)
     assert json.load(answer["Payload"])["errorType"] == "PermissionError"
-    (pod,) = platform.pods("reader")
-    assert "first" not in json.dumps(pod)
+    assert "first" not in json.dumps(platform.pods("reader"))
+    secret["stringData"] = {"password": "second"}
+    kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+    wait_until(
+        lambda: platform.invoke("reader", {"path": "/mnt/db/password"})["text"] == "second",
+        "the file is up to date",
+        120,
+    )
 
 
 def _reason(platform: Installation, name: str) -> str | None:
