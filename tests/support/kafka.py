@@ -157,9 +157,11 @@ class Kafka:
             for argument in ("--add-scram", f"{mechanism}=[name={USER},password={PASSWORD}]")
         ]
         arguments = ["format", "-t", "cGlsb3RsaWdodC10ZXN0cw", "-c", str(self._config), *users]
-        subprocess.run(
-            self._java("kafka.tools.StorageTool", *arguments), check=True, capture_output=True
-        )
+        done = subprocess.run(
+            self._java("kafka.tools.StorageTool", *arguments),
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
 
     def _java(self, main: str, *arguments: str) -> list[str]:
         return ["java", *HEAP, "-cp", f"{self._jars}/*", main, *arguments]
