@@ -86,6 +86,7 @@ images: ## Build operator, gateway, runtime and database images onto the cluster
 
 bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python -m benchmarks.run
+	@$(RUN)/python -m benchmarks.urls
 	@$(RUN)/python -m benchmarks.asynchronous
 	@$(RUN)/python -m benchmarks.many_functions
 
