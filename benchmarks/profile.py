@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .run import LUA, measure
-from .targets import EVENT, TICKS, Target, pilotlight, process_tree
+from .run import measure
+from .targets import TICKS, Target, pilotlight, process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +67,10 @@ def kind_of(pid: int) -> str:
     return next((kind for part, kind in KINDS.items() if part in command), "runtime")
 
 
-def by_process(target: Target, connections: int, seconds: int, script: Path) -> list[str]:
+def by_process(target: Target, connections: int, seconds: int) -> list[str]:
     """Load the target; returns the rows of its processes."""
     before = dict(_usages(target))
-    sample = measure(target, connections, seconds, script)
+    sample = measure(target, connections, seconds)
     calls = sample.per_second * seconds
     totals: dict[str, list[float]] = collections.defaultdict(lambda: [0.0, 0.0, 0.0])
     for pid, now in _usages(target):
@@ -82,10 +82,10 @@ def by_process(target: Target, connections: int, seconds: int, script: Path) -> 
     return [head, "| --- | --- | --- | --- |", *rows]
 
 
-def by_step(target: Target, connections: int, seconds: int, script: Path, most: int) -> list[str]:
+def by_step(target: Target, connections: int, seconds: int, most: int) -> list[str]:
     """Load the target and sample its processes; returns the rows of their steps."""
     with ThreadPoolExecutor() as pool, tempfile.TemporaryDirectory() as folder:
-        load = pool.submit(measure, target, connections, seconds + 2, script)
+        load = pool.submit(measure, target, connections, seconds + 2)
         files = {pid: Path(folder, str(pid)) for pid in _busiest(target)}
         samplers = [_sampler(pid, file, seconds) for pid, file in files.items()]
         for sampler in samplers:
@@ -166,14 +166,10 @@ def main() -> None:
     target, _ = pilotlight()
     target.start()
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
-            file.write(LUA.format(EVENT.decode()))
-            file.flush()
-            script = Path(file.name)
-            for connections in (1, 32):
-                measure(target, connections, 5, script)  # every environment starts
-                print(*by_process(target, connections, options.seconds, script), "", sep="\n")
-            print(*by_step(target, 1, options.seconds, script, options.steps), sep="\n")
+        for connections in (1, 32):
+            measure(target, connections, 5)  # every environment starts
+            print(*by_process(target, connections, options.seconds), "", sep="\n")
+        print(*by_step(target, 1, options.seconds, options.steps), sep="\n")
     finally:
         target.stop()
 

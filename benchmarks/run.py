@@ -18,10 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from .targets import EVENT, Target, aiohttp_proxy, call, functions_framework, pilotlight
+from .targets import Target, aiohttp_proxy, call, functions_framework, pilotlight
 
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-LUA = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [[{}]]\n'
 OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
 MARKER = "<!-- bench -->"
 
@@ -45,19 +44,28 @@ class Measured(Protocol):
         """Where it answers."""
         ...
 
+    @property
+    def script(self) -> str:
+        """What wrk sends."""
+        ...
+
     def cpu_seconds(self) -> float:
         """Return the processor time that it has used."""
         ...
 
 
-def measure(target: Measured, connections: int, seconds: int, script: Path) -> Sample:
+def measure(target: Measured, connections: int, seconds: int) -> Sample:
     """Load a target for some seconds."""
-    before = target.cpu_seconds()
-    report = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script, target.url],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-    used = target.cpu_seconds() - before
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(target.script)
+        script.flush()
+        before = target.cpu_seconds()
+        report = subprocess.run(
+            ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name,
+             target.url],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        used = target.cpu_seconds() - before
     requests = int(_find(r"(\d+) requests in", report))
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", report)
     return Sample(
@@ -72,16 +80,13 @@ def measure(target: Measured, connections: int, seconds: int, script: Path) -> S
 def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
     """Measure all targets in turn, round by round; gives the samples of each."""
     samples: list[list[Sample]] = [[] for _ in targets]
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(LUA.format(EVENT.decode()))
-        script.flush()
-        for target in targets:
-            measure(target, connections, 8, Path(script.name))  # every environment starts
-        for number in range(rounds):
-            order = list(enumerate(targets))
-            for index, target in order if number % 2 == 0 else reversed(order):
-                samples[index].append(measure(target, connections, seconds, Path(script.name)))
-                print(f"c={connections} round {number + 1}: {target.name}", file=sys.stderr)
+    for target in targets:
+        measure(target, connections, 8)  # every environment starts
+    for number in range(rounds):
+        order = list(enumerate(targets))
+        for index, target in order if number % 2 == 0 else reversed(order):
+            samples[index].append(measure(target, connections, seconds))
+            print(f"c={connections} round {number + 1}: {target.name}", file=sys.stderr)
     return samples
 
 

@@ -20,6 +20,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TICKS = os.sysconf("SC_CLK_TCK")
 EVENT = b'{"key": "value"}'
+POST = f"""
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [[{EVENT.decode()}]]
+"""
 NOOP = "def handler(event, context):\n    return event\n"
 RIC_BOOTSTRAP = '#!/bin/sh\nexec "{python}" -m awslambdaric "$_HANDLER"\n'
 
@@ -33,6 +38,8 @@ class Target:
     port: int
     path: str = "/"
     environment: dict[str, str] = field(default_factory=dict)
+    script: str = POST
+    """What wrk sends."""
     process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -10,11 +10,10 @@ import dataclasses
 import json
 import shutil
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .run import Sample, measure, publish, table
+from .run import publish, run, table
 from .targets import Target, functions_framework, pilotlight
 
 MARKER = "<!-- urls -->"
@@ -25,7 +24,7 @@ HANDLER = (
     '    head = {"content-type": "text/html"}\n'
     '    return {"statusCode": 200, "body": event["rawPath"], "headers": head}\n'
 )
-GET = 'wrk.method = "GET"\nwrk.headers["Host"] = "{}"\n'
+GET = 'wrk.method = "GET"\n'
 
 
 def sites() -> tuple[Target, Target]:
@@ -40,25 +39,14 @@ def sites() -> tuple[Target, Target]:
         "spec": {"host": HOST, "path": "/", "function": FUNCTION, "auth": {"type": "none"}},
     }
     (folder / FUNCTION / "route.yaml").write_text(json.dumps(route))
-    path = f"/-/fn/000000000000/{FUNCTION}/"
-    url = dataclasses.replace(managed, name="Pilotlight, function URL", path=path)
-    return url, dataclasses.replace(url, name="Pilotlight, route", path="/")
-
-
-def run(targets: list[Target], connections: int, rounds: int, seconds: int) -> list[list[Sample]]:
-    """Measure all targets in turn, round by round; gives the samples of each."""
-    samples: list[list[Sample]] = [[] for _ in targets]
-    for number in range(rounds + 1):
-        for target, taken in zip(targets, samples, strict=True):
-            host = HOST if target.name.endswith("route") else f"127.0.0.1:{target.port}"
-            with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-                script.write(GET.format(host))
-                script.flush()
-                sample = measure(target, connections, seconds, Path(script.name))
-            if number:  # in the first, environments start
-                taken.append(sample)
-            print(f"c={connections} round {number}: {target.name}", file=sys.stderr)
-    return samples
+    url = dataclasses.replace(
+        managed,
+        name="Pilotlight, function URL",
+        path=f"/-/fn/000000000000/{FUNCTION}/",
+        script=GET,
+    )
+    of_host = f'{GET}wrk.headers["Host"] = "{HOST}"\n'
+    return url, dataclasses.replace(url, name="Pilotlight, route", path="/", script=of_host)
 
 
 def main() -> None:
@@ -70,7 +58,8 @@ def main() -> None:
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         sys.exit("wrk is needed: apt-get install wrk")
-    (url, route), framework = sites(), functions_framework("framework_get.py")
+    url, route = sites()
+    framework = dataclasses.replace(functions_framework("framework_get.py"), script=GET)
     try:
         url.start()
         framework.start()

@@ -12,7 +12,6 @@ import argparse
 import json
 import statistics
 import sys
-import tempfile
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from tests.support.cluster import installed, kubectl, wait_until
+from tests.support.gateway import open_url
 
 from .fresh import Platform
 from .run import Sample, measure, publish
@@ -72,8 +72,9 @@ class Kind:
         user, nice, system, _, _, irq, softirq, _ = map(int, words)
         return (user + nice + system + irq + softirq) / TICKS
 
+    @property
     def script(self) -> str:
-        """Word what wrk sends, one after the other."""
+        """What wrk sends, one after the other, signed now."""
         count = REQUESTS if self.signed else 1
         return LUA.format(",".join(json.dumps(self._request(number)) for number in range(count)))
 
@@ -108,14 +109,10 @@ def invoked(installation: Installation, share: int = 1) -> Iterator[Kind]:
 def visited(installation: Installation, auth: str) -> Iterator[Kind]:
     """A function behind a URL that wants a signature, or none."""
     with _function(installation) as name:
-        client = installation.client()
-        client.create_function_url_config(FunctionName=name, AuthType=auth)
-        url, via = {"FunctionUrlAuthType": auth}, {"InvokedViaFunctionUrl": True}
-        for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
-            allowed = f"lambda:{action}"
-            client.add_permission(
-                FunctionName=name, StatementId=action, Action=allowed, Principal="*", **how
-            )
+        if auth == "NONE":
+            open_url(installation.client(), name)
+        else:
+            installation.client().create_function_url_config(FunctionName=name, AuthType=auth)
         path, signed = f"/-/fn/{installation.account_id()}/{name}/", auth == "AWS_IAM"
         yield Kind(
             f"function URL, {'signed' if signed else 'open'}", path, installation, signed=signed
@@ -150,10 +147,7 @@ def run(kind: Kind, connections: int, rounds: int, seconds: int) -> list[Sample]
 
 def load(kind: Kind, connections: int, seconds: int) -> Sample:
     """Load a kind for so many seconds."""
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(kind.script())
-        script.flush()
-        sample = measure(kind, connections, seconds, Path(script.name))
+    sample = measure(kind, connections, seconds)
     print(f"c={connections}: {kind.name} {sample}", file=sys.stderr)
     return sample
 

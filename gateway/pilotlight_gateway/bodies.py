@@ -31,6 +31,7 @@ from .errors import (
     UnsupportedMediaTypeError,
     ValidationError,
 )
+from .plain_request import PlainRequest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,7 +78,12 @@ class Bodies:
 
     @asynccontextmanager
     async def reading(
-        self, request: BaseRequest, limit: int, too_large: TooLarge, *, owner: str = ""
+        self,
+        request: BaseRequest | PlainRequest,
+        limit: int,
+        too_large: TooLarge,
+        *,
+        owner: str = "",
     ) -> AsyncIterator[Body]:
         """Lend a whole body of at most `limit` bytes for as long as it is worked on.
 
@@ -86,6 +92,9 @@ class Bodies:
         Raises `too_large` as soon as it is more, RequestTimeoutError where it comes too slowly and
         ServiceUnavailableError where too many others are in memory for too long.
         """
+        if isinstance(request, PlainRequest):  # it came whole, and is small
+            yield Body.of(request.body)
+            return
         _check_announced(request, limit, too_large)
         if request.content.is_eof():
             content = request.content.read_nowait()

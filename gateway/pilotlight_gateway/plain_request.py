@@ -53,7 +53,6 @@ class PlainHead:
     """None of them came twice."""
     length: int
     """Bytes of the body."""
-
     is_invocation: bool
     """Whether it is Lambda's `Invoke`, as far as its target says."""
 

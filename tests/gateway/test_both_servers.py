@@ -15,7 +15,7 @@ import re
 import socket
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -39,6 +39,7 @@ NAME = "echo"
 PATH = f"/2015-03-31/functions/{NAME}/invocations"
 URL = "/-/fn/000000000000/web"
 STREAM = "/-/fn/000000000000/stream"
+CORS = {"AllowOrigins": ["https://a.example.com"], "AllowMethods": ["*"], "MaxAge": 60}
 SITE = "Host: web.example.com"
 WEB = """
 import base64, json
@@ -290,7 +291,7 @@ def _make_sites(harness: GatewayHarness) -> None:
     """Make two function URLs, one that streams, and two routes, one that wants a signature."""
     for name, mode in (("web", "BUFFERED"), ("stream", "RESPONSE_STREAM")):
         harness.create(name, WEB)
-        _make_url(harness.client(), name, mode)
+        harness.open_url(name, InvokeMode=mode, Cors=CORS)
     for path, auth in (("/hello", "none"), ("/keyed", "iam")):
         document = {"host": "web.example.com", "path": path, "function": "web"}
         spec = RouteSpec.model_validate(document | {"auth": {"type": auth}})
@@ -301,16 +302,6 @@ def _make_sites(harness: GatewayHarness) -> None:
         asked = _request(("GET", "1.1"), "/hello", [SITE], b"")
         while b" 200 " not in client.exchange([asked], "rawPath", awaiting=True).text:
             assert time.monotonic() < until, "the route is served"
-
-
-def _make_url(client: Any, name: str, mode: str) -> None:
-    of = {"FunctionName": name}
-    cors = {"AllowOrigins": ["https://a.example.com"], "AllowMethods": ["*"], "MaxAge": 60}
-    client.create_function_url_config(**of, AuthType="NONE", InvokeMode=mode, Cors=cors)
-    url, via = {"FunctionUrlAuthType": "NONE"}, {"InvokedViaFunctionUrl": True}
-    for action, how in (("InvokeFunctionUrl", url), ("InvokeFunction", via)):
-        allowed = f"lambda:{action}"
-        client.add_permission(**of, **how, StatementId=action, Action=allowed, Principal="*")
 
 
 def test_both_servers_answer_the_same(

@@ -124,6 +124,8 @@ def test_no_room_for_anything_else_is_a_throttle(more: str) -> None:
     [
         ("False", {"persistentVolumeClaim": {"claimName": "shared"}}, "EFSMountTimeout"),
         ("True", {"persistentVolumeClaim": {"claimName": "shared"}}, "InternalError"),
+        ("False", {"secret": {"secretName": "db"}}, "InvalidConfiguration"),
+        ("True", {"secret": {"secretName": "db"}}, "InternalError"),
         ("False", {"emptyDir": {}}, "InternalError"),
     ],
 )

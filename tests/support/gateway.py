@@ -78,6 +78,21 @@ def wait_for(client: Any, state: str, **members: Any) -> None:
     client.get_waiter(state).wait(**members, WaiterConfig=often)
 
 
+def open_url(client: Any, name: str, **members: Any) -> Any:
+    """Give a function, or its `Qualifier`, a URL that anybody may call."""
+    made = client.create_function_url_config(FunctionName=name, AuthType="NONE", **members)
+    of = {key: members[key] for key in ("Qualifier",) if key in members}
+    client.add_permission(
+        FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl",
+        Principal="*", FunctionUrlAuthType="NONE", **of,
+    )  # fmt: skip
+    client.add_permission(
+        FunctionName=name, StatementId="invoke", Action="lambda:InvokeFunction",
+        Principal="*", InvokedViaFunctionUrl=True, **of,
+    )  # fmt: skip
+    return made
+
+
 class MemoryLogs:
     """A LogStore in memory."""
 
@@ -252,18 +267,7 @@ class GatewayHarness:
 
     def open_url(self, name: str, **members: Any) -> Any:
         """Give a function, or its `Qualifier`, a URL that anybody may call, as SAM does."""
-        client = self.client()
-        made = client.create_function_url_config(FunctionName=name, AuthType="NONE", **members)
-        of = {key: members[key] for key in ("Qualifier",) if key in members}
-        client.add_permission(
-            FunctionName=name, StatementId="url", Action="lambda:InvokeFunctionUrl",
-            Principal="*", FunctionUrlAuthType="NONE", **of,
-        )  # fmt: skip
-        client.add_permission(
-            FunctionName=name, StatementId="invoke", Action="lambda:InvokeFunction",
-            Principal="*", InvokedViaFunctionUrl=True, **of,
-        )  # fmt: skip
-        return made
+        return open_url(self.client(), name, **members)
 
     def close(self) -> None:
         """Stop the platform."""

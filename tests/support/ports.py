@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-import secrets
+import random
 import socket
 import time
 from contextlib import suppress
@@ -20,23 +21,18 @@ _PORTS = range(20_000, 30_000)
 before its server does."""
 _PROCESSES = 4
 """Of the suite, each of which has ports of its own."""
-_given: set[int] = set()
-"""Ports whose servers may not listen yet: some want several."""
+_NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PROCESSES
+_own = itertools.cycle(random.SystemRandom().sample(_PORTS[_NUMBER::_PROCESSES], k=2500))
+"""By chance, for other runs look, too; none comes again before all have."""
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on now, by chance: other runs look, too."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    own = _PORTS[worker % _PROCESSES :: _PROCESSES]
-    while True:
-        port = secrets.choice(own)
+    """Return a port of 127.0.0.1 that nobody listens on now, and that nobody was given of late."""
+    for port in _own:
         with suppress(OSError), socket.socket() as listener:
             listener.bind(("127.0.0.1", port))
-            if len(_given) > len(own) // 2:
-                _given.clear()
-            if port not in _given:
-                _given.add(port)
-                return port
+            return port
+    raise AssertionError("a cycle ends")
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,6 @@ from pilotlight.errors import PilotlightError
 from pilotlight.openid import read_keys
 from pilotlight.public_addresses import fetch
 from pilotlight_gateway import errors
-from pilotlight_gateway.bodies import Body
 from pilotlight_gateway.exchange import Reply
 from pilotlight_gateway.identifiers import new_request_id, new_root
 from pilotlight_gateway.invocation.behalf import as_service
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 
     from pilotlight.policies import PolicyRequest
     from pilotlight_gateway.auth.caller import Authenticator
-    from pilotlight_gateway.bodies import Bodies
+    from pilotlight_gateway.bodies import Bodies, Body
     from pilotlight_gateway.invocation.invocation import Answer
     from pilotlight_gateway.invocation.invoker import Invoker
     from pilotlight_gateway.settings import Settings
@@ -152,9 +151,6 @@ class HttpEndpoint:
         self, request: BaseRequest | PlainRequest, owner: str
     ) -> AsyncIterator[Body]:
         """Read a body; what is wrong with it is said as sites say it."""
-        if isinstance(request, PlainRequest):
-            yield Body.of(request.body)
-            return
         try:
             reading = self._bodies.reading(
                 request, LARGEST_EVENT, errors.RequestTooLargeError, owner=owner
@@ -241,7 +237,7 @@ def _incoming(request: BaseRequest | PlainRequest, request_id: str) -> HttpReque
 def _check_head(request: BaseRequest | PlainRequest, style: Style) -> None:
     """Refuse a head that is longer than the service would take that the site stands for."""
     if isinstance(request, PlainRequest):
-        return  # none is as long
+        return  # none is as long (`plain_request.LARGEST_HEAD`)
     most = LARGEST_BALANCER_HEAD if style == "alb" else LARGEST_HEAD
     target = len(request.raw_path)
     if target > most:

@@ -79,7 +79,7 @@ class Capacity:
         self._limits = Limits(caps, self._table, stock, clock=clock)
         self._recalls = Recalls(self._table, self.release)
         self._elsewhere = Elsewhere(self._table, self._recalls)
-        self._asked: dict[CapKey, set[asyncio.Task[bool]]] = {}
+        self._asked: dict[asyncio.Task[bool], CapKey] = {}
         """Questions to agents whose environments have ended, by what they count under."""
         self.succession = Succession(
             compute=compute, starts=starts, pools=pools, stock=stock, table=self._table,
@@ -171,7 +171,7 @@ class Capacity:
             if self._elsewhere.is_crowded(revision.namespace):
                 self._vacate(lease)
             else:
-                self._park(self._table.grant(NOBODY, lease), kept_seconds=0.0)
+                self._expire_later(self._table.grant(NOBODY, lease))
 
     async def provision(self, revision: RevisionKey, *, seconds: float) -> None:
         """Start one provisioned environment; it stands in the stock.
@@ -339,10 +339,13 @@ class Capacity:
         rested = await self._recalls.recall(others, rested=True)
         return rested or await self._recalls.recall(others)
 
-    def _park(self, lease: Lease, kept_seconds: float = KEPT_SECONDS) -> None:
-        """Keep an environment that no gateway has for whoever claims its revision next."""
+    def _park(self, lease: Lease) -> None:
+        """Keep an environment whose gateway ends for whoever claims its revision next."""
         self._table.add(NOBODY, lease)
-        self._recalls.keep(lease.id, kept_seconds)
+        self._recalls.keep(lease.id, KEPT_SECONDS)
+        self._expire_later(lease)
+
+    def _expire_later(self, lease: Lease) -> None:
         expire = functools.partial(self._expire, lease.id)
         asyncio.get_running_loop().call_later(PARKED_SECONDS, expire)
 
@@ -378,17 +381,15 @@ class Capacity:
         """Ask whether something may run in the pod of an environment that has ended."""
         pod = Pod(lease.pod, lease.host, lease.port)
         asked = asyncio.create_task(self._starts.left.may_run(pod))
-        questions = self._asked.setdefault(self._limits.key_of(lease.revision), set())
-        questions.add(asked)
-        asked.add_done_callback(questions.discard)
+        self._asked[asked] = self._limits.key_of(lease.revision)
+        asked.add_done_callback(self._asked.pop)
         return await asked
 
     async def _end_left_room(self, revision: RevisionKey) -> bool:
         """Wait for what is asked about environments that have ended; whether one left its place."""
         cap = self._limits.cap(revision)
-        if questions := self._asked.get(cap.key):
+        if questions := [asked for asked, key in self._asked.items() if key == cap.key]:
             await asyncio.wait(questions)
-            await asyncio.sleep(0)  # who asked goes first
         return self._limits.has_room(cap)
 
     async def _pod_gone(self, pod: str) -> None:

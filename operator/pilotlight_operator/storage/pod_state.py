@@ -159,16 +159,19 @@ def why_ended(pod: Json) -> str:
 
 
 def not_mounted(pod: Json) -> StartFailedError | None:
-    """Return that a node has yet to mount a pod's claims, as it does before it makes a sandbox."""
+    """Return that a node has yet to mount what a pod has, as it does before it makes a sandbox."""
     volumes = pod.get("spec", {}).get("volumes", [])
     conditions = pod.get("status", {}).get("conditions", [])
     is_bare = any(
         (one.get("type"), one.get("status")) == ("PodReadyToStartContainers", "False")
         for one in conditions
     )
-    if not is_bare or not any("persistentVolumeClaim" in volume for volume in volumes):
-        return None
-    return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
+    kinds = {kind for volume in volumes for kind in volume}
+    if is_bare and "persistentVolumeClaim" in kinds:
+        return _failed(pod, "its file system was not mounted in time", "EFSMountTimeout")
+    if is_bare and "secret" in kinds:
+        return _failed(pod, "its Secrets were not mounted in time", "InvalidConfiguration")
+    return None
 
 
 def _more_exactly(code: str, waiting: Json) -> str:

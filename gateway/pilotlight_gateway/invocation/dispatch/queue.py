@@ -186,9 +186,13 @@ class RevisionQueue:
         return self._patient and not was_patient
 
     def lose_patience(self, error: ThrottledError, since: float) -> None:
-        """Refuse who has waited in vain since then, and have claims made for who came later."""
+        """Refuse who has waited in vain since then, and have claims made for who came later.
+
+        Those who wait longest have the claims that are under way.
+        """
         self._patient = False
-        for waiter in [one for one, came in self._waiting.items() if came <= since]:
+        old = [one for one, came in self._waiting.items() if came <= since]
+        for waiter in old[self.claims :]:
             del self._waiting[waiter]
             _fail(waiter, error)
 

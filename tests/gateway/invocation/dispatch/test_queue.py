@@ -149,6 +149,20 @@ async def test_where_there_is_only_no_room_calls_wait_for_what_is_there() -> Non
 
 
 @pytest.mark.looptime
+async def test_who_has_a_claim_under_way_waits_on() -> None:
+    """Its pod may be nearly there, whatever became of others' claims."""
+    queue = await busy_queue(calls=8, seconds=0.2)
+    old, new = queue.wait(), queue.wait()
+    queue.claims = 1
+    assert queue.refuse(NO_ROOM)
+    since = asyncio.get_running_loop().time()
+    await asyncio.sleep(PATIENCE_SECONDS)
+    late = queue.wait()
+    queue.lose_patience(NO_ROOM, since)
+    assert [waiter.done() for waiter in (old, new, late)] == [False, True, False]
+
+
+@pytest.mark.looptime
 @pytest.mark.parametrize(
     ("seconds", "refusal"),
     [(5.0, NO_ROOM), (0.1, ThrottledError("no", reason="R"))],
