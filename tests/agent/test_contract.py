@@ -66,6 +66,7 @@ MESSAGES: list[Message] = [
         environments=2,
     ),
     specialisation.MoreEnvironments(count=3),
+    specialisation.Fence(epoch=4),
     specialisation.Specialised(
         environments=[ENVIRONMENT], fetch_milliseconds=1.5, unpack_milliseconds=2, processors=4
     ),

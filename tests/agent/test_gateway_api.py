@@ -165,6 +165,19 @@ def test_stale_leases_are_refused(agent: Agent) -> None:
     }
 
 
+def test_a_fence_ends_every_older_lease(tmp_path: Path) -> None:
+    """Who takes a pod over is sure that nobody goes on with it; what is granted then is newer."""
+    with specialised(tmp_path, {"main.py": "def handler(e, c): return e"}) as agent:
+        assert agent.invoke(1, lease="silent/4").status == 200
+        (before,) = agent.request("GET", "/v1/status").json["environments"]
+        fenced = agent.request("POST", "/v1/fence", b'{"epoch": 7}')
+        assert (fenced.status, fenced.json["environments"]) == (200, [before | {"epoch": 7}])
+        assert agent.invoke(2, lease="silent/4").json["code"] == "StaleLease"
+        older = agent.request("POST", "/v1/fence", b'{"epoch": 1}')
+        assert older.json["environments"][0]["epoch"] == 7, "it never falls"
+        assert agent.invoke(3, lease="next/8").status == 200
+
+
 def test_refusals_that_start_nothing(agent: Agent) -> None:
     """Each has its code, and says that the caller may go elsewhere."""
     past = {"Pilotlight-Deadline-Ms": str(int(time.time() * 1000) - 1)}
@@ -222,6 +235,9 @@ def test_one_invocation_at_a_time(agent: Agent) -> None:
         caller.sendall(head.encode() + body)
         agent.journal.wait(lambda e: e.get("line", "").startswith(f"START RequestId: {request_id}"))
         assert agent.invoke({}).json["code"] == "EnvironmentBusy"
+        # Who runs goes on under the lease that there is.
+        fenced = agent.request("POST", "/v1/fence", b'{"epoch": 1000}')
+        assert (fenced.status, fenced.json["code"]) == (409, "EnvironmentBusy")
     (agent.folder / "gate").touch()
     assert "REPORT" in agent.journal.lines(request_id)[-1]
     assert agent.invoke("next").json["event"] == "next"
@@ -245,11 +261,12 @@ def test_more_environments_of_the_revision(tmp_path: Path) -> None:
 def test_a_generic_pod_has_nothing_to_invoke(generic: Agent) -> None:
     """It says so, and that it is generic."""
     assert generic.invoke({}).json["code"] == "NotSpecialised"
-    assert generic.request("POST", "/v1/environments", b'{"count":1}').json == {
-        "code": "NotSpecialised",
-        "message": "the pod has no revision",
-        "retryable": True,
-    }
+    for path, body in (("/v1/environments", b'{"count":1}'), ("/v1/fence", b'{"epoch":1}')):
+        assert generic.request("POST", path, body).json == {
+            "code": "NotSpecialised",
+            "message": "the pod has no revision",
+            "retryable": True,
+        }
     assert generic.request("GET", "/v1/status").json == {
         "state": "generic",
         "draining": False,

@@ -81,6 +81,16 @@ class ModelAgents:
             environments=environments,
         )
 
+    async def fence(self, pod: Pod, epoch: int, *, seconds: float) -> PodState | None:
+        """Take no older lease any more, where nothing runs."""
+        state = await self.state(pod, seconds=seconds)
+        agent = self._cluster.agents.get(pod.host)
+        if state is None or agent is None or agent.busy or not agent.alive:
+            return None
+        for environment in agent.environments.values():
+            environment.epoch = max(environment.epoch, epoch)
+        return await self.state(pod, seconds=seconds)
+
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for an environment's init phase."""
         del environment

@@ -14,6 +14,7 @@ from pilotlight_autoscaler.leases.capacity import Capacity
 from pilotlight_autoscaler.leases.limits import Limits
 from pilotlight_autoscaler.leases.succession import Succession
 from pilotlight_autoscaler.leases.table import LeaseTable
+from pilotlight_autoscaler.pods.left_pods import LeftPod, LeftPods
 from pilotlight_autoscaler.pools.keeper import PoolKeeper
 from pilotlight_gateway.event_queue.interface import Done
 from pilotlight_gateway.events import handler
@@ -99,6 +100,12 @@ async def _stop_and_forget(compute: KubernetesCompute, pod: str) -> None:
     await compute._delete(pod)
 
 
+async def _ask_only(pods: LeftPods, found: Any, epoch: int) -> LeftPod:
+    """Take a pod over whose agent goes on taking older leases."""
+    del epoch
+    return await pods.ask(found)
+
+
 async def _go_on(_: object) -> bool:
     """Renew nothing, and lead."""
     await asyncio.sleep(RENEW_SECONDS)
@@ -114,6 +121,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "a release that is forgotten": (Capacity, "release", _nothing),
     "pods of unknown holders that do not count": (Limits, "suspect", lambda *_: None),
     "a gateway that tells nothing of what it holds": (Dispatcher, "held", lambda _: []),
+    "pods that are taken over without a fence": (LeftPods, "fence", _ask_only),
     "orphans that stay": (Succession, "stop_orphans", _nothing),
     "a gateway that is never given up": (Capacity, "release_all", _nothing),
     "an environment for two": (RevisionQueue, "take", _take_and_leave),
@@ -133,6 +141,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
 FAULTS = {
     "pods of unknown holders that do not count": "_change_leaders_slowly",
     "orphans that stay": "_kill_both",
+    "pods that are taken over without a fence": "_wake_after_a_change",
     "a gateway that is never given up": "_kill_a_gateway",
     "pods without turns": "_storm",
     "refills beside the budget": "_storm_on_empty_pools",

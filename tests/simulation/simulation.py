@@ -117,6 +117,7 @@ class Simulation:
             self.network.cut, self.cluster.break_watches, self.cluster.expire, self._go_away,
             self._be_flaky, self._be_slow, self._fail_pods, self._pause_the_leader,
             self._pause_a_gateway, self._lose_the_database, self._step_a_clock,
+            self._wake_after_a_change,
         ]  # fmt: skip
         times = [self.chance.uniform(QUIET_SECONDS, FAULTY_SECONDS - 1) for _ in range(6)]
         for at in sorted(times)[: self.chance.randint(1, 6)]:
@@ -149,6 +150,14 @@ class Simulation:
     def _pause_a_gateway(self) -> None:
         self._pause(self.chance.choice(self.gateways).process)
 
+    def _wake_after_a_change(self) -> None:
+        """A gateway is silent for so long that the next leader takes its environments over."""
+        gateway, loop = self.chance.choice(self.gateways).process, asyncio.get_running_loop()
+        gateway.pause()
+        self.network.cut(gateway)
+        self._kill_the_leader()
+        loop.call_later(self.chance.uniform(20, 30), gateway.go_on)
+
     def _pause(self, process: Process) -> None:
         """It may be for longer than a Lease, and than connections stand without a sign of life."""
         loop, seconds = asyncio.get_running_loop(), self.chance.uniform(0.5, 30)
@@ -159,10 +168,7 @@ class Simulation:
 
     def _lose_the_database(self) -> None:
         self.queue.away = True
-        asyncio.get_running_loop().call_later(self.chance.uniform(0.5, 20), self._find_database)
-
-    def _find_database(self) -> None:
-        self.queue.away = False
+        self._come_back_later(self.queue)
 
     def _step_a_clock(self) -> None:
         self.chance.choice(self.gateways).clock_ahead += self.chance.uniform(-5, 5)
@@ -213,10 +219,11 @@ class Simulation:
     def _go_away(self) -> None:
         self.cluster.away = True
         self.cluster.break_watches()
-        asyncio.get_running_loop().call_later(self.chance.uniform(0.5, 20), self._come_back)
+        self._come_back_later(self.cluster)
 
-    def _come_back(self) -> None:
-        self.cluster.away = False
+    def _come_back_later(self, who: Cluster | Database) -> None:
+        later = self.chance.uniform(0.5, 20)
+        asyncio.get_running_loop().call_later(later, setattr, who, "away", False)  # noqa: FBT003  as setattr takes it
 
     def _be_flaky(self) -> None:
         self.cluster.flaky = 0.3

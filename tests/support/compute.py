@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pilotlight.compute import Found, Pod, PodRequest
@@ -142,6 +143,10 @@ class FakeAgents:
         """Those that were specialised."""
         self.idle: dict[str, str] = {}
         """What runs nothing, and who had it last."""
+        self.fenced: dict[str, int] = {}
+        """The epochs of which older leases are refused, by pod."""
+        self.unfenced: set[str] = set()
+        """Those in which something begins to run just when they are to be fenced."""
         self._numbers = itertools.count(1)
 
     async def specialise(
@@ -189,6 +194,15 @@ class FakeAgents:
         return PodState(
             state="specialised", draining=False, revision=revision, environments=[environment]
         )
+
+    async def fence(self, pod: Pod, epoch: int, *, seconds: float) -> PodState | None:
+        """Say how the pod stands, and note the epoch, where nothing runs in it."""
+        state = await self.state(pod, seconds=seconds)
+        if state is None or state.runs or pod.name in self.unfenced:
+            return None
+        self.fenced[pod.name] = epoch
+        environments = [replace(one, epoch=epoch) for one in state.environments]
+        return replace(state, environments=environments)
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
         """Wait for nothing, or fail."""

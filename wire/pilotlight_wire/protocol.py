@@ -42,6 +42,7 @@ class Path(StrEnum):
     READY = "/ready"
     SPECIALISE = "/v1/specialise"
     ENVIRONMENTS = "/v1/environments"
+    FENCE = "/v1/fence"
     SETTLED = "/v1/settled"
     STATUS = "/v1/status"
     INVOKE = "/v1/invoke"

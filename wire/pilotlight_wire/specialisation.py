@@ -149,6 +149,16 @@ class MoreEnvironments(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fence(Message):
+    """`POST /v1/fence`: no lease of an older epoch than this one is good any more.
+
+    Refused while the pod runs anything, so that what is taken over is free.
+    """
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentState(Message):
     """One environment of a pod, as the agent tells it."""
 
@@ -176,7 +186,7 @@ class Specialised(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodState(Message):
-    """The answer to `GET /v1/status`."""
+    """The answer to `GET /v1/status` and to `POST /v1/fence`."""
 
     state: str
     """`generic` or `specialised`."""

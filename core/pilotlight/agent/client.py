@@ -19,6 +19,7 @@ from pilotlight_wire.message import InvalidMessageError, Message
 from pilotlight_wire.protocol import Path, State
 from pilotlight_wire.specialisation import (
     EnvironmentState,
+    Fence,
     MoreEnvironments,
     PodState,
     Specialisation,
@@ -54,11 +55,12 @@ class Agents:
         if (code := specialisation.code) is not None:
             code = replace(code, url=await self._artifact_host.reachable(code.url))
         wanted = replace(specialisation, code=code)
-        return await self._post(Path.SPECIALISE, pod, wanted, seconds)
+        return await self._post(Specialised, Path.SPECIALISE, pod, wanted, seconds)
 
     async def fork(self, pod: Pod, *, seconds: float) -> EnvironmentState:
         """Start one more environment in a specialised pod; raises StartFailedError."""
-        started = await self._post(Path.ENVIRONMENTS, pod, MoreEnvironments(count=1), seconds)
+        more = MoreEnvironments(count=1)
+        started = await self._post(Specialised, Path.ENVIRONMENTS, pod, more, seconds)
         return started.environments[0]
 
     async def wait_until_initialised(self, pod: Pod, environment: str, *, seconds: float) -> None:
@@ -86,6 +88,16 @@ class Agents:
         except StartFailedError:
             return None
 
+    async def fence(self, pod: Pod, epoch: int, *, seconds: float) -> PodState | None:
+        """Have leases of older epochs end; None where anything runs, or nobody answers in time.
+
+        Agents of releases before this request refuse it.
+        """
+        try:
+            return await self._post(PodState, Path.FENCE, pod, Fence(epoch=epoch), seconds)
+        except StartFailedError:
+            return None
+
     async def _look(self, pod: Pod, environment: str, seconds: float) -> EnvironmentState:
         states = (await self._state(pod, seconds)).environments
         ended = EnvironmentState(id=environment, state=State.ENDED)
@@ -94,9 +106,11 @@ class Agents:
     async def _state(self, pod: Pod, seconds: float) -> PodState:
         return _parse(PodState, await self._ask("GET", Path.STATUS, pod, b"", seconds), pod)
 
-    async def _post(self, path: Path, pod: Pod, message: Message, seconds: float) -> Specialised:
+    async def _post(
+        self, kind: type[_Answer], path: Path, pod: Pod, message: Message, seconds: float
+    ) -> _Answer:
         body = json.dumps(message.to_json()).encode()
-        return _parse(Specialised, await self._ask("POST", path, pod, body, seconds), pod)
+        return _parse(kind, await self._ask("POST", path, pod, body, seconds), pod)
 
     async def _ask(self, method: str, path: Path, pod: Pod, body: bytes, seconds: float) -> bytes:
         request = Request(method, path, pod_token(self._platform_key, pod.name), body)

@@ -195,7 +195,7 @@ class ClaimsServer:
     async def _greet(self, hello: Hello, socket: web.WebSocketResponse) -> None:
         log.info("gateway connected", gateway=hello.gateway, leases=len(hello.leases))
         self._connected[hello.gateway] = socket
-        await self._capacity.learn(hello.gateway, hello.leases)
+        await self._capacity.succession.learn(hello.gateway, hello.leases)
         self._acknowledgements.connect(hello.gateway)
         for known in hello.known:
             key = Key(known.namespace, known.function)

@@ -32,7 +32,7 @@ from .succession import Succession
 from .table import NOBODY, LeaseTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
     from pilotlight.compute import Compute
@@ -83,7 +83,7 @@ class Capacity:
         """Questions to agents whose environments have ended, by what they count under."""
         self.succession = Succession(
             compute=compute, starts=starts, pools=pools, stock=stock, table=self._table,
-            limits=self._limits, park=self._park,
+            limits=self._limits, recalls=self._recalls, release=self.release, park=self._park,
         )  # fmt: skip
         compute.on_crowded(self.make_space)
         compute.on_gone(self._pod_gone)
@@ -254,24 +254,6 @@ class Capacity:
         """Take back what a gateway held that will not come back."""
         for lease in self._table.of(gateway):
             await self.release(lease.id, "ended")
-
-    async def learn(self, gateway: str, leases: Iterable[Lease]) -> None:
-        """Believe a gateway's word for what it holds.
-
-        What an earlier leader granted is taken over, unless somebody else got it since; what it
-        does not know of (an answer or a release that was lost with a connection) is taken back.
-        """
-        self.succession.hear(gateway)
-        told = {lease.id: lease for lease in leases}
-        for lease in self._table.of(gateway):
-            if lease.id not in told:
-                await self.release(lease.id, "ended")
-        for lease in told.values():
-            if lease.id not in self._table and self._table.make_way(lease):
-                self._table.add(gateway, lease)
-                self._limits.clear(lease.pod)
-                if lease.provisioned:
-                    self._stock.learn(lease)
 
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""

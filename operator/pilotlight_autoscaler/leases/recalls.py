@@ -6,9 +6,9 @@ What an ended gateway left has no holder to ask and is to be had at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .table import NOBODY
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from .table import Entry, LeaseTable
 
-__all__ = ["Recalls"]
+__all__ = ["Recalls", "Release"]
 
-Release = Callable[[str, "ReleaseReason"], Awaitable[None]]
+Release = Callable[[str, "ReleaseReason"], Coroutine[Any, Any, None]]
 
 
 @dataclass(slots=True)
@@ -102,6 +102,10 @@ class Recalls:
             if left <= 0:
                 break
             left -= await self._shed_from(holder, ids, left)
+
+    async def take_from(self, holder: str, leases: list[str]) -> None:
+        """Have a gateway give up leases that are no good any more."""
+        await self._shed_from(holder, leases, len(leases))
 
     async def _recall_from(self, holder: str, ids: list[str], *, rested: bool) -> str | None:
         if holder == NOBODY:

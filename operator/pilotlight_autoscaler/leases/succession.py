@@ -1,9 +1,11 @@
-"""What a leader takes over from the one before: pods in the making, and environments that idle.
+"""What a leader takes over from the one before: leases, pods in the making, what idles.
 
-An environment whose gateway ended while the leader changed is nobody's: it was handed over to a
-leader that is gone. Its agent says that it idles and who used it last. Where that gateway has told
-what it holds, the environment waits for the next claim at once, else after a while in which it
-still might tell; what runs something by then is stopped.
+Gateways tell what they hold. An environment whose gateway ended while the leader changed is
+nobody's: it was handed over to a leader that is gone. Its agent says that it idles and who used it
+last. Where that gateway has told what it holds, the environment waits for the next claim at once,
+else after a while in which it still might tell; what runs something by then is stopped. Who was
+silent for so long may wake and call: before an environment waits for others, its agent is told of a
+newer epoch, and refuses every lease that there was.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import structlog
 from pilotlight.claims import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pilotlight.claims import Lease
     from pilotlight.compute import Compute, Found
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
 
     from .limits import Limits
+    from .recalls import Recalls, Release
     from .stock import Stock
     from .table import LeaseTable
 
@@ -46,23 +49,49 @@ class Succession:
         stock: Stock,
         table: LeaseTable,
         limits: Limits,
+        recalls: Recalls,
+        release: Release,
         park: Callable[[Lease], None],
     ) -> None:
-        """Give `park` what waits for whoever claims it."""
+        """Give `release` what is taken back, `park` what waits for whoever claims it."""
         self._compute = compute
         self._starts = starts
         self._pools = pools
         self._stock = stock
         self._table = table
         self._limits = limits
+        self._recalls = recalls
+        self._release = release
         self._park = park
         self._told: set[str] = set()
         self.done = asyncio.Event()
         """Set once what an earlier leader left is known."""
 
-    def hear(self, gateway: str) -> None:
-        """Note that a gateway has told all that it holds."""
+    async def learn(self, gateway: str, leases: Iterable[Lease]) -> None:
+        """Believe a gateway's word for what it holds.
+
+        What an earlier leader granted is taken over, unless somebody else got it since: it gives
+        that up. What it does not know of (an answer or a release that was lost with a connection)
+        is taken back.
+        """
         self._told.add(gateway)
+        told = {lease.id: lease for lease in leases}
+        for lease in self._table.of(gateway):
+            if lease.id not in told:
+                await self._release(lease.id, "ended")
+        news = [lease for lease in told.values() if lease.id not in self._table]
+        lost = [lease.id for lease in news if not self._take_over(gateway, lease)]
+        if lost:
+            self._starts.spawn(self._recalls.take_from(gateway, lost))
+
+    def _take_over(self, gateway: str, lease: Lease) -> bool:
+        if not self._table.make_way(lease):
+            return False
+        self._table.add(gateway, lease)
+        self._limits.clear(lease.pod)
+        if lease.provisioned:
+            self._stock.learn(lease)
+        return True
 
     async def adopt(self) -> None:
         """Take over the pods that an earlier leader left, and has begun to make.
@@ -70,8 +99,7 @@ class Succession:
         Only once gateways have told what they hold.
         """
         left = await self._starts.adopt(self._table.pods())
-        for pod in left:
-            self._adopt(pod)
+        await asyncio.gather(*map(self._adopt, left))
         await asyncio.gather(*(self._count(found) for found in await self._compute.ending()))
         self.done.set()
 
@@ -88,14 +116,12 @@ class Succession:
         pods = self._table.pods() | self._pools.pods() | self._starts.pods()
         return pods | self._stock.pods()
 
-    def _adopt(self, left: LeftPod) -> None:
-        if self._table.holds_pod(left.found.name):
+    async def _adopt(self, left: LeftPod) -> None:
+        pod, idle = left.found.name, left.idle()
+        nobodys = bool(idle) and all(self._is_nobodys(*one) for one in idle)
+        if self._table.holds_pod(pod) or (nobodys and await self._keep(left.found)):
             return
-        idle = left.idle()
-        if idle and all(self._is_nobodys(*one) for one in idle):
-            self._keep(idle)
-        else:
-            self._limits.suspect(left.found.name, left.revision)
+        self._limits.suspect(pod, left.revision)
 
     async def _count(self, found: Found) -> None:
         """Count what still runs in a pod that goes."""
@@ -112,13 +138,7 @@ class Succession:
         return bool(self._stock.decide(lease.revision).start)
 
     async def _end(self, pod: str, found: Found | None) -> None:
-        idle = (await self._starts.left.ask(found)).idle() if found else []
-        if pod in self._held():
-            return
-        if idle:
-            self._limits.clear(pod)
-            self._keep(idle)
-        else:
+        if found is None or not await self._keep(found):
             log.info("pod without a lease stopped", pod=pod)
             self._starts.forget(pod)
             self._starts.spawn(self._stop(pod))
@@ -128,10 +148,20 @@ class Succession:
         await self._compute.stop(pod)
         self._limits.clear(pod)
 
-    def _keep(self, idle: list[tuple[str, Lease]]) -> None:
+    async def _keep(self, found: Found) -> bool:
+        """Have what idles wait for others, or leave it to who told of it at this moment.
+
+        False where something runs, or where the agent does not say that nothing does.
+        """
+        idle = (await self._starts.left.fence(found, self._table.next_epoch())).idle()
+        if found.name in self._held():
+            return True
+        if idle:
+            self._limits.clear(found.name)
         for _, lease in idle:
             log.info("idle environment adopted", pod=lease.pod, revision=str(lease.revision))
             if self._is_missed(lease):
                 self._stock.add(replace(lease, provisioned=True, start=Start("provisioned")))
             else:
                 self._park(lease)
+        return bool(idle)

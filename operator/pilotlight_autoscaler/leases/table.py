@@ -49,9 +49,13 @@ class LeaseTable:
     def __contains__(self, lease_id: str) -> bool:
         return lease_id in self._entries
 
+    def next_epoch(self) -> int:
+        """Return one above all that were granted."""
+        return next(self._epochs)
+
     def grant(self, holder: str, lease: Lease) -> Lease:
         """Give an environment to a gateway: under a new id and a higher epoch."""
-        granted = replace(lease, id=str(uuid.uuid4()), epoch=next(self._epochs))
+        granted = replace(lease, id=str(uuid.uuid4()), epoch=self.next_epoch())
         self.add(holder, granted)
         return granted
 
@@ -93,10 +97,13 @@ class LeaseTable:
         return entry is not None and entry.holder == NOBODY
 
     def make_way(self, lease: Lease) -> bool:
-        """Take out what is parked of a lease's environment; False where somebody else has it."""
+        """Say whether a lease that a gateway tells of is good: nobody else has its environment.
+
+        What is parked of it is taken out; its epoch is above the lease's where that was fenced.
+        """
         for entry in list(self._of_pod.get(lease.pod, {}).values()):
             if entry.lease.environment == lease.environment:
-                if entry.holder != NOBODY:
+                if entry.holder != NOBODY or entry.lease.epoch > lease.epoch:
                     return False
                 self.remove(entry.lease.id)
         return True

@@ -9,6 +9,10 @@ class NotSpecialisedError(Exception):
     """The pod has no revision to serve."""
 
 
+class BusyError(Exception):
+    """The pod runs an invocation."""
+
+
 class DrainingError(Exception):
     """The pod takes nothing new."""
 

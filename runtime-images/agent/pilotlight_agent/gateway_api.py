@@ -20,6 +20,7 @@ from pilotlight_wire.message import InvalidMessageError, Message
 from pilotlight_wire.protocol import RESPONSE_LIMIT, Error, Header, Path, State, token_digest
 from pilotlight_wire.specialisation import (
     EnvironmentState,
+    Fence,
     MoreEnvironments,
     PodState,
     Specialisation,
@@ -29,6 +30,7 @@ from pilotlight_wire.specialisation import (
 from .answer_stream import AnswerStream
 from .errors import (
     AlreadySpecialisedError,
+    BusyError,
     CodeMismatchError,
     CodeUnavailableError,
     DrainingError,
@@ -45,6 +47,7 @@ from .lifecycle.pod import Pod
 _ERRORS: dict[type[Exception], Error] = {
     InvalidMessageError: Error.INVALID_REQUEST,
     AlreadySpecialisedError: Error.ALREADY_SPECIALISED,
+    BusyError: Error.ENVIRONMENT_BUSY,
     NotSpecialisedError: Error.NOT_SPECIALISED,
     DrainingError: Error.DRAINING,
     CodeMismatchError: Error.CODE_MISMATCH,
@@ -92,6 +95,7 @@ class GatewayApi:
             (b"GET", Path.EVENTS.encode()): self._events,
             (b"POST", Path.SPECIALISE.encode()): self._in_task(self._specialise),
             (b"POST", Path.ENVIRONMENTS.encode()): self._in_task(self._start_environments),
+            (b"POST", Path.FENCE.encode()): self._in_task(self._fence),
             (b"POST", Path.DRAIN.encode()): self._in_task(self._drain),
         }
 
@@ -200,6 +204,10 @@ class GatewayApi:
     async def _start_environments(self, request: Request) -> Specialised:
         count = MoreEnvironments.parse(request.body).count
         return Specialised(environments=_describe(await self._pod.start_environments(count)))
+
+    async def _fence(self, request: Request) -> PodState:
+        self._pod.fence(Fence.parse(request.body).epoch)
+        return _state(self._pod)
 
     async def _settled(self, _request: Request) -> Specialised:
         await self._pod.settle()

@@ -152,7 +152,7 @@ async def test_a_new_leader_learns_and_its_epochs_are_higher(stage: Stage) -> No
     old = stage.capacity(limit=2, generation=1)
     held = [await old.claim(REVISION, gateway="g1", seconds=5) for _ in range(2)]
     new = stage.capacity(limit=2, generation=2)
-    await new.learn("g1", held)
+    await new.succession.learn("g1", held)
     with pytest.raises(ThrottledError):
         await claim(new)
     await new.release(held[0].id, "idle")
@@ -164,7 +164,7 @@ async def test_what_a_gateway_does_not_know_of_is_taken_back(stage: Stage) -> No
     capacity = stage.capacity()
     kept = await capacity.claim(REVISION, gateway="g1", seconds=5)
     lost = await capacity.claim(REVISION, gateway="g1", seconds=5)
-    await capacity.learn("g1", [kept])
+    await capacity.succession.learn("g1", [kept])
     await settled()
     assert capacity.leases_of("g1") == [kept]
     assert lost.pod not in stage.compute.pods
@@ -174,7 +174,7 @@ async def test_orphans_are_stopped(stage: Stage) -> None:
     old = stage.capacity(generation=1)
     held = [await old.claim(REVISION, gateway="g1", seconds=5) for _ in range(2)]
     new = stage.capacity(generation=2)
-    await new.learn("g1", held[:1])
+    await new.succession.learn("g1", held[:1])
     await new.succession.stop_orphans()
     await settled()
     assert stage.compute.pods == {held[0].pod}

@@ -47,7 +47,7 @@ async def test_a_claim_over_the_limit_is_refused_at_once(stage: Stage) -> None:
     """With 5,000 leases held, and as many claims that come at the same moment."""
     capacity = stage.capacity(limit=THOUSANDS)
     capacity.ask(gateways := Busy())
-    await capacity.learn("g1", map(held, range(THOUSANDS)))
+    await capacity.succession.learn("g1", map(held, range(THOUSANDS)))
     began = time.process_time()
     with pytest.raises(ThrottledError):
         await capacity.claim(REVISION, gateway="g1", seconds=30)

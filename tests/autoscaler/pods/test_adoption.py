@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -119,7 +120,7 @@ async def test_what_a_gateway_may_hold_that_is_late_counts_until_it_has_told(sta
     await leader.succession.adopt()
     with pytest.raises(ThrottledError):
         await leader.claim(REVISION, gateway="early", seconds=30)
-    await leader.learn("late", [held])
+    await leader.succession.learn("late", [held])
     assert leader.taken(stage.caps.key_of(REVISION)) == 1
     await leader.release(held.id, "ended")
     await asyncio.sleep(1)
@@ -149,7 +150,7 @@ async def test_what_was_handed_over_to_a_leader_that_is_gone_is_to_be_had(stage:
     await before.release(held.id, "handover")
     stage.agents.idle[held.pod] = "ending"
     leader = stage.capacity(limit=1, generation=2)
-    await leader.learn("ending", [])
+    await leader.succession.learn("ending", [])
     await leader.succession.adopt()
     granted = await leader.claim(REVISION, gateway="next", seconds=30)
     assert (granted.pod, granted.environment) == (held.pod, f"{held.pod}-e0")
@@ -174,25 +175,42 @@ async def test_what_idles_and_nobody_tells_of_is_kept_for_a_while(stage: Stage) 
     assert leader.taken(stage.caps.key_of(REVISION)) == 1
 
 
-async def test_a_gateway_that_is_late_finds_its_environment_again_or_another_in_it(
-    stage: Stage,
-) -> None:
-    """What is parked is its own; what was granted since is not, and its old lease is no use."""
+async def test_a_gateway_that_is_late_gives_up_what_others_may_have(stage: Stage) -> None:
+    """Its agents refuse its leases since they wait for others, and it is told to let go of them."""
     before = stage.capacity(generation=1)
     leases = [await before.claim(REVISION, gateway="late", seconds=30) for _ in range(2)]
     stage.agents.idle |= {lease.pod: "late" for lease in leases}
-    leader = stage.capacity(generation=2)
-    await leader.learn("other", [])
+    leader, holders = stage.capacity(generation=2), AsyncMock()
+    leader.ask(holders)
+    await leader.succession.learn("other", [])
     await leader.succession.adopt()
     await leader.succession.stop_orphans()
+    assert all(stage.agents.fenced[one.pod] > one.epoch for one in leases)
     granted = await leader.claim(REVISION, gateway="other", seconds=30)
+    assert granted.epoch > stage.agents.fenced[granted.pod]
     # The agent names them all alike here.
     told = [replace(lease, environment=f"{lease.pod}-e0") for lease in leases]
-    await leader.learn("late", told)
-    assert [one.pod for one in leader.leases_of("late")] == [
-        one.pod for one in leases if one.pod != granted.pod
-    ]
+    await leader.succession.learn("late", told)
+    await asyncio.sleep(1)
+    holders.shed.assert_awaited_once_with("late", [one.id for one in told], 2)
+    assert not leader.leases_of("late")
     assert leader.taken(stage.caps.key_of(REVISION)) == 2
+
+
+async def test_what_begins_to_run_as_it_is_taken_over_is_not(stage: Stage) -> None:
+    """Its agent said that it idled; a gateway that told nothing yet has called since."""
+    before = stage.capacity(limit=1, generation=1)
+    held = await before.claim(REVISION, gateway="late", seconds=30)
+    stage.agents.idle[held.pod] = "late"
+    stage.agents.unfenced.add(held.pod)
+    leader = stage.capacity(limit=1, generation=2)
+    await leader.succession.learn("late", [])
+    await leader.succession.adopt()
+    with pytest.raises(ThrottledError):
+        await leader.claim(REVISION, gateway="other", seconds=30)
+    await leader.succession.stop_orphans()
+    await asyncio.sleep(1)
+    assert held.pod not in stage.compute.pods
 
 
 async def test_what_stood_ready_for_a_version_stands_ready_again(stage: Stage) -> None:

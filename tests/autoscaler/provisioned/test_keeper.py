@@ -97,7 +97,7 @@ async def test_a_new_leader_learns_which_are_provisioned(stage: Stage) -> None:
     await capacity.provision(REVISION, seconds=5)
     lease = await claim(capacity)
     successor = stage.capacity(generation=1)
-    await successor.learn("g1", [lease])
+    await successor.succession.learn("g1", [lease])
     stage.stock.want({REVISION: 1})
     assert stage.stock.decide(REVISION).start == 0
     assert successor.taken(stage.caps.key_of(REVISION)) == 1

@@ -8,12 +8,14 @@ import asyncio
 
 from pilotlight_agent.errors import (
     AlreadySpecialisedError,
+    BusyError,
     DrainingError,
     NotSpecialisedError,
 )
 from pilotlight_agent.journal import Journal
 from pilotlight_agent.places import Places
 from pilotlight_agent.processes.spawner import Spawner
+from pilotlight_wire.protocol import State
 from pilotlight_wire.specialisation import Specialisation
 
 from . import package
@@ -108,6 +110,16 @@ class Pod:
         for environment in started:
             environment.start()
         return started
+
+    def fence(self, epoch: int) -> None:
+        """Take no lease of an older epoch any more; raises BusyError where anything runs."""
+        if not self.specialised:
+            raise NotSpecialisedError("the pod has no revision")
+        if any(one.state is State.BUSY for one in self.environments.values()):
+            raise BusyError("the pod runs an invocation")
+        for environment in self.environments.values():
+            if environment.epoch < epoch:
+                environment.epoch, environment.lease = epoch, b""
 
     async def settle(self) -> None:
         """Wait until no environment is in its first init phase."""
