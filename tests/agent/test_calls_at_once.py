@@ -32,7 +32,7 @@ def handler(event, context):
     if event.get("do") == "exit":
         os._exit(3)
     if event.get("do") == "fill":
-        kept.append(bytearray(400 << 20))
+        kept.append(bytearray(200 << 20))
     time.sleep(event.get("seconds", 0))
     return {"pid": os.getpid(), "count": count, "folder": tempfile.gettempdir()}
 """
@@ -165,7 +165,7 @@ def test_a_slow_reader_slows_its_own_call_down_only(tmp_path: Path) -> None:
 def test_pythons_calls_have_a_process_each(tmp_path: Path) -> None:
     """Which share /tmp and a limit of memory; one that ends or takes too long ends alone."""
     with Agent(tmp_path) as agent:
-        call = Calls(agent, {"main.py": PYTHON}, timeout=3, memory=512)
+        call = Calls(agent, {"main.py": PYTHON}, timeout=3, memory=256)
         replies = call({}, {}, {}, {})
         assert len({reply.json["pid"] for reply in replies}) == CALLS
         assert len({reply.json["folder"] for reply in replies}) == 1
@@ -176,7 +176,7 @@ def test_pythons_calls_have_a_process_each(tmp_path: Path) -> None:
 
         replies = call({"do": "fill", "seconds": 60}, {"do": "fill", "seconds": 60})
         assert error_types(replies) == ["Runtime.ExitError"] * 2
-        assert replies[0].report["maxMemoryUsedMb"] == 512
+        assert replies[0].report["maxMemoryUsedMb"] == 256
         assert error_types(call({}, {})) == [None, None]
 
 

@@ -164,6 +164,23 @@ def test_errors_that_nobody_catches_end_the_process(tmp_path: Path) -> None:
     assert ran[2][0].json == ran[4][0].json
 
 
+SLOW_TO_END = """
+exports.handler = async (event) => {
+  if (event !== "throws") return process.pid;
+  process.on("exit", () => { const until = Date.now() + 500; while (Date.now() < until); });
+  setTimeout(() => { throw new Error("from a timer"); }, 1);
+  await new Promise(() => {});
+};
+"""
+
+
+def test_a_process_that_is_ending_gets_no_event(tmp_path: Path) -> None:
+    """The next call waits for the new one, though the old one's end takes a while."""
+    ran = run(tmp_path, "nodejs24.x", SLOW_TO_END, "", "throws", "")
+    assert [reply.failed for reply, _ in ran] == [False, True, False]
+    assert ran[0][0].json != ran[2][0].json
+
+
 def test_with_node_22_an_answer_goes_before_a_rejection(tmp_path: Path) -> None:
     """As on Lambda, where it changed with Node.js 24."""
     ran = run(tmp_path, "nodejs22.x", NOBODY, "rejects", "")

@@ -47,3 +47,5 @@ class Field:
     # Of an answer.
     ERROR_TYPE = "errorType"
     PEAK_KILOBYTES = "peakKilobytes"
+    LAST = "last"
+    """True where the process ends after it, and takes no event any more."""

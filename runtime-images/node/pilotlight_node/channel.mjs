@@ -74,10 +74,11 @@ export class Channel {
     this.#answer(requestId, header, fits ? body : undefined);
   }
 
-  // Answer an event with the function's error.
+  // Answer an event with the function's error; where the process ends once that is `sent`, the agent
+  // is told, and gives it no other event.
   sendError(requestId, error, sent) {
     const document = describe(error);
-    const header = { type: "error", errorType: document.errorType };
+    const header = { type: "error", errorType: document.errorType, last: sent !== undefined };
     this.#answer(requestId, header, toBody(document), sent);
   }
 

@@ -108,16 +108,23 @@ class FrameLink:
         self._unsent = memoryview(b"")
         self._running: dict[str, Invocation] = {}
         """By request id."""
+        self._ends = False
+        """Whether the process has said its last."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket, self._read)
 
     @property
     def taken(self) -> bool:
         """A written event counts as taken: the process may have seen it."""
-        return True
+        return not self._ends
 
     def deliver(self, invocation: Invocation) -> None:
-        """Write the event; what the socket does not take at once follows as it can."""
+        """Write the event; what the socket does not take at once follows as it can.
+
+        A process that is ending gets none: it is for the next one.
+        """
+        if self._ends:
+            return
         self._running[invocation.request_id] = invocation
         header = _EVENT % (
             _quote(invocation.request_id),
@@ -218,6 +225,7 @@ class FrameLink:
                 running.when_full(self._pause, self._resume)
         else:
             del self._running[running.request_id]
+            self._ends = header.get(Field.LAST) is True
             result = running.complete(_result(kind, header, body))
             listener.on_result(running.request_id, result)
 
