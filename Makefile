@@ -12,6 +12,7 @@ BACKLOG ?= 100000
 SEEDS ?= 10000
 FAULTS ?= 20
 SEED ?= 1
+EVENTS ?= 10
 CLUSTER ?= ../shared/cluster/cluster
 RUNTIMES ?=
 READY := .venv/.ready
@@ -111,8 +112,8 @@ simulate: setup ## Run the control plane through SEEDS schedules of faults, in v
 storm: setup ## Three minutes of too much on the cluster of KUBECONFIG, into docs/reliability.md
 	@$(RUN)/python -m tests.storm storm
 
-faults: setup ## FAULTS faults drawn from SEED on the one-node cluster, into docs/reliability.md
-	@CLUSTER=$(CLUSTER) FAULTS=$(FAULTS) SEED=$(SEED) $(RUN)/python -m tests.storm faults
+faults: setup ## FAULTS drawn from SEED beside EVENTS a second on the one-node cluster, into docs/reliability.md
+	@CLUSTER=$(CLUSTER) FAULTS=$(FAULTS) SEED=$(SEED) EVENTS=$(EVENTS) $(RUN)/python -m tests.storm faults
 
 scale: setup ## 1,000 functions and callers for 300 pods on the one-node cluster, into docs/reliability.md
 	@$(RUN)/python -m tests.storm scale

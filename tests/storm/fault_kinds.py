@@ -27,6 +27,12 @@ API_SERVER_SECONDS = 60.0
 KUBELET_SECONDS = 5.0
 LOSS_SECONDS, LOST_PERCENT = 8.0, 30
 """Of a pod's packets, and for how long; TCP sends again what is lost, and so later."""
+LONG = {
+    "pause_the_api_server": API_SERVER_SECONDS,
+    "pause_the_leader": PAUSE_SECONDS["operator"],
+    "cut_off_the_leader": PAUSE_SECONDS["operator"],
+}
+"""Seconds that the longest faults last."""
 THIEF = "thief:1"
 CLUSTER = os.environ.get("CLUSTER", "../shared/cluster/cluster")
 """The command of the one-node cluster, which starts anew what has ended."""
@@ -154,10 +160,11 @@ class Faults:
         """Connections stay open, and nothing arrives."""
         self._lose("postgresql", EVERY)
 
-    def draw(self) -> Callable[[], None]:
-        """Choose one."""
+    def draw(self, most_seconds: float) -> Callable[[], None]:
+        """Choose one that lasts for no longer."""
         names = sorted(name for name in vars(Faults) if not name.startswith(("_", "draw")))
-        drawn: Callable[[], None] = getattr(self, self.chance.choice(names))
+        brief = [name for name in names if LONG.get(name, 0.0) <= most_seconds]
+        drawn: Callable[[], None] = getattr(self, self.chance.choice(brief))
         return drawn
 
     def _lose(self, component: str, percent: int) -> None:
@@ -178,8 +185,10 @@ class Faults:
         return processes(pid, "postgres")
 
     def _function_pod(self) -> dict[str, Any]:
-        wait_until(lambda: bool(self.platform.pods("called")), "a pod is there")
-        return self.chance.choice(self.platform.pods("called"))
+        """Choose a pod of what is called, so that limits are tried, too."""
+        function = self.chance.choice(["called", "capped"])
+        wait_until(lambda: bool(self.platform.pods(function)), "a pod is there")
+        return self.chance.choice(self.platform.pods(function))
 
     def _pod(self, component: str) -> dict[str, Any]:
         return self.chance.choice(self._pods(component))

@@ -1,73 +1,97 @@
 """Faults drawn from a seed, one after the other, beside calls and events whose fate is known.
 
 One half of the events fails on purpose and so ends as dead letters, which can be told by their ids;
-the other half succeeds and is counted. What was accepted and is in neither ledger is lost.
+the other half succeeds and is counted. Every run tells a probe outside the cluster: what was
+accepted and never began is lost, what began twice needs a reason, and a limit is judged by it.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 import sys
 import time
 from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.support.cluster import kubectl, seconds_until, wait_until
+from tests.support.cluster import kubectl, node_address, reachable, seconds_until, wait_until
+from tests.support.gateway_log import GatewayLog
 from tests.support.load import Load
-from tests.support.weather import SOURCE, Watch, accept, call
+from tests.support.probe import PROBED, Probe
+from tests.support.sender import Sender
+from tests.support.weather import Watch, accept, call
 
 from .fault_kinds import THIEF, Faults
 from .result import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from tests.support.cluster import Installation
     from tests.support.load import Call
 
-__all__ = ["run_faults"]
+__all__ = ["FUNCTIONS", "Plan", "run_faults"]
 
-CALLS, EVENTS = 5.0, 10.0
-"""A second; of the events half fail on purpose."""
-REST_SECONDS = (2.0, 6.0)
+CALLS, CAPPED_CALLS = 5.0, 8.0
+"""A second."""
+CAP, CAPPED_SECONDS = 3, 0.5
+"""More is asked for than may run."""
 RECOVERY_SECONDS = 60.0
 """After each fault: a leader that is stopped without a word is waited for for fifteen."""
+DRAIN_SECONDS = 900.0
+"""Until the last event has ended: what failed with its pod is tried again a minute later, twice."""
 FRESH_SECONDS = 6.0
 """The age of a Lease that is renewed every four."""
-FAILING = """
-def handler(event, context):
-    raise ValueError(event.get("number"))
-"""
-KEPT = "SELECT id FROM events WHERE function = 'kept' AND state = 'dead'"
+FUNCTIONS: dict[str, dict[str, object]] = {
+    "called": {}, "capped": {"reservedConcurrency": CAP}, "counted": {}, "kept": {},
+}  # fmt: skip
+DEAD = "SELECT id FROM events WHERE function IN ('kept', 'counted') AND state = 'dead'"
 LEFT = "SELECT count(*) FROM events WHERE function IN ('kept', 'counted') AND state <> 'dead'"
 DONE = "SELECT coalesce(sum(done), 0) FROM event_lanes WHERE function = 'counted'"
+DIED = "SELECT count(*) FROM events WHERE function = 'counted' AND state = 'dead'"
 
 
-def run_faults(platform: Installation, seed: int, count: int) -> Result:
+@dataclass(frozen=True)
+class Plan:
+    """What befalls the platform, and beside what."""
+
+    seed: int
+    count: int
+    events: float
+    """A second."""
+    retries: int = 2
+    """Of events that failed with their pod, a minute after it and two."""
+    rest_seconds: tuple[float, float] = (0.5, 3.0)
+    most_seconds: float = math.inf
+    """No fault that lasts for longer."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a run from all sides."""
+
+    probe: Probe
+    calls: Load
+    capped: Load
+    events: Load
+    again: GatewayLog
+    """What gateways said of events that are worked on again."""
+
+
+def run_faults(platform: Installation, plan: Plan) -> Result:
     """Have faults, and say what held."""
-    for name, source in (("called", SOURCE), ("counted", SOURCE), ("kept", FAILING)):
-        extra = {"async": {"maximumRetryAttempts": 0}} if name == "kept" else {}
-        platform.apply(name, source, timeout=10, **extra)
-    for name in ("called", "counted", "kept"):
-        platform.wait_ready(name)
-    platform.invoke("called", {"number": 1})
-    client = platform.client()
-
-    def send(number: int) -> str:
-        return accept(client, ("counted", "kept")[number % 2], number)
-
-    drawn: Counter[str] = Counter()
+    faults, drawn = Faults(platform, random.Random(plan.seed)), Counter[str]()
     slowest, restless = 0.0, list[str]()
-    faults = Faults(platform, random.Random(seed))
-    with (
-        Load(lambda number: call(client, "called", number), per_second=CALLS) as calls,
-        Load(send, per_second=EVENTS) as events,
-        Watch(platform) as watch,
-    ):
-        for _ in range(count):
-            time.sleep(faults.chance.uniform(*REST_SECONDS))
-            fault = faults.draw()
+    with _looked_at(platform, plan) as seen, Watch(platform) as watch:
+        for _ in range(plan.count):
+            time.sleep(faults.chance.uniform(*plan.rest_seconds))
+            fault = faults.draw(plan.most_seconds)
             drawn[fault.__name__] += 1
             sys.stdout.write(f"{time.strftime('%X')} {fault.__name__}\n")
             sys.stdout.flush()
@@ -76,28 +100,71 @@ def run_faults(platform: Installation, seed: int, count: int) -> Result:
             slowest = max(slowest, took)
             restless += [] if took <= RECOVERY_SECONDS else [fault.__name__]
     described = ", ".join(f"{name} {times}" for name, times in sorted(drawn.items()))
-    result = Result("faults", f"{count} faults, seed {seed} ({described}), beside {CALLS:.0f} "
-                    f"calls and {EVENTS:.0f} events a second.")  # fmt: skip
+    load = (f"{CALLS:.0f} calls, {CAPPED_CALLS:.0f} of what is capped and {plan.events:.0f} events "
+            "a second")  # fmt: skip
+    what = f"{plan.count} faults, seed {plan.seed} ({described}), beside {load}."
+    result = Result("faults", what)
     result.promise(
         f"a call, an event and a leader are back within {RECOVERY_SECONDS:.0f} s of each",
         f"within {slowest:.0f} s {restless or ''}".strip(), holds=not restless,
     )  # fmt: skip
-    _judge_events(platform, result, events)
-    _judge_calls(result, calls)
+    _judge_events(platform, result, seen)
+    _judge_calls(result, seen)
     result.promise(
         "pods are made by eight at once", watch.most_starting, holds=watch.most_starting <= 8
     )
     return result
 
 
+@contextmanager
+def _looked_at(platform: Installation, plan: Plan) -> Iterator[Seen]:
+    """Have functions that tell when they run, and calls and events that are counted."""
+    client, sender = platform.client(), Sender(platform)
+    with Probe(node_address()) as probe:
+        reachable(platform, probe.place)
+        for name, spec in FUNCTIONS.items():
+            retries = 0 if name == "kept" else plan.retries
+            told = {"PROBE": probe.place}
+            platform.apply(
+                name, PROBED, environment=told, timeout=10,
+                **{"async": {"maximumRetryAttempts": retries}}, **spec,
+            )  # fmt: skip
+        for name in FUNCTIONS:
+            platform.wait_ready(name)
+            platform.invoke(name, {"number": 0})
+
+        def send(number: int) -> str:
+            name = ("counted", "kept")[number % 2]
+            return sender.accept(name, {"number": number, "fail": name == "kept"})
+
+        def call_capped(number: int) -> object:
+            return call(client, "capped", number, seconds=CAPPED_SECONDS)
+
+        with (
+            Load(lambda number: call(client, "called", number), per_second=CALLS) as calls,
+            Load(call_capped, per_second=CAPPED_CALLS) as capped,
+            Load(send, per_second=plan.events) as events,
+            GatewayLog(platform, " again") as again,
+        ):
+            yield Seen(probe, calls, capped, events, again)
+            events.end()
+            wait_until(lambda: _has_drained(platform), "every event has ended", DRAIN_SECONDS)
+
+
 def _is_well(platform: Installation) -> bool:
     client = platform.client()
     try:
         called = call(client, "called", 7) == 7
-        accepted = bool(accept(client, "called", 7))
+        return called and bool(accept(client, "called", 7)) and _is_led(platform)
     except (ClientError, BotoCoreError, AssertionError):
         return False
-    return called and accepted and _is_led(platform)
+
+
+def _has_drained(platform: Installation) -> bool:
+    try:
+        return int(platform.sql(LEFT)) == 0
+    except AssertionError:  # the database is on its way back
+        return False
 
 
 def _is_led(platform: Installation) -> bool:
@@ -109,35 +176,53 @@ def _is_led(platform: Installation) -> bool:
     return age < FRESH_SECONDS and platform.leader() not in {"", THIEF}
 
 
-def _judge_events(platform: Installation, result: Result, events: Load) -> None:
-    wait_until(lambda: int(platform.sql(LEFT)) == 0, "every event has ended", 180)
-    accepted = [one for one in events.calls if one.error is None]
-    kept = set(platform.sql(KEPT).split())
-    ids = [str(one.answer) for one in accepted if one.number % 2]
-    lost = [one for one in ids if one not in kept]
+def _judge_events(platform: Installation, result: Result, seen: Seen) -> None:
+    accepted = [one for one in seen.events.calls if one.error is None]
+    dead = set(platform.sql(DEAD).split())
+    ids = {str(one.answer): one.number for one in accepted}
+    lost = [one for one, number in ids.items() if number % 2 and one not in dead]
+    lost += [one for one in ids if not seen.probe.runs[one] and one not in dead]
     result.promise(
-        "no event that was accepted is lost: those that fail are found by their ids",
-        f"{len(ids)} accepted, {len(lost)} lost", holds=not lost,
+        "no event that was accepted is lost: each was begun, and those that fail are found by "
+        "their ids", f"{len(ids)} accepted, {len(lost)} lost", holds=not lost,
     )  # fmt: skip
-    counted, sent = len(accepted) - len(ids), sum(one.number % 2 == 0 for one in events.calls)
-    done = int(platform.sql(DONE))
+    counted = sum(number % 2 == 0 for number in ids.values())
+    sent = sum(one.number % 2 == 0 for one in seen.events.calls)
+    done, died = int(platform.sql(DONE)), int(platform.sql(DIED))
     result.promise(
         "those that succeed are all done; at most those of which nobody was told come on top",
-        f"{counted} accepted of {sent}, {done} done", holds=counted <= done <= sent,
+        f"{counted} accepted of {sent}, {done} done, {died} dead",
+        holds=counted <= done + died <= sent,
     )  # fmt: skip
-
-
-def _judge_calls(result: Result, calls: Load) -> None:
-    kinds = Counter(map(_kind, calls.failed))
-    others = kinds["other"]
-    said = ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items()))
+    again = {one for one, times in seen.probe.runs.items() if times > 1}
+    silent = again - seen.again.ids
     result.promise(
-        "a call fails only with what was killed, and says so",
-        f"{len(calls.failed)} of {len(calls.calls)} failed: {said or 'none'}", holds=not others,
+        "what ran more than once was an event, and a gateway's log says that it is tried again",
+        f"{len(again)} of {len(seen.probe.runs)} ran again, {len(silent)} in silence",
+        holds=not silent,
+    )
+    _show(silent)
+
+
+def _judge_calls(result: Result, seen: Seen) -> None:
+    for name, load in (("a call", seen.calls), ("one of what is capped", seen.capped)):
+        kinds = Counter(map(_kind, load.failed))
+        said = ", ".join(f"{kind} {times}" for kind, times in sorted(kinds.items()))
+        result.promise(
+            f"{name} fails only with what was killed, or is throttled, and says so",
+            f"{len(load.failed)} of {len(load.calls)} failed: {said or 'none'}",
+            holds=not kinds["other"],
+        )
+        _show(repr(one.error)[:300] for one in load.failed if _kind(one) == "other")
+    most = seen.probe.most["capped"]
+    result.promise(
+        f"never more than {CAP} run of a function that may run {CAP} times, as they tell",
+        f"{most} at once", holds=most <= CAP,
     )  # fmt: skip
-    if others:
-        shown = [repr(one.error)[:300] for one in calls.failed if _kind(one) == "other"]
-        sys.stdout.write("\n".join(shown[:10]) + "\n")
+
+
+def _show(some: Iterable[str]) -> None:
+    sys.stdout.writelines(f"  {one}\n" for one in itertools.islice(some, 10))
 
 
 def _kind(failed: Call) -> str:

@@ -66,6 +66,30 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
+def node_address() -> str:
+    """Return the address of the first node."""
+    path = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}"
+    return kubectl("get", "nodes", "-o", path)
+
+
+def reachable(platform: Installation, place: str) -> None:
+    """Let the account's functions reach `HOST:PORT` beside what they may."""
+    host, _, port = place.partition(":")
+    kubectl("apply", "-f", "-", stdin=json.dumps({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"port-{port}", "namespace": platform.account},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Egress"],
+            "egress": [{
+                "to": [{"ipBlock": {"cidr": f"{host}/32"}}],
+                "ports": [{"protocol": "TCP", "port": int(port)}],
+            }],
+        },
+    }))  # fmt: skip
+
+
 @contextmanager
 def no_room() -> Iterator[None]:
     """Let no pod be scheduled anywhere."""

@@ -49,9 +49,13 @@ class Load:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.end()
+        self._pool.shutdown(wait=True)
+
+    def end(self) -> None:
+        """Begin no more calls."""
         self._stop.set()
         self._starter.join()
-        self._pool.shutdown(wait=True)
 
     def wait_for(self, more: int, seconds: float = 60) -> None:
         """Wait until so many more calls have ended."""

@@ -43,9 +43,10 @@ THROTTLED = 429
 LOOK_SECONDS = 1.0
 
 
-def call(client: Any, function: str, number: int) -> object:
-    """Call a function of `SOURCE` with a number; gives the number."""
-    answer = client.invoke(FunctionName=function, Payload=json.dumps({"number": number}))
+def call(client: Any, function: str, number: int, *, seconds: float = 0.01) -> object:
+    """Call a function of `SOURCE`, or one like it, with a number; gives the number."""
+    event = json.dumps({"number": number, "seconds": seconds})
+    answer = client.invoke(FunctionName=function, Payload=event)
     payload = json.load(answer["Payload"])
     assert payload == number, payload
     return payload
