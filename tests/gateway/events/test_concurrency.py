@@ -26,6 +26,11 @@ LOOK_SECONDS = 0.05
 LONGEST_SECONDS = 3600.0
 
 
+Agenda = list[tuple[float, int, str, float]]
+"""When something happens, a number, the event that ends, or none where a pod comes, and how long
+it took."""
+
+
 @dataclass
 class Function:
     """Events of a function that come all at once, and environments that take time to be there."""
@@ -34,6 +39,8 @@ class Function:
     backlog: int
     cold_seconds: float = 0.2
     pods_per_second: float = math.inf
+    processors: float = math.inf
+    """That they keep busy: where more run at once, all take longer."""
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(MOST))
     environments: int = 0
     most_wanted: int = 0
@@ -41,11 +48,12 @@ class Function:
     _free: int = 0
     _waiting: list[str] = field(default_factory=list)
     _asked: int = 0
+    _running: int = 0
     _next_pod: float = 0.0
 
     def drain(self, *, since: float = 0.0) -> float:
         """Run until nothing is left; returns how many seconds that took."""
-        agenda: list[tuple[float, int, str, str]] = []
+        agenda: Agenda = []
         numbers = itertools.count()
         left, done, now = self.backlog, 0, since
         while done < self.backlog and now - since < LONGEST_SECONDS:
@@ -62,32 +70,31 @@ class Function:
             if not agenda or rises < agenda[0][0]:
                 now = max(rises, now + LOOK_SECONDS)
                 continue
-            now, _, what, event = heapq.heappop(agenda)
+            now, _, event, took = heapq.heappop(agenda)
             self._free += 1
-            if what == "pod":
+            if not event:  # a pod has come
                 self.environments += 1
             else:
                 done += 1
-                self.concurrency.ended(event, self.seconds)
+                self._running -= 1
+                self.concurrency.ended(event, took, now)
         return now - since
 
-    def _serve(
-        self, now: float, agenda: list[tuple[float, int, str, str]], numbers: itertools.count[int]
-    ) -> None:
+    def _serve(self, now: float, agenda: Agenda, numbers: itertools.count[int]) -> None:
         while self._free and self._waiting:
             self._free -= 1
             event = self._waiting.pop(0)
             self.concurrency.began(event, now)
-            heapq.heappush(agenda, (now + self.seconds, next(numbers), "ended", event))
+            self._running += 1
+            took = self.seconds * max(1.0, self._running / self.processors)
+            heapq.heappush(agenda, (now + took, next(numbers), event, took))
 
-    def _ask(
-        self, now: float, agenda: list[tuple[float, int, str, str]], numbers: itertools.count[int]
-    ) -> None:
+    def _ask(self, now: float, agenda: Agenda, numbers: itertools.count[int]) -> None:
         coming = self._asked - self.environments
         for _ in range(len(self._waiting) - coming):
             self._asked += 1
             self._next_pod = max(self._next_pod, now) + 1 / self.pods_per_second
-            heapq.heappush(agenda, (self._next_pod + self.cold_seconds, next(numbers), "pod", ""))
+            heapq.heappush(agenda, (self._next_pod + self.cold_seconds, next(numbers), "", 0.0))
         self.most_wanted = max(self.most_wanted, self._asked)
         assert self._asked <= max(START, 2 * self.environments)
 
@@ -114,10 +121,25 @@ def test_pods_that_do_not_come_are_not_asked_for_again_and_again() -> None:
 
 
 def test_a_long_backlog_of_short_events_gets_more_by_steps() -> None:
-    """100,000 events need more than a few: the rate doubles each second until all may run."""
+    """100,000 events need more than a few: the rate doubles again and again until all may run."""
     function = Function(seconds=0.01, backlog=100_000)
-    assert function.drain() < 100_000 * 0.01 / MOST + 15
+    assert function.drain() < 100_000 * 0.01 / MOST + 25
     assert function.environments > 40
+
+
+def test_a_full_node_gets_no_more_than_it_can_run() -> None:
+    """Two processors: more at once take longer and do no more, and their pods are a load, too."""
+    function = Function(seconds=0.015, backlog=50_000, cold_seconds=3.0, processors=2)
+    assert function.drain() < 1.1 * 50_000 * 0.015 / 2
+    assert function.environments <= 8
+
+
+def test_what_is_crowded_by_others_asks_for_no_more_because_it_is_slow() -> None:
+    """What it takes without them is known."""
+    known = drained(Function(seconds=0.015, backlog=500))
+    function = Function(seconds=0.3, backlog=200, concurrency=known, processors=1)
+    function.drain(since=60.0)
+    assert function.environments <= 8
 
 
 @pytest.mark.parametrize("seconds", [3.0, 60.0])
@@ -142,7 +164,7 @@ def test_the_rate_returns_when_events_wait_no_longer() -> None:
     for second in range(100, 110):
         concurrency.leased(second, waited=0.0)
         concurrency.began("one", second)
-        concurrency.ended("one", 0.01)
+        concurrency.ended("one", 0.01, second)
     again = Function(seconds=0.01, backlog=562, concurrency=concurrency)
     again.drain(since=120.0)
     assert again.environments <= 4
@@ -181,7 +203,7 @@ def test_the_limit_stays_within_bounds_whatever_happens(
         elif what == "begin" and leased:
             concurrency.began(leased[-1], now)
         elif what in {"end", "drop"} and leased:
-            concurrency.ended(leased.pop(0), seconds if what == "end" else None)
+            concurrency.ended(leased.pop(0), seconds if what == "end" else None, now)
         assert concurrency.holding == len(leased)
         assert min(most, START) <= concurrency.limit(now) <= most
 
