@@ -8,6 +8,7 @@ was loaded goes through the gateway's `POST /-/apply` (`platform`).
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ BUILD_ANNOTATION = "pilotlight.dev/build"
 """`"false"` where a source is packed as it is, whatever it asks for."""
 ORDER = list(KINDS)
 """Kinds: what others refer to is applied first."""
+STANDARD_INPUT = Path("-")
+"""By this name; a file that is called so needs a folder before it."""
 SUFFIXES = (".yaml", ".yml", ".json")
 _OTHERS_FOLDERS = {"node_modules"}
 """What lies there is other people's, thousands of files of it, and no manifest of this project."""
@@ -111,7 +114,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
             found = files_of(path, skipped=_OTHERS_FOLDERS).kept.values()
             files = (Path(file.path) for file in found)
             yield from ((file, False) for file in files if file.suffix in SUFFIXES)
-        elif path.exists():
+        elif path == STANDARD_INPUT or path.exists():
             yield path, True
         else:
             raise Failure(f"{path}: no such file or folder", USAGE)
@@ -120,7 +123,7 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, bool]]:
 def _documents(file: Path) -> list[tuple[Any, yaml.Node]]:
     """Return each document, and its nodes, which know their lines."""
     try:
-        text = file.read_bytes()
+        text = sys.stdin.buffer.read() if file == STANDARD_INPUT else file.read_bytes()
     except FileNotFoundError:
         return []  # it went while we looked
     except OSError as error:

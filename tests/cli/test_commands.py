@@ -203,6 +203,21 @@ def test_apply_says_what_became_of_each(platform: DevProcess, tmp_path: Path) ->
     assert json.loads(ran.stdout) == [{"resource": "function/applied", "outcome": "unchanged"}]
 
 
+def test_apply_reads_stdin(platform: DevProcess) -> None:
+    """As `kubectl apply -f -` does; a mistake names the line."""
+    two = yaml.safe_dump_all([manifest("first"), manifest("second", timeout=5)]).encode()
+    ran = run_cli("apply", "-f", "-", endpoint=platform.endpoint, given=two)
+    assert ran.stdout == b"function/first created\nfunction/second created\n"
+    for given, said in (
+        (two.replace(b"timeout: 5", b"timeout: 901"), rb"-:\d+: spec.timeout: 901 came"),
+        (b"{", b"-:1: no YAML"),
+        (b"", b"no manifest is in -"),
+    ):
+        ran = run_cli("apply", "-f", "-", endpoint=platform.endpoint, given=given)
+        assert ran.returncode == 2, ran
+        assert re.search(said, ran.stderr), ran.stderr
+
+
 def test_a_function_that_cannot_be_served_fails_the_apply(
     platform: DevProcess, tmp_path: Path
 ) -> None:

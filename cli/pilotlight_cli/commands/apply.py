@@ -9,6 +9,7 @@ import click
 
 from pilotlight.resources import Function
 
+from ..failures import USAGE, Failure
 from ..manifests import load
 from ..options import output_option, with_client
 from ..output import Format, emit_json, note, tick
@@ -29,7 +30,7 @@ __all__ = ["command"]
     type=click.Path(path_type=Path),
     multiple=True,
     required=True,
-    help="A manifest, or a folder of them; may be given more than once.",
+    help="A manifest, a folder of them, or - for stdin; may be given more than once.",
 )
 @click.option("--wait", "seconds", default=60.0, help="Seconds to wait for readiness; 0: none.")
 @output_option
@@ -38,7 +39,10 @@ def command(client: Client, paths: tuple[Path, ...], seconds: float, output: For
     """Make functions what manifests say, and wait until they are ready."""
     platform = Platform(client)
     done: list[Applied] = []
-    for manifest in load(paths):
+    manifests = load(paths)
+    if not manifests:
+        raise Failure(f"no manifest is in {', '.join(map(str, paths))}", USAGE)
+    for manifest in manifests:
         for entry, why in (manifest.package.left_out if manifest.package else {}).items():
             note(f"{manifest.source}: {entry} is left out: {why}")
         done.append(platform.apply(manifest))
