@@ -25,6 +25,7 @@ __all__ = ["THIEF", "Faults"]
 PAUSE_SECONDS = {"gateway": 5.0, "operator": 20.0, "agent": 3.0, "postgresql": 8.0}
 API_SERVER_SECONDS = 60.0
 KUBELET_SECONDS = 5.0
+START_SECONDS = 240.0
 LOSS_SECONDS, LOST_PERCENT = 8.0, 30
 """Of a pod's packets, and for how long; TCP sends again what is lost, and so later."""
 LONG = {
@@ -222,4 +223,10 @@ class Faults:
 
 
 def _start_components() -> None:
-    subprocess.run([CLUSTER, "up"], check=True, capture_output=True, timeout=120)
+    """Start what has ended; a node with much to do may not be ready within the command's time."""
+    wait_until(_are_up, "every part of Kubernetes is up", START_SECONDS)
+
+
+def _are_up() -> bool:
+    started = subprocess.run([CLUSTER, "up"], check=False, capture_output=True, timeout=120)
+    return started.returncode == 0
