@@ -30,9 +30,9 @@ __all__ = ["Concurrencies", "Concurrency", "Place"]
 
 START = 2
 """Events that run at once of a function of which nothing is known."""
-RATE = 25.0
+RATE = 100.0
 """Events a second that are wanted of every function, so that those that take long are not limited:
-where each takes 2.56 s, 64 run at once."""
+where each takes 0.64 s, 64 run at once."""
 DRAIN_SECONDS = 2.0
 """An event should wait no longer than that; while one does, the rate rises."""
 STEP_SECONDS = 1.0
@@ -46,15 +46,16 @@ GROWTH = 1.5
 GAIN = 1.2
 """And so much more must end in a second for it to stand."""
 ENOUGH = 20
+"""Events that are counted for it."""
 COUNTED_SECONDS = 5.0
-"""Events that are counted for it, or the time in which fewer are."""
+"""Or those of so long, where fewer end."""
 PATIENCE_SECONDS = 10.0
 """For so long a step waits for its environments, and for the next one where it did not stand."""
 SPAN_SECONDS = 10.0
-ROUNDING = 1e-9
-"""Of an average."""
 SPANS = 6
 """Of so many the one with the shortest events counts."""
+ROUNDING = 1e-9
+"""Of an average."""
 MOST_FUNCTIONS = 10_000
 """Functions that are remembered; the one unused longest is forgotten first."""
 
@@ -111,7 +112,7 @@ class Concurrency:
     _rate: float = RATE
     _step: Step | None = None
     _useful: float = math.inf
-    """More at once did not do more, while the same events waited."""
+    """More at once did not have more of them end; infinite once events wait no longer."""
     _rests_until: float = -math.inf
     _looked_at: float = -math.inf
     """When it was last seen how long events wait."""
