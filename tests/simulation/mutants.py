@@ -100,9 +100,9 @@ async def _stop_and_forget(compute: KubernetesCompute, pod: str) -> None:
     await compute._delete(pod)
 
 
-async def _ask_only(pods: LeftPods, found: Any, epoch: int) -> LeftPod:
+async def _ask_only(pods: LeftPods, found: Any, epoch: int, *, seconds: float) -> LeftPod:
     """Take a pod over whose agent goes on taking older leases."""
-    del epoch
+    del epoch, seconds
     return await pods.ask(found)
 
 

@@ -43,6 +43,7 @@ class Sender:
         try:
             return self._send(path, body, dict(request.headers.items()))
         except (OSError, http.client.HTTPException):
+            self._of_thread.connection.close()
             del self._of_thread.connection
             raise
 

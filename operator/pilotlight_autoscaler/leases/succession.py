@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from pilotlight.claims import Start
+from pilotlight_autoscaler.pods.left_pods import ASK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from .table import LeaseTable
 
 __all__ = ["Succession"]
+
+FENCE_SECONDS = 0.5
+"""How long an agent may take while every claim waits; a slow one is asked again later."""
 
 log = structlog.get_logger()
 
@@ -119,7 +123,7 @@ class Succession:
     async def _adopt(self, left: LeftPod) -> None:
         pod, idle = left.found.name, left.idle()
         nobodys = bool(idle) and all(self._is_nobodys(*one) for one in idle)
-        if self._table.holds_pod(pod) or (nobodys and await self._keep(left.found)):
+        if self._table.holds_pod(pod) or (nobodys and await self._keep(left.found, FENCE_SECONDS)):
             return
         self._limits.suspect(pod, left.revision)
 
@@ -148,12 +152,13 @@ class Succession:
         await self._compute.stop(pod)
         self._limits.clear(pod)
 
-    async def _keep(self, found: Found) -> bool:
+    async def _keep(self, found: Found, seconds: float = ASK_SECONDS) -> bool:
         """Have what idles wait for others, or leave it to who told of it at this moment.
 
         False where something runs, or where the agent does not say that nothing does.
         """
-        idle = (await self._starts.left.fence(found, self._table.next_epoch())).idle()
+        epoch = self._table.next_epoch()
+        idle = (await self._starts.left.fence(found, epoch, seconds=seconds)).idle()
         if found.name in self._held():
             return True
         if idle:

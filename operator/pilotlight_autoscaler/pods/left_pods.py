@@ -75,11 +75,11 @@ class LeftPods:
         """Ask a pod's agent, once."""
         return LeftPod(found, None if found.pod is None else await self._state(found.pod))
 
-    async def fence(self, found: Found, epoch: int) -> LeftPod:
+    async def fence(self, found: Found, epoch: int, *, seconds: float = ASK_SECONDS) -> LeftPod:
         """Have its older leases end; nobody calls it then who does not get it anew."""
         if found.pod is None:
             return LeftPod(found, None)
-        return LeftPod(found, await self._agents.fence(found.pod, epoch, seconds=ASK_SECONDS))
+        return LeftPod(found, await self._agents.fence(found.pod, epoch, seconds=seconds))
 
     async def may_run(self, pod: Pod) -> bool:
         """Say whether something may run in a pod of which nothing else is asked."""

@@ -218,7 +218,7 @@ def test_groups_of_a_fifo_queue_stay_in_order(polling: Polling) -> None:
     queue, dead = f"{polling.name()}.fifo", f"{polling.name()}.fifo"
     dead_url = polling.mq.queue(dead)
     redrive = json.dumps({"deadLetterTargetArn": polling.arn(dead), "maxReceiveCount": "2"})
-    url = polling.mq.queue(queue, VisibilityTimeout="2", RedrivePolicy=redrive)
+    url = polling.mq.queue(queue, VisibilityTimeout="5", RedrivePolicy=redrive)
     source = """
 def handler(event, context):
     failures, broken = [], set()
