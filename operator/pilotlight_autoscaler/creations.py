@@ -131,8 +131,9 @@ def _end(waiting: asyncio.Timeout) -> None:
 
 
 def _too_late(seconds: float) -> ThrottledError:
+    left = max(0.0, seconds)  # who waited for a leader may have none
     return ThrottledError(
-        f"Rate Exceeded: {seconds:.0f} s were too short to begin a pod, for others were being made",
+        f"Rate Exceeded: {left:.1f} s were too short to begin a pod, for others were being made",
         reason="ConcurrentInvocationLimitExceeded",
         retry_after=1,
         of_room=True,
