@@ -7,7 +7,7 @@ import sys
 
 from tests.support.cluster import installed, kubectl
 
-from .faults import Plan, run_faults
+from .faults import run_faults
 from .scale import run_scale
 from .storm import run_storm
 
@@ -20,8 +20,8 @@ def main(*which: str) -> int:
             results.append(run_storm(platform))
         if "faults" in which:
             seed, count = int(os.environ.get("SEED", "1")), int(os.environ.get("FAULTS", "20"))
-            plan = Plan(seed, count, events=float(os.environ.get("EVENTS", "10")))
-            results.append(run_faults(platform, plan))
+            events = float(os.environ.get("EVENTS", "10"))
+            results.append(run_faults(platform, seed, count, events))
         if "scale" in which:
             results.append(run_scale(platform))
         if not all(one.holds for one in results):

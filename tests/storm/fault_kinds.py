@@ -28,12 +28,6 @@ KUBELET_SECONDS = 5.0
 START_SECONDS = 240.0
 LOSS_SECONDS, LOST_PERCENT = 8.0, 30
 """Of a pod's packets, and for how long; TCP sends again what is lost, and so later."""
-LONG = {
-    "pause_the_api_server": API_SERVER_SECONDS,
-    "pause_the_leader": PAUSE_SECONDS["operator"],
-    "cut_off_the_leader": PAUSE_SECONDS["operator"],
-}
-"""Seconds that the longest faults last."""
 THIEF = "thief:1"
 CLUSTER = os.environ.get("CLUSTER", "../shared/cluster/cluster")
 """The command of the one-node cluster, which starts anew what has ended."""
@@ -161,11 +155,10 @@ class Faults:
         """Connections stay open, and nothing arrives."""
         self._lose("postgresql", EVERY)
 
-    def draw(self, most_seconds: float) -> Callable[[], None]:
-        """Choose one that lasts for no longer."""
+    def draw(self) -> Callable[[], None]:
+        """Choose one."""
         names = sorted(name for name in vars(Faults) if not name.startswith(("_", "draw")))
-        brief = [name for name in names if LONG.get(name, 0.0) <= most_seconds]
-        drawn: Callable[[], None] = getattr(self, self.chance.choice(brief))
+        drawn: Callable[[], None] = getattr(self, self.chance.choice(names))
         return drawn
 
     def _lose(self, component: str, percent: int) -> None:

@@ -8,7 +8,6 @@ accepted and never began is lost, what began twice needs a reason, and a limit i
 from __future__ import annotations
 
 import itertools
-import math
 import random
 import sys
 import time
@@ -36,44 +35,30 @@ if TYPE_CHECKING:
     from tests.support.cluster import Installation
     from tests.support.load import Call
 
-__all__ = ["FUNCTIONS", "Plan", "run_faults"]
+__all__ = ["run_faults"]
 
 CALLS, CAPPED_CALLS = 5.0, 8.0
 """A second."""
 CAP, CAPPED_SECONDS = 3, 0.5
 """More is asked for than may run."""
+REST_SECONDS = (0.5, 3.0)
 RECOVERY_SECONDS = 60.0
 """After each fault: a leader that is stopped without a word is waited for for fifteen."""
-DRAIN_SECONDS = 900.0
-"""Until the last event has ended: what failed with its pod is tried again a minute later, twice."""
+DRAIN_SECONDS = 180.0
+"""Until the last event has ended: what failed with its pod is tried again a minute later."""
 FRESH_SECONDS = 6.0
 """The age of a Lease that is renewed every four."""
 FUNCTIONS: dict[str, dict[str, object]] = {
     "called": {},
     "capped": {"reservedConcurrency": CAP},
     "counted": {"memory": 512},
-    "kept": {"memory": 512},
+    "kept": {"memory": 512, "async": {"maximumRetryAttempts": 0}},
 }
 """Events come by the hundred: what runs them has more than a fourteenth of a processor."""
 DEAD = "SELECT id FROM events WHERE function IN ('kept', 'counted') AND state = 'dead'"
 LEFT = "SELECT count(*) FROM events WHERE function IN ('kept', 'counted') AND state <> 'dead'"
 DONE = "SELECT coalesce(sum(done), 0) FROM event_lanes WHERE function = 'counted'"
 DIED = "SELECT count(*) FROM events WHERE function = 'counted' AND state = 'dead'"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What befalls the platform, and beside what."""
-
-    seed: int
-    count: int
-    events: float
-    """A second."""
-    retries: int = 2
-    """Of events that failed with their pod, a minute after it and two."""
-    rest_seconds: tuple[float, float] = (0.5, 3.0)
-    most_seconds: float = math.inf
-    """No fault that lasts for longer."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +73,14 @@ class Seen:
     """What gateways said of events that are worked on again."""
 
 
-def run_faults(platform: Installation, plan: Plan) -> Result:
-    """Have faults, and say what held."""
-    faults, drawn = Faults(platform, random.Random(plan.seed)), Counter[str]()
+def run_faults(platform: Installation, seed: int, count: int, events: float) -> Result:
+    """Have faults beside so many events a second, and say what held."""
+    faults, drawn = Faults(platform, random.Random(seed)), Counter[str]()
     slowest, restless = 0.0, list[str]()
-    with _looked_at(platform, plan) as seen, Watch(platform) as watch:
-        for _ in range(plan.count):
-            time.sleep(faults.chance.uniform(*plan.rest_seconds))
-            fault = faults.draw(plan.most_seconds)
+    with _looked_at(platform, events) as seen, Watch(platform) as watch:
+        for _ in range(count):
+            time.sleep(faults.chance.uniform(*REST_SECONDS))
+            fault = faults.draw()
             drawn[fault.__name__] += 1
             sys.stdout.write(f"{time.strftime('%X')} {fault.__name__}\n")
             sys.stdout.flush()
@@ -104,10 +89,10 @@ def run_faults(platform: Installation, plan: Plan) -> Result:
             slowest = max(slowest, took)
             restless += [] if took <= RECOVERY_SECONDS else [fault.__name__]
     described = ", ".join(f"{name} {times}" for name, times in sorted(drawn.items()))
-    load = (f"{CALLS:.0f} calls, {CAPPED_CALLS:.0f} of what is capped and {plan.events:.0f} events "
-            "a second")  # fmt: skip
-    what = f"{plan.count} faults, seed {plan.seed} ({described}), beside {load}."
-    result = Result("faults", what)
+    load = (
+        f"{CALLS:.0f} calls, {CAPPED_CALLS:.0f} of what is capped and {events:.0f} events a second"
+    )
+    result = Result("faults", f"{count} faults, seed {seed} ({described}), beside {load}.")
     result.promise(
         f"a call, an event and a leader are back within {RECOVERY_SECONDS:.0f} s of each",
         f"within {slowest:.0f} s {restless or ''}".strip(), holds=not restless,
@@ -121,18 +106,14 @@ def run_faults(platform: Installation, plan: Plan) -> Result:
 
 
 @contextmanager
-def _looked_at(platform: Installation, plan: Plan) -> Iterator[Seen]:
+def _looked_at(platform: Installation, per_second: float) -> Iterator[Seen]:
     """Have functions that tell when they run, and calls and events that are counted."""
     client, sender = platform.client(), Sender(platform)
     with Probe(node_address()) as probe:
         reachable(platform, probe.place)
         for name, spec in FUNCTIONS.items():
-            retries = 0 if name == "kept" else plan.retries
             told = {"PROBE": probe.place}
-            platform.apply(
-                name, PROBED, environment=told, timeout=10,
-                **{"async": {"maximumRetryAttempts": retries}}, **spec,
-            )  # fmt: skip
+            platform.apply(name, PROBED, environment=told, timeout=10, **spec)
         for name in FUNCTIONS:
             platform.wait_ready(name)
             platform.invoke(name, {"number": 0})
@@ -147,7 +128,7 @@ def _looked_at(platform: Installation, plan: Plan) -> Iterator[Seen]:
         with (
             Load(lambda number: call(client, "called", number), per_second=CALLS) as calls,
             Load(call_capped, per_second=CAPPED_CALLS) as capped,
-            Load(send, per_second=plan.events) as events,
+            Load(send, per_second=per_second) as events,
             GatewayLog(platform, " again") as again,
         ):
             yield Seen(probe, calls, capped, events, again)
