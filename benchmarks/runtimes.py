@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.runtimes.languages import ASKED_FOR
-from tests.support.agent import FORKING, TOKEN, Agent
+from tests.support.agent import FORKING, TOKEN, Agent, waiting
 from tests.support.node import node_of
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Language(NamedTuple):
     def agent(self, folder: Path, *, waits: bool) -> Agent:
         """Start an agent; one that waits is ready to be specialised."""
         agent = Agent(folder, *(self.options if waits else ()), python=self.interpreter)
-        if waits and self.options:
-            agent.wait_until_ready()
+        if waits:
+            agent.wait_until_prepared()
         return agent
 
     def first_call(self, agent: Agent) -> None:
@@ -56,11 +56,18 @@ class Language(NamedTuple):
 def languages(also: Sequence[str]) -> list[Language]:
     """Return Python, Node.js, and those of the contract's that are asked for."""
     node = [
-        Language(runtime, runtime, (), NODE, node_of(runtime))
+        Language(runtime, runtime, waiting(runtime), NODE, node_of(runtime))
         for runtime in ("nodejs22.x", "nodejs24.x")
     ]
     more = [
-        Language(one.name, one.runtime, (), one.files("echo"), one.interpreter, one.handler("echo"))
+        Language(
+            one.name,
+            one.runtime,
+            waiting(one.runtime),
+            one.files("echo"),
+            one.interpreter,
+            one.handler("echo"),
+        )
         for one in ASKED_FOR
         if one.name in also
     ]

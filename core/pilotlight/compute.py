@@ -34,6 +34,8 @@ class PodRequest:
     """Megabytes of all environments that it may hold."""
     ephemeral_storage: int
     """Megabytes of /tmp."""
+    expected_memory: int = 0
+    """Megabytes that who gets a generic pod probably has, to prepare for; 0: nobody knows."""
     revision: RevisionKey | None = None
     function_uid: str = ""
     image: str = ""

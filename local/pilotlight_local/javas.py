@@ -97,8 +97,9 @@ class Javas:
         Its files name each other, so it is made in its place; what is written last tells that it is
         whole.
         """
-        pom = (files(pilotlight_java) / "pom.xml").read_bytes()
-        digest = hashlib.sha256(bytes(java) + pom).hexdigest()[:12]
+        made_of = (files(pilotlight_java) / name for name in ("pom.xml", "Waiting.java"))
+        parts = (bytes(java), *(part.read_bytes() for part in made_of))
+        digest = hashlib.sha256(b"".join(parts)).hexdigest()[:12]
         folder = self._cache / f"java-{digest}"
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".lock").open("w") as lock:

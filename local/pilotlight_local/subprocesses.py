@@ -173,6 +173,7 @@ class SubprocessCompute:
             process = await asyncio.create_subprocess_exec(
                 *_command(folder, digest, interpreter.path),
                 *(("--runtime", runtime) if runtime else ()),
+                *("--memory", str(request.expected_memory)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=stdout,
                 # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ import pytest
 
 from pilotlight_local.environments import cache_folder
 from pilotlight_local.languages import Languages
-from tests.support.agent import Agent, pack, read_folder
+from tests.support.agent import MEMORY, Agent, pack, read_folder, waiting
 from tests.support.node import node_of
 
 if TYPE_CHECKING:
@@ -67,11 +67,13 @@ class Language:
     """Whether an error says where it was raised."""
     lacks: frozenset[str] = frozenset()
     """Cases that the language does not have."""
+    waits: bool = False
+    """Whether its process is there before its function is known."""
 
     @property
     def name(self) -> str:
         """What it is called."""
-        return self.runtime
+        return f"waiting-{self.runtime}" if self.waits else self.runtime
 
     @property
     def interpreter(self) -> str:
@@ -102,7 +104,10 @@ class Language:
         if case in self.lacks:
             pytest.skip(f"{self.name} has no case {case}")
         choices = {"timeout": 10, "handler": handler or self.handler(case), **choices}
-        with Agent(folder, python=self.interpreter) as agent:
+        options = waiting(self.runtime, choices.get("memory", MEMORY)) if self.waits else ()
+        with Agent(folder, *options, python=self.interpreter) as agent:
+            if self.waits:
+                agent.wait_until_prepared()
             reply = agent.specialise(self.files(case), runtime=self.runtime, **choices)
             assert reply.status == 200, reply.body
             yield agent
@@ -202,21 +207,24 @@ EVERYWHERE = [
     Language("python3.13", "PYTHONPATH", "Runtime.MarshalError"),
     Language("nodejs22.x", "NODE_PATH", "Runtime.JSONStringifyError"),
     Language("nodejs24.x", "NODE_PATH", "Runtime.JSONStringifyError"),
+    Language("nodejs24.x", "NODE_PATH", "Runtime.JSONStringifyError", waits=True),
 ]
+JAVA = Java(
+    "java21", "", "java.lang.RuntimeException",
+    unloadable={
+        ("raises_at_init", ""): "java.lang.IllegalStateException",
+        ("missing_module", ""): "java.lang.NoClassDefFoundError",
+        ("hello", "hello.Other::handler"): "java.lang.ClassNotFoundException",
+        ("hello", "hello.Main::missing"): None,
+        ("hello", "nodots"): "java.lang.ClassNotFoundException",
+    },
+    deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
+    seconds=3, names_request=False, error_entry="ShopError", request_id="AWSRequestId",
+    lacks=frozenset({"tenant"}),
+)  # fmt: skip
 ASKED_FOR = [
-    Java(
-        "java21", "", "java.lang.RuntimeException",
-        unloadable={
-            ("raises_at_init", ""): "java.lang.IllegalStateException",
-            ("missing_module", ""): "java.lang.NoClassDefFoundError",
-            ("hello", "hello.Other::handler"): "java.lang.ClassNotFoundException",
-            ("hello", "hello.Main::missing"): None,
-            ("hello", "nodots"): "java.lang.ClassNotFoundException",
-        },
-        deferred=("hello.Other::handler", "hello.Main::missing", "nodots"),
-        seconds=3, names_request=False, error_entry="ShopError", request_id="AWSRequestId",
-        lacks=frozenset({"tenant"}),
-    ),
+    JAVA,
+    replace(JAVA, waits=True),
     Language(
         "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",
         unloadable={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,19 @@ def test_classes_come_from_the_archive(tmp_path: Path) -> None:
         assert agent.invoke({"name": "Ada"}).status == 200
         maps = Path(f"/proc/{children(agent)[-1]}/maps").read_text()
     assert "/classes.jsa" in maps
+
+
+def test_native_code_finds_the_variables_of_a_function_that_was_waited_for(tmp_path: Path) -> None:
+    """Where the kernel shows them, and nothing of what stood there before."""
+    java = next(one for one in JAVAS if not one.waits)
+    with replace(java, waits=True).running(
+        tmp_path, "environment", environment={"GREETING": "häl=lo", "LONG": "x" * 4_000}
+    ) as agent:
+        told = agent.invoke({}).json["variables"]
+        variables = Path(f"/proc/{children(agent)[-1]}/environ").read_bytes().split(b"\0")
+    shown = dict(entry.decode().split("=", 1) for entry in variables if entry)
+    assert shown == told
+    assert shown["GREETING"] == "häl=lo"
 
 
 def test_a_wrapper_starts_it(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ TOKEN = "a-token-that-only-tests-know"
 ACCOUNT = "123456789012"
 FORKING = ("--runtime", "python3.13")
 """Options of an agent that has a zygote."""
+MEMORY = 256
+"""MB of a function of which nothing else is said."""
 _PATIENCE = 20.0
 
 Files = Mapping[str, str | bytes]
@@ -116,6 +118,8 @@ class Agent:
         self.environment = ""
         self.lease = "gateway-1/1"
         self.journal = Journal()
+        if "--memory" in options:  # where Java waits
+            self.task_root.mkdir()
         self.process = subprocess.Popen(
             (
                 *(sys.executable, "-m", "pilotlight_agent", "--parent-stdin"),
@@ -145,6 +149,11 @@ class Agent:
         told = self.journal.wait(lambda e: e["type"] == "zygote" and e["state"] != "ended")
         assert told["state"] == "ready", told
         assert self.request("GET", "/ready").status == 200
+
+    def wait_until_prepared(self) -> None:
+        """Wait for the process of an agent that was started with `waiting`."""
+        while self.request("GET", "/ready").status != 200:
+            assert self.process.poll() is None
 
     def stop(self) -> int:
         """Close the agent's standard input, which ends it; give its exit code."""
@@ -207,6 +216,11 @@ class Agent:
         return self.request("POST", "/v1/invoke", payload, all_headers)
 
 
+def waiting(runtime: str, memory: int = MEMORY) -> tuple[str, ...]:
+    """Return the options of an agent that has a process waiting for a function of this size."""
+    return "--runtime", runtime, "--memory", str(memory)
+
+
 @contextmanager
 def specialised(
     folder: Path, files: Files, *, forked: bool = False, **choices: Any
@@ -262,7 +276,7 @@ def specification(
     *,
     runtime: str = "python3.13",
     handler: str = "main.handler",
-    memory: int = 256,
+    memory: int = MEMORY,
     timeout: int = 3,
     ephemeral_storage: int = 512,
     environment: Mapping[str, str] | None = None,

@@ -9,7 +9,7 @@ A pod is handed out once and never comes back.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,6 +57,13 @@ class _Pool:
     refill_seconds: float = FIRST_GUESS_SECONDS
     last_interest: float | None = None
     resting_until: float = 0.0
+    memories: Counter[int] = field(default_factory=Counter)
+    """How many functions have so many MB."""
+
+    @property
+    def expected_memory(self) -> int:
+        """What most functions have, of which the next one is probably one."""
+        return max(self.memories, key=self.memories.__getitem__, default=0)
 
 
 class PoolKeeper:
@@ -177,9 +184,14 @@ class PoolKeeper:
         """Take an interest in every function that comes or changes."""
         cache.on_change(Function, self._function_changed)
 
-    def _function_changed(self, _before: Function | None, after: Function | None) -> None:
-        if after is not None and after.spec.runtime:
-            self.interest(PoolKey(after.metadata.namespace, after.spec.runtime))
+    def _function_changed(self, before: Function | None, after: Function | None) -> None:
+        if before is not None and (key := _key_of(before)) is not None:
+            memories = self._pool(key).memories
+            memories[before.spec.memory] -= 1
+            memories += Counter()  # which keeps what is above zero
+        if after is not None and (key := _key_of(after)) is not None:
+            self._pool(key).memories[after.spec.memory] += 1
+            self.interest(key)
 
     async def close(self) -> None:
         """Stop every generic pod."""
@@ -256,6 +268,7 @@ class PoolKeeper:
             runtime=key.runtime,
             memory=GENERIC_MEMORY,
             ephemeral_storage=GENERIC_STORAGE,
+            expected_memory=pool.expected_memory,
         )
         try:
             with turn:
@@ -272,6 +285,12 @@ class PoolKeeper:
         finally:
             pool.starting -= 1
             self._needed.set()
+
+
+def _key_of(function: Function) -> PoolKey | None:
+    """Return the pool that can serve a function; None where it brings an image."""
+    runtime = function.spec.runtime
+    return PoolKey(function.metadata.namespace, runtime) if runtime else None
 
 
 def _follow_recipe(pool: _Pool, recipe: str) -> None:

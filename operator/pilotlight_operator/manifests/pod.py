@@ -254,6 +254,7 @@ def _container(
                 "name": "PILOTLIGHT_AGENT_RUNTIME",
                 "value": "" if request.revision else request.runtime,
             },
+            {"name": "PILOTLIGHT_AGENT_MEMORY", "value": str(request.expected_memory)},
             # The node's label, which Kubernetes lays on pods that it binds; else it is empty.
             {
                 "name": "PILOTLIGHT_AGENT_ZONE",

@@ -21,6 +21,7 @@ from .processes import isolation, tree
 from .processes.spawner import ExecSpawner, Reaper
 from .processes.standard_output import StandardOutput
 from .runtimes import FAMILIES, family_of
+from .runtimes.prepared import Expected
 from .runtimes.zygote import Born
 
 _LINGER_SECONDS = 1.0
@@ -32,7 +33,8 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     await output.open()
     reaper.start()
     family = family_of(chosen.runtime)
-    spawner = family.spawner(chosen.places, ExecSpawner(reaper), journal, zygote)
+    expected = Expected(chosen.runtime, chosen.memory)
+    spawner = family.spawner(expected, chosen.places, ExecSpawner(reaper), journal, zygote)
     pod = Pod(chosen.places, spawner, journal, zone=chosen.zone)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(

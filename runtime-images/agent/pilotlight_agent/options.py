@@ -23,6 +23,8 @@ class Options:
     places: Places
     runtime: str
     """What the pod is meant for, so that it can prepare; empty: nothing in particular."""
+    memory: int
+    """MB that its function probably has; 0: nobody knows."""
     zone: str
     """Where the node is, for the metadata endpoint; empty: nobody knows."""
     parent_stdin: bool
@@ -37,6 +39,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> O
         port=port,
         token_sha256=given.token_sha256,
         runtime=given.runtime,
+        memory=given.memory,
         zone=given.zone,
         parent_stdin=given.parent_stdin,
         places=Places(given.task_root, given.temporary, given.layers_root, given.interpreter),
@@ -64,6 +67,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
     add("layers-root", _path, "/opt", "where layers are")
     add("interpreter", _path, sys.executable, "what runs managed functions")
     add("runtime", str, "", "runtime id to prepare for, such as python3.13")
+    add("memory", int, "0", "MB that the function to prepare for probably has; 0: unknown")
     add("zone", str, "", "the node's zone, which functions may ask for")
     parser.add_argument(
         "--parent-stdin",

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ __all__ = ["make"]
 
 SECONDS = 300.0
 MAIN = "com.amazonaws.services.lambda.runtime.api.client.AWSLambda"
+WAITING = "waiting.jar"
 NATIVE = "com.amazonaws.services.lambda.runtime.api.client.runtimeapi.NativeClient.JNI"
 LIBRARY = "jni/libaws-lambda-jni.linux-{}.so"
 MACHINES = {"aarch64": "aarch_64"}
@@ -40,13 +42,36 @@ def make(java: Path, folder: Path) -> None:
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin" / "java").symlink_to(java)
     _copy_jars(library)
+    _compile_waiting(java, library)
     options = (*_options(_version(java)), f"-D{NATIVE}={next(library.glob('*.so'))}")
     archive = library / "classes.jsa"
     jars = os.pathsep.join(map(str, sorted(library.glob("*.jar"))))
     dump = [*options, f"-XX:ArchiveClassesAtExit={archive}", "-classpath", jars, MAIN]
     archive_classes([str(java), *dump])
-    text = "\n".join((*options, f"-XX:SharedArchiveFile={archive}", MAIN))
+    text = "\n".join((*options, f"-XX:SharedArchiveFile={archive}"))
     (library / "options").write_text(f"{text}\n")
+
+
+def _compile_waiting(java: Path, library: Path) -> None:
+    """Make the jar of what waits for a function, where a compiler is beside the Java.
+
+    Where none is, nothing waits: functions are as good, and start later.
+    """
+    compiler = java.resolve().with_name("javac")
+    if not compiler.exists():
+        return
+    jars = os.pathsep.join(map(str, sorted(library.glob("*.jar"))))
+    with tempfile.TemporaryDirectory() as classes:
+        subprocess.run(  # noqa: S603 -- the compiler of the Java that is to run the runtime
+            [
+                *(compiler, "-nowarn", "-XDignore.symbol.file", "-classpath", jars),
+                *("-d", classes, Path(__file__).with_name("Waiting.java")),
+            ],
+            capture_output=True, check=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+        with zipfile.ZipFile(library / WAITING, "w") as jar:
+            for file in sorted(Path(classes).rglob("*.class")):
+                jar.write(file, file.relative_to(classes))
 
 
 def _version(java: Path) -> int:

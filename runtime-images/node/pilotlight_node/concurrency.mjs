@@ -1,9 +1,9 @@
-// Several calls at once in one process, where the function asks for that.
+// Several calls at once in one process.
 //
 // They share the event loop and everything in memory. Which call runs, an asynchronous context says.
 // Source: AWS Lambda Developer Guide, "Node.js runtime for Lambda Managed Instances".
 
-export const TAKES_SEVERAL = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1) > 1;
+import { TAKES_SEVERAL } from "./features.mjs";
 
 // Return what runs a function with its call as context, and what tells the call of the moment.
 // What is needed for that is loaded only where several calls run.

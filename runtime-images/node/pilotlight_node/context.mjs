@@ -3,8 +3,7 @@
 // Source: AWS Lambda Developer Guide, "Using the Lambda context object to retrieve Node.js function
 // information".
 
-import { TAKES_SEVERAL } from "./concurrency.mjs";
-import { HAS_CALLBACKS } from "./handler.mjs";
+import { HAS_CALLBACKS, TAKES_SEVERAL } from "./features.mjs";
 
 const W3C_FIELDS = ["traceparent", "tracestate", "baggage"];
 

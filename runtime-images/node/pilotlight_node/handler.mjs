@@ -15,6 +15,7 @@ import {
   MalformedHandlerName,
   UserCodeSyntaxError,
 } from "./fault.mjs";
+import { HAS_CALLBACKS } from "./features.mjs";
 import { isStreaming, offerStreaming } from "./stream.mjs";
 
 // Where Lambda's own runtime lies: a module that is not found is said to be required from there.
@@ -26,9 +27,6 @@ const NO_CALLBACKS =
   "Node.js 24. You need to modify this function to use a supported handler signature to use " +
   "Node.js 24 or later. For more information see " +
   "https://docs.aws.amazon.com/lambda/latest/dg/nodejs-handler.html.";
-
-// Whether handlers may answer by a callback or by the context: until Node.js 22.
-export const HAS_CALLBACKS = /nodejs(20|22)\.x$/.test(process.env.AWS_EXECUTION_ENV);
 
 // Return the handler; throws what the function's code throws, and Lambda's own errors.
 export async function load(taskRoot, name) {

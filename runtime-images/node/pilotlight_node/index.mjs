@@ -1,4 +1,4 @@
-// The managed Node.js runtime: `node … index.mjs DESCRIPTOR`, with cwd at the task root.
+// The managed Node.js runtime: `node … index.mjs [--wait] DESCRIPTOR`, with cwd at the task root.
 //
 // Load the handler, then run it for one event after the other. `channel` is how the agent is spoken
 // with, `handler` finds the function's code, `invocation` runs it once, `log` is what console does
@@ -6,17 +6,23 @@
 // alone would take longer to load than all of this.
 
 import { Channel } from "./channel.mjs";
-import { contextOfCalls, TAKES_SEVERAL } from "./concurrency.mjs";
+import { contextOfCalls } from "./concurrency.mjs";
 import { UnhandledPromiseRejection } from "./fault.mjs";
+import { readFeatures, TAKES_SEVERAL } from "./features.mjs";
 import { load } from "./handler.mjs";
 import { Invocation } from "./invocation.mjs";
 import { FunctionLog } from "./log.mjs";
+import { waitForFunction } from "./waiting.mjs";
 
 // Lambda's own, which functions and their watchers know from the log.
 const UNCAUGHT_EXCEPTION_STATUS = 129;
 const UNHANDLED_REJECTION_STATUS = 128;
 
-const channel = new Channel(Number(process.argv[2]), TAKES_SEVERAL);
+const descriptor = Number(process.argv.at(-1));
+if (process.argv[2] === "--wait") waitForFunction();
+readFeatures(process.env);
+
+const channel = new Channel(descriptor, TAKES_SEVERAL);
 const calls = await contextOfCalls();
 const log = new FunctionLog(process.env, calls.current);
 let invocation = null; // where one runs at a time

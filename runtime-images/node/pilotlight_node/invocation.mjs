@@ -7,10 +7,9 @@
 
 import { setImmediate } from "node:timers"; // a function may put false timers in its place
 
-import { TAKES_SEVERAL } from "./concurrency.mjs";
 import { contextOf } from "./context.mjs";
 import { JSONStringifyError, NodeJsExit } from "./fault.mjs";
-import { HAS_CALLBACKS } from "./handler.mjs";
+import { HAS_CALLBACKS, TAKES_SEVERAL } from "./features.mjs";
 import { isStreaming, ResponseStream } from "./stream.mjs";
 
 const NEVER_SETTLED =

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
 from pilotlight_agent.places import Places
-from pilotlight_agent.processes.memory import MemoryLimit
-from pilotlight_agent.runtimes.family import Setting
-from pilotlight_agent.runtimes.node import Node, _options, _with_search_path
+from pilotlight_agent.runtimes.node import _options, _with_search_path
 from tests.support.agent import Agent
 
 PLACES = Places(Path("/var/task"), Path("/tmp"), Path("/opt"), Path("/var/lang/bin/node"))
 
 
-def setting(runtime: str, memory: int = 1000, options: str = "") -> Setting:
-    variables = {"AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}", "NODE_OPTIONS": options}
-    return Setting(Node(), memory, variables, PLACES, Mock(MemoryLimit))
+def variables_of(runtime: str, options: str = "") -> dict[str, str]:
+    return {"AWS_EXECUTION_ENV": f"AWS_Lambda_{runtime}", "NODE_OPTIONS": options}
 
 
 @pytest.mark.parametrize(
@@ -45,17 +41,17 @@ def test_options_are_lambdas_but_for_what_the_function_says(
     runtime: str, options: str, expected: str
 ) -> None:
     """Heap by memory, and what Node.js calls experimental stays off until it is asked for."""
-    assert _options(setting(runtime, options=options)) == expected.split()
+    assert _options(1000, variables_of(runtime, options)) == expected.split()
 
 
 def test_modules_are_looked_for_in_layers() -> None:
     """Those of the version first; a function may say otherwise."""
-    found = _with_search_path(setting("nodejs22.x").variables, PLACES)["NODE_PATH"]
+    found = _with_search_path(variables_of("nodejs22.x"), PLACES)["NODE_PATH"]
     assert found == (
         "/opt/nodejs/node22/node_modules:/opt/nodejs/node_modules:"
         "/var/runtime/node_modules:/var/runtime:/var/task"
     )
-    own = {**setting("nodejs22.x").variables, "NODE_PATH": "/own"}
+    own = {**variables_of("nodejs22.x"), "NODE_PATH": "/own"}
     assert _with_search_path(own, PLACES)["NODE_PATH"] == "/own"
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pilotlight.compute import Pod
 from pilotlight.errors import StartFailedError
+from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from pilotlight_autoscaler.pools.keeper import REFILLS_PER_NODE, TICK_SECONDS
 from pilotlight_autoscaler.quiet import LONGEST_SECONDS, PAUSE_SECONDS
@@ -55,6 +56,33 @@ async def test_a_claim_takes_a_generic_pod_and_the_pool_is_refilled(stage: Stage
     assert lease.pod not in warm.pools.pods()
     assert warm.compute.assigned[lease.pod].revision == REVISION
     assert len(warm.pools.pods()) == 3
+
+
+async def test_generic_pods_expect_what_most_functions_have(stage: Stage) -> None:
+    """As they come, change and go."""
+    warm = await filled(stage)
+    function = warm.cache.get(Function, Key("default", "f"))
+    assert function is not None
+
+    def note(name: str, memory: int) -> None:
+        metadata = function.metadata.model_copy(update={"name": name, "resource_version": ""})
+        spec = function.spec.model_copy(update={"memory": memory})
+        warm.cache.note(function.model_copy(update={"metadata": metadata, "spec": spec}))
+
+    async def expected() -> int:
+        before = set(warm.compute.requests)
+        warm.pools.take(PYTHON)
+        await settled()
+        (made,) = set(warm.compute.requests) - before
+        return warm.compute.requests[made].expected_memory
+
+    assert await expected() == 128
+    for name in ("a", "b", "c"):
+        note(name, 512)
+    assert await expected() == 512
+    note("a", 128)
+    warm.cache.forget(Function, Key("default", "b"))
+    assert await expected() == 128
 
 
 async def test_no_generic_pod_is_handed_out_twice(stage: Stage) -> None:

@@ -131,7 +131,7 @@ class RuntimeProcess:
 
     def _open_link(self) -> tuple[Link, int]:
         setting, api, spawner = self._setting, self._api, self._spawner
-        output, family = self._output.writer, setting.family
+        output, family = self._output, setting.family
         if not family.managed or EXEC_WRAPPER not in setting.variables:
             return family.start(setting, api, spawner, output, self)
         wrapped = WrappedLink(api, self)

@@ -82,6 +82,16 @@ class Output:
         """Leave writing to the process alone."""
         os.close(self.writer)
 
+    def adopt(self, reader: int) -> None:
+        """Read from here instead: a process that was there before has a pipe of its own."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._reader)
+        os.close(self._reader)
+        self._reader = reader
+        self._capacity = fcntl.fcntl(reader, fcntl.F_GETPIPE_SZ)
+        os.set_blocking(reader, False)
+        loop.add_reader(reader, self._read)
+
     def drain(self) -> None:
         """Read what was written before now, the unfinished line included.
 

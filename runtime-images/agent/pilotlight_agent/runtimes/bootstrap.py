@@ -12,6 +12,7 @@ from pilotlight_agent.errors import NotStartableError
 from .family import Executed
 
 if TYPE_CHECKING:
+    from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
@@ -28,7 +29,12 @@ class Bootstrap(Executed):
     managed = False
 
     def start(
-        self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
+        self,
+        setting: Setting,
+        api: RuntimeApi,
+        spawner: Spawner,
+        output: Output,
+        listener: Listener,
     ) -> tuple[Link, int]:
         """Run the bootstrap; it asks the Runtime API for events."""
         places = setting.places
@@ -40,6 +46,6 @@ class Bootstrap(Executed):
         api.attach(listener)
         try:
             argv = (str(bootstrap),)
-            return api, spawner.spawn(argv, setting.variables, places.task_root, (output,))
+            return api, spawner.spawn(argv, setting.variables, places.task_root, (output.writer,))
         except OSError as error:
             raise NotStartableError(f"fork/exec {bootstrap}: {error.strerror}") from error

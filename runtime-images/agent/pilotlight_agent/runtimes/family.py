@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
     from pilotlight_agent.processes.memory import MemoryLimit
+    from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
     from pilotlight_wire.specialisation import ImageProcess
 
     from .link import Link, Listener
+    from .prepared import Expected
     from .runtime_api import RuntimeApi
     from .zygote import Born
 
@@ -72,12 +74,18 @@ class Family(Protocol):
         """Import what the other methods need, while what is imported will be shared by a fork."""
 
     def spawner(
-        self, places: Places, plain: Spawner, journal: Journal, born: Born | None
-    ) -> Spawner:
+        self, expected: Expected, places: Places, plain: Spawner, journal: Journal,
+        born: Born | None,
+    ) -> Spawner:  # fmt: skip
         """Return what starts processes quickest; `born` is a zygote that is there already."""
 
     def start(
-        self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
+        self,
+        setting: Setting,
+        api: RuntimeApi,
+        spawner: Spawner,
+        output: Output,
+        listener: Listener,
     ) -> tuple[Link, int]:
         """Start a runtime process that prints to `output`; NotStartableError in Lambda's words.
 
@@ -108,6 +116,7 @@ class Executed:
 
     def spawner(
         self,
+        expected: Expected,  # noqa: ARG002 -- the family's signature
         places: Places,  # noqa: ARG002 -- the family's signature
         plain: Spawner,
         journal: Journal,  # noqa: ARG002 -- the family's signature

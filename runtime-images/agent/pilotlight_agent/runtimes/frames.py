@@ -17,6 +17,7 @@ from json.encoder import encode_basestring_ascii as _quote
 from pilotlight_agent.errors import NotStartableError
 from pilotlight_agent.invocations import failure
 from pilotlight_agent.invocations.invocation import Invocation, Result
+from pilotlight_agent.processes.output import Output
 from pilotlight_agent.processes.spawner import Spawner
 from pilotlight_wire.frames import LENGTHS, Field, Type, Word
 from pilotlight_wire.protocol import RESPONSE_LIMIT
@@ -44,7 +45,7 @@ Header = dict[str, object]
 def start(
     setting: Setting,
     spawner: Spawner,
-    output: int,
+    output: Output,
     listener: Listener,
     command: Callable[[int], Sequence[str]],
 ) -> tuple["FrameLink", int]:
@@ -52,17 +53,23 @@ def start(
 
     Raises NotStartableError. Returns how it is spoken with, and its process id.
     """
-    link = FrameLink(listener, takes_several=MAX_CONCURRENCY in setting.variables)
-    fd = link.runtime_socket.fileno()
+    ours, theirs = socket.socketpair()
+    link = link_over(ours, setting, listener)
+    fd = theirs.fileno()
     try:
         argv = (*wrapper_of(setting), *command(fd))
-        pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output, fd))
+        pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output.writer, fd))
     except OSError as error:
         link.close()
         raise NotStartableError(str(error)) from error
     finally:
-        link.runtime_socket.close()
+        theirs.close()
     return link, pid
+
+
+def link_over(connection: socket.socket, setting: Setting, listener: Listener) -> "FrameLink":
+    """Speak over a socket whose other end the process has."""
+    return FrameLink(listener, connection, takes_several=MAX_CONCURRENCY in setting.variables)
 
 
 class FrameReader:
@@ -97,12 +104,14 @@ class FrameReader:
 
 
 class FrameLink:
-    """The agent's end of the socket pair; `runtime_socket` is the process's."""
+    """The agent's end of the socket pair, which is `connection`."""
 
-    def __init__(self, listener: Listener, *, takes_several: bool = False) -> None:
+    def __init__(
+        self, listener: Listener, connection: socket.socket, *, takes_several: bool = False
+    ) -> None:
         self._listener: Listener | None = listener
         self._takes_several = takes_several
-        self._socket, self.runtime_socket = socket.socketpair()
+        self._socket = connection
         self._socket.setblocking(False)  # noqa: FBT003 -- the socket module's signature
         self._reader = FrameReader()
         self._unsent = memoryview(b"")

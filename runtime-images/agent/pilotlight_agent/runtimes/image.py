@@ -14,6 +14,7 @@ from pilotlight_agent.errors import NotStartableError, NoWorkingDirectoryError
 from .family import Executed
 
 if TYPE_CHECKING:
+    from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
@@ -28,7 +29,12 @@ class Image(Executed):
     managed = False
 
     def start(
-        self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
+        self,
+        setting: Setting,
+        api: RuntimeApi,
+        spawner: Spawner,
+        output: Output,
+        listener: Listener,
     ) -> tuple[Link, int]:
         """Run the entry point; it asks the Runtime API for events."""
         if setting.image is None:
@@ -40,6 +46,6 @@ class Image(Executed):
             raise NoWorkingDirectoryError(f"chdir to {folder}: no such folder in the image")
         api.attach(listener)
         try:
-            return api, spawner.spawn(argv, setting.variables, folder, (output,))
+            return api, spawner.spawn(argv, setting.variables, folder, (output.writer,))
         except OSError as error:
             raise NotStartableError(f"fork/exec {argv[0]}: {error.strerror}") from error

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
+    from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
+    from .prepared import Expected
     from .runtime_api import RuntimeApi
     from .zygote import Born
 
@@ -50,8 +52,10 @@ class Python:
         from . import frames, zygote_spawner  # noqa: F401, PLC0415 -- see `family`
 
     def spawner(
-        self, places: Places, plain: Spawner, journal: Journal, born: Born | None
-    ) -> Spawner:
+        self,
+        expected: Expected,  # noqa: ARG002 -- a fork takes what memory its function has
+        places: Places, plain: Spawner, journal: Journal, born: Born | None,
+    ) -> Spawner:  # fmt: skip
         """Fork from a zygote where nobody can tell the difference."""
         from .zygote_spawner import ZygoteSpawner  # noqa: PLC0415 -- see `family`
 
@@ -64,7 +68,12 @@ class Python:
         )
 
     def start(
-        self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
+        self,
+        setting: Setting,
+        api: RuntimeApi,
+        spawner: Spawner,
+        output: Output,
+        listener: Listener,
     ) -> tuple[Link, int]:
         """Start it on a socket pair; it is told its end's number."""
         from . import frames  # noqa: PLC0415 -- see `family`

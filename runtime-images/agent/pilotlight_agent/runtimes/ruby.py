@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pilotlight_agent.places import Places
+    from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
@@ -31,7 +32,12 @@ class Ruby(Executed):
         from . import frames  # noqa: F401, PLC0415 -- see `family`
 
     def start(
-        self, setting: Setting, api: RuntimeApi, spawner: Spawner, output: int, listener: Listener
+        self,
+        setting: Setting,
+        api: RuntimeApi,
+        spawner: Spawner,
+        output: Output,
+        listener: Listener,
     ) -> tuple[Link, int]:
         """Start it on a socket pair; it is told its end's number."""
         from . import frames  # noqa: PLC0415 -- see `family`
