@@ -28,6 +28,8 @@ KUBELET_SECONDS = 5.0
 START_SECONDS = 240.0
 LOSS_SECONDS, LOST_PERCENT = 8.0, 30
 """Of a pod's packets, and for how long; TCP sends again what is lost, and so later."""
+LONG = {"pause_the_leader", "cut_off_the_leader", "pause_the_api_server", "kill_the_kubelet"}
+"""Those that last for twenty seconds and more, or after which a node may take as long."""
 THIEF = "thief:1"
 CLUSTER = os.environ.get("CLUSTER", "../shared/cluster/cluster")
 """The command of the one-node cluster, which starts anew what has ended."""
@@ -39,6 +41,8 @@ class Faults:
 
     platform: Installation
     chance: random.Random
+    brief: bool = False
+    """Whether those are left out that take long."""
 
     def kill_a_gateway(self) -> None:
         """As the kernel does that is out of memory."""
@@ -157,7 +161,8 @@ class Faults:
 
     def draw(self) -> Callable[[], None]:
         """Choose one."""
-        names = sorted(name for name in vars(Faults) if not name.startswith(("_", "draw")))
+        kinds = {name for name in vars(Faults) if not name.startswith(("_", "draw", "brief"))}
+        names = sorted(kinds - LONG if self.brief else kinds)
         drawn: Callable[[], None] = getattr(self, self.chance.choice(names))
         return drawn
 

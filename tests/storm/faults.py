@@ -12,7 +12,7 @@ import random
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -30,18 +30,18 @@ from .fault_kinds import THIEF, Faults
 from .result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.support.cluster import Installation
     from tests.support.load import Call
 
-__all__ = ["run_faults"]
+__all__ = ["FUNCTIONS", "run_faults"]
 
 CALLS, CAPPED_CALLS = 5.0, 8.0
 """A second."""
 CAP, CAPPED_SECONDS = 3, 0.5
 """More is asked for than may run."""
-REST_SECONDS = (0.5, 3.0)
+REST_SECONDS, SHORT_REST_SECONDS = (0.5, 3.0), (0.5, 1.0)
 RECOVERY_SECONDS = 60.0
 """After each fault: a leader that is stopped without a word is waited for for fifteen."""
 DRAIN_SECONDS = 180.0
@@ -54,6 +54,8 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "counted": {"memory": 512},
     "kept": {"memory": 512, "async": {"maximumRetryAttempts": 0}},
 }
+NO_RETRIES = {"counted": {"async": {"maximumRetryAttempts": 0}}}
+"""Where nobody waits for a minute: what ended with its pod is a dead letter."""
 """Events come by the hundred: what runs them has more than a fourteenth of a processor."""
 DEAD = "SELECT id FROM events WHERE function IN ('kept', 'counted') AND state = 'dead'"
 LEFT = "SELECT count(*) FROM events WHERE function IN ('kept', 'counted') AND state <> 'dead'"
@@ -73,13 +75,19 @@ class Seen:
     """What gateways said of events that are worked on again."""
 
 
-def run_faults(platform: Installation, seed: int, count: int, events: float) -> Result:
-    """Have faults beside so many events a second, and say what held."""
-    faults, drawn = Faults(platform, random.Random(seed)), Counter[str]()
+def run_faults(
+    platform: Installation, seed: int, count: int, events: float, *, brief: bool = False
+) -> Result:
+    """Have faults beside so many events a second, and say what held; `brief`: without long ones."""
+    faults, drawn = Faults(platform, random.Random(seed), brief), Counter[str]()
+    rest = SHORT_REST_SECONDS if brief else REST_SECONDS
     slowest, restless = 0.0, list[str]()
-    with _looked_at(platform, events) as seen, Watch(platform) as watch:
+    with (
+        _looked_at(platform, events, NO_RETRIES if brief else {}) as seen,
+        Watch(platform) as watch,
+    ):
         for _ in range(count):
-            time.sleep(faults.chance.uniform(*REST_SECONDS))
+            time.sleep(faults.chance.uniform(*rest))
             fault = faults.draw()
             drawn[fault.__name__] += 1
             sys.stdout.write(f"{time.strftime('%X')} {fault.__name__}\n")
@@ -106,14 +114,16 @@ def run_faults(platform: Installation, seed: int, count: int, events: float) -> 
 
 
 @contextmanager
-def _looked_at(platform: Installation, per_second: float) -> Iterator[Seen]:
+def _looked_at(
+    platform: Installation, per_second: float, changes: Mapping[str, Mapping[str, object]]
+) -> Iterator[Seen]:
     """Have functions that tell when they run, and calls and events that are counted."""
-    client, sender = platform.client(), Sender(platform)
-    with Probe(node_address()) as probe:
+    client = platform.client()
+    with Probe(node_address()) as probe, closing(Sender(platform)) as sender:
         reachable(platform, probe.place)
         for name, spec in FUNCTIONS.items():
-            told = {"PROBE": probe.place}
-            platform.apply(name, PROBED, environment=told, timeout=10, **spec)
+            told, choices = {"PROBE": probe.place}, {**spec, **changes.get(name, {})}
+            platform.apply(name, PROBED, environment=told, timeout=10, **choices)
         for name in FUNCTIONS:
             platform.wait_ready(name)
             platform.invoke(name, {"number": 0})

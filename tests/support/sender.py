@@ -32,6 +32,12 @@ class Sender:
         keys = Credentials(platform.access_key, platform.secret_key)
         self._signer = SigV4Auth(keys, "lambda", "us-east-1")
         self._of_thread = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+
+    def close(self) -> None:
+        """Close every connection; nobody sends any more."""
+        for connection in self._connections:
+            connection.close()
 
     def accept(self, function: str, event: object) -> str:
         """Have an event accepted; gives its id. Raises RefusedError, OSError, HTTPException."""
@@ -53,6 +59,7 @@ class Sender:
             port = self._platform.port
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
             self._of_thread.connection = connection
+            self._connections.append(connection)
         connection.request("POST", path, body, headers)
         answer = connection.getresponse()
         said = answer.read()

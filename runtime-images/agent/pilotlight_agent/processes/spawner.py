@@ -97,15 +97,20 @@ class ExecSpawner:
             pass_fds=fds[1:],
             start_new_session=True,
         )
-        child.returncode = 0  # the reaper collects it, Popen is not to try
-        # Not at once: a process that has only just been started does not belong to its user yet.
-        loop = asyncio.get_running_loop()
-        loop.call_later(_SETTLING_SECONDS, _offer_to_oom_killer, child.pid)
+        leave_to_reaper(child)
         return child.pid
 
     def on_exit(self, pid: int, callback: Exit) -> None:
         """Call back once with the exit code, or the negative signal number."""
         self._reaper.watch(pid, callback)
+
+
+def leave_to_reaper(child: subprocess.Popen[bytes]) -> None:
+    """Have the reaper collect it, not Popen, and the kernel choose it before the agent."""
+    child.returncode = 0
+    # Not at once: a process that has only just been started does not belong to its user yet.
+    loop = asyncio.get_running_loop()
+    loop.call_later(_SETTLING_SECONDS, _offer_to_oom_killer, child.pid)
 
 
 def _offer_to_oom_killer(pid: int) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from re import Pattern
 from typing import NamedTuple
 
-from pilotlight_agent.processes.spawner import Exit, Spawner
+from pilotlight_agent.processes.spawner import Exit, Spawner, leave_to_reaper
 
 READY = b"waiting\n"
 """What it prints once it waits."""
@@ -205,7 +205,7 @@ def _start(recipe: Recipe) -> tuple[subprocess.Popen[bytes], Prepared]:
     finally:
         theirs.close()
         os.close(writer)
-    process.returncode = 0  # the reaper collects it, Popen is not to try
+    leave_to_reaper(process)
     if not recipe.has_channel:
         ours.close()
     return process, Prepared(process.pid, reader, ours if recipe.has_channel else None)
