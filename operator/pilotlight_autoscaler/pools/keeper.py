@@ -62,8 +62,9 @@ class _Pool:
 
     @property
     def expected_memory(self) -> int:
-        """What most functions have, of which the next one is probably one."""
-        return max(self.memories, key=self.memories.__getitem__, default=0)
+        """What most functions have that fit, of which the next one is probably one."""
+        fit = (memory for memory in self.memories if memory <= GENERIC_MEMORY)
+        return max(fit, key=self.memories.__getitem__, default=0)
 
 
 class PoolKeeper:

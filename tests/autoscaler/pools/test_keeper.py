@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pilotlight.compute import Pod
+from pilotlight.compute import GENERIC_MEMORY, Pod
 from pilotlight.errors import StartFailedError
 from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
@@ -80,6 +80,8 @@ async def test_generic_pods_expect_what_most_functions_have(stage: Stage) -> Non
     for name in ("a", "b", "c"):
         note(name, 512)
     assert await expected() == 512
+    for name in ("large", "larger", "largest", "x", "y"):
+        note(name, GENERIC_MEMORY + 1)  # which no generic pod serves
     note("a", 128)
     warm.cache.forget(Function, Key("default", "b"))
     assert await expected() == 128
