@@ -222,23 +222,25 @@ JAVA = Java(
     seconds=3, names_request=False, error_entry="ShopError", request_id="AWSRequestId",
     lacks=frozenset({"tenant"}),
 )  # fmt: skip
+RUBY = Language(
+    "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",
+    unloadable={
+        ("raises_at_init", ""): "Init<KeyError>",
+        ("syntax_error", ""): "Init<SyntaxError>",
+        ("missing_module", ""): "Init<LoadError>",
+        ("hello", "hello/other.handler"): "Init<LoadError>",
+        ("hello", "hello/main.missing"): "Function<NoMethodError>",
+        ("hello", "nodots"): "Init<ArgumentError>",
+    },
+    deferred=("hello/main.missing",),
+    error_entry="Function<",
+    lacks=frozenset({"meeting"}),
+)  # fmt: skip
 ASKED_FOR = [
     JAVA,
     replace(JAVA, waits=True),
-    Language(
-        "ruby3.3", "GEM_PATH", "Function<JSON::NestingError>",
-        unloadable={
-            ("raises_at_init", ""): "Init<KeyError>",
-            ("syntax_error", ""): "Init<SyntaxError>",
-            ("missing_module", ""): "Init<LoadError>",
-            ("hello", "hello/other.handler"): "Init<LoadError>",
-            ("hello", "hello/main.missing"): "Function<NoMethodError>",
-            ("hello", "nodots"): "Init<ArgumentError>",
-        },
-        deferred=("hello/main.missing",),
-        error_entry="Function<",
-        lacks=frozenset({"meeting"}),
-    ),
+    RUBY,
+    replace(RUBY, waits=True),
     Provided(
         "provided.al2023", "", "Runtime.Unknown",
         language="go",

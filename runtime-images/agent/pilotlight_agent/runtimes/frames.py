@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from json.encoder import encode_basestring_ascii as _quote
 
@@ -24,6 +24,7 @@ from pilotlight_wire.protocol import RESPONSE_LIMIT
 
 from .family import Setting
 from .link import Listener
+from .prepared import PreparedSpawner
 from .variables import MAX_CONCURRENCY
 from .wrapped import wrapper_of
 
@@ -42,33 +43,40 @@ _decode = json.JSONDecoder().raw_decode
 Header = dict[str, object]
 
 
-def start(
+def start(  # noqa: PLR0913 -- what every family has, and the two sides of the descriptor
     setting: Setting,
     spawner: Spawner,
     output: Output,
     listener: Listener,
-    command: Callable[[int], Sequence[str]],
+    command: Sequence[str],
+    *,
+    behind: Sequence[str] = (),
 ) -> tuple["FrameLink", int]:
-    """Start a managed runtime that prints to `output`; `command` takes its end's descriptor.
+    """Start a managed runtime that prints to `output`, or take the process that waits for one.
 
-    Raises NotStartableError. Returns how it is spoken with, and its process id.
+    Its end's descriptor follows the command, and then what is `behind`. Raises NotStartableError.
+    Returns how it is spoken with, and its process id.
     """
+    command, variables = (*wrapper_of(setting), *command), setting.variables
+    if isinstance(spawner, PreparedSpawner):
+        prepared = spawner.take(command, variables, setting.places.task_root)
+        if prepared is not None and prepared.channel is not None:
+            output.adopt(prepared.output)
+            return _link_over(prepared.channel, setting, listener), prepared.pid
     ours, theirs = socket.socketpair()
-    link = link_over(ours, setting, listener)
+    link = _link_over(ours, setting, listener)
     fd = theirs.fileno()
+    argv, fds = (*command, str(fd), *behind), (output.writer, fd)
     try:
-        argv = (*wrapper_of(setting), *command(fd))
-        pid = spawner.spawn(argv, setting.variables, setting.places.task_root, (output.writer, fd))
+        return link, spawner.spawn(argv, variables, setting.places.task_root, fds)
     except OSError as error:
         link.close()
         raise NotStartableError(str(error)) from error
     finally:
         theirs.close()
-    return link, pid
 
 
-def link_over(connection: socket.socket, setting: Setting, listener: Listener) -> "FrameLink":
-    """Speak over a socket whose other end the process has."""
+def _link_over(connection: socket.socket, setting: Setting, listener: Listener) -> "FrameLink":
     return FrameLink(listener, connection, takes_several=MAX_CONCURRENCY in setting.variables)
 
 

@@ -1,4 +1,4 @@
-"""Managed Node.js: `pilotlight_node`, started by exec; `frames` is how the agent speaks with it."""
+"""Managed Node.js: `pilotlight_node`, one process ahead; `frames` is how it is spoken with."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Node(Executed):
 
     def load(self) -> None:
         """Import the way of speaking with it."""
-        from . import frames, prepared  # noqa: F401, PLC0415 -- see `family`
+        from . import frames  # noqa: F401, PLC0415 -- see `family`
 
     def start(
         self,
@@ -56,20 +56,12 @@ class Node(Executed):
     ) -> tuple[Link, int]:
         """Start it on a socket pair; it is told its end's number."""
         from . import frames  # noqa: PLC0415 -- see `family`
-        from .prepared import PreparedSpawner  # noqa: PLC0415
-        from .wrapped import wrapper_of  # noqa: PLC0415
 
         api.close()
         variables = _with_search_path(setting.variables, setting.places)
         setting = replace(setting, variables=variables)
         command = _command(setting.places, setting.memory, variables)
-        if isinstance(spawner, PreparedSpawner):
-            whole = (*wrapper_of(setting), *command)
-            prepared = spawner.take(whole, variables, setting.places.task_root)
-            if prepared is not None and prepared.channel is not None:
-                output.adopt(prepared.output)
-                return frames.link_over(prepared.channel, setting, listener), prepared.pid
-        return frames.start(setting, spawner, output, listener, lambda fd: (*command, str(fd)))
+        return frames.start(setting, spawner, output, listener, command)
 
     def spawner(
         self,

@@ -1,4 +1,4 @@
-"""Processes that are started before there is a function: of Node.js and Java, whose start is long.
+"""Processes that are started before there is a function: of languages whose start is long.
 
 One that waits has read its own options and no more. What it is to run with comes by its standard
 input, once: the folder of the code, then options and variables as NAME=VALUE, with a NUL between.

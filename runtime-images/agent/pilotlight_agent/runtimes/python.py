@@ -79,12 +79,9 @@ class Python:
         from . import frames  # noqa: PLC0415 -- see `family`
 
         api.close()
-        places = setting.places
-
-        def argv(fd: int) -> tuple[str, ...]:
-            return (*command(places.interpreter), str(fd), str(places.layers_root))
-
-        return frames.start(setting, spawner, output, listener, argv)
+        places, behind = setting.places, (str(setting.places.layers_root),)
+        interpreter = command(places.interpreter)
+        return frames.start(setting, spawner, output, listener, interpreter, behind=behind)
 
 
 @cache
