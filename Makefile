@@ -91,8 +91,9 @@ bench: setup ## Measure; prints the tables of docs/performance.md
 	@$(RUN)/python -m benchmarks.asynchronous
 	@$(RUN)/python -m benchmarks.many_functions
 
-runtimes: setup ## Try the contract in every language that is here; writes docs/runtimes.md
+runtimes: setup ## Try the contract in every language that is here, in pods of KUBECONFIG, too; writes docs/runtimes.md
 	@$(RUN)/python -m tests.runtimes.table
+	@[ -z "$$KUBECONFIG" ] || PILOTLIGHT_CONFORMANCE=cluster $(RUN)/python -m tests.runtimes.table
 
 clients: setup ## Have every client and tool tell the story, on a given KUBECONFIG, too; writes two pages of it
 	@$(RUN)/python -m tests.clients

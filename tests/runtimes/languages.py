@@ -22,6 +22,7 @@ from pilotlight_local.environments import cache_folder
 from pilotlight_local.languages import Languages
 from tests.support.agent import MEMORY, Agent, pack, read_folder, waiting
 from tests.support.node import node_of
+from tests.support.pod_agent import PodAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ __all__ = ["ASKED_FOR", "CASES", "EVERYWHERE", "LANGUAGES", "Language"]
 CONFORMANCE = Path(__file__).parents[2] / "runtime-images/conformance"
 CASES = CONFORMANCE / "cases"
 PROVIDED = CONFORMANCE / "provided"
+ON_CLUSTER = os.environ.get("PILOTLIGHT_CONFORMANCE") == "cluster"
+"""Whether agents are pods of the cluster of KUBECONFIG, made of the runtimes' images."""
 SCRIPTS = {
     ("raises_at_init", ""): "KeyError",
     ("syntax_error", ""): "Runtime.UserCodeSyntaxError",
@@ -96,6 +99,18 @@ class Language:
         """Return what the layer has, for every language."""
         return read_folder(CASES / "layer/opt")
 
+    @property
+    def image(self) -> str:
+        """What its pods are made of, on a cluster."""
+        return self.runtime
+
+    def agent(self, folder: Path, memory: int) -> Agent:
+        """Start an agent, here or in a pod, for a function of so many MB."""
+        if ON_CLUSTER:
+            return PodAgent(folder, self.runtime, self.image, memory if self.waits else 0)
+        options = waiting(self.runtime, memory) if self.waits else ()
+        return Agent(folder, *options, python=self.interpreter)
+
     @contextmanager
     def running(
         self, folder: Path, case: str, handler: str = "", **choices: Any
@@ -104,8 +119,7 @@ class Language:
         if case in self.lacks:
             pytest.skip(f"{self.name} has no case {case}")
         choices = {"timeout": 10, "handler": handler or self.handler(case), **choices}
-        options = waiting(self.runtime, choices.get("memory", MEMORY)) if self.waits else ()
-        with Agent(folder, *options, python=self.interpreter) as agent:
+        with self.agent(folder, choices.get("memory", MEMORY)) as agent:
             if self.waits:
                 agent.wait_until_prepared()
             reply = agent.specialise(self.files(case), runtime=self.runtime, **choices)
@@ -178,6 +192,11 @@ class Provided(Language):
     def interpreter(self) -> str:
         """What the bootstrap needs beside itself, which is on the function's path then."""
         return shutil.which(self.language) or sys.executable
+
+    @property
+    def image(self) -> str:
+        """PHP's has what it needs: a layer would, for users."""
+        return "provided-php" if self.language == "php" else self.runtime
 
     def handler(self, case: str) -> str:
         """Return the case itself."""

@@ -1,10 +1,12 @@
 """`make runtimes`: the contract on every language that is here, and docs/runtimes.md of what held.
 
-Outside of CI, which tries Python and Node.js: the others need compilers, and minutes.
+Outside of CI, which tries Python and Node.js: the others need compilers, and minutes. With
+`PILOTLIGHT_CONFORMANCE=cluster` agents are pods, of the images on the nodes.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -19,8 +21,11 @@ import pytest
 
 from pilotlight.errors import StartFailedError
 from tests.runtimes import languages
+from tests.support.cluster import kubectl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.runtimes.languages import Language
 
 __all__ = ["main"]
@@ -39,15 +44,30 @@ ASK = {
 SIGNS = {"passed": "yes", "skipped": "-", "failed": "NO"}
 HEAD = """# Runtimes, tried
 
-Made by `make runtimes` on {day}, on {machine}: every test of the
-[contract](../runtime-images/CONTRACT.md) for every language that was there, on a real agent. The
-functions are in `runtime-images/conformance`: one for each case and managed language, and one
-bootstrap of all cases for each language on `provided.al2023`. *yes*: it holds. *-*: the language
-lacks the case.
+Made by `make runtimes`: every test of the [contract](../runtime-images/CONTRACT.md) for every
+language that was there, on a real agent. The functions are in `runtime-images/conformance`: one for
+each case and managed language, and one bootstrap of all cases for each language on
+`provided.al2023`. *yes*: it holds. *-*: the language lacks the case. *waiting*: of a process that
+was there before its function was known.
+
+"""
+LOCALLY = """## As processes
+
+{day}, {machine}.
 
 | runtime | run or built with |
 | --- | --- |
 """
+IN_PODS = """## On a cluster
+
+{day}, {machine}, Kubernetes {kubernetes}: each test in a pod of its own, of the platform's
+manifest for generic pods.
+
+| runtime | image |
+| --- | --- |
+"""
+MARKER = "<!-- in pods -->\n"
+"""Parts what is tried as processes from what is in pods."""
 
 
 class Outcomes:
@@ -68,7 +88,7 @@ class Outcomes:
 
 
 def main() -> int:
-    """Run the contract and write the page; gives pytest's exit status."""
+    """Run the contract and write the half of the page that is of it; gives pytest's exit status."""
     there = {one.name: version for one in languages.ASKED_FOR if (version := version_of(one))}
     os.environ["PILOTLIGHT_RUNTIMES"] = " ".join(there)
     asked = [one for one in languages.ASKED_FOR if one.name in there]
@@ -76,7 +96,14 @@ def main() -> int:
     outcomes = Outcomes()
     status = pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(TESTS)], [outcomes])
     versions = {one.name: version_of(one) for one in languages.EVERYWHERE} | there
-    PAGE.write_text(page(versions, outcomes))
+    locally, _, in_pods = PAGE.read_text().removeprefix(HEAD).partition(MARKER)
+    if languages.ON_CLUSTER:
+        in_pods = half(IN_PODS, versions, outcomes)
+    else:
+        locally = half(LOCALLY, versions, outcomes) + "\n"
+    PAGE.write_text(HEAD + locally + MARKER + in_pods)
+    if languages.ON_CLUSTER:
+        return int(status)
     return int(status) or int(
         pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(POWERTOOLS)])
     )
@@ -84,6 +111,8 @@ def main() -> int:
 
 def version_of(language: Language) -> str:
     """Return what runs or builds a language here; empty where nothing does."""
+    if languages.ON_CLUSTER:
+        return language.image
     own = language.name.rpartition("-")[2]
     try:
         command = ASK.get(own) or [language.interpreter, "--version"]
@@ -94,11 +123,13 @@ def version_of(language: Language) -> str:
     return said.splitlines()[0].partition(" (")[0]
 
 
-def page(versions: dict[str, str], outcomes: Outcomes) -> str:
-    """Return the page: what was tried, and a row for each promise."""
+def half(head: str, versions: Mapping[str, str], outcomes: Outcomes) -> str:
+    """Return half of the page: what was tried, and a row for each promise."""
     names = list(versions)
     machine = f"{platform.freedesktop_os_release()['PRETTY_NAME']} with {os.cpu_count()} cores"
-    lines = [HEAD.format(day=time.strftime("%Y-%m-%d"), machine=machine).rstrip()]
+    kubernetes = _kubernetes() if languages.ON_CLUSTER else ""
+    lines = [head.format(day=time.strftime("%Y-%m-%d"), machine=machine, kubernetes=kubernetes)]
+    lines[0] = lines[0].rstrip()
     lines += [f"| {name} | {version} |" for name, version in versions.items()]
     short = [name.removeprefix("provided.al2023-") for name in names]
     lines += ["", f"| promise | {' | '.join(short)} |", f"| --- |{' --- |' * len(names)}"]
@@ -106,6 +137,11 @@ def page(versions: dict[str, str], outcomes: Outcomes) -> str:
         signs = (sign(told.get(name, {"skipped"})) for name in names)
         lines.append(f"| `{test}` | {' | '.join(signs)} |")
     return "\n".join(lines) + "\n"
+
+
+def _kubernetes() -> str:
+    version: str = json.loads(kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
+    return version
 
 
 def sign(outcomes: set[str]) -> str:

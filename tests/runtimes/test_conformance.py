@@ -276,8 +276,6 @@ def test_temporary_files_stay_between_calls(language: Language, tmp_path: Path) 
 def test_calls_meet_in_one_environment(language: Language, tmp_path: Path) -> None:
     """Where it takes several at once: each waits in its handler until all are there."""
     guests = 3
-    place = tmp_path / "place"
-    place.mkdir()
     many: dict[str, Any] = {"calls_per_environment": guests, "environments": guests}
     with (
         language.running(tmp_path, "meeting", **many) as agent,
@@ -286,7 +284,7 @@ def test_calls_meet_in_one_environment(language: Language, tmp_path: Path) -> No
         places = agent.request("GET", "/v1/status").json["environments"]
 
         def invoke(number: int) -> Any:
-            event = {"folder": str(place), "name": str(number), "guests": guests}
+            event = {"folder": str(agent.temporary), "name": str(number), "guests": guests}
             name = f"request-{number}"
             return agent.invoke(event, request_id=name, environment=places[number]["id"]).json
 

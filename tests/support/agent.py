@@ -105,6 +105,8 @@ class Journal:
 class Agent:
     """One agent process on a free port."""
 
+    host = "127.0.0.1"
+
     def __init__(
         self,
         folder: Path,
@@ -174,7 +176,7 @@ class Agent:
         token: str = TOKEN,
     ) -> Reply:
         """Make one request on a connection of its own."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=_PATIENCE)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=_PATIENCE)
         try:
             all_headers = {"Authorization": f"Bearer {token}", **(headers or {})}
             connection.request(method, path, body, all_headers)
@@ -185,10 +187,11 @@ class Agent:
 
     def specialise(self, files: Files, **choices: Any) -> Reply:
         """Give the agent its revision from files; `choices` as for `specification`."""
-        package = self.folder / "package.zip"
-        package.write_bytes(pack(files))
-        body = specification(package, **choices)
-        reply = self.request("POST", "/v1/specialise", json.dumps(body).encode())
+        body = specification(write_package(self.folder, files), **choices)
+        return self.take(self.request("POST", "/v1/specialise", json.dumps(body).encode()))
+
+    def take(self, reply: Reply) -> Reply:
+        """Note the first environment of one that was specialised."""
         if reply.status == 200:
             self.environment = reply.json["environments"][0]["id"]
         return reply
@@ -252,6 +255,13 @@ def is_running(pid: int) -> bool:
         return not select.select([descriptor], [], [], 1.0)[0]
     finally:
         os.close(descriptor)
+
+
+def write_package(folder: Path, files: Files) -> Path:
+    """Write a zip archive of files into a folder; gives its path."""
+    package = folder / "package.zip"
+    package.write_bytes(pack(files))
+    return package
 
 
 def pack(files: Files) -> bytes:
