@@ -1,0 +1,78 @@
+"""Warm Node.js beside its functions-framework: `python -m benchmarks.node [--write]`.
+
+The local platform's whole way, and Google's framework called directly, with the same handler in
+CommonJS; measured as `run` does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.support.node import node_of
+from tests.support.npm import package_of
+
+from .run import publish, run, table
+from .targets import Target, free_port, pilotlight
+
+MARKER = "<!-- node -->"
+RUNTIME = "nodejs24.x"
+FRAMEWORK, VERSION = "@google-cloud/functions-framework", "5.0.5"
+OURS = "exports.handler = async (event) => event;\n"
+THEIRS = "exports.handler = async (request, response) => response.json(request.body);\n"
+
+
+def ours() -> Target:
+    """The local platform with a function of Node.js."""
+    managed, _ = pilotlight(runtime=RUNTIME)
+    folder = Path(managed.command[2]) / "noop"
+    (folder / "src" / "index.js").write_text(OURS)
+    return dataclasses.replace(managed, name="Pilotlight")
+
+
+def framework() -> Target:
+    """Google's functions-framework for Node.js, by the same Node.js."""
+    folder, port = Path(tempfile.mkdtemp(prefix="framework-")), free_port()
+    (folder / "index.js").write_text(THEIRS)
+    package = package_of(FRAMEWORK, VERSION)
+    program = package / "build" / "src" / "main.js"
+    command = [
+        *(node_of(RUNTIME), str(program), "--target", "handler"),
+        *("--source", str(folder), "--port", str(port)),
+    ]
+    return Target("functions-framework for Node.js", command, port)
+
+
+def main() -> None:
+    """Measure and print; `--write` puts the tables into docs/performance.md."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.node", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+    targets = [ours(), framework()]
+    try:
+        for target in targets:
+            target.start()
+        text = "\n\n".join(
+            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
+            for connections in (1, 32)
+        )
+    finally:
+        for target in targets:
+            target.stop()
+    print(text)
+    if options.write:
+        command = f"python -m benchmarks.node --rounds {options.rounds}"
+        publish(MARKER, f"{datetime.now(UTC).date()}, `{command}`.\n\n{text}")
+
+
+if __name__ == "__main__":
+    main()
