@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pilotlight_agent.processes import tree
+from tests.runtimes.languages import JAVA, RUBY, Language
 from tests.support.cluster import Installation, installed, kubectl, wait_until
 from tests.support.node_processes import processes
 
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 MARKER = "<!-- cluster -->"
+LANGUAGES = (
+    Language("python3.13", "", ""), Language("nodejs24.x", "", ""), RUBY, JAVA,
+)  # fmt: skip
 OWN_POD = 1770
 """Megabytes beyond the generic size class."""
 SLOW = "import time\n\ndef handler(event, context):\n    time.sleep(1)\n    return event\n"
@@ -83,6 +87,29 @@ class Capacity:
             (f"first call from the pool, {len(pool)} calls", spread(pool)),
             (f"first call in a pod of its own, {len(own)} calls", spread(own)),
             ("own pod ÷ pool", f"p50 {median(own) / median(pool):.1f}, p95 {ratio95(own, pool)}"),
+        ]
+
+    def languages(self) -> list[Row]:
+        """First calls from the pool of each language, and in pods of their own."""
+        return [row for language in LANGUAGES for row in self._language(language)]
+
+    def _language(self, language: Language) -> list[Row]:
+        pools = Pools(self.installation.account, language.runtime)
+        taken: dict[int, list[float]] = {128: [], OWN_POD: []}
+        for number in range(self.options.count + 1):
+            memory = 128 if number % 4 else OWN_POD
+            name = f"fresh-{language.runtime.partition('.')[0]}-{number}"
+            files, handler = language.files("echo"), language.handler("echo")
+            self.platform.make_of(name, memory, language.runtime, handler, files)
+            pools.wait_full(1)
+            (first,) = self._call([name])
+            if first.problem is None and number > 1:  # one before: nobody knew the memory yet
+                taken[memory].append(first.ms)
+            self.platform.delete([name])
+        pool, own = taken[128], taken[OWN_POD]
+        return [
+            (f"first call of {language.runtime} from the pool, {len(pool)} calls", spread(pool)),
+            (f"in a pod of its own, {len(own)} calls", spread(own)),
         ]
 
     def bursts(self) -> list[Row]:
@@ -332,6 +359,7 @@ def told(rows: list[Row]) -> list[Row]:
 PARTS: dict[str, Callable[[Capacity], list[Row]]] = {
     "quiet": Capacity.quiet,
     "cold": Capacity.cold,
+    "languages": Capacity.languages,
     "bursts": Capacity.bursts,
     "emptied": Capacity.emptied,
     "starvation": Capacity.starvation,

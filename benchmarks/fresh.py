@@ -27,7 +27,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 ECHO = "def handler(event, context):\n    return event\n"
 EVENT = b'{"a": 1}'
@@ -66,8 +66,13 @@ class Platform:
     ) -> list[str]:
         """Make functions and wait until all are Active; gives their names."""
         names = [f"fresh-{uuid.uuid4().hex[:12]}" for _ in range(count)]
+
+        def make(name: str) -> None:
+            files = {"index.py": f"# {name}\n{source}"}
+            self.make_of(name, memory, runtime, "index.handler", files)
+
         with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda name: self._make(name, memory, runtime, source), names))
+            list(pool.map(make, names))
         return names
 
     def delete(self, names: Sequence[str]) -> None:
@@ -90,15 +95,23 @@ class Platform:
         with ThreadPoolExecutor(len(names)) as pool:
             return list(pool.map(one, range(len(names))))
 
-    def _make(self, name: str, memory: int, runtime: str, source: str) -> None:
+    def make_of(
+        self,
+        name: str,
+        memory: int,
+        runtime: str,
+        handler: str,
+        files: Mapping[str, str | bytes],
+    ) -> None:
+        """Make a function of files that nobody else has, and wait until it is Active."""
         self.api.create_function(
             FunctionName=name,
             Runtime=runtime,
-            Handler="index.handler",
+            Handler=handler,
             Role="arn:aws:iam::000000000000:role/bench",
             MemorySize=memory,
             Timeout=30,
-            Code={"ZipFile": package(source)},
+            Code={"ZipFile": package({**files, "name": name})},
         )
         deadline = time.monotonic() + ACTIVE_SECONDS
         while self.api.get_function_configuration(FunctionName=name)["State"] != "Active":
@@ -124,11 +137,12 @@ class Platform:
         return request
 
 
-def package(source: str) -> bytes:
-    """Zip a handler together with a line that nobody else has: no cache knows it."""
+def package(files: Mapping[str, str | bytes]) -> bytes:
+    """Zip files."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("index.py", f"# {uuid.uuid4()}\n{source}")
+        for name, text in files.items():
+            archive.writestr(name, text)
     return content.getvalue()
 
 

@@ -11,6 +11,7 @@ require_relative "context"
 require_relative "fault"
 require_relative "handler"
 require_relative "log"
+require_relative "temporary"
 require_relative "waiting"
 
 module Pilotlight

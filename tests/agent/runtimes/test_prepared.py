@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.agent import Agent, is_running, waiting
+from tests.support.agent import Agent, waiting
 from tests.support.node import node_of
 
 if TYPE_CHECKING:
@@ -108,7 +108,14 @@ def test_what_does_not_suit_is_started_plainly(
         assert told["pid"] != pid
         assert f"--max-old-space-size={memory * 9 // 10}" in told["options"]
         assert {name: told["variables"][name] for name in own} == own
-        assert not is_running(pid)
+        ends(pid)
+
+
+def ends(pid: int) -> None:
+    """Wait for the end of a process."""
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < deadline
 
 
 def test_another_process_follows_one_that_ended(tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_another_process_follows_one_that_ended(tmp_path: Path) -> None:
 def test_one_that_dies_waiting_is_not_missed(tmp_path: Path) -> None:
     with prepared(tmp_path) as (agent, pid):
         os.kill(pid, signal.SIGKILL)
-        assert not is_running(pid)
+        ends(pid)
         specialise(agent)
         assert agent.invoke({}).json["pid"] != pid
 
@@ -130,9 +137,7 @@ def test_one_that_waits_ends_with_its_agent(tmp_path: Path) -> None:
     """However that ends: its standard input does, too."""
     with prepared(tmp_path) as (agent, pid):
         agent.process.kill()
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{pid}").exists():
-            assert time.monotonic() < deadline
+        ends(pid)
 
 
 def test_nothing_waits_where_the_memory_is_unknown(tmp_path: Path) -> None:
