@@ -259,7 +259,6 @@ ASKED_FOR = [
     JAVA,
     replace(JAVA, waits=True),
     RUBY,
-    replace(RUBY, waits=True),
     Provided(
         "provided.al2023", "", "Runtime.Unknown",
         language="go",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.runtimes.languages import LANGUAGES, Java
-from tests.support.agent import Agent, pack
+from tests.support.agent import Agent, pack, waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 JAVAS = [one for one in LANGUAGES if isinstance(one, Java)]
 pytestmark = pytest.mark.skipif(not JAVAS, reason="PILOTLIGHT_RUNTIMES names no Java")
@@ -39,17 +43,49 @@ def test_classes_come_from_the_archive(tmp_path: Path) -> None:
     assert "/classes.jsa" in maps
 
 
+@contextmanager
+def waited(
+    folder: Path, case: str, more: Mapping[str, bytes] | None = None, **variables: str
+) -> Iterator[Agent]:
+    """Run an agent whose process waited, as it does in pods: with /tmp."""
+    java = JAVAS[0]
+    options = (*waiting(java.runtime), "--temporary", "/tmp")
+    with Agent(folder, *options, python=java.interpreter) as agent:
+        agent.wait_until_prepared()
+        (pid,) = children(agent)
+        files, handler = {**java.files(case), **(more or {})}, java.handler(case)
+        agent.specialise(
+            files, runtime=java.runtime, handler=handler, timeout=10, environment=variables
+        )
+        yield agent
+        assert children(agent) == [pid]
+
+
 def test_native_code_finds_the_variables_of_a_function_that_was_waited_for(tmp_path: Path) -> None:
     """Where the kernel shows them, and nothing of what stood there before."""
-    java = next(one for one in JAVAS if not one.waits)
-    with replace(java, waits=True).running(
-        tmp_path, "environment", environment={"GREETING": "häl=lo", "LONG": "x" * 4_000}
-    ) as agent:
+    with waited(tmp_path, "environment", GREETING="häl=lo", LONG="x" * 4_000) as agent:
         told = agent.invoke({}).json["variables"]
         variables = Path(f"/proc/{children(agent)[-1]}/environ").read_bytes().split(b"\0")
+        assert told["GREETING"] == "häl=lo"
     shown = dict(entry.decode().split("=", 1) for entry in variables if entry)
     assert shown == told
-    assert shown["GREETING"] == "häl=lo"
+
+
+def test_a_serializer_of_the_functions_own_is_used(tmp_path: Path) -> None:
+    """Also where a process has waited for it, and has read and written JSON by then."""
+    service = "META-INF/services/com.amazonaws.services.lambda.runtime.CustomPojoSerializer"
+    with waited(tmp_path, "serializer", {service: b"serializer.Main$Own\n"}) as agent:
+        assert agent.invoke({"a": 1}).json == ["{own=yes}"]
+
+
+def test_children_inherit_the_variables_of_a_function_that_was_waited_for(tmp_path: Path) -> None:
+    """These alone, and no descriptors."""
+    with waited(tmp_path, "inherited", GREETING="hello") as agent:
+        told = agent.invoke({}).json
+    assert "GREETING=hello" in told["variables"]
+    assert not [entry for entry in told["variables"] if "=" not in entry]
+    assert told["input"] == "/dev/null"
+    assert told["temporary"] == ["/tmp", "/tmp"]
 
 
 def test_a_wrapper_starts_it(tmp_path: Path) -> None:

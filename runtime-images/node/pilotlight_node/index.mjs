@@ -1,4 +1,4 @@
-// The managed Node.js runtime: `node … index.mjs [--wait] DESCRIPTOR`, with cwd at the task root.
+// The managed Node.js runtime: `node … index.mjs [--wait FROM] DESCRIPTOR`, with cwd at the task root.
 //
 // Load the handler, then run it for one event after the other. `channel` is how the agent is spoken
 // with, `handler` finds the function's code, `invocation` runs it once, `log` is what console does
@@ -19,7 +19,7 @@ const UNCAUGHT_EXCEPTION_STATUS = 129;
 const UNHANDLED_REJECTION_STATUS = 128;
 
 const descriptor = Number(process.argv.at(-1));
-if (process.argv[2] === "--wait") waitForFunction();
+if (process.argv[2] === "--wait") waitForFunction(Number(process.argv[3]));
 readFeatures(process.env);
 
 const channel = new Channel(descriptor, TAKES_SEVERAL);

@@ -4,14 +4,15 @@
 
 import fs from "node:fs";
 
-const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
 const READY = "waiting\n";
 
-// Become the function's: with its variables and in its folder. Ends where none will come.
-export function waitForFunction() {
+// Become the function's, with its variables and in its folder, which come by a descriptor. Ends where
+// none will come.
+export function waitForFunction(descriptor) {
   fs.writeSync(STANDARD_OUTPUT, READY);
-  const document = fs.readFileSync(STANDARD_INPUT, "utf8");
+  const document = fs.readFileSync(descriptor, "utf8");
+  fs.closeSync(descriptor);
   if (document === "") process.exit(0);
   const [folder, ...entries] = document.split("\0");
   const variables = Object.fromEntries(entries.map(splitEntry));

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# The managed Ruby runtime: `ruby main.rb [--wait] DESCRIPTOR`, with cwd at the task root.
+# The managed Ruby runtime: `ruby main.rb DESCRIPTOR`, with cwd at the task root.
 #
 # Load the handler, then run it for one event after the other. `channel` is how the agent is spoken
 # with, `handler` finds the function's code, `context` is what it gets beside the event, `fault` words
@@ -12,7 +12,6 @@ require_relative "fault"
 require_relative "handler"
 require_relative "log"
 require_relative "temporary"
-require_relative "waiting"
 
 module Pilotlight
   # Lambda's own statuses, which functions and their watchers know from the log.
@@ -79,7 +78,6 @@ module Pilotlight
   end
 end
 
-descriptor = Integer(ARGV.pop)
-Pilotlight::Waiting.wait if ARGV.shift == "--wait"
+descriptor = Integer(ARGV.shift)
 Pilotlight::Log.replace
 Pilotlight::Runtime.new(Pilotlight::Channel.new(descriptor), ENV.fetch("_HANDLER")).run

@@ -21,7 +21,10 @@ RUNTIME = "nodejs24.x"
 REQUEST = "11111111-0000-4000-8000-000000000000"
 CODE = """
 import { execFileSync } from "node:child_process";
+import fs from "node:fs";
 const started = { variables: { ...process.env }, folder: process.cwd() };
+started.input = fs.readlinkSync("/proc/self/fd/0");
+started.descriptors = fs.readdirSync("/proc/self/fd").length;
 export const handler = async (event) => {
   if (event === "exit") process.exit(3);
   const child = execFileSync("/usr/bin/env").toString().split("\\n").sort();
@@ -52,7 +55,7 @@ def specialise(agent: Agent, **choices: Any) -> None:
 
 
 def test_its_function_finds_what_it_finds_else(tmp_path: Path) -> None:
-    """Variables, also of what it starts, folder, arguments and options."""
+    """Variables, also of what it starts, folder, arguments, options, input and descriptors."""
     own = {"GREETING": "häl=lo\nthere", "NODE_ENV": "test", "EMPTY": ""}
     found = []
     for name in ("plain", "waiting"):
@@ -78,7 +81,10 @@ def _without(told: Any, *words: str) -> Any:
     }  # fmt: skip
     child = [line for line in told["child"] if line.partition("=")[0] in variables]
     options = [option for option in told["options"] if not any(word in option for word in words)]
-    return {"variables": variables, "child": child, "options": options, "argc": len(told["argv"])}
+    rest = {name: told[name] for name in ("input", "descriptors")}
+    return rest | {
+        "variables": variables, "child": child, "options": options, "argc": len(told["argv"])
+    }  # fmt: skip
 
 
 def test_the_process_that_waits_becomes_the_functions(tmp_path: Path) -> None:
@@ -94,9 +100,10 @@ def test_the_process_that_waits_becomes_the_functions(tmp_path: Path) -> None:
         (512, {}),
         (256, {"NODE_OPTIONS": "--enable-source-maps"}),
         (256, {"TZ": "Europe/Zurich"}),
+        (256, {"HOME": "/tmp"}),
         (256, {"LONG": "x" * 70_000}),
     ],
-    ids=["memory", "options", "zone", "long"],
+    ids=["memory", "options", "zone", "home", "long"],
 )
 def test_what_does_not_suit_is_started_plainly(
     tmp_path: Path, memory: int, own: dict[str, str]
@@ -116,6 +123,26 @@ def ends(pid: int) -> None:
     deadline = time.monotonic() + 10
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < deadline
+
+
+def test_who_comes_before_it_waits_does_not_leave_it_there(tmp_path: Path) -> None:
+    with Agent(tmp_path, *waiting(RUNTIME), python=node_of(RUNTIME)) as agent:
+        (pid,) = children(agent)
+        specialise(agent)
+        if agent.invoke({}).json["pid"] != pid:
+            ends(pid)
+
+
+def test_what_it_prints_too_early_is_its_functions(tmp_path: Path) -> None:
+    """Such as a warning: the process that is started plainly prints it once more."""
+    noisy = tmp_path / "node"
+    noisy.write_text(f'#!/bin/sh\necho "a warning"\nexec {node_of(RUNTIME)} "$@"\n')
+    noisy.chmod(0o755)
+    with Agent(tmp_path, *waiting(RUNTIME), python=str(noisy)) as agent:
+        agent.wait_until_prepared()
+        specialise(agent)
+        agent.invoke({})
+        agent.journal.wait(lambda event: event.get("line") == "a warning")
 
 
 def test_another_process_follows_one_that_ended(tmp_path: Path) -> None:

@@ -68,15 +68,15 @@ class Java(Executed):
         from .wrapped import wrapper_of  # noqa: PLC0415
 
         variables, folder = with_utf_8(setting.variables), setting.places.task_root
-        command, temporary = _command(setting.places, setting.memory), _temporary(setting)
-        wrapper = wrapper_of(setting)
+        own = _command(setting.places, setting.memory)
+        command = (*wrapper_of(setting), *own, *_temporary(setting))
         api.attach(listener, holds_errors=True)
         if isinstance(spawner, PreparedSpawner):
-            prepared = spawner.take((*wrapper, *command), variables, folder, temporary)
+            prepared = spawner.take(command, variables, folder)
             if prepared is not None:
                 output.adopt(prepared.output)
                 return api, prepared.pid
-        argv = (*wrapper, *command, *temporary, _MAIN, variables["_HANDLER"])
+        argv = (*command, _MAIN, variables["_HANDLER"])
         try:
             return api, spawner.spawn(argv, variables, folder, (output.writer,))
         except OSError as error:
@@ -107,7 +107,7 @@ class Java(Executed):
 
 
 def _command(places: Places, memory: int) -> tuple[str, ...]:
-    """Return what runs a function of so many MB; options of its own and what is run follow.
+    """Return what runs a function of so many MB; its own options and what is run follow.
 
     NotStartableError where the interpreter is only a Java.
     """
@@ -127,7 +127,10 @@ def _sizes(memory: int) -> tuple[str, ...]:
 
 
 def _temporary(setting: Setting) -> tuple[str, ...]:
-    """Name the folder for temporary files where it is not /tmp: Java reads no TMPDIR."""
+    """Name the folder for temporary files where it is not /tmp: Java reads no TMPDIR.
+
+    It keeps what it is started with, so that nobody waits for a function with a folder of its own.
+    """
     folder = setting.variables.get("TMPDIR", "")
     ours = folder.startswith(str(setting.places.temporary))
     return (f"-Djava.io.tmpdir={folder}",) if ours else ()

@@ -27,6 +27,7 @@ _OPTIONS = "NODE_OPTIONS"
 _WAITS = "--wait"
 _READ_AT_START = re.compile(
     "NODE_(?!ENV$)|AWS_EXECUTION_ENV|UV_|OPENSSL_|SSL_|LD_|LC_|LANG|ICU_|TZ$|MALLOC_|GLIBC_"
+    "|HOME$|FORCE_COLOR|WATCH_REPORT|SIMDUTF_"
 )
 """What Node.js, its libraries or the loader read once; its manual, "Environment variables"."""
 _NOT_YET = {"20": ("require-module",), "22": ("require-module", "detect-module")}

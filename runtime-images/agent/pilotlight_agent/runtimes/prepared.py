@@ -1,9 +1,9 @@
 """Processes that are started before there is a function: of languages whose start is long.
 
-One that waits has read its own options and no more. What it is to run with comes by its standard
-input, once: the folder of the code, then options and variables as NAME=VALUE, with a NUL between.
-Then that is at its end, as it always is for functions. A function that the options or the variables
-of the start do not suit is started plainly, and nobody can tell the difference.
+One that waits has read its own options and no more. What it is to run with comes by a pipe, once:
+the folder of the code, then each variable as NAME=VALUE, with a NUL between. A function that the
+options or the variables of the start do not suit is started plainly, so that nobody can tell the
+difference, but by how long the process is there, and in Node.js by /proc/self/environ.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Recipe(NamedTuple):
     command: tuple[str, ...]
     """The same as that of a plain start, but for what each adds."""
     waits: tuple[str, ...]
-    """What is added where it is to wait, in front of the channel's descriptor."""
+    """What is added where it is to wait, in front of the pipe's descriptor and the channel's."""
     variables: Mapping[str, str]
     read_at_start: Pattern[str]
     """Names of variables that it reads before it waits."""
@@ -64,14 +64,29 @@ class Prepared(NamedTuple):
     """The agent's end, where there is one."""
 
 
+class _Waiting(NamedTuple):
+    """A process without a function."""
+
+    process: Prepared
+    pipe: int
+    """The descriptor by which it is told what it is to run with."""
+
+    def close(self) -> None:
+        """Let go of all that leads to it."""
+        asyncio.get_running_loop().remove_reader(self.process.output)
+        os.close(self.process.output)
+        os.close(self.pipe)
+        if self.process.channel is not None:
+            self.process.channel.close()
+
+
 class PreparedSpawner:
     """Starts one process ahead, and all others by `plain`."""
 
     def __init__(self, recipe: Recipe, plain: Spawner) -> None:
         self._recipe = recipe
         self._plain = plain
-        self._process: subprocess.Popen[bytes] | None = None
-        self._waiting: Prepared | None = None
+        self._waiting: _Waiting | None = None
         """None before it is started, and after it is taken or gone."""
         self._said = b""
         self.ready = False
@@ -80,18 +95,19 @@ class PreparedSpawner:
     @property
     def helpers(self) -> list[int]:
         """The process that waits."""
-        return [] if self._waiting is None else [self._waiting.pid]
+        return [] if self._waiting is None else [self._waiting.process.pid]
 
     def start(self) -> None:
         """Start the process that is to wait."""
         loop = asyncio.get_running_loop()
         try:
-            self._process, self._waiting = _start(self._recipe)
-        except OSError:  # it will be told of the function that cannot be started either
+            self._waiting = _start(self._recipe)
+        except OSError:  # the function that comes is told
             self.ready = True
             return
-        self._plain.on_exit(self._waiting.pid, self._on_exit)
-        loop.add_reader(self._waiting.output, self._hear)
+        process = self._waiting.process
+        self._plain.on_exit(process.pid, self._on_exit)
+        loop.add_reader(process.output, self._hear)
         loop.call_later(_PREPARING_SECONDS, self._give_up)
 
     def spawn(
@@ -105,34 +121,28 @@ class PreparedSpawner:
         self._plain.on_exit(pid, callback)
 
     def take(
-        self,
-        command: Sequence[str],
-        variables: Mapping[str, str],
-        folder: Path,
-        options: Sequence[str] = (),
+        self, command: Sequence[str], variables: Mapping[str, str], folder: Path
     ) -> Prepared | None:
         """Give the process that waits its function, if it can be `command`; None if it cannot.
 
-        `options` are those that it can take late.
+        Then it waits for nobody any more.
         """
-        waiting, process = self._waiting, self._process
-        if waiting is None or process is None or process.stdin is None or not self.ready:
+        waiting = self._waiting
+        if waiting is None:
             return None
-        entries = (*options, *map("=".join, variables.items()))
-        document = "\0".join((str(folder), *entries)).encode()
-        if not self._suits(command, variables) or len(document) > _LARGEST_DOCUMENT:
+        document = _document(folder, variables)
+        if not self.ready or document is None or not self._suits(command, variables):
             # Not at once: its end would take time from the process that begins now.
             asyncio.get_running_loop().call_later(_LET_GO_SECONDS, self._let_go)
             return None
         self._waiting = None
         try:
-            os.write(process.stdin.fileno(), document)
+            os.write(waiting.pipe, document)
         except OSError:  # it is about to be reaped
-            _close(waiting)
+            waiting.close()
             return None
-        finally:
-            process.stdin.close()
-        return waiting
+        os.close(waiting.pipe)
+        return waiting.process
 
     def _suits(self, command: Sequence[str], variables: Mapping[str, str]) -> bool:
         recipe = self._recipe
@@ -148,19 +158,20 @@ class PreparedSpawner:
         waiting = self._waiting
         if waiting is None:
             return
-        piece = os.read(waiting.output, _MOST_READ)
+        piece = os.read(waiting.process.output, _MOST_READ)
         self._said += piece
-        if self._said.endswith(READY) or not piece:
-            asyncio.get_running_loop().remove_reader(waiting.output)
-            self.ready = True
+        if piece and READY.startswith(self._said) and self._said != READY:
+            return
+        asyncio.get_running_loop().remove_reader(waiting.process.output)
+        if self._said != READY:  # a warning, say, which the function's log is to have
+            self._let_go()
+        self.ready = True
 
     def _on_exit(self, _code: int) -> None:
         """Forget it: the next function is started plainly."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            _close(waiting)
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.close()
+            waiting.close()
         self.ready = True
 
     def _give_up(self) -> None:
@@ -170,7 +181,17 @@ class PreparedSpawner:
     def _let_go(self) -> None:
         if self._waiting is not None:
             with suppress(ProcessLookupError):
-                os.kill(self._waiting.pid, signal.SIGKILL)
+                os.kill(self._waiting.process.pid, signal.SIGKILL)
+
+
+def _document(folder: Path, variables: Mapping[str, str]) -> bytes | None:
+    """Return what a process is to run with; None where that cannot be told."""
+    entries = map("=".join, variables.items())
+    try:
+        document = "\0".join((str(folder), *entries)).encode()
+    except UnicodeEncodeError:
+        return None
+    return document if len(document) <= _LARGEST_DOCUMENT else None
 
 
 def _fit(variables: Mapping[str, str], room: Sequence[int]) -> bool:
@@ -182,41 +203,37 @@ def _fit(variables: Mapping[str, str], room: Sequence[int]) -> bool:
     return len(sizes) <= len(room) and all(size <= place for size, place in places)
 
 
-def _start(recipe: Recipe) -> tuple[subprocess.Popen[bytes], Prepared]:
+def _start(recipe: Recipe) -> _Waiting:
     """Start a process that waits; raises OSError."""
     ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
-    channel = (str(theirs.fileno()),) if recipe.has_channel else ()
+    told, pipe = os.pipe()
+    given = (told, theirs.fileno()) if recipe.has_channel else (told,)
     try:
         process = subprocess.Popen(  # noqa: S603 -- running functions is what the agent is for
-            (*recipe.command, *recipe.waits, *channel),
+            (*recipe.command, *recipe.waits, *map(str, given)),
             env={**recipe.variables, **_placeholders(recipe.room)},
             cwd=recipe.folder,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=writer,
-            pass_fds=(theirs.fileno(),) if recipe.has_channel else (),
+            pass_fds=given,
             start_new_session=True,
         )
     except OSError:
         ours.close()
         os.close(reader)
+        os.close(pipe)
         raise
     finally:
         theirs.close()
         os.close(writer)
+        os.close(told)
     leave_to_reaper(process)
     if not recipe.has_channel:
         ours.close()
-    return process, Prepared(process.pid, reader, ours if recipe.has_channel else None)
+    return _Waiting(Prepared(process.pid, reader, ours if recipe.has_channel else None), pipe)
 
 
 def _placeholders(room: Sequence[int]) -> dict[str, str]:
     return {f"_{number}": "-" * size for number, size in enumerate(room)}
-
-
-def _close(waiting: Prepared) -> None:
-    asyncio.get_running_loop().remove_reader(waiting.output)
-    os.close(waiting.output)
-    if waiting.channel is not None:
-        waiting.channel.close()

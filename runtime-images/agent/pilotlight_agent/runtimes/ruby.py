@@ -1,33 +1,24 @@
-"""Managed Ruby: `pilotlight_ruby`, one process ahead; `frames` is how it is spoken with."""
+"""Managed Ruby: `pilotlight_ruby`, started by exec; `frames` is how it is spoken with."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .character_set import with_utf_8
 from .family import Executed, installed
-from .variables import RUNTIME_FOLDER, defaults
+from .variables import RUNTIME_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pilotlight_agent.journal import Journal
     from pilotlight_agent.places import Places
     from pilotlight_agent.processes.output import Output
     from pilotlight_agent.processes.spawner import Spawner
 
     from .family import Setting
     from .link import Link, Listener
-    from .prepared import Expected
     from .runtime_api import RuntimeApi
-    from .zygote import Born
-
-
-_WAITS = "--wait"
-_READ_AT_START = re.compile("RUBY|GEM_|BUNDLE_|LD_|LC_|LANG|TZ$|MALLOC_|GLIBC_")
-"""What Ruby, RubyGems or the loader read once."""
 
 
 class Ruby(Executed):
@@ -54,28 +45,8 @@ class Ruby(Executed):
         api.close()
         variables = with_utf_8(_search_path(setting.variables, setting.places))
         setting = replace(setting, variables=variables)
-        return frames.start(setting, spawner, output, listener, _command(setting.places))
-
-    def spawner(
-        self,
-        expected: Expected,
-        places: Places,
-        plain: Spawner,
-        journal: Journal,  # noqa: ARG002 -- the family's signature
-        born: Born | None,  # noqa: ARG002 -- the family's signature
-    ) -> Spawner:
-        """Have a process wait, for a function of whatever size."""
-        from .prepared import PreparedSpawner, Recipe  # noqa: PLC0415 -- see `family`
-
-        own = {"AWS_EXECUTION_ENV": f"AWS_Lambda_{expected.runtime}"}
-        variables = with_utf_8(_search_path(defaults(places, places.temporary) | own, places))
-        recipe = Recipe(_command(places), (_WAITS,), variables, _READ_AT_START, has_channel=True)
-        return PreparedSpawner(recipe, plain)
-
-
-def _command(places: Places) -> tuple[str, ...]:
-    """Return what runs a function; the descriptor of its channel follows."""
-    return str(places.interpreter), installed("pilotlight_ruby", "main.rb")
+        command = (str(setting.places.interpreter), installed("pilotlight_ruby", "main.rb"))
+        return frames.start(setting, spawner, output, listener, command)
 
 
 def _search_path(variables: Mapping[str, str], places: Places) -> Mapping[str, str]:
