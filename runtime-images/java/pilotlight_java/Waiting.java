@@ -2,6 +2,7 @@ package dev.pilotlight;
 
 import com.amazonaws.services.lambda.runtime.api.client.AWSLambda;
 import com.amazonaws.services.lambda.runtime.serialization.factories.JacksonFactory;
+import java.io.BufferedInputStream;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.FileDescriptor;
@@ -87,7 +88,8 @@ public final class Waiting {
     FileDescriptor descriptor = new FileDescriptor();
     UNSAFE.putInt(
         descriptor, UNSAFE.objectFieldOffset(FileDescriptor.class.getDeclaredField("fd")), number);
-    try (FileInputStream stream = new FileInputStream(descriptor)) {
+    // Buffered: a file's own readAllBytes asks for its position, which a pipe has not.
+    try (var stream = new BufferedInputStream(new FileInputStream(descriptor))) {
       return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
     }
   }
