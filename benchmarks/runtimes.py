@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 PYTHON = {"index.py": "def handler(event, context):\n    return event\n"}
 NODE = {"index.mjs": "export const handler = async (event) => event;\n"}
+TEMPORARY = ("--temporary", "/tmp")
+"""As in pods: no Java waits for a function with a folder of its own."""
 EVENT = b'{"key": "value"}'
 
 
@@ -63,7 +65,7 @@ def languages(also: Sequence[str]) -> list[Language]:
         Language(
             one.name,
             one.runtime,
-            waiting(one.runtime),
+            (*waiting(one.runtime), *TEMPORARY),
             one.files("echo"),
             one.interpreter,
             one.handler("echo"),
