@@ -205,9 +205,9 @@ def test_apply_says_what_became_of_each(platform: DevProcess, tmp_path: Path) ->
 
 def test_apply_reads_stdin(platform: DevProcess) -> None:
     """As `kubectl apply -f -` does; a mistake names the line."""
-    two = yaml.safe_dump_all([manifest("first"), manifest("second", timeout=5)]).encode()
+    two = yaml.safe_dump_all([manifest("piped-1"), manifest("piped-2", timeout=5)]).encode()
     ran = run_cli("apply", "-f", "-", endpoint=platform.endpoint, given=two)
-    assert ran.stdout == b"function/first created\nfunction/second created\n"
+    assert ran.stdout == b"function/piped-1 created\nfunction/piped-2 created\n"
     for given, said in (
         (two.replace(b"timeout: 5", b"timeout: 901"), rb"-:\d+: spec.timeout: 901 came"),
         (b"{", b"-:1: no YAML"),
