@@ -94,7 +94,6 @@ class Capacity:
         return [row for language in LANGUAGES for row in self._language(language)]
 
     def _language(self, language: Language) -> list[Row]:
-        pools = Pools(self.installation.account, language.runtime)
         taken: dict[int, list[float]] = {128: [], OWN_POD: []}
         names = []  # kept: a pool prepares for what functions there are
         for number in range(self.options.count + 1):
@@ -102,7 +101,7 @@ class Capacity:
             name = f"fresh-{language.runtime.partition('.')[0]}-{number}"
             files, handler = language.files("echo"), language.handler("echo")
             self.platform.make_of(name, memory, language.runtime, handler, files)
-            pools.wait_full(1)
+            wait_until(lambda: bool(self.installation.generic(language.runtime)), "a pod waits")
             (first,) = self._call([name])
             names.append(name)
             if first.problem is None and number > 2:  # noqa: PLR2004  nobody knew the memory yet

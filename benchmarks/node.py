@@ -6,10 +6,7 @@ CommonJS; measured as `run` does.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import shutil
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +14,7 @@ from pathlib import Path
 from tests.support.node import node_of
 from tests.support.npm import package_of
 
-from .run import publish, run, table
+from .run import parser, publish, tables
 from .targets import Target, free_port, pilotlight
 
 MARKER = "<!-- node -->"
@@ -50,21 +47,12 @@ def framework() -> Target:
 
 def main() -> None:
     """Measure and print; `--write` puts the tables into docs/performance.md."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.node", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
+    options = parser("node", __doc__).parse_args()
     targets = [ours(), framework()]
     try:
         for target in targets:
             target.start()
-        text = "\n\n".join(
-            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
-            for connections in (1, 32)
-        )
+        text = tables(targets, options)
     finally:
         for target in targets:
             target.stop()

@@ -24,7 +24,6 @@ class Pools:
     """The benchmark's pool of generic pods in an account."""
 
     account: str
-    runtime: str = RUNTIME
 
     def resize(self, size: int) -> None:
         """Make the pool as large as that, and wait until it is."""
@@ -38,7 +37,7 @@ class Pools:
         manifest = {
             "apiVersion": "pilotlight.dev/v1alpha1",
             "kind": "Runtime",
-            "metadata": {"name": self.runtime},
+            "metadata": {"name": RUNTIME},
             "spec": spec,
         }
         kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
@@ -62,7 +61,7 @@ class Pools:
 
     def pods(self, *, everything: bool = False) -> list[dict[str, Any]]:
         """Return the generic pods, or all of the runtime's."""
-        selector = f"pilotlight.dev/runtime={self.runtime}"
+        selector = f"pilotlight.dev/runtime={RUNTIME}"
         selector += "" if everything else ",!pilotlight.dev/function"
         found = kubectl("get", "pods", "-n", self.account, "-l", selector, "-o", "json")
         pods: list[dict[str, Any]] = json.loads(found)["items"]
@@ -70,7 +69,7 @@ class Pools:
 
     def remove(self) -> None:
         """Remove the runtime, and its pods with it."""
-        kubectl("delete", "runtime", self.runtime, "--ignore-not-found")
+        kubectl("delete", "runtime", RUNTIME, "--ignore-not-found")
 
 
 def cpu_seconds(namespace: str) -> dict[str, float]:

@@ -115,6 +115,26 @@ def table(targets: list[Target], samples: list[list[Sample]], connections: int) 
     return "\n".join(lines)
 
 
+def tables(targets: list[Target], options: argparse.Namespace) -> str:
+    """Measure targets that run, with one connection and with 32; gives a table of each."""
+    rounds, seconds = options.rounds, options.seconds
+    return "\n\n".join(
+        table(targets, run(targets, connections, rounds, seconds), connections)
+        for connections in (1, 32)
+    )
+
+
+def parser(module: str, description: str | None, rounds: int = 5) -> argparse.ArgumentParser:
+    """Return what reads a measurement's options; ends the program where there is no wrk."""
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is needed: apt-get install wrk")
+    made = argparse.ArgumentParser(prog=f"python -m benchmarks.{module}", description=description)
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--seconds", type=int, default=3)
+    made.add_argument("--write", action="store_true")
+    return made
+
+
 def publish(marker: str, text: str) -> None:
     """Put a text between two markers of docs/performance.md."""
     head, _, rest = OUTPUT.read_text().partition(marker)
@@ -125,8 +145,6 @@ def publish(marker: str, text: str) -> None:
 def main() -> None:
     """Measure and print; `--write` puts the tables into docs/performance.md."""
     options = _options()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
     framework = functions_framework()
     managed, ric = pilotlight()
     proxy = aiohttp_proxy(framework)
@@ -141,10 +159,7 @@ def main() -> None:
             target.start()
         ric.process = managed.process
         call(ric.url)
-        text = "\n\n".join(
-            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
-            for connections in (1, 32)
-        )
+        text = tables(targets, options)
     finally:
         for target in started:
             target.stop()
@@ -154,12 +169,9 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--against", type=Path, help="another checkout, to be measured beside")
-    return parser.parse_args()
+    made = parser("run", __doc__, rounds=7)
+    made.add_argument("--against", type=Path, help="another checkout, to be measured beside")
+    return made.parse_args()
 
 
 def _write(text: str, options: argparse.Namespace) -> None:

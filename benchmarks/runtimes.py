@@ -45,7 +45,9 @@ class Language(NamedTuple):
     def agent(self, folder: Path, *, waits: bool) -> Agent:
         """Start an agent; one that waits is ready to be specialised."""
         agent = Agent(folder, *(self.options if waits else ()), python=self.interpreter)
-        if waits:
+        if waits and self.options == FORKING:
+            agent.wait_until_ready()
+        elif waits:
             agent.wait_until_prepared()
         return agent
 

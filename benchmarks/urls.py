@@ -5,15 +5,12 @@ GET requests on the local platform, with the same handler behind all; measured a
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-import shutil
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .run import publish, run, table
+from .run import parser, publish, tables
 from .targets import Target, functions_framework, pilotlight
 
 MARKER = "<!-- urls -->"
@@ -51,24 +48,14 @@ def sites() -> tuple[Target, Target]:
 
 def main() -> None:
     """Measure and print; `--write` puts the tables into docs/performance.md."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.urls", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is needed: apt-get install wrk")
+    options = parser("urls", __doc__).parse_args()
     url, route = sites()
     framework = dataclasses.replace(functions_framework("framework_get.py"), script=GET)
     try:
         url.start()
         framework.start()
         route.process = url.process
-        targets = [url, route, framework]
-        text = "\n\n".join(
-            table(targets, run(targets, connections, options.rounds, options.seconds), connections)
-            for connections in (1, 32)
-        )
+        text = tables([url, route, framework], options)
     finally:
         url.stop()
         framework.stop()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from tests.support.cluster import kubectl, wait_until
+from tests.support.cluster import wait_until
 
 if TYPE_CHECKING:
     from tests.support.cluster import Installation
@@ -18,17 +17,6 @@ export const handler = async (event) => ({ event, waited: command.includes("--wa
 """
 
 
-def _generic(platform: Installation) -> list[str]:
-    """Name the pods that wait and are ready."""
-    labels = f"pilotlight.dev/runtime={RUNTIME},!pilotlight.dev/function"
-    found = json.loads(kubectl("get", "pods", "-n", platform.account, "-l", labels, "-o", "json"))
-    ready = {"type": "Ready", "status": "True"}.items()
-    return [
-        pod["metadata"]["name"] for pod in found["items"]
-        if any(ready <= one.items() for one in pod["status"].get("conditions", []))
-    ]  # fmt: skip
-
-
 def test_a_process_of_node_waits_in_its_pod(platform: Installation) -> None:
     """Pods that are made once functions are there know how much memory the next one has."""
     names = [f"node-{number}" for number in range(6)]
@@ -36,7 +24,7 @@ def test_a_process_of_node_waits_in_its_pod(platform: Installation) -> None:
     for name in names:
         platform.apply(name, SOURCE, runtime=RUNTIME, memory=256)
         platform.wait_ready(name)
-        wait_until(lambda: bool(_generic(platform)), "a pod waits")
+        wait_until(lambda: bool(platform.generic(RUNTIME)), "a pod waits")
         told.append(platform.invoke(name, {"name": name}))
     assert [one["event"]["name"] for one in told] == names
     assert told[-1]["waited"]

@@ -54,9 +54,9 @@ FUNCTIONS: dict[str, dict[str, object]] = {
     "counted": {"memory": 512},
     "kept": {"memory": 512, "async": {"maximumRetryAttempts": 0}},
 }
+"""Events come by the hundred: what runs them has more than a fourteenth of a processor."""
 NO_RETRIES = {"counted": {"async": {"maximumRetryAttempts": 0}}}
 """Where nobody waits for a minute: what ended with its pod is a dead letter."""
-"""Events come by the hundred: what runs them has more than a fourteenth of a processor."""
 DEAD = "SELECT id FROM events WHERE function IN ('kept', 'counted') AND state = 'dead'"
 LEFT = "SELECT count(*) FROM events WHERE function IN ('kept', 'counted') AND state <> 'dead'"
 DONE = "SELECT coalesce(sum(done), 0) FROM event_lanes WHERE function = 'counted'"

@@ -213,6 +213,16 @@ class Installation:
         found: Json = json.loads(kubectl("get", "fn", name, "-n", self.account, "-o", "json"))
         return found
 
+    def generic(self, runtime: str) -> list[str]:
+        """Name the pods of a runtime's pool that are ready."""
+        labels = f"pilotlight.dev/runtime={runtime},!pilotlight.dev/function"
+        found = json.loads(kubectl("get", "pods", "-n", self.account, "-l", labels, "-o", "json"))
+        ready = {"type": "Ready", "status": "True"}.items()
+        return [
+            pod["metadata"]["name"] for pod in found["items"]
+            if any(ready <= one.items() for one in pod["status"].get("conditions", []))
+        ]  # fmt: skip
+
     def leader(self) -> str:
         """Return the address of the operator that leads, empty where none does."""
         path = "jsonpath={.spec.holderIdentity}"
