@@ -257,7 +257,7 @@ RUBY = Language(
 )  # fmt: skip
 ASKED_FOR = [
     JAVA,
-    replace(JAVA, waits=True),
+    *([replace(JAVA, waits=True)] if ON_CLUSTER else []),  # elsewhere it has a /tmp of its own
     RUBY,
     Provided(
         "provided.al2023", "", "Runtime.Unknown",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.runtimes.languages import Language
     from tests.support.agent import Agent, Reply
 
+WAITS = ("--wait", "dev.pilotlight.Waiting")
+"""What stands in the command line of a process that waits."""
 REQUEST = "11111111-0000-4000-8000-000000000000"
 
 
@@ -46,6 +48,17 @@ def test_hello(language: Language, tmp_path: Path) -> None:
     assert reply.json == {"greeting": "Hello, Ada!"}
     assert reply.headers["Content-Type"] == "application/json"
     assert reply.report["status"] == "success"
+
+
+@pytest.mark.parametrize(
+    "language", [one for one in LANGUAGES if one.waits], ids=lambda language: language.name
+)
+def test_what_waited_serves(language: Language, tmp_path: Path) -> None:
+    """And none that took its place as it failed to become the function's: nothing else tells."""
+    with language.running(tmp_path, "hello") as agent:
+        assert agent.invoke({"name": "Ada"}).status == 200
+        commands = agent.commands()
+    assert any(mark in command for command in commands for mark in WAITS)
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,11 @@ class Agent:
         while self.request("GET", "/ready").status != 200:
             assert self.process.poll() is None
 
+    def commands(self) -> list[str]:
+        """Return the command lines of what it has started."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [Path(f"/proc/{pid}/cmdline").read_text() for pid in children.split()]
+
     def stop(self) -> int:
         """Close the agent's standard input, which ends it; give its exit code."""
         assert self.process.stdin is not None

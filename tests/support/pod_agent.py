@@ -69,6 +69,11 @@ class PodAgent(Agent):
         body = body.replace(self.folder.as_uri(), f"http://{host!s}:{port}")
         return self.take(self.request("POST", "/v1/specialise", body.encode()))
 
+    def commands(self) -> list[str]:
+        """Return the command lines of all that runs in the pod."""
+        show = "for each in /proc/[0-9]*/cmdline; do cat $each; echo; done"
+        return kubectl("exec", "-n", NAMESPACE, self._name, "--", "sh", "-c", show).splitlines()
+
     def stop(self) -> int:
         """Delete the pod."""
         kubectl(
