@@ -98,12 +98,9 @@ def main() -> int:
     versions = {one.name: version_of(one) for one in languages.EVERYWHERE} | there
     locally, _, in_pods = PAGE.read_text().removeprefix(HEAD).partition(MARKER)
     if languages.ON_CLUSTER:
-        in_pods = half(IN_PODS, versions, outcomes)
-    else:
-        locally = half(LOCALLY, versions, outcomes) + "\n"
-    PAGE.write_text(HEAD + locally + MARKER + in_pods)
-    if languages.ON_CLUSTER:
+        PAGE.write_text(HEAD + locally + MARKER + half(IN_PODS, versions, outcomes))
         return int(status)
+    PAGE.write_text(HEAD + half(LOCALLY, versions, outcomes) + "\n" + MARKER + in_pods)
     return int(status) or int(
         pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(POWERTOOLS)])
     )

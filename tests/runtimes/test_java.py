@@ -61,6 +61,14 @@ def waited(
         assert children(agent) == [pid]
 
 
+def test_none_waits_where_environments_have_folders_for_temporary_files(tmp_path: Path) -> None:
+    """As in local mode: it could become nobody's."""
+    java = JAVAS[0]
+    with Agent(tmp_path, *waiting(java.runtime), python=java.interpreter) as agent:
+        agent.wait_until_prepared()
+        assert children(agent) == []
+
+
 def test_native_code_finds_the_variables_of_a_function_that_was_waited_for(tmp_path: Path) -> None:
     """Where the kernel shows them, and nothing of what stood there before."""
     with waited(tmp_path, "environment", GREETING="häl=lo", LONG="x" * 4_000) as agent:

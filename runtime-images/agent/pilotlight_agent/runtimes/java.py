@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pilotlight_agent.errors import NotStartableError
+from pilotlight_agent.places import TEMPORARY
 from pilotlight_agent.processes import log_frames
 
 from .character_set import with_utf_8
@@ -90,12 +91,16 @@ class Java(Executed):
         journal: Journal,  # noqa: ARG002 -- the family's signature
         born: Born | None,  # noqa: ARG002 -- the family's signature
     ) -> Spawner:
-        """Have a process wait that fits functions of the size that is expected."""
+        """Have a process wait that fits functions of the size that is expected.
+
+        Not in local mode, where none would have the folder for temporary files that it is to have.
+        """
         from .prepared import PreparedSpawner, Recipe  # noqa: PLC0415 -- see `family`
 
         library = places.interpreter.parent.parent / "lib"
         parts = (library / name for name in (_WAITING_JAR, "options"))
-        if not expected.memory or not all(part.exists() for part in parts):
+        fits = bool(expected.memory) and places.temporary == TEMPORARY
+        if not fits or not all(part.exists() for part in parts):
             return plain
         variables = with_utf_8(defaults(places, places.temporary) | dict(self.defaults))
         command = _command(places, expected.memory)
