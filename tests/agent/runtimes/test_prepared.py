@@ -127,6 +127,8 @@ def ends(pid: int) -> None:
 
 def test_who_comes_before_it_waits_does_not_leave_it_there(tmp_path: Path) -> None:
     with Agent(tmp_path, *waiting(RUNTIME), python=node_of(RUNTIME)) as agent:
+        while not children(agent):  # it is started once the agent listens
+            assert agent.process.poll() is None
         (pid,) = children(agent)
         specialise(agent)
         if agent.invoke({}).json["pid"] != pid:
