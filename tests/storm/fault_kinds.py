@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tests.support.cluster import kubectl, wait_until
-from tests.support.node_processes import EVERY, component, kill_together, lost_packets, processes
+from tests.support.node_processes import (
+    EVERY,
+    component,
+    delayed_packets,
+    full_disk,
+    kill_together,
+    lost_packets,
+    processes,
+    step_the_clock,
+)
 
 if TYPE_CHECKING:
     import random
@@ -28,8 +37,15 @@ KUBELET_SECONDS = 5.0
 START_SECONDS = 240.0
 LOSS_SECONDS, LOST_PERCENT = 8.0, 30
 """Of a pod's packets, and for how long; TCP sends again what is lost, and so later."""
-LONG = {"pause_the_leader", "cut_off_the_leader", "pause_the_api_server", "kill_the_kubelet"}
-"""Those that last for twenty seconds and more, or after which a node may take as long."""
+FULL_SECONDS = 8.0
+STEP_SECONDS = 5.0
+"""How far a clock goes wrong, and for how long."""
+LONG = {
+    "pause_the_leader", "cut_off_the_leader", "pause_the_api_server", "kill_the_kubelet",
+    "step_the_clock_on", "step_the_clock_back",
+}  # fmt: skip
+"""Those that last for twenty seconds and more, or after which a node may take as long; and those
+that a machine may not allow."""
 THIEF = "thief:1"
 CLUSTER = os.environ.get("CLUSTER", "../shared/cluster/cluster")
 """The command of the one-node cluster, which starts anew what has ended."""
@@ -159,6 +175,27 @@ class Faults:
         """Connections stay open, and nothing arrives."""
         self._lose("postgresql", EVERY)
 
+    def delay_packets_of_a_gateway(self) -> None:
+        """Its line is slow, and what it says comes late."""
+        self._delay("gateway")
+
+    def delay_packets_of_postgresql(self) -> None:
+        """Its line is slow, and what it says comes late."""
+        self._delay("postgresql", "postgres")
+
+    def fill_the_disk_of_postgresql(self) -> None:
+        """Nothing more can be written, until somebody makes room."""
+        with full_disk(self._postgresql):
+            time.sleep(FULL_SECONDS)
+
+    def step_the_clock_on(self) -> None:
+        """The node's clock is set wrong, and put right again."""
+        self._step(STEP_SECONDS)
+
+    def step_the_clock_back(self) -> None:
+        """The node's clock is set wrong, and put right again."""
+        self._step(-STEP_SECONDS)
+
     def draw(self) -> Callable[[], None]:
         """Choose one."""
         kinds = {name for name in vars(Faults) if not name.startswith(("_", "draw", "brief"))}
@@ -169,6 +206,17 @@ class Faults:
     def _lose(self, component: str, percent: int) -> None:
         with lost_packets(self._pod(component)["status"]["podIP"], percent):
             time.sleep(LOSS_SECONDS)
+
+    def _delay(self, component: str, program: str = "python") -> None:
+        with delayed_packets(processes(self._pod(component)["metadata"]["uid"], program)[0]):
+            time.sleep(LOSS_SECONDS)
+
+    def _step(self, seconds: float) -> None:
+        step_the_clock(seconds)
+        try:
+            time.sleep(STEP_SECONDS)
+        finally:
+            step_the_clock(-seconds)
 
     def _leader(self) -> int:
         wait_until(lambda: bool(self._leaders()), "the leader runs")

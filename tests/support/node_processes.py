@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DEATH_SECONDS = 10.0
 EVERY = 100
 LOSSES = "pilotlight_losses"
 """The table of the rules that lose packets."""
+SLOW_LINE = ("tbf", "rate", "400kbit", "burst", "2kb", "limit", "64kb")
+"""Thirty milliseconds for a full packet, and more than a second where many wait."""
+LITTLE = "1000000"
+"""Bytes a file may have where a disk is full: most tables fit, no segment of a log does."""
 
 
 def processes(pod_uid: str, program: str = "python") -> list[int]:
@@ -70,6 +74,52 @@ def lost_packets(address: str, percent: int) -> Iterator[None]:
         yield
     finally:
         _nft(f"delete table inet {LOSSES}\n")
+
+
+@contextmanager
+def delayed_packets(pid: int) -> Iterator[None]:
+    """Have a slow line between a process' pod and all others: nothing is lost, all comes late."""
+    line = ("nsenter", "--target", str(pid), "--net", "tc", "qdisc")
+    subprocess.run([*line, "add", "dev", "eth0", "root", *SLOW_LINE], check=True)
+    try:
+        yield
+    finally:  # whose pod has gone meanwhile has taken it along
+        undo = [*line, "delete", "dev", "eth0", "root"]
+        subprocess.run(undo, check=False, stderr=subprocess.DEVNULL)
+
+
+@contextmanager
+def full_disk(of: Callable[[], list[int]]) -> Iterator[None]:
+    """Have processes, and those that they start, find no room; PostgreSQL takes this for just that.
+
+    A container that ends for it starts anew with all the room there was.
+    """
+    _limit_files(of(), LITTLE)
+    try:
+        yield
+    finally:
+        _limit_files(of(), "unlimited")
+
+
+def _limit_files(pids: list[int], size: str) -> None:
+    """Limit what files processes may write; as their own user, who may do that on any machine."""
+    for pid in pids:
+        limit = ("prlimit", f"--fsize={size}:", f"--pid={pid}")
+        with suppress(FileNotFoundError):
+            owner = Path(f"/proc/{pid}").stat()
+            subprocess.run(
+                limit,
+                check=False,
+                stderr=subprocess.DEVNULL,  # it may end meanwhile
+                user=owner.st_uid,
+                group=owner.st_gid,
+                extra_groups=[],
+            )
+
+
+def step_the_clock(seconds: float) -> None:
+    """Set this machine's clock on or back; what counts from its start is not touched."""
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + seconds)
 
 
 def _nft(rules: str) -> None:
