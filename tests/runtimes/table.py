@@ -32,8 +32,9 @@ __all__ = ["main"]
 
 PAGE = Path(__file__).parents[2] / "docs" / "runtimes.md"
 TESTS = Path(__file__).with_name("test_conformance.py")
+WEB_ADAPTER = Path(__file__).with_name("test_web_adapter.py")
 POWERTOOLS = Path(__file__).with_name("test_powertools.py")
-"""Tried as well, and on no page: it has no row for each language."""
+"""Tried as well, and on no page: they have no row for each language."""
 ASK = {
     "go": ["go", "version"],
     "rust": ["rustc", "--version"],
@@ -94,16 +95,20 @@ def main() -> int:
     asked = [one for one in languages.ASKED_FOR if one.name in there]
     languages.LANGUAGES[:] = [*languages.EVERYWHERE, *asked]
     outcomes = Outcomes()
-    status = pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(TESTS)], [outcomes])
+    status = tried(TESTS, plugin=outcomes)
     versions = {one.name: version_of(one) for one in languages.EVERYWHERE} | there
     locally, _, in_pods = PAGE.read_text().removeprefix(HEAD).partition(MARKER)
     if languages.ON_CLUSTER:
         PAGE.write_text(HEAD + locally + MARKER + half(IN_PODS, versions, outcomes))
-        return int(status)
+        return status or tried(WEB_ADAPTER)
     PAGE.write_text(HEAD + half(LOCALLY, versions, outcomes) + "\n" + MARKER + in_pods)
-    return int(status) or int(
-        pytest.main(["-q", "-p", "no:randomly", "--timeout", "900", str(POWERTOOLS)])
-    )
+    return status or tried(POWERTOOLS, WEB_ADAPTER)
+
+
+def tried(*tests: Path, plugin: Outcomes | None = None) -> int:
+    """Run tests; gives pytest's exit status."""
+    words = ["-q", "-p", "no:randomly", "--timeout", "900", *map(str, tests)]
+    return int(pytest.main(words, [plugin] if plugin else []))
 
 
 def version_of(language: Language) -> str:
