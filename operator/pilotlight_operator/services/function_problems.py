@@ -84,7 +84,8 @@ def _check_image(facts: Facts) -> Problem | None:
         )
         return Problem("ImagesUnsupported", message, "InvalidConfiguration", about_code=True)
     if isinstance(facts.image, ImageError):
-        return Problem("ImageUnusable", str(facts.image), facts.image.state_code, about_code=True)
+        image = facts.image
+        return Problem(image.code, str(image), image.state_code, about_code=True)
     return None
 
 
