@@ -100,7 +100,7 @@ def _check_runtime(facts: Facts) -> Problem | None:
         message = f"runtime {runtime!r} is no longer supported by Lambda: a current one is expected"
         return Problem("RuntimeDeprecated", message, "InvalidRuntime")
     if runtime not in facts.runnable:
-        there = ", ".join(sorted(facts.runnable)) or "no Runtime is there"
+        there = ", ".join(sorted({*facts.runnable} - {IMAGE_RUNTIME})) or "no Runtime is there"
         message = f"nothing here runs runtime {runtime!r}; what runs here: {there}"
         return Problem("RuntimeUnavailable", message, "InvalidRuntime")
     return None

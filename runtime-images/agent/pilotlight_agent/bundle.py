@@ -68,7 +68,10 @@ def _libraries(*programs: Path | str) -> set[Path]:
 def _zip(path: Path) -> None:
     roots = [(Path(sysconfig.get_path("stdlib")), ""), *((each, each.name) for each in _PACKAGES)]
     # Stored: it is read at each start, and copied once.
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file, tempfile.TemporaryDirectory() as at:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file,
+        tempfile.TemporaryDirectory() as at,
+    ):
         compiled = Path(at, "compiled")
         for root, name in roots:
             for source in _sources(root):

@@ -1,0 +1,104 @@
+"""Pods of functions that are container images: the agent in a container, as on a cluster.
+
+A file in a pod's folder says who runs the container, so that the next platform can remove what one
+that was killed might have left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pilotlight.errors import StartFailedError
+from pilotlight_operator.manifests.image import FOLDER, INTERPRETER
+from pilotlight_wire.protocol import LOADER_VARIABLES
+
+from .engine import Container, EngineError
+from .engines import ENGINES, NoEngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pilotlight.compute import PodRequest
+
+    from .agent_bundle import AgentBundle
+    from .engine import Engine
+    from .engines import Engines, Held
+
+__all__ = ["ContainerPods", "RunningContainer", "left_behind"]
+
+MARK = "engine"
+"""The file that names who runs a pod's container."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningContainer:
+    """A container that runs, or is about to."""
+
+    engine: Engine
+    name: str
+
+    async def remove(self) -> None:
+        """Leave nothing of it."""
+        await self.engine.remove(self.name)
+
+
+class ContainerPods:
+    """Makes what agents in images run in."""
+
+    def __init__(self, engines: Engines, bundle: AgentBundle, environments_per_pod: int) -> None:
+        self._engines = engines
+        self._bundle = bundle
+        self._environments_per_pod = environments_per_pod
+
+    async def prepare(
+        self, folder: Path, request: PodRequest, options: Sequence[str]
+    ) -> tuple[RunningContainer, Sequence[str]]:
+        """Return a pod's container, and the command that runs an agent with options in it.
+
+        Raises StartFailedError.
+        """
+        try:
+            held = await self._held(request.image)
+            await asyncio.to_thread((folder / MARK).write_text, held.engine.name)
+            container = Container(
+                name=_name(folder), image=held.image.identity,
+                bundle=await self._bundle.find(), folder=FOLDER,
+                storage=request.ephemeral_storage * self._environments_per_pod,
+                variables=LOADER_VARIABLES,
+                command=[*INTERPRETER, "-m", "pilotlight_agent", *_places(), *options],
+            )  # fmt: skip
+            command = await held.engine.prepare(container)
+        except (EngineError, NoEngineError) as error:
+            message = f"image {request.image} does not start: {error}"
+            raise StartFailedError(message, reason="InternalError") from error
+        return RunningContainer(held.engine, container.name), command
+
+    async def _held(self, reference: str) -> Held:
+        """Find an image, which somebody may have deleted since it was pinned."""
+        return await self._engines.find(reference) or await self._engines.pull(reference)
+
+
+def left_behind(pods: Path) -> list[RunningContainer]:
+    """Return the containers that may be there still of pods whose folders are."""
+    engines = {engine.name: engine for engine in ENGINES}
+    return [
+        RunningContainer(engines[mark.read_text()], _name(mark.parent))
+        for mark in pods.glob(f"*/{MARK}")
+        if mark.read_text() in engines
+    ]
+
+
+def _name(folder: Path) -> str:
+    """Return what the container of a pod is called; no two pods of a machine have one name."""
+    return f"pilotlight-{folder.name}"
+
+
+def _places() -> list[str]:
+    """Return where things are in an image, as on a cluster."""
+    return [
+        *("--task-root", "/var/task", "--temporary", "/tmp"),  # noqa: S108  Lambda's own path
+        *("--layers-root", "/opt", "--interpreter", f"{FOLDER}/bin/python3"),
+    ]
