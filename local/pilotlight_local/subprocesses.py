@@ -209,8 +209,9 @@ class SubprocessCompute:
     async def _watch(self, name: str, started: _Process) -> None:
         await started.process.wait()
         if self._running.pop(name, None) is not None:
-            log.warning("agent ended", pod=name, status=started.process.returncode)
             await _end(started)
+            status, said = started.process.returncode, complained(started.complaints)
+            log.warning("agent ended", pod=name, status=status, **({"said": said} if said else {}))
             if self._tell is not None:
                 await self._tell(name)
 

@@ -215,6 +215,18 @@ async def test_a_container_that_does_not_start_says_why(
     assert "rm --force pilotlight-hello-" in (tmp_path / "asked").read_text()
 
 
+async def test_a_container_of_another_networks_is_told(
+    tool: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """Such as that of a daemon on another machine: its agent listens, and nobody reaches it."""
+    listens = """*) echo '{"type": "listening", "port": 1}'; read nothing"""
+    tool("docker", inspected().replace("*) echo 1", f"version|rm) ;; {listens}"))
+    pods = ContainerPods(Engines(lambda _: None), Bundle(tmp_path), 16)
+    compute = SubprocessCompute(tmp_path / "pods", b"key", _no_interpreter, pods)
+    with pytest.raises(StartFailedError, match="whose host network is this machine's"):
+        await compute.start(request(), seconds=1)
+
+
 def request() -> PodRequest:
     """Ask for a pod of an image."""
     revision = RevisionKey("default", "hello", "1" * 64)

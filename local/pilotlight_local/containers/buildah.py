@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .engine import USER, EngineError, LocalImage, ask, understood
+from .engine import CHECKING_SECONDS, USER, EngineError, LocalImage, ask, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class Buildah:
 
     async def check(self) -> None:
         """Ask how it stands with it, its files included."""
-        await ask(self.name, "info")
+        await ask(self.name, "info", seconds=CHECKING_SECONDS)
 
     async def find(self, reference: str) -> LocalImage | None:
         """Return an image that is here, also one that lost its name, by its digest."""
@@ -61,5 +61,6 @@ class Buildah:
 
 def _mounts(container: Container) -> Iterator[str]:
     yield f"--mount=type=tmpfs,destination=/tmp,tmpfs-mode=1777,tmpfs-size={container.storage}m"
-    for source, target in container.mounts:
-        yield f"--mount=type=bind,source={source},destination={target},ro"
+    for source, target, read_only in container.mounts:
+        way = "ro" if read_only else "rw"
+        yield f"--mount=type=bind,source={source},destination={target},{way}"

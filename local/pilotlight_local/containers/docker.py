@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pilotlight.resources.image import split_reference
 
-from .engine import USER, EngineError, LocalImage, ask, understood
+from .engine import CHECKING_SECONDS, USER, EngineError, LocalImage, ask, understood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ class Docker:
 
     async def check(self) -> None:
         """Ask for the daemon's version, which the client alone has not."""
-        await ask(self.name, "version", "--format", "{{.Server.Version}}")
+        await ask(self.name, "version", "--format", "{{.Server.Version}}", seconds=CHECKING_SECONDS)
 
     async def find(self, reference: str) -> LocalImage | None:
         """Return an image that is here: by its name, or of one that lost that, by its digest."""
@@ -84,7 +84,7 @@ class Podman(Docker):
 
     async def check(self) -> None:
         """Ask how it stands with it, its files included."""
-        await ask(self.name, "info", "--format", "{{.Version.Version}}")
+        await ask(self.name, "info", "--format", "{{.Host.OS}}", seconds=CHECKING_SECONDS)
 
     def _limits(self) -> Iterable[str]:
         """Say both: what podman sets by itself, not everybody may have."""
@@ -95,8 +95,9 @@ class Podman(Docker):
 
 
 def _mounts(container: Container) -> Iterator[str]:
-    for source, target in container.mounts:
-        yield f"--mount=type=bind,source={source},target={target},readonly"
+    for source, target, read_only in container.mounts:
+        way = ",readonly" if read_only else ""
+        yield f"--mount=type=bind,source={source},target={target}{way}"
 
 
 def _image(found: dict[str, Any], reference: str) -> LocalImage:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = [
+    "CHECKING_SECONDS",
     "USER",
     "Container",
     "Engine",
     "EngineError",
     "ImageMissingError",
     "LocalImage",
+    "Mount",
     "ask",
     "complained",
     "understood",
@@ -26,6 +28,8 @@ __all__ = [
 USER = "993:990"
 """Whom functions run as: the ids that Lambda's user has, and nobody's here."""
 ASKING_SECONDS = 60.0
+CHECKING_SECONDS = 10.0
+"""For how it stands with a tool: a daemon may be far away, or hang."""
 
 
 class EngineError(Exception):
@@ -48,6 +52,14 @@ class LocalImage:
     """`architecture` and `config`, as an image's configuration has them (OCI Image Format)."""
 
 
+class Mount(NamedTuple):
+    """What a container sees of this machine."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """What is to run of an image."""
@@ -55,19 +67,12 @@ class Container:
     name: str
     image: str
     """Its identity."""
-    bundle: Path
-    """The agent's files, which are to be at `folder`, and nothing over what would change it."""
-    folder: str
+    mounts: Sequence[Mount]
     storage: int
     """MB of /tmp."""
     variables: Mapping[str, str]
     """Over the image's own."""
     command: Sequence[str]
-
-    @property
-    def mounts(self) -> list[tuple[Path, str]]:
-        """What is seen of this machine, and where."""
-        return [(self.bundle, self.folder), (self.bundle / "nothing", "/etc/ld.so.preload")]
 
 
 class Engine(Protocol):
@@ -111,7 +116,7 @@ async def ask(*command: str, seconds: float | None = ASKING_SECONDS) -> bytes:
         async with asyncio.timeout(seconds):
             said, complaint = await process.communicate()
     except TimeoutError as error:
-        raise EngineError(f"{' '.join(command[:3])}: no answer in {seconds} s") from error
+        raise EngineError(f"{' '.join(command[:3])}: no answer in {seconds:g} s") from error
     finally:
         if process.returncode is None:
             process.kill()

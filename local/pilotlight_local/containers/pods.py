@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import StartFailedError
 from pilotlight_operator.manifests.image import FOLDER, INTERPRETER
 from pilotlight_wire.protocol import LOADER_VARIABLES
 
-from .engine import Container, EngineError
+from .engine import Container, EngineError, Mount
 from .engines import ENGINES, NoEngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from pilotlight.compute import PodRequest
 
@@ -65,7 +65,7 @@ class ContainerPods:
             await asyncio.to_thread((folder / MARK).write_text, held.engine.name)
             container = Container(
                 name=_name(folder), image=held.image.identity,
-                bundle=await self._bundle.find(), folder=FOLDER,
+                mounts=_mounts(await self._bundle.find(), request),
                 storage=request.ephemeral_storage * self._environments_per_pod,
                 variables=LOADER_VARIABLES,
                 command=[*INTERPRETER, "-m", "pilotlight_agent", *_places(), *options],
@@ -88,6 +88,16 @@ def left_behind(pods: Path) -> list[RunningContainer]:
         RunningContainer(engines[mark.read_text()], _name(mark.parent))
         for mark in pods.glob(f"*/{MARK}")
         if mark.read_text() in engines
+    ]
+
+
+def _mounts(bundle: Path, request: PodRequest) -> list[Mount]:
+    """Return the agent, nothing in place of what would change it, and the function's folders."""
+    return [
+        Mount(bundle, FOLDER),
+        Mount(bundle / "nothing", "/etc/ld.so.preload"),
+        *(Mount(Path(one.path), one.path, one.read_only) for one in request.file_systems),
+        *(Mount(Path(one.path), one.path) for one in request.secret_files),
     ]
 
 

@@ -79,8 +79,8 @@ def _check_image(facts: Facts) -> Problem | None:
         return None
     if IMAGE_RUNTIME not in facts.runnable:
         message = (
-            "code.image: nothing here runs container images; a cluster is expected, with a "
-            f"Runtime named {IMAGE_RUNTIME!r}"
+            "code.image: nothing here runs container images; a Runtime named "
+            f"{IMAGE_RUNTIME!r} is expected"
         )
         return Problem("ImagesUnsupported", message, "InvalidConfiguration", about_code=True)
     if isinstance(facts.image, ImageError):
