@@ -14,7 +14,7 @@ import uvloop
 
 from pilotlight_local.environments import Interpreter
 from pilotlight_local.subprocesses import SubprocessCompute, _listening_port, _Process
-from tests.support.containers import no_containers
+from tests.support.containers import Bare
 
 
 async def _read_port(announcement: int) -> int:
@@ -77,7 +77,7 @@ async def test_what_a_pod_still_runs_may_end_unless_the_platform_does(
 ) -> None:
     """An environment that ended takes its agent along, and its neighbours' calls are not broken."""
     python = Interpreter(Path("python"), "3")
-    compute = SubprocessCompute(tmp_path, b"key", lambda _: python, no_containers())
+    compute = SubprocessCompute(tmp_path, b"key", lambda _: python, Bare())
     slow = cast("asyncio.subprocess.Process", Slow(600))
     compute._running["p"] = _Process(slow, tmp_path / "p", 0)
     stopping = asyncio.create_task(compute.stop("p"))

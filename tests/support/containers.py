@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+import sys
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +13,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pilotlight_local.containers.agent_bundle import AgentBundle
+from pilotlight_local.containers.docker import Podman
 from pilotlight_local.containers.engine import EngineError
 from pilotlight_local.containers.engines import ENGINES, Engines
-from pilotlight_local.containers.pods import ContainerPods
+from pilotlight_local.containers.pods import ContainerPods, RunningContainer
 from pilotlight_local.environments import cache_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pilotlight.compute import PodRequest
     from pilotlight_local.containers.engine import Engine
 
-__all__ = ["IN_CI", "FunctionImage", "no_containers", "work"]
+__all__ = ["IN_CI", "Bare", "FunctionImage", "work"]
 
 IN_CI = ("podman", "buildah")
 BUILDING_SECONDS = 120
@@ -82,9 +87,27 @@ CMD ["/function/app.py"]
 _BUILD = {"podman": ("build", "--network=host"), "docker": ("build",), "buildah": ("bud",)}
 
 
-def no_containers() -> ContainerPods:
-    """Return what runs containers for a compute that is asked for none."""
-    return ContainerPods(Engines(lambda _: None), AgentBundle(Path("/nowhere")), 1)
+class Bare(ContainerPods):
+    """Runs agents of images as processes of this machine, whose files they see."""
+
+    def __init__(self) -> None:
+        super().__init__(Engines(lambda _: None), AgentBundle(Path("/nowhere")), 1)
+
+    async def prepare(
+        self, folder: Path, request: PodRequest, options: Sequence[str]
+    ) -> tuple[RunningContainer, Sequence[str]]:
+        """Return how the agent is run."""
+        del request
+        places = [f"--{name}={folder}" for name in ("task-root", "temporary", "layers-root")]
+        agent = [sys.executable, "-m", "pilotlight_agent", *places, *options]
+        return RunningContainer(_NoEngine(), folder.name), agent
+
+
+class _NoEngine(Podman):
+    """Has nothing to remove."""
+
+    async def remove(self, name: str) -> None:
+        """Leave all as it is."""
 
 
 def work(engine: Engine) -> None:
