@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from pilotlight.claims import RevisionKey
 from pilotlight.compute import PodRequest
 from pilotlight.errors import StartFailedError
 from pilotlight.registries import RegistryError
-from pilotlight.resources import Function, ObjectMeta
+from pilotlight.resources import Function, Mount, ObjectMeta
 from pilotlight_local.containers.agent_bundle import AgentBundle
 from pilotlight_local.containers.engines import Engines
 from pilotlight_local.containers.images import LocalImages
@@ -190,10 +191,13 @@ async def test_who_has_an_image_runs_it(tool: Callable[[str, str], None], tmp_pa
     pods = ContainerPods(Engines(lambda _: None), Bundle(tmp_path), 16)
     folder = tmp_path / "pods" / "hello-1"
     folder.mkdir(parents=True)
-    _, command = await pods.prepare(folder, request(), ["--listen", "127.0.0.1:0"])
+    shared = Mount(access_point="fsap-1", path="/mnt/shared")
+    asked = replace(request(), file_systems=(shared,))
+    _, command = await pods.prepare(folder, asked, ["--listen", "127.0.0.1:0"])
     assert command[:2] == ["docker", "run"]
     assert command[-2:] == ["--listen", "127.0.0.1:0"]
     assert IDENTITY in command
+    assert "--mount=type=bind,source=/mnt/shared,target=/mnt/shared" in command
     # It is written down who runs it, for the next platform if this one is killed.
     [left] = left_behind(tmp_path / "pods")
     assert (left.engine.name, left.name) == ("docker", "pilotlight-hello-1")
