@@ -26,6 +26,7 @@ from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
 from .containers.engine import complained
+from .environments import Interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
     from pilotlight.claims import Demand
 
+    from .containers.engines import Held
     from .containers.pods import ContainerPods, RunningContainer
-    from .environments import Interpreter
 
 __all__ = ["SubprocessCompute"]
 
@@ -101,8 +102,13 @@ class SubprocessCompute:
         del demand  # there is always room
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
+        # Either may have to be fetched first, which is no start yet.
+        if request.image:
+            runner: Interpreter | Held = await self._containers.find(request.image)
+        else:
+            runner = await asyncio.to_thread(self._find, request.runtime)
         async with self._starting:
-            started = await self._spawn(name, request)
+            started = await self._spawn(name, request, runner)
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
@@ -185,24 +191,27 @@ class SubprocessCompute:
         """Tell of agents that ended by themselves."""
         self._tell = tell
 
-    async def _spawn(self, name: str, request: PodRequest) -> _Process:
+    async def _spawn(self, name: str, request: PodRequest, runner: Interpreter | Held) -> _Process:
         folder = self._folder / name.partition("/")[2]
         digest = pod_token_digest(self._platform_key, name)
         options = ["--listen", "127.0.0.1:0", "--token-sha256", digest, "--parent-stdin"]
         options += ["--memory", str(request.expected_memory)]
-        if not request.image:
-            interpreter = await asyncio.to_thread(self._find, request.runtime)
-            options += _options(folder, request, interpreter)
-            return await _run(folder, [sys.executable, "-m", "pilotlight_agent", *options])
-        folder.mkdir(parents=True)
-        container: RunningContainer | None = None
+        if not isinstance(runner, Interpreter):
+            return await self._spawn_container(folder, request, runner, options)
+        options += _options(folder, request, runner)
+        return await _run(folder, [sys.executable, "-m", "pilotlight_agent", *options])
+
+    async def _spawn_container(
+        self, folder: Path, request: PodRequest, held: Held, options: Sequence[str]
+    ) -> _Process:
+        """Start who runs a container; leaves nothing where that fails."""
+        container = self._containers.begin(folder, held)
         try:
-            container, command = await self._containers.prepare(folder, request, options)
+            command = await self._containers.prepare(container, request, held, options)
             with (folder / COMPLAINTS).open("wb") as complaints:
                 return await _run(folder, command, complaints, container)
         except BaseException:
-            if container is not None:
-                await container.remove()
+            await container.remove()
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
 
@@ -336,6 +345,7 @@ async def _end(started: _Process) -> None:
         started.process.kill()
     await started.process.wait()
     if started.container is not None:
-        started.complaints = await asyncio.to_thread((started.folder / COMPLAINTS).read_bytes)
+        with contextlib.suppress(FileNotFoundError):
+            started.complaints = (started.folder / COMPLAINTS).read_bytes()
         await started.container.remove()
     await asyncio.to_thread(shutil.rmtree, started.folder, ignore_errors=True)

@@ -190,10 +190,11 @@ async def test_who_has_an_image_runs_it(tool: Callable[[str, str], None], tmp_pa
     tool("buildah", "exit 1")
     pods = ContainerPods(Engines(lambda _: None), Bundle(tmp_path), 16)
     folder = tmp_path / "pods" / "hello-1"
-    folder.mkdir(parents=True)
     shared = Mount(access_point="fsap-1", path="/mnt/shared")
     asked = replace(request(), file_systems=(shared,))
-    _, command = await pods.prepare(folder, asked, ["--listen", "127.0.0.1:0"])
+    held = await pods.find(asked.image)
+    container = pods.begin(folder, held)
+    command = await pods.prepare(container, asked, held, ["--listen", "127.0.0.1:0"])
     assert command[:2] == ["docker", "run"]
     assert command[-2:] == ["--listen", "127.0.0.1:0"]
     assert IDENTITY in command

@@ -14,8 +14,8 @@ import pytest
 
 from pilotlight_local.containers.agent_bundle import AgentBundle
 from pilotlight_local.containers.docker import Podman
-from pilotlight_local.containers.engine import EngineError
-from pilotlight_local.containers.engines import ENGINES, Engines
+from pilotlight_local.containers.engine import EngineError, LocalImage
+from pilotlight_local.containers.engines import ENGINES, Engines, Held
 from pilotlight_local.containers.pods import ContainerPods, RunningContainer
 from pilotlight_local.environments import cache_folder
 
@@ -95,14 +95,23 @@ class Bare(ContainerPods):
     def __init__(self) -> None:
         super().__init__(Engines(lambda _: None), AgentBundle(Path("/nowhere")), 1)
 
+    async def find(self, reference: str) -> Held:
+        """Return what stands for any image."""
+        return Held(_NoEngine(), LocalImage(reference, reference, {}))
+
+    def begin(self, folder: Path, held: Held) -> RunningContainer:
+        """Name the folder that is the pod's."""
+        folder.mkdir(parents=True)
+        return RunningContainer(held.engine, str(folder))
+
     async def prepare(
-        self, folder: Path, request: PodRequest, options: Sequence[str]
-    ) -> tuple[RunningContainer, Sequence[str]]:
+        self, container: RunningContainer, request: PodRequest, held: Held, options: Sequence[str]
+    ) -> Sequence[str]:
         """Return how the agent is run."""
-        del request
-        places = [f"--{name}={folder}" for name in ("task-root", "temporary", "layers-root")]
-        agent = [sys.executable, "-m", "pilotlight_agent", *places, *options]
-        return RunningContainer(_NoEngine(), folder.name), agent
+        del request, held
+        names = ("task-root", "temporary", "layers-root")
+        places = [f"--{name}={container.name}/{name}" for name in names]
+        return [sys.executable, "-m", "pilotlight_agent", *places, *options]
 
 
 class _NoEngine(Podman):

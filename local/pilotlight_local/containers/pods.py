@@ -6,7 +6,6 @@ that was killed might have left.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,32 +52,40 @@ class ContainerPods:
         self._bundle = bundle
         self._environments_per_pod = environments_per_pod
 
-    async def prepare(
-        self, folder: Path, request: PodRequest, options: Sequence[str]
-    ) -> tuple[RunningContainer, Sequence[str]]:
-        """Return a pod's container, and the command that runs an agent with options in it.
+    async def find(self, reference: str) -> Held:
+        """Find an image, or fetch one that was deleted since it was pinned.
 
         Raises StartFailedError.
         """
         try:
-            held = await self._held(request.image)
-            await asyncio.to_thread((folder / MARK).write_text, held.engine.name)
-            container = Container(
-                name=_name(folder), image=held.image.identity,
-                mounts=_mounts(await self._bundle.find(), request),
-                storage=request.ephemeral_storage * self._environments_per_pod,
-                variables=LOADER_VARIABLES,
-                command=[*INTERPRETER, "-m", "pilotlight_agent", *_places(), *options],
-            )  # fmt: skip
-            command = await held.engine.prepare(container)
+            return await self._engines.find(reference) or await self._engines.pull(reference)
         except (EngineError, NoEngineError) as error:
-            message = f"image {request.image} does not start: {error}"
-            raise StartFailedError(message, reason="InternalError") from error
-        return RunningContainer(held.engine, container.name), command
+            raise _does_not_start(reference, error) from error
 
-    async def _held(self, reference: str) -> Held:
-        """Find an image, which somebody may have deleted since it was pinned."""
-        return await self._engines.find(reference) or await self._engines.pull(reference)
+    def begin(self, folder: Path, held: Held) -> RunningContainer:
+        """Make a pod's folder and write down who runs its container, before there is one."""
+        folder.mkdir(parents=True)
+        (folder / MARK).write_text(held.engine.name)
+        return RunningContainer(held.engine, _name(folder))
+
+    async def prepare(
+        self, container: RunningContainer, request: PodRequest, held: Held, options: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the command that runs an agent with options in a container.
+
+        Raises StartFailedError.
+        """
+        wanted = Container(
+            name=container.name, image=held.image.identity,
+            mounts=_mounts(await self._bundle.find(), request),
+            storage=request.ephemeral_storage * self._environments_per_pod,
+            variables=LOADER_VARIABLES,
+            command=[*INTERPRETER, "-m", "pilotlight_agent", *_places(), *options],
+        )  # fmt: skip
+        try:
+            return await held.engine.prepare(wanted)
+        except EngineError as error:
+            raise _does_not_start(request.image, error) from error
 
 
 def left_behind(pods: Path) -> list[RunningContainer]:
@@ -89,6 +96,10 @@ def left_behind(pods: Path) -> list[RunningContainer]:
         for mark in pods.glob(f"*/{MARK}")
         if mark.read_text() in engines
     ]
+
+
+def _does_not_start(reference: str, error: Exception) -> StartFailedError:
+    return StartFailedError(f"image {reference} does not start: {error}", reason="InternalError")
 
 
 def _mounts(bundle: Path, request: PodRequest) -> list[Mount]:
