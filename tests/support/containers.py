@@ -86,7 +86,11 @@ ENTRYPOINT ["/python/lib/loader", "--library-path", "/python/lib", "/python/bin/
 CMD ["/function/app.py"]
 """
 """Nothing but an interpreter, which is the agent's, at another place: no registry is needed."""
-_BUILD = {"podman": ("build", "--network=host"), "docker": ("build",), "buildah": ("bud",)}
+_BUILD = {
+    "podman": ("build", "--network=host"),
+    "docker": ("build",),
+    "buildah": ("bud", "--layers"),
+}
 
 
 class Bare(ContainerPods):
