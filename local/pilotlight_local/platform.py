@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 from pilotlight.accounts import Accounts
 from pilotlight.cache import Cache
 from pilotlight.errors import UnavailableError
+from pilotlight.resources import IMAGE_RUNTIME
 from pilotlight.resources.registry import KINDS
 from pilotlight.runtimes import FAMILIES, OWN_PYTHON, family_of
 from pilotlight.storage.directory_artifacts import DirectoryArtifacts
@@ -33,8 +34,13 @@ from pilotlight_operator.reconciler import Reconciler
 from pilotlight_operator.services import make_services
 from pilotlight_operator.services.artifacts import ArtifactService
 from pilotlight_operator.services.file_systems import MachineFolders
+from pilotlight_operator.services.images import Images
 
 from .accounts import SelfServiceAccounts, credentials_of
+from .containers.agent_bundle import AgentBundle
+from .containers.engines import Engines
+from .containers.images import LocalImages
+from .containers.pods import ContainerPods, left_behind
 from .echo import EchoingLogs
 from .front_page import find_service
 from .languages import Languages
@@ -57,8 +63,10 @@ COLLECT_SECONDS = 3600.0
 ENVIRONMENTS_PER_AGENT = 16
 """Of one revision. With an agent of its own an environment holds 41.5 MB and starts in 0.2 s, else
 13.4 and 8 ms (docs/performance.md); and one wake-up serves several calls. Nothing was isolated."""
-RUN_HERE = frozenset[str]().union(*(one.supported for one in FAMILIES if not one.needs_image))
-"""Runtimes that a machine runs without an image."""
+RUN_HERE = frozenset({IMAGE_RUNTIME}).union(
+    *(one.supported for one in FAMILIES if not one.needs_image)
+)
+"""Runtimes that a machine runs without an image of the platform's, and functions' own images."""
 
 
 class LocalPlatform:
@@ -81,6 +89,9 @@ class LocalPlatform:
         self._accounts = Accounts(self._cache)
         self._callers = SelfServiceAccounts(self._cache, self._accounts, settings.account)
         self.languages = Languages(settings.cache, settings.tell)
+        self._engines = Engines(settings.tell, settings.engine)
+        self._bundle = AgentBundle(settings.cache)
+        self._images = Images(LocalImages(self._engines, self._bundle))
         self._platform_key = self._folder.platform_key()
         self._registry = CollectorRegistry()
         self._environment: dict[str, str] = {}
@@ -110,6 +121,7 @@ class LocalPlatform:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._reconciler.close()
+        await self._images.close()
         await self._gateway.stop()
         await self._autoscaler.close()
         if self._listener is not None:
@@ -133,14 +145,17 @@ class LocalPlatform:
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         yield feed(self._cache, self._reconciler)
         yield self._collect()
+        yield self._clear()
 
     def _make_autoscaler(self) -> Autoscaler:
         pods = self._folder.path / "pods"
-        # What a killed platform left behind; its agents ended with it.
+        # What a killed platform left behind; its agents ended with it, and containers should have.
+        self._left_behind = left_behind(pods)
         shutil.rmtree(pods, ignore_errors=True)
         if self.settings.aws_endpoint_url:
             self._environment["AWS_ENDPOINT_URL"] = self.settings.aws_endpoint_url
-        self._compute = SubprocessCompute(pods, self._platform_key, self.languages.find)
+        containers = ContainerPods(self._engines, self._bundle, ENVIRONMENTS_PER_AGENT)
+        self._compute = SubprocessCompute(pods, self._platform_key, self.languages.find, containers)
         settings = AutoscalerSettings(
             platform_key=self._platform_key,
             region=self.settings.region,
@@ -171,6 +186,7 @@ class LocalPlatform:
             provisioning=self._autoscaler.provisioned,
             accounts=self._accounts,
             region=self.settings.region,
+            images=self._images,
             runnable=RUN_HERE,
             waiting={OWN_PYTHON},  # others' agents run beside it, and fork nothing
             private_addresses=True,
@@ -208,6 +224,11 @@ class LocalPlatform:
             registry=self._registry,
             measure=self._autoscaler.measure,
         )
+
+    async def _clear(self) -> None:
+        """Remove the containers that outlived a platform before this one."""
+        for container in self._left_behind:
+            await container.remove()
 
     async def _collect(self) -> None:
         """Delete packages that nobody refers to any more, now and then."""

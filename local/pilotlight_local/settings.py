@@ -34,6 +34,8 @@ class LocalSettings:
     function_url: Literal["path", "host"] = "path"
     """Which addresses of function URLs are told: a host of their own below `localhost` resolves in
     curl and browsers, and in few SDKs."""
+    engine: str = ""
+    """Which tool runs container images; empty: whichever has the image."""
     cache: Path = field(default_factory=cache_folder)
     """Where environments of functions' interpreters are kept, for all platforms of this person."""
     tell: Callable[[str], None] = field(default=lambda _: None)

@@ -1,7 +1,8 @@
 """Pods as subprocesses of this machine: the compute of local mode.
 
 The same agent and the same runtimes as in a pod, in folders of the state folder. It isolates
-nothing. Each agent dies with its parent: its standard input is a pipe that only we hold.
+nothing. Each agent dies with its parent: its standard input is a pipe that only we hold. Those of
+functions that are container images are in a container (`containers`), and no different otherwise.
 """
 
 from __future__ import annotations
@@ -24,13 +25,18 @@ from pilotlight.agent.token import pod_token_digest
 from pilotlight.compute import Found, Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
+from .containers.engine import complained
+from .environments import Interpreter
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
+    from typing import IO
 
     from pilotlight.claims import Demand
 
-    from .environments import Interpreter
+    from .containers.engines import Held
+    from .containers.pods import ContainerPods, RunningContainer
 
 __all__ = ["SubprocessCompute"]
 
@@ -40,6 +46,14 @@ STOP_SECONDS = 15.0
 """How long it may take once the platform itself ends."""
 LAST_SECONDS = 2.0
 """How long an agent may take to end its functions and itself."""
+LAST_CONTAINER_SECONDS = 10.0
+"""And how long where its container has to be taken down, too."""
+COMPLAINTS = "stderr"
+"""The file in a container's folder of what is said of it."""
+NOT_OURS = (
+    "its container runs, and nothing answers at its port of this machine's loopback: an engine on "
+    "this machine is expected, whose host network is this machine's"
+)
 
 log = structlog.get_logger()
 
@@ -50,6 +64,10 @@ class _Process:
     folder: Path
     announcement: int
     """The read end of its standard output."""
+    container: RunningContainer | None = None
+    """What the agent is in, where it is in one; then the process is who runs that."""
+    complaints: bytes = b""
+    """What had been said of the container when it ended."""
     watcher: asyncio.Task[None] | None = None
 
 
@@ -57,10 +75,18 @@ class SubprocessCompute:
     """Starts agents as subprocesses."""
 
     def __init__(
-        self, folder: Path, platform_key: bytes, find: Callable[[str], Interpreter]
+        self,
+        folder: Path,
+        platform_key: bytes,
+        find: Callable[[str], Interpreter],
+        containers: ContainerPods,
     ) -> None:
-        """Keep pods' folders below `folder`; ask `find`, which may block, what runs a runtime."""
+        """Keep pods' folders below `folder`; ask `find`, which may block, what runs a runtime.
+
+        Agents of functions that are container images run in `containers`.
+        """
         self._folder = folder
+        self._containers = containers
         self._platform_key = platform_key
         self._find = find
         self._running: dict[str, _Process] = {}
@@ -76,19 +102,24 @@ class SubprocessCompute:
         del demand  # there is always room
         prefix = request.revision.function if request.revision else f"generic-{request.runtime}"
         name = f"{request.namespace}/{prefix}-{uuid.uuid4().hex[:8]}"
-        interpreter = await asyncio.to_thread(self._find, request.runtime)
+        # Either may have to be fetched first, which is no start yet.
+        if request.image:
+            runner: Interpreter | Held = await self._containers.find(request.image)
+        else:
+            runner = await asyncio.to_thread(self._find, request.runtime)
         async with self._starting:
-            started = await self._spawn(name, request, interpreter)
+            started = await self._spawn(name, request, runner)
             try:
                 async with asyncio.timeout(seconds):
                     port = await _listening_port(started)
-                    if request.revision is None:  # a demand does not wait for a zygote
+                    # A demand does not wait for a zygote; a container's port may not be ours.
+                    if request.revision is None or started.container is not None:
                         await wait_until_ready("127.0.0.1", port)
             except BaseException as error:
                 await _end(started)
                 if isinstance(error, Exception):
                     raise StartFailedError(
-                        f"the agent of {name} did not start: {error or type(error).__name__}",
+                        f"the agent of {name} did not start: {_explain(started, error)}",
                         reason="InternalError",
                     ) from error
                 raise
@@ -160,59 +191,102 @@ class SubprocessCompute:
         """Tell of agents that ended by themselves."""
         self._tell = tell
 
-    async def _spawn(self, name: str, request: PodRequest, interpreter: Interpreter) -> _Process:
+    async def _spawn(self, name: str, request: PodRequest, runner: Interpreter | Held) -> _Process:
         folder = self._folder / name.partition("/")[2]
-        for part in ("task", "tmp", "opt"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
         digest = pod_token_digest(self._platform_key, name)
-        # Only what waits for its function has the time to prepare for it, on its interpreter.
-        waits = request.revision is None and interpreter.runs_agent
-        runtime = request.runtime if waits else ""
-        announcement, stdout = os.pipe()
+        options = ["--listen", "127.0.0.1:0", "--token-sha256", digest, "--parent-stdin"]
+        options += ["--memory", str(request.expected_memory)]
+        if not isinstance(runner, Interpreter):
+            return await self._spawn_container(folder, request, runner, options)
+        options += _options(folder, request, runner)
+        return await _run(folder, [sys.executable, "-m", "pilotlight_agent", *options])
+
+    async def _spawn_container(
+        self, folder: Path, request: PodRequest, held: Held, options: Sequence[str]
+    ) -> _Process:
+        """Start who runs a container; leaves nothing where that fails."""
+        container = self._containers.begin(folder, held)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *_command(folder, digest, interpreter.path),
-                *(("--runtime", runtime) if runtime else ()),
-                *("--memory", str(request.expected_memory)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=stdout,
-                # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.
-                start_new_session=True,
-            )
+            command = await self._containers.prepare(container, request, held, options)
+            with (folder / COMPLAINTS).open("wb") as complaints:
+                return await _run(folder, command, complaints, container)
         except BaseException:
-            os.close(announcement)
+            await container.remove()
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
-        finally:
-            os.close(stdout)
-        return _Process(process, folder, announcement)
 
     async def _watch(self, name: str, started: _Process) -> None:
         await started.process.wait()
         if self._running.pop(name, None) is not None:
-            log.warning("agent ended", pod=name, status=started.process.returncode)
             await _end(started)
+            status, said = started.process.returncode, complained(started.complaints)
+            log.warning("agent ended", pod=name, status=status, **({"said": said} if said else {}))
             if self._tell is not None:
                 await self._tell(name)
 
 
-def _command(folder: Path, digest: str, interpreter: Path) -> list[str]:
+def _options(folder: Path, request: PodRequest, interpreter: Interpreter) -> list[str]:
+    """Return what an agent is told of this machine, in whose folders it has its own."""
+    for part in ("task", "tmp", "opt"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    # Only what waits for its function has the time to prepare for it, on its interpreter.
+    waits = request.revision is None and interpreter.runs_agent
     return [
-        *(sys.executable, "-m", "pilotlight_agent", "--listen", "127.0.0.1:0"),
-        *("--token-sha256", digest, "--parent-stdin", "--interpreter", str(interpreter)),
+        *("--interpreter", str(interpreter.path)),
         *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
         *("--layers-root", str(folder / "opt")),
+        *(("--runtime", request.runtime) if waits else ()),
     ]
+
+
+async def _run(
+    folder: Path,
+    command: Sequence[str],
+    complaints: IO[bytes] | None = None,
+    container: RunningContainer | None = None,
+) -> _Process:
+    """Start an agent by itself, or who runs its container."""
+    announcement, stdout = os.pipe()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=stdout,
+            stderr=complaints,
+            # A Ctrl-C at the terminal is ours to act on: agents drain when we say so.
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(announcement)
+        raise
+    finally:
+        os.close(stdout)
+    return _Process(process, folder, announcement, container)
+
+
+def _explain(started: _Process, error: Exception) -> str:
+    """Return why an agent did not start: the last that was said of its container, if it has one."""
+    said = ""
+    if started.container is not None:
+        said = complained(started.complaints)
+        if isinstance(error, TimeoutError):
+            said = said or NOT_OURS
+    return said or str(error) or type(error).__name__
 
 
 async def _listening_port(started: _Process) -> int:
     """Read the first line that an agent says, and close its mouth.
 
-    The rest would be the same events that the gateway reads over HTTP.
+    The rest would be the same events that the gateway reads over HTTP. Who runs a container must
+    be able to pass it on: it ends otherwise, and with it the container.
     """
     try:
         line = await _first_line(started.announcement)
     finally:
-        os.close(started.announcement)
+        if started.container is None:
+            os.close(started.announcement)
+        else:
+            _discard(started.announcement)
     if not line:
         raise RuntimeError(f"it exited with status {await started.process.wait()}")
     return int(json.loads(line)["port"])
@@ -243,6 +317,19 @@ async def _first_line(descriptor: int) -> bytes:
     return text.partition(b"\n")[0]
 
 
+def _discard(descriptor: int) -> None:
+    """Read what comes to nobody, and close the pipe at its end."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(descriptor, 65_536):
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+
+    loop.add_reader(descriptor, read)
+
+
 async def _end(started: _Process) -> None:
     """End an agent that has not ended yet, and its functions with it.
 
@@ -250,10 +337,15 @@ async def _end(started: _Process) -> None:
     """
     if started.process.stdin is not None:
         started.process.stdin.close()
+    seconds = LAST_SECONDS if started.container is None else LAST_CONTAINER_SECONDS
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LAST_SECONDS):
+        async with asyncio.timeout(seconds):
             await started.process.wait()
     with contextlib.suppress(ProcessLookupError):
         started.process.kill()
     await started.process.wait()
+    if started.container is not None:
+        with contextlib.suppress(FileNotFoundError):
+            started.complaints = (started.folder / COMPLAINTS).read_bytes()
+        await started.container.remove()
     await asyncio.to_thread(shutil.rmtree, started.folder, ignore_errors=True)

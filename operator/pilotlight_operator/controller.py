@@ -45,6 +45,7 @@ from .reconciler import Reconciler
 from .services import make_services
 from .services.accounts import AccountService
 from .services.artifacts import ArtifactService
+from .services.image_registries import ImageRegistries
 from .services.images import Images
 from .services.runtimes import RuntimeService
 
@@ -174,7 +175,8 @@ class Controller:
             clients = AwsClients(self._settings.aws, credentials)
             buckets = Buckets(self._settings.region, credentials, clients)
             registries = Registries(self._settings.private_registries)
-            images = Images(cache, registries, pulls, self._settings.pull_secret)
+            asked = ImageRegistries(cache, registries, self._settings.pull_secret)
+            images = Images(asked, pulls)
             reconciler = self._reconciler(cache, artifacts, buckets, images)
             ConditionEvents(cache, events).follow(TOLD)
             work = [events.run(), *self._background(cache, artifacts, reconciler)]

@@ -14,6 +14,7 @@ import uvloop
 
 from pilotlight_local.environments import Interpreter
 from pilotlight_local.subprocesses import SubprocessCompute, _listening_port, _Process
+from tests.support.containers import Bare
 
 
 async def _read_port(announcement: int) -> int:
@@ -75,7 +76,8 @@ async def test_what_a_pod_still_runs_may_end_unless_the_platform_does(
     tmp_path: Path, *, hurry: bool
 ) -> None:
     """An environment that ended takes its agent along, and its neighbours' calls are not broken."""
-    compute = SubprocessCompute(tmp_path, b"key", lambda _: Interpreter(Path("python"), "3"))
+    python = Interpreter(Path("python"), "3")
+    compute = SubprocessCompute(tmp_path, b"key", lambda _: python, Bare())
     slow = cast("asyncio.subprocess.Process", Slow(600))
     compute._running["p"] = _Process(slow, tmp_path / "p", 0)
     stopping = asyncio.create_task(compute.stop("p"))

@@ -141,7 +141,7 @@ PROBLEMS: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"code": {"image": "registry/image"}, "runtime": None, "handler": None},
         "ImagesUnsupported",
         "InvalidConfiguration",
-        "a cluster is expected",
+        "a Runtime named 'container-image' is expected",
     ),
     "SnapStart with tenants": (
         {"snapStart": "PublishedVersions", "tenantIsolationMode": "PER_TENANT"},

@@ -31,6 +31,7 @@ from pilotlight.resources import (
 from pilotlight.walls import Walls
 from pilotlight_operator.manifests.image_pull import LONGEST_PULL_SECONDS, pull_manifest
 from pilotlight_operator.services.functions import FunctionService
+from pilotlight_operator.services.image_registries import ImageRegistries
 from pilotlight_operator.services.images import Images
 from pilotlight_operator.services.packages import Packages
 from pilotlight_operator.storage.image_pulls import ImagePulls
@@ -100,7 +101,8 @@ class ImagePlatform(Platform):
         """Start the operator anew."""
         super().restart()
         self.registry, self.node = Registry(), Node()
-        self.finder = Images(self.cache, self.registry, self.node, "pull")  # type: ignore[arg-type]  # as much of it as is called
+        asked = ImageRegistries(self.cache, self.registry, "pull")  # type: ignore[arg-type]  # as much of it as is called
+        self.finder = Images(asked, self.node)
         self.service = FunctionService(
             self.cache, Packages(self.artifacts, self.buckets), self.gateways,
             region="us-east-1", accounts=Accounts(self.cache), images=self.finder, walls=Walls(),

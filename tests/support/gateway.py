@@ -38,6 +38,7 @@ from pilotlight_local.subprocesses import SubprocessCompute
 from pilotlight_operator.feeds.store import feed
 from pilotlight_operator.reconciler import Reconciler
 from pilotlight_operator.services import make_services
+from tests.support.containers import Bare
 from tests.support.images import KnownImages
 from tests.support.memory import MemoryArtifacts, MemoryResources
 from tests.support.memory_event_queue import MemoryEventQueue
@@ -297,7 +298,7 @@ class GatewayHarness:
                 artifact_url=f"http://127.0.0.1:{port}/-/artifacts/{{sha256}}",
                 account_limit=self._limit,
             ),
-            compute=SubprocessCompute(self._folder, KEY, lambda _: HERE),
+            compute=SubprocessCompute(self._folder, KEY, lambda _: HERE, Bare()),
             cache=self.cache,
             artifacts=self.artifacts,
             accounts=accounts,

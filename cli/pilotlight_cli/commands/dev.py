@@ -27,6 +27,7 @@ from pilotlight.signing import Credentials
 from pilotlight_cli.dev.console import Console
 from pilotlight_cli.dev.folder import AppliedFolder
 from pilotlight_local.accounts import DEFAULT_NAMESPACE
+from pilotlight_local.containers.engines import ENGINES
 from pilotlight_local.platform import LocalPlatform
 from pilotlight_local.settings import LocalSettings
 
@@ -90,6 +91,11 @@ def _account(_ctx: click.Context, _param: click.Parameter, value: str) -> str:
     show_default=True,
     help="What FunctionUrl says: a path of this port, or a host below localhost.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice([engine.name for engine in ENGINES]),
+    help="What runs container images; left out, whichever has the image.",
+)
 def command(  # noqa: PLR0913  one parameter an option
     paths: tuple[Path, ...],
     *,
@@ -103,6 +109,7 @@ def command(  # noqa: PLR0913  one parameter an option
     sts_endpoint: str | None,
     otlp_endpoint: str,
     function_url: Literal["path", "host"],
+    engine: str | None,
 ) -> None:
     """Run the platform on this machine and apply the manifests of PATHS, files or folders."""
     roots = [path.resolve() for path in paths]
@@ -120,6 +127,7 @@ def command(  # noqa: PLR0913  one parameter an option
         aws_endpoint_urls=_endpoint_urls() | ({"sts": sts_endpoint} if sts_endpoint else {}),
         otlp_endpoint=otlp_endpoint,
         function_url=function_url,
+        engine=engine or "",
         tell=console.tell,
         echo=console.log,
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pilotlight.compute import PodRequest
     from pilotlight.resources import RuntimeSpec
 
-__all__ = ["INTERPRETER", "container", "installer", "mounts", "variables", "volumes"]
+__all__ = ["FOLDER", "INTERPRETER", "container", "installer", "mounts", "variables", "volumes"]
 
 Json = dict[str, Any]
 

@@ -79,12 +79,13 @@ def _check_image(facts: Facts) -> Problem | None:
         return None
     if IMAGE_RUNTIME not in facts.runnable:
         message = (
-            "code.image: nothing here runs container images; a cluster is expected, with a "
-            f"Runtime named {IMAGE_RUNTIME!r}"
+            "code.image: nothing here runs container images; a Runtime named "
+            f"{IMAGE_RUNTIME!r} is expected"
         )
         return Problem("ImagesUnsupported", message, "InvalidConfiguration", about_code=True)
     if isinstance(facts.image, ImageError):
-        return Problem("ImageUnusable", str(facts.image), facts.image.state_code, about_code=True)
+        image = facts.image
+        return Problem(image.code, str(image), image.state_code, about_code=True)
     return None
 
 
@@ -99,7 +100,7 @@ def _check_runtime(facts: Facts) -> Problem | None:
         message = f"runtime {runtime!r} is no longer supported by Lambda: a current one is expected"
         return Problem("RuntimeDeprecated", message, "InvalidRuntime")
     if runtime not in facts.runnable:
-        there = ", ".join(sorted(facts.runnable)) or "no Runtime is there"
+        there = ", ".join(sorted({*facts.runnable} - {IMAGE_RUNTIME})) or "no Runtime is there"
         message = f"nothing here runs runtime {runtime!r}; what runs here: {there}"
         return Problem("RuntimeUnavailable", message, "InvalidRuntime")
     return None

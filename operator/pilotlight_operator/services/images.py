@@ -13,18 +13,25 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from pilotlight.errors import NotFoundError, PilotlightError, StartFailedError
-from pilotlight.registries import Reference, RegistryError, RegistryUnreachableError
-from pilotlight.registries.keys import DOCKER_CONFIG, find_keys
-from pilotlight.resources import Image, ImageConfig, Key, PinnedImage, Secret
+from pilotlight.errors import PilotlightError, StartFailedError
+from pilotlight.registries import RegistryError, RegistryUnreachableError
+from pilotlight.resources import Image, ImageConfig, PinnedImage
 from pilotlight_wire.protocol import LOADER_VARIABLES
 
 if TYPE_CHECKING:
-    from pilotlight.cache import Cache
-    from pilotlight.registries import Registries
-    from pilotlight.resources import Function
+    from pilotlight.registries import ImageDescription
+    from pilotlight.resources import Function, Key
 
-__all__ = ["PULLING", "FindsImages", "FoundImage", "ImageError", "Images", "NodePulls"]
+__all__ = [
+    "PULLING",
+    "DescribesImages",
+    "FindsImages",
+    "FoundImage",
+    "ImageError",
+    "Images",
+    "ImagesUnsupportedError",
+    "NodePulls",
+]
 
 WAIT_SECONDS = 5.0
 """How long one reconcile waits for an image before it lets others have their turn."""
@@ -49,7 +56,24 @@ class ImageError(PilotlightError):
         self.state_code = state_code
 
 
+class ImagesUnsupportedError(ImageError):
+    """Nothing here runs images."""
+
+    code = "ImagesUnsupported"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "InvalidConfiguration")
+
+
 FoundImage = Image | ImageError | Literal[_Pulling.PULLING]
+
+
+class DescribesImages(Protocol):
+    """Says what images are."""
+
+    async def describe(self, function: Function, uri: str) -> ImageDescription:
+        """Ask what a function's image is; raises RegistryError and ImageError."""
+        ...
 
 
 class NodePulls(Protocol):
@@ -91,15 +115,11 @@ class _Found:
 
 
 class Images:
-    """The images of all functions; `pull_secret` names the Secret of each namespace with keys."""
+    """The images of all functions; without `pulls` whoever describes an image has it here."""
 
-    def __init__(
-        self, cache: Cache, registries: Registries, pulls: NodePulls, pull_secret: str = ""
-    ) -> None:
-        self._cache = cache
+    def __init__(self, registries: DescribesImages, pulls: NodePulls | None = None) -> None:
         self._registries = registries
         self._pulls = pulls
-        self._pull_secret = pull_secret
         self._looking: dict[Key, _Search] = {}
         self._found: dict[Key, _Found] = {}
         """For which architectures images were looked for; an entry a function."""
@@ -189,6 +209,8 @@ class Images:
 
     async def _pull(self, function: Function, reference: str) -> str | None:
         """Have a node pull an image; whatever is in the way is told as the function's state."""
+        if self._pulls is None:
+            return None
         try:
             return await self._pulls.pull(function, reference)
         except StartFailedError as error:
@@ -209,9 +231,7 @@ class Images:
             raise ImageError(str(error), error.state_code) from error
 
     async def _ask(self, function: Function, uri: str) -> PinnedImage:
-        reference = Reference.parse(uri)
-        keys = await self._keys(function.metadata.namespace, reference)
-        found = await self._registries.describe(reference, function.spec.architecture, keys)
+        found = await self._registries.describe(function, uri)
         own = found.environment
         return PinnedImage(
             digest=found.digest,
@@ -219,18 +239,6 @@ class Images:
             command=found.command,
             loader_variables={name: own[name] for name in LOADER_VARIABLES if name in own},
         )
-
-    async def _keys(self, namespace: str, reference: Reference) -> str | None:
-        if not self._pull_secret:
-            return None
-        try:
-            secret = await self._cache.resources.get(Secret, Key(namespace, self._pull_secret))
-            return find_keys(secret.string_data.get(DOCKER_CONFIG, "{}"), reference)
-        except NotFoundError:
-            return None
-        except (ValueError, AttributeError, TypeError) as error:
-            message = f"Secret {self._pull_secret!r} is no docker configuration: {error}"
-            raise RegistryError(message, "ImageAccessDenied") from error
 
     async def close(self) -> None:
         """Look for nothing any more."""
