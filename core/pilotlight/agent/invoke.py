@@ -55,6 +55,8 @@ _USUAL = re.compile(
     )
 )
 """The head of nearly every answer, which is read in one step; any other means the same."""
+# A member of an enum is looked up by Python code.
+_OK = HTTPStatus.OK.value
 _INVOKE, _ENDED = Path.INVOKE.value, State.ENDED.value
 _ENDED_STATE = _ENDED.encode()
 
@@ -166,7 +168,7 @@ async def invoke(connection: AgentConnection, invocation: Invocation, permit: Pe
     AgentFailedError for an answer that tells neither.
     """
     answer = await connection.exchange(_request(invocation, permit))
-    if answer.status == HTTPStatus.OK:
+    if answer.status == _OK:
         return await _read(connection, answer)
     refusal = Refusal.parse(answer.status, await connection.read())
     if refusal.not_begun:
