@@ -38,6 +38,8 @@ PATIENT_SECONDS = 930.0
 """How long an agent may take to drain: as long as the longest call that it may still run."""
 STOP_SECONDS = 15.0
 """How long it may take once the platform itself ends."""
+LONGEST_SOCKET_PATH = 103
+"""Bytes; macOS' limit, which is below Linux'."""
 LAST_SECONDS = 2.0
 """How long an agent may take to end its functions and itself."""
 
@@ -81,9 +83,9 @@ class SubprocessCompute:
             started = await self._spawn(name, request, interpreter)
             try:
                 async with asyncio.timeout(seconds):
-                    port = await _listening_port(started)
+                    pod = await _listening(name, started)
                     if request.revision is None:  # a demand does not wait for a zygote
-                        await wait_until_ready("127.0.0.1", port)
+                        await wait_until_ready(pod.host, pod.port)
             except BaseException as error:
                 await _end(started)
                 if isinstance(error, Exception):
@@ -94,7 +96,7 @@ class SubprocessCompute:
                 raise
         self._running[name] = started
         started.watcher = asyncio.create_task(self._watch(name, started))
-        return Pod(name, "127.0.0.1", port)
+        return pod
 
     async def assign(self, pod: str, request: PodRequest) -> None:
         """Nothing is written down of a subprocess."""
@@ -201,11 +203,21 @@ def _command(folder: Path, digest: str, interpreter: Path) -> list[str]:
         *("--token-sha256", digest, "--parent-stdin", "--interpreter", str(interpreter)),
         *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
         *("--layers-root", str(folder / "opt")),
+        *(("--socket", socket) if (socket := _socket_of(folder)) else ()),
     ]
 
 
-async def _listening_port(started: _Process) -> int:
-    """Read the first line that an agent says, and close its mouth.
+def _socket_of(folder: Path) -> str:
+    """Return where an agent is spoken with, at half of what TCP's loopback takes of a call.
+
+    Empty where no socket can have that path; then it is TCP.
+    """
+    path = str(folder / "agent.sock")
+    return path if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH else ""
+
+
+async def _listening(name: str, started: _Process) -> Pod:
+    """Read the first line that an agent says, and close its mouth; returns where it listens.
 
     The rest would be the same events that the gateway reads over HTTP.
     """
@@ -215,7 +227,7 @@ async def _listening_port(started: _Process) -> int:
         os.close(started.announcement)
     if not line:
         raise RuntimeError(f"it exited with status {await started.process.wait()}")
-    return int(json.loads(line)["port"])
+    return Pod(name, _socket_of(started.folder) or "127.0.0.1", int(json.loads(line)["port"]))
 
 
 async def _first_line(descriptor: int) -> bytes:

@@ -1,7 +1,11 @@
 """The agent's own end: what it leaves to the process and to the terminal it was started from."""
 
+import socket
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.support.agent import Agent
 
 LIFE = """
 import asyncio, signal, sys
@@ -24,3 +28,12 @@ def test_no_signal_finds_a_closed_pipe() -> None:
         input=b"", capture_output=True, timeout=30, check=False,
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (0, b"True True\n")
+
+
+def test_a_socket_beside_the_port_serves_the_same(tmp_path: Path) -> None:
+    """Local mode speaks with its agents there."""
+    path = str(tmp_path / "agent.sock")
+    with Agent(tmp_path, "--socket", path), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        connection.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")

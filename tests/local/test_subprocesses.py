@@ -13,12 +13,12 @@ import pytest
 import uvloop
 
 from pilotlight_local.environments import Interpreter
-from pilotlight_local.subprocesses import SubprocessCompute, _listening_port, _Process
+from pilotlight_local.subprocesses import SubprocessCompute, _listening, _Process, _socket_of
 
 
 async def _read_port(announcement: int) -> int:
     process = cast("asyncio.subprocess.Process", None)  # it is asked only for one that ended
-    return await _listening_port(_Process(process, Path("/"), announcement))
+    return (await _listening("p", _Process(process, Path("/"), announcement))).port
 
 
 async def _taken_over(announcement: int, path: Path) -> int:
@@ -43,6 +43,13 @@ def test_an_announcement_is_closed_once(tmp_path: Path, factory: object) -> None
         assert runner.run(_taken_over(announcement, tmp_path / "file")) == 8700
     assert (tmp_path / "file").read_bytes() == b"still open"
     os.close(stdout)
+
+
+@pytest.mark.parametrize(("parts", "listens"), [(1, True), (40, False)])
+def test_no_path_is_too_long_for_an_agent(parts: int, listens: bool) -> None:  # noqa: FBT001
+    """No socket can have a long one; the port serves then."""
+    folder = Path("/", *["part"] * parts)
+    assert _socket_of(folder) == (str(folder / "agent.sock") if listens else "")
 
 
 class Slow:

@@ -211,12 +211,17 @@ def _parse_fields(head: bytes) -> dict[str, str]:
 
 
 async def connect(host: str, port: int) -> AgentConnection:
-    """Open a connection; raises OSError or TimeoutError."""
+    """Open a connection, to a socket's path where `host` is one; raises OSError or TimeoutError."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_SECONDS):
-        _, protocol = await loop.create_connection(
-            lambda: AgentConnection(f"{host}:{port}"), host, port
-        )
+        if host.startswith("/"):
+            _, protocol = await loop.create_unix_connection(
+                lambda: AgentConnection("localhost"), host
+            )
+        else:
+            _, protocol = await loop.create_connection(
+                lambda: AgentConnection(f"{host}:{port}"), host, port
+            )
     return protocol
 
 

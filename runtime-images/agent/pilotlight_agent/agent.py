@@ -37,13 +37,14 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     spawner = family.spawner(expected, chosen.places, ExecSpawner(reaper), journal, zygote)
     pod = Pod(chosen.places, spawner, journal, zone=chosen.zone)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
-    )
+    api = GatewayApi(pod, chosen.token_sha256)
+    servers = [await loop.create_server(api.connection, chosen.host, chosen.port)]
+    if chosen.socket:
+        servers.append(await loop.create_unix_server(api.connection, chosen.socket))
     _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
     if chosen.parent_stdin:
         loop.add_reader(0, _watch_parent, pod)
-    port = server.sockets[0].getsockname()[1]
+    port = servers[0].sockets[0].getsockname()[1]
     output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
     spawner.start()
@@ -51,7 +52,8 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
     gc.freeze()
     await pod.finished.wait()
-    server.close()
+    for server in servers:
+        server.close()
     journal.flush()
     await output.close()
     _leave_signals()
