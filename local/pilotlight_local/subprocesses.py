@@ -38,8 +38,6 @@ PATIENT_SECONDS = 930.0
 """How long an agent may take to drain: as long as the longest call that it may still run."""
 STOP_SECONDS = 15.0
 """How long it may take once the platform itself ends."""
-LONGEST_SOCKET_PATH = 103
-"""Bytes; macOS' limit, which is below Linux'."""
 LAST_SECONDS = 2.0
 """How long an agent may take to end its functions and itself."""
 
@@ -203,17 +201,9 @@ def _command(folder: Path, digest: str, interpreter: Path) -> list[str]:
         *("--token-sha256", digest, "--parent-stdin", "--interpreter", str(interpreter)),
         *("--task-root", str(folder / "task"), "--temporary", str(folder / "tmp")),
         *("--layers-root", str(folder / "opt")),
-        *(("--socket", socket) if (socket := _socket_of(folder)) else ()),
+        # TCP's loopback takes twice as much of the processor.
+        *("--socket", str(folder / "agent.sock")),
     ]
-
-
-def _socket_of(folder: Path) -> str:
-    """Return where an agent is spoken with, at half of what TCP's loopback takes of a call.
-
-    Empty where no socket can have that path; then it is TCP.
-    """
-    path = str(folder / "agent.sock")
-    return path if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH else ""
 
 
 async def _listening(name: str, started: _Process) -> Pod:
@@ -227,7 +217,9 @@ async def _listening(name: str, started: _Process) -> Pod:
         os.close(started.announcement)
     if not line:
         raise RuntimeError(f"it exited with status {await started.process.wait()}")
-    return Pod(name, _socket_of(started.folder) or "127.0.0.1", int(json.loads(line)["port"]))
+    said = json.loads(line)
+    # No socket where its path is too long, or the folder another system's.
+    return Pod(name, said.get("socket", "127.0.0.1"), int(said["port"]))
 
 
 async def _first_line(descriptor: int) -> bytes:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.agent import Agent
 
 LIFE = """
@@ -33,7 +35,20 @@ def test_no_signal_finds_a_closed_pipe() -> None:
 def test_a_socket_beside_the_port_serves_the_same(tmp_path: Path) -> None:
     """Local mode speaks with its agents there."""
     path = str(tmp_path / "agent.sock")
-    with Agent(tmp_path, "--socket", path), socket.socket(socket.AF_UNIX) as connection:
+    with Agent(tmp_path, "--socket", path) as agent, socket.socket(socket.AF_UNIX) as connection:
+        assert _announced(agent) == path
         connection.connect(path)
         connection.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("name", ["missing/agent.sock", "x" * 200])
+def test_where_no_socket_can_be_the_port_serves(tmp_path: Path, name: str) -> None:
+    """A path may be too long, and a folder another system's."""
+    with Agent(tmp_path, "--socket", str(tmp_path / name)) as agent:
+        assert _announced(agent) is None
+        assert agent.port
+
+
+def _announced(agent: Agent) -> object:
+    return agent.journal.wait(lambda event: event["type"] == "listening").get("socket")

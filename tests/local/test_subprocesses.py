@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from pilotlight_local.environments import Interpreter
-from pilotlight_local.subprocesses import SubprocessCompute, _listening, _Process, _socket_of
+from pilotlight_local.subprocesses import SubprocessCompute, _listening, _Process
 
 
 async def _read_port(announcement: int) -> int:
@@ -43,13 +43,6 @@ def test_an_announcement_is_closed_once(tmp_path: Path, factory: object) -> None
         assert runner.run(_taken_over(announcement, tmp_path / "file")) == 8700
     assert (tmp_path / "file").read_bytes() == b"still open"
     os.close(stdout)
-
-
-@pytest.mark.parametrize(("parts", "listens"), [(1, True), (40, False)])
-def test_no_path_is_too_long_for_an_agent(parts: int, listens: bool) -> None:  # noqa: FBT001
-    """No socket can have a long one; the port serves then."""
-    folder = Path("/", *["part"] * parts)
-    assert _socket_of(folder) == (str(folder / "agent.sock") if listens else "")
 
 
 class Slow:

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from . import options
 from .gateway_api import GatewayApi
@@ -39,13 +40,13 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     loop = asyncio.get_running_loop()
     api = GatewayApi(pod, chosen.token_sha256)
     servers = [await loop.create_server(api.connection, chosen.host, chosen.port)]
-    if chosen.socket:
-        servers.append(await loop.create_unix_server(api.connection, chosen.socket))
+    servers += await _listen_beside(api, chosen.socket)
     _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
     if chosen.parent_stdin:
         loop.add_reader(0, _watch_parent, pod)
     port = servers[0].sockets[0].getsockname()[1]
-    output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
+    beside = {"socket": chosen.socket} if len(servers) > 1 else {}
+    output.write(json.dumps({"type": "listening", "port": port, **beside}).encode() + b"\n")
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
     spawner.start()
     reaper.reap()  # a zygote that was there before may have ended before
@@ -57,6 +58,15 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     journal.flush()
     await output.close()
     _leave_signals()
+
+
+async def _listen_beside(api: GatewayApi, path: str) -> list[asyncio.Server]:
+    """Listen at a path, if one is given; a folder of another system's may hold no sockets."""
+    if not path:
+        return []
+    with suppress(OSError):
+        return [await asyncio.get_running_loop().create_unix_server(api.connection, path)]
+    return []
 
 
 def _leave_signals() -> None:
