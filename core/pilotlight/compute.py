@@ -62,6 +62,7 @@ class Pod:
     name: str
     """`namespace/name`."""
     host: str
+    """In local mode the path of a socket, which its agent listens on beside the port."""
     port: int
     node: str = ""
     """Where it runs."""

@@ -8,7 +8,6 @@ begins and ends here.
 from __future__ import annotations
 
 import functools
-import hashlib
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from aiohttp.web_request import BaseRequest
 
     from .apis.service import Endpoint, Service
-    from .auth.caller import Authenticator, Caller, Verify
+    from .auth.caller import Authenticator, Caller, Hashed, Verify
     from .exchange import Reply
     from .http.endpoint import HttpEndpoint
     from .services import Services
@@ -129,7 +128,7 @@ class Pipeline:
         if not endpoint.anonymous:
             verify = await self._authenticator.check_head(head)
         if isinstance(request, PlainRequest):
-            caller = verify(hashlib.sha256(request.body).hexdigest())
+            caller = verify(request)
             return await self._perform(
                 head, endpoint, caller, request.body, request_id, request.remote
             )
@@ -138,7 +137,7 @@ class Pipeline:
         credentials = parse_authorization(request.headers.get("Authorization", ""))
         owner = credentials.access_key if credentials else ""
         async with bodies.reading(request, limit, too_large, owner=owner) as body:
-            caller = verify(body.sha256)
+            caller = verify(body)
             async with bodies.decompressed(body.content, encoding, limit, too_large) as content:
                 return await self._perform(
                     head, endpoint, caller, content, request_id, request.remote or ""
@@ -250,7 +249,7 @@ class ClientPipeline(Pipeline):
             return error_in("rest-json", _translated(error, request_id), request_id)
 
 
-def _believe(_: str) -> Caller:
+def _believe(_: Hashed) -> Caller:
     """Verify what needs no credentials."""
     return NOBODY
 

@@ -7,6 +7,7 @@ to aiohttp, which knows the rest (`plain_connection`). So nothing here is ever r
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -79,6 +80,11 @@ class PlainRequest(NamedTuple):
     def headers(self) -> CIMultiDictProxy[str]:
         """The headers, none of which came twice."""
         return self.head.headers
+
+    @property
+    def sha256(self) -> str:
+        """The body's hash, hexadecimal."""
+        return hashlib.sha256(self.body).hexdigest()
 
     @property
     def scheme(self) -> str:

@@ -11,6 +11,7 @@ from pilotlight.accounts import Accounts, namespace_of
 from pilotlight.cache import Cache
 from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import Namespace, ObjectMeta, Secret
+from pilotlight_gateway.bodies import Body
 from pilotlight_gateway.errors import UnrecognizedClientError
 from pilotlight_local.accounts import SelfServiceAccounts
 from tests.support import signed
@@ -44,7 +45,7 @@ async def trusting(namespace: str) -> AsyncIterator[tuple[SelfServiceAccounts, C
 
 
 async def who(callers: SelfServiceAccounts, key: str) -> Caller:
-    return (await callers.check_head(signed.sign("/", b"", key)))("")
+    return (await callers.check_head(signed.sign("/", b"", key)))(Body.of(b""))
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ import pytest
 import uvloop
 
 from pilotlight_local.environments import Interpreter
-from pilotlight_local.subprocesses import SubprocessCompute, _listening_port, _Process
+from pilotlight_local.subprocesses import SubprocessCompute, _listening, _Process
 from tests.support.containers import Bare
 
 
 async def _read_port(announcement: int) -> int:
     process = cast("asyncio.subprocess.Process", None)  # it is asked only for one that ended
-    return await _listening_port(_Process(process, Path("/"), announcement))
+    return (await _listening("p", _Process(process, Path("/"), announcement))).port
 
 
 async def _taken_over(announcement: int, path: Path) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from botocore.auth import SigV4Auth
@@ -13,6 +12,7 @@ from multidict import CIMultiDict
 from pilotlight.names import ACCESS_KEY_LABEL
 from pilotlight.resources import ObjectMeta, Secret
 from pilotlight_gateway.auth.caller import RequestHead
+from pilotlight_gateway.bodies import Body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,4 +58,4 @@ def sign(
 async def authenticate(authenticator: SigV4Authenticator, head: RequestHead, body: bytes) -> Caller:
     """Take both steps, as the pipeline does."""
     verify = await authenticator.check_head(head)
-    return verify(hashlib.sha256(body).hexdigest())
+    return verify(Body.of(body))

@@ -71,6 +71,7 @@ class AgentConnection(asyncio.Protocol):
     def __init__(self, host: str) -> None:
         """Speak with `host`, HOST:PORT."""
         self._host = host
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._head = b""
         self._chunks: deque[bytes] = deque()
@@ -94,7 +95,7 @@ class AgentConnection(asyncio.Protocol):
         """Send a request and wait for the head of its answer; raises ConnectionLostError."""
         if self._transport is None:
             raise ConnectionLostError(_GONE)
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer = self._loop.create_future()
         head = request.head(self._host)
         # An empty piece stays in the buffer of Python 3.12 and later, whose loop then never rests.
         self._transport.writelines((head, request.body) if request.body else (head,))
@@ -122,7 +123,7 @@ class AgentConnection(asyncio.Protocol):
         while not self._chunks:
             if self._transport is None:
                 raise ConnectionLostError(_GONE)
-            self._wakener = asyncio.get_running_loop().create_future()
+            self._wakener = self._loop.create_future()
             await self._wakener
         chunk = self._chunks.popleft()
         self._waiting_bytes -= len(chunk)
@@ -210,12 +211,17 @@ def _parse_fields(head: bytes) -> dict[str, str]:
 
 
 async def connect(host: str, port: int) -> AgentConnection:
-    """Open a connection; raises OSError or TimeoutError."""
+    """Open a connection, to a socket's path where `host` is one; raises OSError or TimeoutError."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_SECONDS):
-        _, protocol = await loop.create_connection(
-            lambda: AgentConnection(f"{host}:{port}"), host, port
-        )
+        if host.startswith("/"):
+            _, protocol = await loop.create_unix_connection(
+                lambda: AgentConnection("localhost"), host
+            )
+        else:
+            _, protocol = await loop.create_connection(
+                lambda: AgentConnection(f"{host}:{port}"), host, port
+            )
     return protocol
 
 

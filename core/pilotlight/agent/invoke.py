@@ -31,10 +31,11 @@ _JSON = "application/json"
 SMALL = 1 << 16
 """Bytes up to which an answer is handed on whole: one write instead of many."""
 _FIELDS = (
-    f"{Header.ENVIRONMENT}: %s\r\n{Header.LEASE}: %s\r\n{Header.DEADLINE_MS}: %d\r\n"
-    f"{Header.REQUEST_ID}: %s\r\n{Header.FUNCTION_ARN}: %s\r\n{Header.TRACE_ID}: %s\r\n"
-    "Content-Type: %s\r\n"
+    f"{Header.ENVIRONMENT}: %s\r\n{Header.LEASE}: %s\r\n{Header.FUNCTION_ARN}: %s\r\n"
+    f"Content-Type: %s\r\n{Header.DEADLINE_MS}: %d\r\n{Header.REQUEST_ID}: %s\r\n"
+    f"{Header.TRACE_ID}: %s\r\n"
 )
+"""What a connection's calls have in common goes first: an agent reads that once."""
 _TENANT_ID = f"{Header.TENANT_ID}: %s\r\n"
 _CLIENT_CONTEXT = f"{Header.CLIENT_CONTEXT}: %s\r\n"
 _LOG_TAIL = f"{Header.LOG_TAIL}: 1\r\n"
@@ -55,6 +56,8 @@ _USUAL = re.compile(
     )
 )
 """The head of nearly every answer, which is read in one step; any other means the same."""
+# A member of an enum is looked up by Python code.
+_OK = HTTPStatus.OK.value
 _INVOKE, _ENDED = Path.INVOKE.value, State.ENDED.value
 _ENDED_STATE = _ENDED.encode()
 
@@ -166,7 +169,7 @@ async def invoke(connection: AgentConnection, invocation: Invocation, permit: Pe
     AgentFailedError for an answer that tells neither.
     """
     answer = await connection.exchange(_request(invocation, permit))
-    if answer.status == HTTPStatus.OK:
+    if answer.status == _OK:
         return await _read(connection, answer)
     refusal = Refusal.parse(answer.status, await connection.read())
     if refusal.not_begun:
@@ -178,11 +181,11 @@ def _request(invocation: Invocation, permit: Permit) -> Request:
     fields = _FIELDS % (
         permit.environment,
         permit.lease,
+        invocation.function_arn,
+        invocation.content_type,
         permit.deadline_ms,
         invocation.request_id,
-        invocation.function_arn,
         invocation.trace_id,
-        invocation.content_type,
     )
     if invocation.tenant_id:
         fields += _TENANT_ID % invocation.tenant_id

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pilotlight.identity_policies import IdentityPolicy
 
-__all__ = ["NOBODY", "Authenticator", "Caller", "RequestHead", "Verify"]
+__all__ = ["NOBODY", "Authenticator", "Caller", "Hashed", "RequestHead", "Verify"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,17 @@ class RequestHead:
         return {name for name, count in Counter(names).items() if count > 1}
 
 
-Verify = Callable[[str], Caller]
-"""Judges a body by its sha256 (hexadecimal); raises an ApiError of status 403."""
+class Hashed(Protocol):
+    """A body, whose hash is made for who asks."""
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal."""
+        ...
+
+
+Verify = Callable[[Hashed], Caller]
+"""Judges a body by its hash, if at all; raises an ApiError of status 403."""
 
 
 class Authenticator(Protocol):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .access_keys import AccessKey, AccessKeys
-    from .caller import Verify
+    from .caller import Hashed, Verify
     from .function_keys import FunctionKeys
 
 __all__ = ["SigV4Authenticator", "signature_of"]
@@ -120,14 +120,12 @@ def _read_date(text: str) -> datetime:
         ) from error
 
 
-def _verify(
-    head: RequestHead, credentials: Credentials, key: AccessKey, body_sha256: str
-) -> Caller:
+def _verify(head: RequestHead, credentials: Credentials, key: AccessKey, body: Hashed) -> Caller:
     """Compare the body with what was announced, or else with the signature."""
     announced = head.headers.get(_BODY_SHA256)
     if announced is None:
-        _check_signature(head, credentials, body_sha256, key.secret)
-    elif announced != body_sha256:
+        _check_signature(head, credentials, body.sha256, key.secret)
+    elif announced != body.sha256:
         raise _not_the_bodys(announced)
     principal = f"function/{key.function}" if key.function else key.id
     return Caller(key.account, key.namespace, principal, key.function, key.policy)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiohttp.web_request import BaseRequest
 
-    from pilotlight_gateway.auth.caller import Authenticator, Caller, Verify
+    from pilotlight_gateway.auth.caller import Authenticator, Caller, Hashed, Verify
     from pilotlight_gateway.plain_request import PlainRequest
 
     from .authorizer import Authorizer
@@ -74,7 +74,7 @@ class Authorisation:
             _check_service(request.headers.get("Authorization", ""))
             return await self.authenticator.check_head(head)
 
-    def check_signature(self, match: Match, verify: Verify | None, body_sha256: str) -> Findings:
+    def check_signature(self, match: Match, verify: Verify | None, body: Hashed) -> Findings:
         """Check the body's part, and what policies say of who signs; raises HttpError.
 
         A route is for its function's own account.
@@ -82,7 +82,7 @@ class Authorisation:
         if verify is None:
             return {}
         with _refused(match):
-            caller = verify(body_sha256)
+            caller = verify(body)
         if match.site.style == "url":
             check_policy(match, caller)
         elif caller.account != match.account or not _may_call(match, caller):

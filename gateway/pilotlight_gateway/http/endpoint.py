@@ -135,7 +135,7 @@ class HttpEndpoint:
         found = await self._authorisation.check_head(match)
         verify = await self._authorisation.check_signed_head(request, match)
         async with self._reading(request, match.site.namespace) as body:
-            found |= self._authorisation.check_signature(match, verify, body.sha256)
+            found |= self._authorisation.check_signature(match, verify, body)
             incoming = replace(match.request, body=body.content)
             match = replace(match, request=incoming, authorizer=found)
             if (push := self._pushes.get(match.site.style)) is not None:

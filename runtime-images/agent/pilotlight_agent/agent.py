@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from . import options
 from .gateway_api import GatewayApi
@@ -37,24 +38,35 @@ async def serve(chosen: Options, zygote: Born | None) -> None:
     spawner = family.spawner(expected, chosen.places, ExecSpawner(reaper), journal, zygote)
     pod = Pod(chosen.places, spawner, journal, zone=chosen.zone)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        GatewayApi(pod, chosen.token_sha256).connection, chosen.host, chosen.port
-    )
+    api = GatewayApi(pod, chosen.token_sha256)
+    servers = [await loop.create_server(api.connection, chosen.host, chosen.port)]
+    servers += await _listen_beside(api, chosen.socket)
     _stop_on_signals(pod, linger=0.0 if chosen.parent_stdin else _LINGER_SECONDS)
     if chosen.parent_stdin:
         loop.add_reader(0, _watch_parent, pod)
-    port = server.sockets[0].getsockname()[1]
-    output.write(json.dumps({"type": "listening", "port": port}).encode() + b"\n")
+    port = servers[0].sockets[0].getsockname()[1]
+    beside = {"socket": chosen.socket} if len(servers) > 1 else {}
+    output.write(json.dumps({"type": "listening", "port": port, **beside}).encode() + b"\n")
     output.on_writable = Cursor(journal, 0, output.write, output.writable).advance
     spawner.start()
     reaper.reap()  # a zygote that was there before may have ended before
     await asyncio.to_thread(package.rehearse, f"http://{_reachable(chosen.host)}:{port}/ready")
     gc.freeze()
     await pod.finished.wait()
-    server.close()
+    for server in servers:
+        server.close()
     journal.flush()
     await output.close()
     _leave_signals()
+
+
+async def _listen_beside(api: GatewayApi, path: str) -> list[asyncio.Server]:
+    """Listen at a path, if one is given; a folder of another system's may hold no sockets."""
+    if not path:
+        return []
+    with suppress(OSError):
+        return [await asyncio.get_running_loop().create_unix_server(api.connection, path)]
+    return []
 
 
 def _leave_signals() -> None:

@@ -19,6 +19,8 @@ class Options:
 
     host: str
     port: int
+    socket: str
+    """Where to listen beside that, a path; empty: nowhere."""
     token_sha256: str
     places: Places
     runtime: str
@@ -37,6 +39,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> O
     return Options(
         host=host,
         port=port,
+        socket=given.socket,
         token_sha256=given.token_sha256,
         runtime=given.runtime,
         memory=given.memory,
@@ -61,6 +64,7 @@ def _parser(environ: Mapping[str, str]) -> argparse.ArgumentParser:
         )
 
     add("listen", _address, "0.0.0.0:8700", "HOST:PORT for gateways; port 0 takes a free one")
+    add("socket", str, "", "path of a socket for gateways of this machine, beside HOST:PORT")
     add("token-sha256", _digest, None, "hex sha256 of the token that gateways bring")
     add("task-root", _path, "/var/task", "where the code is unpacked")
     add("temporary", _path, "/tmp", "what functions use as /tmp")  # noqa: S108 -- Lambda's own path

@@ -236,7 +236,7 @@ def _invoke_agent(lease: Lease, tenant: str) -> tuple[int, Any]:
         Header.ENVIRONMENT: lease.environment, Header.LEASE: f"local/{lease.epoch}",
         Header.REQUEST_ID: "r", Header.DEADLINE_MS: "0",
     } | ({Header.TENANT_ID: tenant} if tenant else {})  # fmt: skip
-    connection = http.client.HTTPConnection(lease.host, lease.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", lease.port, timeout=10)
     try:
         connection.request("POST", Path.INVOKE, b"{}", headers)
         answer = connection.getresponse()

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
+import functools
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from pilotlight.storage.interfaces import LogLine, LogQuery, LogStream
 from pilotlight.storage.log_shares import LINE_BYTES, dropped, fair_share
@@ -46,12 +44,11 @@ WHERE namespace = :namespace AND function = :function AND id > :after_id AND id 
 AND time >= :since AND time < :until
 AND (:request_id IS NULL OR request_id = :request_id) AND (:stream IS NULL OR stream = :stream)
 """
-_INSERT = """
-INSERT INTO lines (time, namespace, function, stream, request_id, message)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-FROM json_each(?)
-"""
+_INSERT = "INSERT INTO lines (time, namespace, function, stream, request_id, message) VALUES "
 _COLUMNS = 6
+_ROW = f"({', '.join('?' * _COLUMNS)})"
+_MOST_ROWS = 64
+"""Of one statement, which is prepared once for each number of them."""
 _FIRST = f"{_WANTED} ORDER BY id LIMIT :limit"
 _LAST = f"{_WANTED} ORDER BY id DESC LIMIT :limit"
 _MINE = "FROM lines WHERE namespace = :namespace AND function = :function"
@@ -139,17 +136,24 @@ class SqliteLogs:
 
 
 def _insert(lines: Sequence[LogLine], connection: sqlite3.Connection) -> None:
-    # One statement for all: each step of a statement takes the interpreter's lock anew, and the
-    # event loop that would have to give it up is the one that serves invocations.
-    connection.execute(_INSERT, (_rows(lines),))
+    # Many lines a statement: each step of one takes the interpreter's lock anew, and the event
+    # loop that would have to give it up is the one that serves invocations.
+    for start in range(0, len(lines), _MOST_ROWS):
+        some = lines[start : start + _MOST_ROWS]
+        values = [value for line in some for value in line[:_COLUMNS]]
+        try:
+            connection.execute(_statement(len(some)), values)
+        except UnicodeEncodeError:  # half a character, which a function may print
+            connection.execute(_statement(len(some)), [_encodable(value) for value in values])
 
 
-def _rows(lines: Sequence[LogLine]) -> str:
-    rows = [line[:_COLUMNS] for line in lines]
-    try:
-        return orjson.dumps(rows).decode()
-    except TypeError:  # half a character, which a function may print
-        return json.dumps(rows)
+@functools.cache
+def _statement(rows: int) -> str:
+    return _INSERT + ", ".join([_ROW] * rows)
+
+
+def _encodable(value: object) -> object:
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _select(query: LogQuery, connection: sqlite3.Connection) -> list[LogLine]:

@@ -43,6 +43,7 @@ class RevisionQueue:
     def __init__(
         self, most_claims: int = MOST_CLAIMS, idle_history: IdleHistory | None = None
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self.most_claims = most_claims
         self.idle_history = idle_history or IdleHistory()
         """The function's."""
@@ -98,10 +99,11 @@ class RevisionQueue:
         """Take a free environment."""
         if not self.free:
             return None
-        self._called()
+        now = self._loop.time()
+        self._called(now)
         self.busy += 1
         environment = self.free.pop()
-        environment.busy_since = now = asyncio.get_running_loop().time()
+        environment.busy_since = now
         self.idle_history.used(now - environment.idle_since)
         return environment
 
@@ -111,9 +113,10 @@ class RevisionQueue:
             raise ThrottledError(
                 "Rate Exceeded.", reason="ConcurrentInvocationLimitExceeded", retry_after=1
             )
-        self._called()
-        waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
-        self._waiting[waiter] = asyncio.get_running_loop().time()
+        now = self._loop.time()
+        self._called(now)
+        waiter: asyncio.Future[Environment] = self._loop.create_future()
+        self._waiting[waiter] = now
         self._most_waiting = max(self._most_waiting, self.waiting)
         return waiter
 
@@ -156,7 +159,7 @@ class RevisionQueue:
     def give_back(self, environment: Environment) -> bool:
         """Take back a busy environment; False where it must be released."""
         self.busy -= 1
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         self._call_seconds += SMOOTHING * (now - environment.busy_since - self._call_seconds)
         if not self.busy:
             self.idle_history.idle_since = now
@@ -206,9 +209,9 @@ class RevisionQueue:
         """How many calls the environments that run others are likely to take in a moment."""
         return int(self.busy * PATIENCE_SECONDS / max(self._call_seconds, 0.001))
 
-    def _called(self) -> None:
+    def _called(self, now: float) -> None:
         if not self.busy:
-            self.idle_history.called(asyncio.get_running_loop().time())
+            self.idle_history.called(now)
 
     def _offer(self, environment: Environment) -> bool:
         if self._failed >= MOST_FAILED and self.busy + len(self.free) >= FEW:
@@ -217,12 +220,12 @@ class RevisionQueue:
             waiter, _ = self._waiting.popitem(last=False)
             if not waiter.done():  # who gave up just now has not left yet
                 self.busy += 1
-                environment.busy_since = asyncio.get_running_loop().time()
+                environment.busy_since = self._loop.time()
                 waiter.set_result(environment)
                 return True
         if self.retired:
             return False
-        environment.idle_since = asyncio.get_running_loop().time()
+        environment.idle_since = self._loop.time()
         self.free.append(environment)
         return True
 

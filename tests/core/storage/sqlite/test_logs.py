@@ -79,6 +79,21 @@ async def test_appends_at_once_keep_every_line_in_order(logs: SqliteLogs) -> Non
     assert places == list(range(50))
 
 
+async def test_whatever_a_function_prints_comes_back(logs: SqliteLogs) -> None:
+    """A NUL ends no line, and half a character stands for nothing in the lines around it."""
+    printed = ["before", "a\0b", "a\ud83db", "after"]
+    await logs.append([line(1)._replace(message=message) for message in printed])
+    found = await logs.query(query())
+    assert [one.message for one in found] == ["before", "a\0b", "a?b", "after"]
+
+
+async def test_more_lines_than_a_statement_takes_keep_their_order(logs: SqliteLogs) -> None:
+    """Nor is one of them lost between two statements."""
+    await logs.append([line(number) for number in range(150)])
+    found = await logs.query(query(limit=1000))
+    assert [one.message for one in found] == [f"line {number}" for number in range(150)]
+
+
 async def test_a_stream_is_deleted_and_the_others_stay(logs: SqliteLogs) -> None:
     """Of the function, before the time, of that stream if one is named."""
     await logs.append([LogLine(1.0, "default", "hello", one, "r", one) for one in ("a", "b", "")])

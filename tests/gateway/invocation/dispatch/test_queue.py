@@ -209,10 +209,14 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.new_event_loop()
-        self.queue = RevisionQueue()
+        self.queue = self.loop.run_until_complete(self.make())
         self.busy: list[Environment] = []
         self.waiters: list[asyncio.Future[Environment]] = []
         self.made = 0
+
+    @staticmethod
+    async def make() -> RevisionQueue:
+        return RevisionQueue()
 
     def teardown(self) -> None:
         self.loop.close()
