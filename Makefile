@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults scale policies docs clients
+.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults scale neighbours policies docs clients
 .PHONY: model patterns clean runtimes
 
 PYTHON ?= python3
@@ -13,6 +13,7 @@ SEEDS ?= 10000
 FAULTS ?= 20
 SEED ?= 1
 EVENTS ?= 10
+FLOOD ?= 10000
 CLUSTER ?= ../shared/cluster/cluster
 RUNTIMES ?=
 READY := .venv/.ready
@@ -118,6 +119,9 @@ faults: setup ## FAULTS drawn from SEED beside EVENTS a second on the one-node c
 
 scale: setup ## 1,000 functions and callers for 300 pods on the one-node cluster, into docs/reliability.md
 	@$(RUN)/python -m tests.storm scale
+
+neighbours: setup ## One account beside another one's FLOOD cold functions, into docs/reliability.md
+	@FLOOD=$(FLOOD) $(RUN)/python -m tests.storm neighbours
 
 policies: setup ## Run the keep-alive policies on a synthetic trace
 	@$(RUN)/python -m benchmarks.keep_alive

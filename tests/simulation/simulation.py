@@ -387,12 +387,21 @@ def run(
             finally:
                 current.pop()
                 loop.set_exception_handler(lambda *_: None)
+                await _end_all()
             return simulation.outcome
 
         try:
             return runner.run(live())
         except RuntimeError as error:
             return Outcome(seed, [str(error)])
+
+
+async def _end_all() -> None:
+    """Cancel what still goes on, and what that begins: to end takes time, in which more is due."""
+    while left := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left)
 
 
 def _broken(simulation: Simulation, context: dict[str, Any]) -> None:

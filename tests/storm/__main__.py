@@ -1,4 +1,4 @@
-"""`make storm`, `faults` and `scale`: on a given cluster, with an installation of their own."""
+"""`make storm`, `faults`, `scale`, `neighbours`: on a given cluster, by a platform of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from tests.support.cluster import installed, kubectl
 
 from .faults import run_faults
+from .neighbours import run_neighbours
 from .scale import run_scale
 from .storm import run_storm
 
@@ -24,6 +25,8 @@ def main(*which: str) -> int:
             results.append(run_faults(platform, seed, count, events))
         if "scale" in which:
             results.append(run_scale(platform))
+        if "neighbours" in which:
+            results.append(run_neighbours(platform, int(os.environ.get("FLOOD", "10000"))))
         if not all(one.holds for one in results):
             sys.stdout.write(platform.logs())
             sys.stdout.write(kubectl("get", "events", "-n", platform.namespace))
