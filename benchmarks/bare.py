@@ -8,12 +8,10 @@ what Pilotlight does for a call; what they take is the machine's.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 
-from .run import parser, publish, run, table
+from .run import compare
 from .targets import HERE, Target, free_port, functions_framework, pilotlight
 
-MARKER = "<!-- bare -->"
 KINDS = {
     "gateway and runtime": (),
     "…an agent on asyncio between": ("asyncio",),
@@ -29,23 +27,10 @@ def bare(name: str, kind: tuple[str, ...]) -> Target:
     return Target(name, command, port)
 
 
-def main() -> None:
-    """Measure and print; `--write` puts the table into docs/performance.md."""
-    options = parser("bare", __doc__).parse_args()
-    ours, _ = pilotlight()
-    targets = [ours, functions_framework(), *(bare(*one) for one in KINDS.items())]
-    try:
-        for target in targets:
-            target.start()
-        text = table(targets, run(targets, 1, options.rounds, options.seconds), 1)
-    finally:
-        for target in targets:
-            target.stop()
-    print(text)
-    if options.write:
-        command = f"python -m benchmarks.bare --rounds {options.rounds}"
-        publish(MARKER, f"{datetime.now(UTC).date()}, `{command}`.\n\n{text}")
+def targets() -> list[Target]:
+    """Return what is measured."""
+    return [pilotlight()[0], functions_framework(), *(bare(*one) for one in KINDS.items())]
 
 
 if __name__ == "__main__":
-    main()
+    compare("bare", __doc__, targets, (1,))

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.support.node import node_of
 from tests.support.npm import package_of
 
-from .run import parser, publish, tables
+from .run import compare
 from .targets import Target, free_port, pilotlight
 
-MARKER = "<!-- node -->"
 RUNTIME = "nodejs24.x"
 FRAMEWORK, VERSION = "@google-cloud/functions-framework", "5.0.5"
 OURS = "exports.handler = async (event) => event;\n"
@@ -45,22 +43,10 @@ def framework() -> Target:
     return Target("functions-framework for Node.js", command, port)
 
 
-def main() -> None:
-    """Measure and print; `--write` puts the tables into docs/performance.md."""
-    options = parser("node", __doc__).parse_args()
-    targets = [ours(), framework()]
-    try:
-        for target in targets:
-            target.start()
-        text = tables(targets, options)
-    finally:
-        for target in targets:
-            target.stop()
-    print(text)
-    if options.write:
-        command = f"python -m benchmarks.node --rounds {options.rounds}"
-        publish(MARKER, f"{datetime.now(UTC).date()}, `{command}`.\n\n{text}")
+def targets() -> list[Target]:
+    """Return what is measured."""
+    return [ours(), framework()]
 
 
 if __name__ == "__main__":
-    main()
+    compare("node", __doc__, targets)

@@ -16,9 +16,12 @@ import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from .targets import Target, aiohttp_proxy, call, functions_framework, pilotlight
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 OUTPUT = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -115,13 +118,37 @@ def table(targets: list[Target], samples: list[list[Sample]], connections: int) 
     return "\n".join(lines)
 
 
-def tables(targets: list[Target], options: argparse.Namespace) -> str:
-    """Measure targets that run, with one connection and with 32; gives a table of each."""
+def tables(
+    targets: list[Target], options: argparse.Namespace, loads: Sequence[int] = (1, 32)
+) -> str:
+    """Measure targets that run, with so many connections; gives a table of each."""
     rounds, seconds = options.rounds, options.seconds
     return "\n\n".join(
         table(targets, run(targets, connections, rounds, seconds), connections)
-        for connections in (1, 32)
+        for connections in loads
     )
+
+
+def compare(
+    module: str,
+    description: str | None,
+    make: Callable[[], list[Target]],
+    loads: Sequence[int] = (1, 32),
+) -> None:
+    """Be the program of a module that measures targets beside each other, and may publish that."""
+    options = parser(module, description).parse_args()
+    targets = make()
+    try:
+        for target in targets:
+            target.start()
+        text = tables(targets, options, loads)
+    finally:
+        for target in targets:
+            target.stop()
+    print(text)
+    if options.write:
+        command = f"python -m benchmarks.{module} --rounds {options.rounds}"
+        publish(f"<!-- {module} -->", f"{datetime.now(UTC).date()}, `{command}`.\n\n{text}")
 
 
 def parser(module: str, description: str | None, rounds: int = 5) -> argparse.ArgumentParser:

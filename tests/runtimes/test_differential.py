@@ -196,6 +196,13 @@ def test_context(pair: Pair) -> None:
         assert ours["trace"] == headers.get("Trace_Id")
 
 
+def test_a_context_is_made_of_the_variables_that_are_there(pair: Pair) -> None:
+    """A function that has changed one sees that in its next call's."""
+    before = json.loads(pair.compare({"case": "own_variables", "event": "7"}).body)
+    after = json.loads(pair.compare({"case": "own_variables", "event": before}).body)
+    assert before != after == "7"
+
+
 def told_context(reply: Reply, agent: Agent) -> dict[str, Any]:
     """Return what the context case tells, without the exact deadline."""
     told: dict[str, Any] = reply.json

@@ -10,10 +10,7 @@ from .simulation import run
 SEEDS = range(60)
 MOST_SEEDS = 90
 """Within which each defect must be found."""
-FINDS = {
-    "pods of unknown holders that do not count": 17,
-    "pods that are taken over without a fence": 93,
-}
+FINDS = {"pods of unknown holders that do not count": 17}
 """Seeds that are tried first, for those before them find nothing."""
 
 

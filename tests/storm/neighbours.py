@@ -7,7 +7,7 @@ alone, then beside each of them. Whoever is bad, the load and the platform share
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import multiprocessing
 import secrets
 import statistics
@@ -16,15 +16,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.support.cluster import kubectl, wait_until
+from tests.support.cluster import wait_until
 from tests.support.load import Load
 from tests.support.weather import SOURCE, call
 
+from .crowd import count_ready, make_crowd
 from .result import Result
 
 if TYPE_CHECKING:
@@ -40,9 +41,7 @@ CALLS = 20.0
 SECONDS, FIRST_SECONDS = 60.0, 3.0
 """Of each look, and between two first calls."""
 CALLERS = 100
-CHUNK = 500
-"""Functions that kubectl makes at once."""
-READY_SECONDS = 900
+READY_SECONDS = 900.0
 BACK_OFF_SECONDS = 1.0
 """As clients do; a hundred that do not are a load of their own on the node's processors."""
 NOWHERE = "127.0.0.1:1/pilotlight/nothing:1"
@@ -57,10 +56,9 @@ def run_neighbours(platform: Installation, functions: int) -> Result:
         "neighbours",
         f"{CALLS:.0f} calls a second and a first call every {FIRST_SECONDS:.0f} s of one account "
         f"for {SECONDS:.0f} s, alone and beside another one's {CALLERS} callers: of a function "
-        f"whose image is nowhere, then of {functions} functions, each called for the first time.",
+        f"whose image is nowhere, then of {functions} functions by turns.",
     )
     bad = _other_account(platform)
-    numbers = itertools.count()
     days: dict[str, AbstractContextManager[None]] = {
         "nobody": nullcontext(),
         "an image that cannot be pulled": _callers(bad, partial(_image_nowhere, bad)),
@@ -68,19 +66,19 @@ def run_neighbours(platform: Installation, functions: int) -> Result:
         "nobody, again": nullcontext(),
     }
     platform.apply("busy", SOURCE)
-    for number in range(int(SECONDS / FIRST_SECONDS) * len(days)):
-        platform.apply(f"first-{number}", SOURCE)
-    platform.wait_ready("busy")
+    first = make_crowd(platform, "first", int(SECONDS / FIRST_SECONDS) * len(days))
+    wait_until(lambda: count_ready(platform) == 1 + len(first), "all functions are ready")
     alone: Times | None = None
     for name, day in days.items():
         with day:
-            seen = _look(platform, numbers)
+            seen = _look(platform, first)
         _judge(result, name, seen, alone)
         alone = alone or seen
     return result
 
 
-def _look(platform: Installation, numbers: Iterator[int]) -> Times:
+def _look(platform: Installation, names: list[str]) -> Times:
+    """Call the neighbour's functions; those that are called for the first time are used up."""
     client, first = platform.client(), list[float]()
     failed = 0
     call(client, "busy", 0)
@@ -88,7 +86,7 @@ def _look(platform: Installation, numbers: Iterator[int]) -> Times:
         end = time.monotonic() + SECONDS
         while (began := time.monotonic()) < end - FIRST_SECONDS:
             try:
-                call(client, f"first-{next(numbers)}", 1)
+                call(client, names.pop(), 1)
                 first.append(time.monotonic() - began)
             except (ClientError, AssertionError):
                 failed += 1
@@ -98,7 +96,7 @@ def _look(platform: Installation, numbers: Iterator[int]) -> Times:
 
 
 def _judge(result: Result, beside: str, seen: Times, alone: Times | None) -> None:
-    p99, first, failed = _p99(seen[0]), statistics.median(seen[1]), seen[2]
+    p99, first, failed = _p99(seen[0]), statistics.median(seen[1] or [math.inf]), seen[2]
     said = f"p50 {statistics.median(seen[0]) * 1000:.0f}, p99 {p99 * 1000:.0f}, first calls' p50 "
     said += f"{first * 1000:.0f} ms, {failed} failed"
     if alone is None:
@@ -151,7 +149,7 @@ def _insist(bad: Installation, names: list[str]) -> None:
         while True:
             try:
                 client.invoke(FunctionName=next(each), Payload=b"{}")["Payload"].read()
-            except ClientError:
+            except (ClientError, BotoCoreError):
                 time.sleep(BACK_OFF_SECONDS)
 
     with ThreadPoolExecutor(CALLERS) as callers:
@@ -168,23 +166,7 @@ def _image_nowhere(bad: Installation) -> list[str]:
 
 
 def _flood(bad: Installation, functions: int) -> list[str]:
-    """Make so many functions, and name them."""
-    for begin in range(0, functions, CHUNK):
-        some = [_cold(bad.account, n) for n in range(begin, min(begin + CHUNK, functions))]
-        everything = {"apiVersion": "v1", "kind": "List", "items": some}
-        kubectl("create", "-f", "-", stdin=json.dumps(everything))
-    for number in range(0, functions, CHUNK):  # all of them at once are a long list to ask for
-        bad.wait_ready(f"cold-{number}", READY_SECONDS)
-    return [f"cold-{number}" for number in range(functions)]
-
-
-def _cold(namespace: str, number: int) -> dict[str, Any]:
-    return {
-        "apiVersion": "pilotlight.dev/v1alpha1",
-        "kind": "Function",
-        "metadata": {"name": f"cold-{number}", "namespace": namespace},
-        "spec": {
-            "runtime": "python3.13", "handler": "index.handler", "timeout": 20,
-            "code": {"inline": f"# {number}\n{SOURCE}"},
-        },
-    }  # fmt: skip
+    """Make so many functions, and name them once all are ready."""
+    others, names = count_ready(bad), make_crowd(bad, "cold", functions)
+    wait_until(lambda: count_ready(bad) == others + functions, "they are ready", READY_SECONDS)
+    return names

@@ -13,8 +13,9 @@ from botocore.config import Config
 from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import kubectl, seconds_until
 from tests.support.node_processes import processes
-from tests.support.weather import SOURCE, Watch, insist, is_answered, kinds, restarts
+from tests.support.weather import Watch, insist, is_answered, kinds, restarts
 
+from .crowd import count_ready, make_crowd
 from .result import Result
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ def run_scale(platform: Installation) -> Result:
         f"{DEMAND_SECONDS:.0f} s, with two gateways and two operators.",
     )
     began = time.monotonic()
-    _apply_all(platform)
+    make_crowd(platform, "many", FUNCTIONS)
     applied = time.monotonic() - began
-    took = applied + seconds_until(lambda: _ready(platform) == FUNCTIONS, READY_SECONDS)
+    took = applied + seconds_until(lambda: count_ready(platform) == FUNCTIONS, READY_SECONDS)
     result.promise(
         f"all are Ready within {READY_SECONDS:.0f} s",
         f"after {took:.0f} s, of which kubectl took {applied:.0f} s", holds=took <= READY_SECONDS,
@@ -57,30 +58,6 @@ def run_scale(platform: Installation) -> Result:
 
 def _name(number: int) -> str:
     return f"many-{number}"
-
-
-def _apply_all(platform: Installation) -> None:
-    functions = [
-        {
-            "apiVersion": "pilotlight.dev/v1alpha1",
-            "kind": "Function",
-            "metadata": {"name": _name(number), "namespace": platform.account},
-            "spec": {
-                "runtime": "python3.13",
-                "handler": "index.handler",
-                "timeout": 20,
-                "code": {"inline": f"# {number}\n{SOURCE}"},
-            },
-        }
-        for number in range(FUNCTIONS)
-    ]
-    everything = {"apiVersion": "v1", "kind": "List", "items": functions}
-    kubectl("create", "-f", "-", stdin=json.dumps(everything))
-
-
-def _ready(platform: Installation) -> int:
-    path = '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\\n"}{end}'
-    return kubectl("get", "fn", "-n", platform.account, "-o", f"jsonpath={path}").count("True")
 
 
 def _judge_list(platform: Installation, result: Result) -> None:

@@ -104,17 +104,13 @@ def full_disk(of: Callable[[], list[int]]) -> Iterator[None]:
 def _limit_files(pids: list[int], size: str) -> None:
     """Limit what files processes may write; as their own user, who may do that on any machine."""
     for pid in pids:
-        limit = ("prlimit", f"--fsize={size}:", f"--pid={pid}")
         with suppress(FileNotFoundError):
             owner = Path(f"/proc/{pid}").stat()
-            subprocess.run(
-                limit,
-                check=False,
-                stderr=subprocess.DEVNULL,  # it may end meanwhile
-                user=owner.st_uid,
-                group=owner.st_gid,
-                extra_groups=[],
-            )
+            done = subprocess.run(
+                ["prlimit", f"--fsize={size}:", f"--pid={pid}"], check=False, capture_output=True,
+                user=owner.st_uid, group=owner.st_gid, extra_groups=[],
+            )  # fmt: skip
+            assert done.returncode == 0 or _has_ended(pid), done.stderr
 
 
 def step_the_clock(seconds: float) -> None:

@@ -4,13 +4,12 @@ Source: AWS Lambda Developer Guide, "Using the Lambda context object to retrieve
 information". Names and representations are what functions and their libraries rely on.
 """
 
-import functools
 import json
 import logging
 import os
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from pilotlight_python.channel import Event
 from pilotlight_python.fault import FaultError
@@ -67,36 +66,17 @@ class CognitoIdentity:
     __repr__ = _Record.__repr__
 
 
-class _Function(NamedTuple):
-    """What every invocation of a process sees alike."""
-
-    log_group_name: str | None
-    log_stream_name: str | None
-    name: str | None
-    memory: str | None
-    version: str | None
-
-
-@functools.cache
-def _function() -> _Function:
-    """Read the variables once: an environment is slow to ask, and these never change."""
-    names = ("LOG_GROUP_NAME", "LOG_STREAM_NAME", "FUNCTION_NAME", "FUNCTION_MEMORY_SIZE")
-    variables = (f"AWS_LAMBDA_{name}" for name in (*names, "FUNCTION_VERSION"))
-    return _Function(*map(os.environ.get, variables))
-
-
 class LambdaContext:
     """One invocation as the function sees it."""
 
     def __init__(self, event: Event) -> None:
         client_context = _parse(event.client_context, "Client Context")
         self.aws_request_id = event.request_id
-        function = _function()
-        self.log_group_name = function.log_group_name
-        self.log_stream_name = function.log_stream_name
-        self.function_name = function.name
-        self.memory_limit_in_mb = function.memory
-        self.function_version = function.version
+        self.log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+        self.memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+        self.function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
         self.invoked_function_arn = event.function_arn
         self.tenant_id = event.tenant_id or None
         self._w3c_fields = _take_trace_context(client_context)
