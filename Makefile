@@ -1,7 +1,7 @@
 # The project's commands. Each sets up what it needs; `make setup` alone does only that.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test e2e check format images bench soak fuzz simulate storm faults scale neighbours policies docs clients
+.PHONY: help setup demo dev fetch test e2e check format images bench soak fuzz simulate storm faults scale neighbours policies docs clients
 .PHONY: model patterns clean runtimes
 
 PYTHON ?= python3
@@ -67,7 +67,10 @@ demo: $(READY) $(FUNCTIONS) $(NODE) ## Run every example on real input, locally,
 dev: $(READY) $(FUNCTIONS) $(NODE) ## Run the local platform with the examples
 	@$(RUN)/pilotlight dev examples
 
-test: setup ## Every test; those on Kubernetes where a KUBECONFIG or kind is given
+fetch: setup ## The servers that tests bring from Maven and npm
+	@$(RUN)/python -m tests.support.fetch
+
+test: setup fetch ## Every test; those on Kubernetes where a KUBECONFIG or kind is given
 	@$(RUN)/pytest -n 2 $(PYTEST)
 
 e2e: setup ## The end-to-end tests on Kubernetes alone

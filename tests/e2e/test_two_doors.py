@@ -106,6 +106,7 @@ def test_a_pod_of_the_pool_becomes_as_small_as_its_function(platform: Installati
     """In place, while it serves: what it held too much others get."""
     platform.apply("narrowed", SIZES, memory=256)
     platform.wait_ready("narrowed")
+    wait_until(lambda: bool(platform.generic("python3.13")), "a generic pod waits")
     assert platform.invoke("narrowed") == {"cpus": 1.0, "megabytes": 1769 + OVERHEAD, "said": 256}
 
     def is_narrow() -> bool:

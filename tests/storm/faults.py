@@ -210,6 +210,7 @@ def _judge_calls(result: Result, seen: Seen) -> None:
         )
         _show(repr(one.error)[:300] for one in load.failed if _kind(one) == "other")
     most = seen.probe.most["capped"]
+    _show([seen.probe.peaks.get("capped", "")] if most > CAP else [])
     result.promise(
         f"never more than {CAP} run of a function that may run {CAP} times, as they tell",
         f"{most} at once", holds=most <= CAP,

@@ -24,3 +24,4 @@ def test_runs_count_while_they_last() -> None:
         for one in pair:
             one.close()
     assert (probe.most["f"], probe.runs["again"], len(probe.runs)) == (2, 2, 51)
+    assert probe.peaks["f"].count("again on 127.0.0.1 since") == 2

@@ -31,12 +31,17 @@ LOGGING = '<configuration><root level="OFF"/></configuration>'
 HEAP = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
 
+def jars() -> Path:
+    """Return the folder of its jars."""
+    return jars_of("org.elasticmq", "elasticmq-server_2.13", "1.7.1")
+
+
 class ElasticMq:
     """A server that a test may stop and start; what is in its queues goes with it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._jars = jars_of("org.elasticmq", "elasticmq-server_2.13", "1.7.1")
+        self._jars = jars()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None

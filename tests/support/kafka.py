@@ -62,12 +62,17 @@ log.cleaner.enable=false
 """
 
 
+def jars() -> Path:
+    """Return the folder of its jars."""
+    return jars_of("org.apache.kafka", "kafka_2.13", "4.4.0")
+
+
 class Kafka:
     """A server that a test may stop and start; what is in its topics stays."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._jars = jars_of("org.apache.kafka", "kafka_2.13", "4.4.0")
+        self._jars = jars()
         self._process: subprocess.Popen[bytes] | None = None
         self._port, self._sasl_port, self._tls_port = free_port(), free_port(), free_port()
         self.servers = f"127.0.0.1:{self._port}"

@@ -1,7 +1,8 @@
 """Counts from outside what functions run at once: each run holds a connection while it lasts.
 
 Who is killed lets go of his connection, who is stopped or cut off holds it: so this counts what
-runs, whatever the platform believes.
+runs, whatever the platform believes. A run ends only once its end was seen here: a packet that came
+late would else make two of what ran one after the other.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import suppress
 from typing import Self
@@ -26,10 +28,14 @@ def handler(event, context):
     with socket.create_connection((PLACE[0], int(PLACE[1])), 5) as probe:
         probe.sendall(f"{context.function_name} {context.aws_request_id}\\n".encode())
         probe.recv(1)
-        time.sleep(event.get("seconds", 0.01))
-        if event.get("fail"):
-            raise ValueError(event["number"])
-        return event["number"]
+        try:
+            time.sleep(event.get("seconds", 0.01))
+            if event.get("fail"):
+                raise ValueError(event["number"])
+            return event["number"]
+        finally:
+            probe.shutdown(socket.SHUT_WR)
+            probe.recv(1)  # until its end was seen
 """
 """A function that tells the probe of PROBE, `HOST:PORT`, that it runs."""
 
@@ -40,9 +46,12 @@ class Probe:
     def __init__(self, host: str) -> None:
         self.most: Counter[str] = Counter()
         """How many ran at once, by function."""
+        self.peaks: dict[str, str] = {}
+        """When that was, and who ran, by function."""
         self.runs: Counter[str] = Counter()
         """How often each request was begun, by its id."""
-        self._running: Counter[str] = Counter()
+        self._running: dict[str, dict[socket.socket, str]] = {}
+        """Who runs, by function and connection."""
         self._selector = selectors.DefaultSelector()
         self._listener = socket.create_server((host, 0), backlog=1024)
         self._stop = threading.Event()
@@ -87,18 +96,22 @@ class Probe:
         if line:
             function, request_id = line.decode().split()
             self._selector.modify(connection, selectors.EVENT_READ, function)
-            self._began(function, request_id)
+            self._began(function, request_id, connection)
             with suppress(ConnectionError):
                 connection.sendall(b"!")
         else:
-            self._running[key.data] -= 1
+            self._running.get(key.data, {}).pop(connection, None)
             self._selector.unregister(connection)
             connection.close()
 
-    def _began(self, function: str, request_id: str) -> None:
+    def _began(self, function: str, request_id: str, connection: socket.socket) -> None:
         self.runs[request_id] += 1
-        self._running[function] += 1
-        self.most[function] = max(self.most[function], self._running[function])
+        running = self._running.setdefault(function, {})
+        began = time.strftime("%X")
+        running[connection] = f"{request_id} on {connection.getpeername()[0]} since {began}"
+        if len(running) > self.most[function]:
+            self.most[function] = len(running)
+            self.peaks[function] = f"{began}: {', '.join(running.values())}"
 
 
 def _turn(key: selectors.SelectorKey) -> int:

@@ -118,10 +118,20 @@ class DynamoDb:
             self.client.put_item(TableName=table, Item=typed)
 
 
+def kinesis() -> Path:
+    """Return the folder of kinesis-local's package."""
+    return package_of("kinesis-local", "0.6.2")
+
+
+def dynamodb_jars() -> Path:
+    """Return the folder of DynamoDB local's jars."""
+    return jars_of("software.amazon.dynamodb", "DynamoDBLocal", "3.3.1")
+
+
 @contextmanager
 def running_kinesis() -> Iterator[Kinesis]:
     """Run kinesis-local for as long as the block lasts."""
-    folder, port = package_of("kinesis-local", "0.6.2"), free_port()
+    folder, port = kinesis(), free_port()
     environment = {
         "KINESIS_MOCK_PLAIN_PORT": str(port), "KINESIS_MOCK_TLS_PORT": str(free_port()),
         "AWS_ACCOUNT_ID": ACCOUNT, "AWS_REGION": REGION, "LOG_LEVEL": "ERROR",
@@ -135,7 +145,7 @@ def running_kinesis() -> Iterator[Kinesis]:
 @contextmanager
 def running_dynamodb() -> Iterator[DynamoDb]:
     """Run DynamoDB local for as long as the block lasts."""
-    jars, port = jars_of("software.amazon.dynamodb", "DynamoDBLocal", "3.3.1"), free_port()
+    jars, port = dynamodb_jars(), free_port()
     words = [
         "java", *JAVA, f"-Djava.library.path={jars}", "-cp", f"{jars}/*",
         "software.amazon.dynamodb.services.local.main.ServerRunner",

@@ -123,7 +123,11 @@ class Limits:
             self._unheld[key] -= 1
 
     def _suspected(self, key: CapKey) -> int:
-        return sum(self._caps.key_of(one) == key for one in self._suspects.values())
+        """Count the pods that may be held; one may be any function's whose agent says nothing."""
+        return sum(
+            self._caps.key_of(one) == key or (not one.function and one.namespace == key.namespace)
+            for one in self._suspects.values()
+        )
 
     def _provisioned(self, key: CapKey) -> Iterable[RevisionKey]:
         return (one for one in self._stock.revisions() if self._caps.key_of(one) == key)

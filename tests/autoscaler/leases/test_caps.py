@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from pilotlight.compute import PodRequest
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.creations import PER_NODE
@@ -116,6 +117,27 @@ async def test_reserved_concurrency_caps_and_guarantees(stage: Stage) -> None:
         with pytest.raises(ThrottledError) as refused:
             await claim(capacity, OTHER)
         assert refused.value.reason == "ConcurrentInvocationLimitExceeded"
+
+
+async def test_a_pod_that_may_be_anybodys_counts_for_everybody(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod of the pool whose function is not written down yet, and whose agent says nothing."""
+
+    async def say_nothing(*_: object, **__: object) -> None:
+        """As where a node has too much to do."""
+
+    await stage.compute.start(PodRequest("default", "python3.13", 128, 512), seconds=1)
+    monkeypatch.setattr(stage.agents, "state", say_nothing)
+    await reserve(stage, 1)
+    capacity = stage.capacity(generation=1)
+    async with followed(stage):
+        await capacity.succession.adopt()
+        with pytest.raises(ThrottledError):
+            await claim(capacity)
+        await capacity.succession.stop_orphans()
+        await settled()
+        await claim(capacity)
 
 
 async def test_zero_is_off(stage: Stage) -> None:
