@@ -2,7 +2,7 @@
 
 A node that makes a hundred pods at once starts none of them in time, and what it runs suffers with
 it. So who needs a pod made waits for a turn, accounts and their functions one after the other
-(`turns`). Refills of pools are part of the same budget: they take turns that nobody waits for.
+(`turns`). Refills of pools are part of the same budget: an account's take its turns.
 Whose turn cannot come in time is refused with nothing begun, a function's first at once; further
 ones wait, for what is free meanwhile serves their callers too. A claim that nobody waits for any
 more leaves. Pods that stand ready, of the pool and of the stock, are no part of this.
@@ -11,10 +11,16 @@ more leaves. Pods that stand ready, of the pool and of the stock, are no part of
 from __future__ import annotations
 
 import asyncio
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from typing import TYPE_CHECKING
 
 from pilotlight.errors import ThrottledError, WithdrawnError
+from pilotlight.resources import Key
 
 from .turns import Turns
 
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
 
     from pilotlight.claims import Demand
     from pilotlight.compute import Pod
-    from pilotlight.resources import Key
 
     from .metrics import AutoscalerMetrics
 
@@ -114,8 +119,13 @@ class Creations:
             finally:
                 self._seconds += SMOOTHING * (clock() - began - self._seconds)
 
+    def refill(self, namespace: str) -> AbstractAsyncContextManager[bool]:
+        """Wait for an account's turn to refill its pool, for as long as that takes."""
+        self._turns.learn(EVERYWHERE, self.limit)
+        return self._turns.turn(EVERYWHERE, Key(namespace, ""))
+
     def under_way(self, function: Key) -> AbstractContextManager[None]:
-        """Count a pod that is made without waiting: a refill, or what an earlier leader began."""
+        """Count a pod that is made without waiting: what an earlier leader began."""
         self._turns.learn(EVERYWHERE, self.limit)
         return self._turns.hold(EVERYWHERE, function)
 

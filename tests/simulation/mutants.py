@@ -73,10 +73,10 @@ async def _at_once(_: object, function: object, seconds: float, demand: object) 
     yield seconds
 
 
-@contextlib.contextmanager
-def _uncounted(_: object, function: object) -> Any:
-    """Count nothing."""
-    del function
+@contextlib.asynccontextmanager
+async def _uncounted(_: object, namespace: object) -> Any:
+    """Wait for no turn, and count nothing."""
+    del namespace
     yield
 
 
@@ -129,7 +129,7 @@ MUTANTS: dict[str, tuple[object, str, Any]] = {
     "pods that go unheard": (KubernetesCompute, "_gone", _keep_gone),
     "events that are done before they ran": (handler, "after_attempt", _done),
     "room made of what is between two calls": (IdleHistory, "has_rested", lambda *_: True),
-    "refills beside the budget": (Creations, "under_way", _uncounted),
+    "refills beside the budget": (Creations, "refill", _uncounted),
     "generic pods for everybody": (PoolKeeper, "take", _take_and_keep),
     "an environment that is given back too late": (ClaimsServer, "_hear", _hear_no_late_answer),
     "a pod that counts no more as it begins to go": (KubernetesCompute, "stop", _stop_and_forget),

@@ -252,7 +252,7 @@ class Starts:
         self, placement: Placement, seconds: float, demand: Demand, *, or_generic: bool
     ) -> tuple[Pod, bool]:
         """Make a pod in its turn, unless one came meanwhile; gives whether it is a generic one."""
-        with self._pools.demand():
+        with self._pools.demand(placement.pod.namespace):
             async with self._creations.turn(_function(placement), seconds, demand) as left:
                 if (made := self._take_made(placement.pod.revision)) is not None:
                     return made, False

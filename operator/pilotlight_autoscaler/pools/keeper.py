@@ -1,8 +1,9 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
-`decide` says how many; this carries it out and gives way: nothing is refilled while somebody waits
-for a pod of his own, nor while environments start on the same cores (`quiet`), and refills count
-among all pods that are made at once (`creations`).
+`decide` says how many; this carries it out and gives way: nothing is refilled while somebody of the
+account waits for a pod of his own, nor while environments start on the same cores (`quiet`), and
+refills count among all pods that are made at once (`creations`): while others wait, they take turns
+with them, so that a flood of functions empties its own account's pools alone.
 A pod is handed out once and never comes back.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,14 @@ import structlog
 
 from pilotlight.compute import GENERIC_MEMORY, GENERIC_STORAGE, PodRequest
 from pilotlight.errors import PilotlightError
-from pilotlight.resources import Function, Key
+from pilotlight.resources import Function
 from pilotlight_autoscaler.quiet import CLOCK_STEP, LONGEST_SECONDS, Quiet
 
 from .decide import ClaimRate, PoolKey, PoolObserved, PoolSpec, decide
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
 
     from pilotlight.cache import Cache
     from pilotlight.compute import Compute, Pod
@@ -91,6 +93,8 @@ class PoolKeeper:
         self.quiet = Quiet(self._clock)
         self._pools: dict[PoolKey, _Pool] = {}
         self._owing_since: float | None = None
+        self._demands: Counter[str] = Counter()
+        """Who waits for a pod of his own, by account's namespace."""
         self._needed = asyncio.Event()
         self._starts: set[asyncio.Task[None]] = set()
         self._stops: set[asyncio.Task[None]] = set()
@@ -161,12 +165,14 @@ class PoolKeeper:
         }
 
     @contextmanager
-    def demand(self) -> Iterator[None]:
-        """Hold refills back while somebody waits for a pod that is started for him."""
+    def demand(self, namespace: str) -> Iterator[None]:
+        """Hold an account's refills back while somebody waits for a pod that is made for him."""
+        self._demands[namespace] += 1
         try:
             with self.quiet.demand():
                 yield
         finally:
+            self._demands[namespace] -= 1
             self._needed.set()
 
     async def run(self) -> None:
@@ -221,7 +227,7 @@ class PoolKeeper:
         )
         decision = decide(now, observed, spec)
         missing = decision.start + pool.starting
-        for _ in range(min(decision.start, self._free_starts())):
+        for _ in range(min(decision.start, self._free_starts(key.namespace))):
             self._start(key, pool)
         for _ in range(min(decision.stop, len(pool.ready))):
             self._stop(pool.ready.pop())
@@ -246,23 +252,27 @@ class PoolKeeper:
         held = self._held()
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
-    def _free_starts(self) -> int:
-        if self.quiet.demanded or self._held() > 0:
+    def _free_starts(self, namespace: str) -> int:
+        if self._demands[namespace] or self._held() > 0:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
-        starting = sum(pool.starting for pool in self._pools.values())
-        return min(REFILLS_PER_NODE * self._creations.nodes - starting, self._creations.free)
+        starting = {key: pool.starting for key, pool in self._pools.items() if pool.starting}
+        most = REFILLS_PER_NODE * self._creations.nodes
+        if self.quiet.demanded:  # by other accounts, with whom it takes turns
+            return most - sum(n for key, n in starting.items() if key.namespace == namespace)
+        return min(most - sum(starting.values()), self._creations.free)
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1
         self._owing_since = None
-        turn = ExitStack()
-        turn.enter_context(self._creations.under_way(Key(key.namespace, "")))
+        turn = self._creations.refill(key.namespace)
         task = asyncio.create_task(self._refill(key, pool, turn))
         self._starts.add(task)
         task.add_done_callback(self._starts.discard)
 
-    async def _refill(self, key: PoolKey, pool: _Pool, turn: ExitStack) -> None:
+    async def _refill(
+        self, key: PoolKey, pool: _Pool, turn: AbstractAsyncContextManager[object]
+    ) -> None:
         began, recipe = self._clock(), pool.recipe
         request = PodRequest(
             namespace=key.namespace,
@@ -272,7 +282,7 @@ class PoolKeeper:
             expected_memory=pool.expected_memory,
         )
         try:
-            with turn:
+            async with turn:
                 start = self._compute.start(request, seconds=START_SECONDS)
                 pod = await self._creations.timed("pool", start)
                 (pool.ready if recipe == pool.recipe else pool.stale).append(pod)

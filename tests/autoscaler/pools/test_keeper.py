@@ -138,7 +138,7 @@ async def test_demand_goes_first(stage: Stage) -> None:
         warm.compute.gate.clear()
     await settled()
     started = warm.compute.started
-    with warm.pools.demand():
+    with warm.pools.demand(PYTHON.namespace):
         warm.compute.gate.set()
         await settled()
         in_lane = warm.compute.started
@@ -147,6 +147,21 @@ async def test_demand_goes_first(stage: Stage) -> None:
         assert warm.compute.started == in_lane, "nothing is refilled while somebody waits"
     await settled()
     assert warm.compute.started > started
+    assert len(warm.pools.pods()) >= 3
+
+
+async def test_anothers_flood_does_not_empty_an_accounts_pool(stage: Stage) -> None:
+    """While others wait it is refilled in the account's turns among them."""
+    warm = await filled(stage)
+    with warm.pools.demand("flood"):
+        started = warm.compute.started
+        warm.compute.gate.clear()
+        for _ in range(3):
+            warm.pools.take(PYTHON)
+        await settled(LONGEST_SECONDS + PAUSE_SECONDS)
+        assert warm.compute.started >= started + 3
+        warm.compute.gate.set()
+        await settled(LONGEST_SECONDS + PAUSE_SECONDS)
     assert len(warm.pools.pods()) >= 3
 
 
