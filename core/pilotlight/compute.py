@@ -82,6 +82,20 @@ class Found:
     """How it was made (`RuntimeSpec.recipe`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """That nothing has room for a pod which starts."""
+
+    namespace: str
+    """Whose it is."""
+    in_quota: bool = False
+    """Whether it is the namespace's own room that is used up, and not the nodes'."""
+    waited_for: bool = True
+    """Whether somebody waits for the pod; nobody does for one of a pool."""
+    urgent: bool = False
+    """Whether it waits for long."""
+
+
 class Compute(Protocol):
     """Starts and stops pods."""
 
@@ -139,11 +153,11 @@ class Compute(Protocol):
         """Ask that what can wait waits until `quiet` returns: processors are for starts first."""
         ...
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
+    def on_crowded(self, make_space: Callable[[Crowd], Awaitable[bool]]) -> None:
         """Ask to be told that a pod which starts finds no room, so that something may go.
 
-        It is told the namespace where the room is that namespace's (a quota), else "", and says
-        whether something goes; where nothing does it is told again while the pod waits.
+        It says whether something goes; it is told again while the pod waits, at once where nothing
+        does.
         """
         ...
 

@@ -22,7 +22,7 @@ import structlog
 
 from pilotlight.agent.health import wait_until_ready
 from pilotlight.agent.token import pod_token_digest
-from pilotlight.compute import Found, Pod, PodRequest
+from pilotlight.compute import Crowd, Found, Pod, PodRequest
 from pilotlight.errors import StartFailedError
 
 from .containers.engine import complained
@@ -184,7 +184,7 @@ class SubprocessCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing is done to a subprocess that could wait."""
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
+    def on_crowded(self, make_space: Callable[[Crowd], Awaitable[bool]]) -> None:
         """Nobody is asked: a machine says nothing of room before it has none."""
 
     def on_gone(self, tell: Callable[[str], Awaitable[None]]) -> None:

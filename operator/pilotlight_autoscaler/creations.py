@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from .metrics import AutoscalerMetrics
 
-__all__ = ["PER_NODE", "Creations"]
+__all__ = ["MOST_PER_NODE", "PER_NODE", "Creations"]
 
-PER_NODE = 8
-"""Pods that are made at once for each node. A node of two processors starts one or two a second
-(docs/performance.md): with more at once none is there earlier."""
+PER_NODE, PER_PROCESSOR, MOST_PER_NODE = 4, 2, 16
+"""Pods that are made at once for each node: at least, for each of its processors, and at most. One
+of two processors starts one or two a second (docs/performance.md): with more at once none is there
+earlier, and what runs there waits for all of them."""
 LEAST_SECONDS = 3.0
 """A pod that must be there sooner is not begun."""
 EVERYWHERE = ""
@@ -50,7 +51,8 @@ class Creations:
 
     def __init__(self, metrics: AutoscalerMetrics) -> None:
         self._metrics = metrics
-        self._nodes: set[str] = set()
+        self._nodes: dict[str, int] = {}
+        """How many pods each node that was seen may make at once."""
         self._turns = Turns(PER_NODE)
         self._seconds = FIRST_GUESS_SECONDS
         """How long a pod takes to be made, on average."""
@@ -63,18 +65,19 @@ class Creations:
     @property
     def limit(self) -> int:
         """How many pods may be made at once."""
-        return PER_NODE * self.nodes
+        return sum(self._nodes.values()) or PER_NODE
 
     @property
     def free(self) -> int:
         """Count the turns that nobody has nor waits for: refills may take them."""
-        if self._turns.waiting(EVERYWHERE):
+        if self._turns.waiting(EVERYWHERE).total():
             return 0
         return max(0, self.limit - self._turns.running(EVERYWHERE))
 
-    def saw(self, node: str) -> None:
-        """Note a node that runs a pod: it can start others."""
-        self._nodes.add(node)
+    def saw(self, node: str, processors: int = 0) -> None:
+        """Note a node that runs a pod, and its processors, if they are known: it starts others."""
+        turns = min(MOST_PER_NODE, PER_PROCESSOR * processors)
+        self._nodes[node] = max(turns, self._nodes.get(node, PER_NODE))
         self._turns.learn(EVERYWHERE, self.limit)
 
     async def timed(self, kind: str, start: Awaitable[Pod]) -> Pod:
@@ -89,7 +92,7 @@ class Creations:
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""
         running, waiting = self._turns.running(EVERYWHERE), self._turns.waiting(EVERYWHERE)
-        self._metrics.measure_creations(running, waiting, self.limit)
+        self._metrics.measure_creations(running, waiting.total(), self.limit)
 
     @asynccontextmanager
     async def turn(self, function: Key, seconds: float, demand: Demand) -> AsyncIterator[float]:
@@ -118,6 +121,11 @@ class Creations:
                 yield deadline - began
             finally:
                 self._seconds += SMOOTHING * (clock() - began - self._seconds)
+
+    def is_waited_for(self, namespace: str) -> bool:
+        """Say whether a claim of an account's functions waits for its turn."""
+        waiting = self._turns.waiting(EVERYWHERE, namespace)
+        return any(count for function, count in waiting.items() if function.name)
 
     def refill(self, namespace: str) -> AbstractAsyncContextManager[bool]:
         """Wait for an account's turn to refill its pool, for as long as that takes."""

@@ -3,9 +3,10 @@
 A start is work for a node's processors. Twenty at once take each as long as all together; a
 function that needs one would wait for the twenty of another. So they queue, and are served not by
 order: accounts take turns, and within each its functions. A function's first start may take the
-last turn; further ones leave it free, and so wait while another function's first has it. Each
-function is first once until the node rests: nobody is passed over for ever. Decides on its state;
-`starts` takes a turn for as long as a start keeps processors busy.
+last turn; further ones leave it free, and so wait while another function's first has it, but for
+those of an account that has less than its share of the turns: a flood of new functions of another
+one passes it over for ever else. Each function is first once until the node rests. Decides on its
+state; `starts` takes a turn for as long as a start keeps processors busy.
 """
 
 from __future__ import annotations
@@ -71,16 +72,17 @@ class Turns:
         taken = self._nodes[node].running
         return taken.total() if function is None else taken[function]
 
-    def waiting(self, node: str) -> int:
-        """Count who waits for a turn on a node."""
-        if node not in self._nodes:
-            return 0
-        queues = self._nodes[node].waiting.values()
-        return sum(
-            not turn.done()
-            for functions in queues
-            for turns in functions.values()
-            for turn in turns
+    def waiting(self, node: str, namespace: str | None = None) -> Counter[Key]:
+        """Count who waits for a turn on a node by function, of one account's or of all."""
+        state = self._nodes.get(node)
+        accounts = state.waiting if state else {}
+        return Counter(
+            {
+                function: sum(not turn.done() for turn in turns)
+                for account, functions in accounts.items()
+                if namespace in {None, account}
+                for function, turns in functions.items()
+            }
         )
 
     def ahead(self, node: str, function: Key) -> int:
@@ -124,8 +126,12 @@ class Turns:
     @staticmethod
     def _may_start(state: _Node, function: Key) -> bool:
         """Whether a turn is free; a function's further starts leave the last one to others."""
-        turns = max(1, state.turns - 1) if function in state.served else state.turns
-        return state.running.total() < turns
+        taken = state.running.total()
+        if taken >= state.turns:
+            return False
+        is_last = taken >= max(1, state.turns - 1)
+        is_first = function not in state.served
+        return not is_last or is_first or _has_less(state, function.namespace)
 
     @staticmethod
     def _take(state: _Node, function: Key) -> None:
@@ -183,3 +189,12 @@ class Turns:
                     functions[function] = turns
                 return True
         return False
+
+
+def _has_less(state: _Node, namespace: str) -> bool:
+    """Whether an account of several has less than its share of a node's turns."""
+    taken: Counter[str] = Counter()
+    for function, count in state.running.items():
+        taken[function.namespace] += count
+    accounts = taken.keys() | state.waiting.keys() | {namespace}
+    return len(accounts) > 1 and taken[namespace] < state.turns / len(accounts)

@@ -11,7 +11,7 @@ import pytest
 from pilotlight.claims import Demand
 from pilotlight.errors import ThrottledError, WithdrawnError
 from pilotlight.resources import Key
-from pilotlight_autoscaler.creations import LEAST_SECONDS, PER_NODE, Creations
+from pilotlight_autoscaler.creations import LEAST_SECONDS, MOST_PER_NODE, PER_NODE, Creations
 from pilotlight_autoscaler.metrics import AutoscalerMetrics
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
 from pilotlight_autoscaler.pools.keeper import REFILLS_PER_NODE
@@ -55,10 +55,21 @@ async def test_no_more_are_made_at_once_than_nodes_start() -> None:
         await asyncio.gather(*everyone)
 
 
+async def test_a_larger_node_starts_more() -> None:
+    """By its processors, as the agents there tell."""
+    creations = Creations(AutoscalerMetrics())
+    for processors, limit in ((0, PER_NODE), (2, PER_NODE), (6, 12), (64, MOST_PER_NODE)):
+        creations.saw("node", processors)
+        assert creations.limit == limit
+    creations.saw("node")
+    creations.saw("another")
+    assert creations.limit == MOST_PER_NODE + PER_NODE
+
+
 async def test_a_function_waits_for_no_others_crowd() -> None:
     """It is served with the next turn that comes."""
     creations, made = Creations(AutoscalerMetrics()), list[Key]()
-    crowd = [asyncio.create_task(make(creations, LOUD, made)) for _ in range(60)]
+    crowd = [asyncio.create_task(make(creations, LOUD, made)) for _ in range(30)]
     await asyncio.sleep(0.1)
     await make(creations, QUIET, made)
     assert made.count(LOUD) <= 2 * PER_NODE
@@ -103,7 +114,7 @@ async def test_a_function_whose_first_pod_would_come_too_late_is_refused_at_once
 async def test_accounts_take_turns() -> None:
     """Functions of one are many claims of one account, not many accounts."""
     creations, made = Creations(AutoscalerMetrics()), list[Key]()
-    flood = [Key("flood", f"f{number}") for number in range(100)]
+    flood = [Key("flood", f"f{number}") for number in range(50)]
     few = [Key("few", name) for name in "abcd"]
     everyone = [asyncio.create_task(make(creations, one, made)) for one in (*flood, *few)]
     await asyncio.gather(*everyone)

@@ -54,6 +54,20 @@ async def test_further_starts_wait_while_another_function_comes_new() -> None:
     await asyncio.gather(*many)
 
 
+async def test_anothers_new_functions_pass_nobody_over() -> None:
+    """An account has its share of the turns for starts of one function, too, as a pool's."""
+    turns, done, flood = Turns(4), _nothing(), _nothing()
+    await start(turns, A, done)
+    new = [Key("flood", str(number)) for number in range(100)]
+    many = [asyncio.create_task(start(turns, one, flood)) for one in new]
+    few = [asyncio.create_task(start(turns, A, done)) for _ in range(6)]
+    await asyncio.sleep(1.5)
+    assert (turns.running("n", A), turns.running("n")) == (2, 4)
+    await asyncio.gather(*few)
+    assert len(flood) < 20
+    await asyncio.gather(*many)
+
+
 async def test_functions_that_all_come_new_have_all_turns() -> None:
     turns, done = Turns(2), _nothing()
     starts = [asyncio.create_task(start(turns, one, done)) for one in (A, B, C)]

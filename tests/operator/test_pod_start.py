@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from pilotlight.claims import Demand
+from pilotlight.compute import Crowd
 from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight_operator.storage.pod_start import (
+    GOES_SECONDS,
     MOUNT_SECONDS,
     NO_ROOM_SECONDS,
     SPACE_SECONDS,
@@ -20,6 +22,7 @@ from pilotlight_operator.storage.pod_start import (
 
 pytestmark = pytest.mark.looptime
 Status = dict[str, Any]
+CROWD = Crowd("team")
 METADATA = {"namespace": "team", "name": "p"}
 CROWDED: Status = {
     "conditions": [{"reason": "Unschedulable", "message": "0/3 nodes are available"}]
@@ -31,12 +34,17 @@ class Space:
     """Counts how often somebody asked for space, which there is only from some question on."""
 
     def __init__(self, first: int = 1) -> None:
-        self.asked = 0
+        self.crowds: list[Crowd] = []
         self._first = first
 
-    async def make(self, _: str) -> bool:
+    @property
+    def asked(self) -> int:
+        """How often."""
+        return len(self.crowds)
+
+    async def make(self, crowd: Crowd) -> bool:
         """Say whether something goes."""
-        self.asked += 1
+        self.crowds.append(crowd)
         return self.asked >= self._first
 
 
@@ -54,7 +62,7 @@ async def test_without_room_a_start_is_throttled_soon() -> None:
     asked = Space()
     began = asyncio.get_running_loop().time()
     with pytest.raises(ThrottledError, match="0/3 nodes") as raised:
-        await _wait_for_address(_starting(CROWDED), Room(asked.make, Demand()))
+        await _wait_for_address(_starting(CROWDED), Room(asked.make, CROWD, Demand()))
     assert asyncio.get_running_loop().time() - began == pytest.approx(NO_ROOM_SECONDS, abs=0.1)
     assert raised.value.reason == "ConcurrentInvocationLimitExceeded"
 
@@ -62,26 +70,41 @@ async def test_without_room_a_start_is_throttled_soon() -> None:
 async def test_changes_that_bring_no_room_do_not_prolong_it() -> None:
     asked = Space()
     starting = _starting(CROWDED)
-    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, Demand())))
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, CROWD, Demand())))
     for _ in range(4):
         await asyncio.sleep(NO_ROOM_SECONDS / 3)
         await _become(starting, CROWDED)
     assert waiting.done()
     with pytest.raises(ThrottledError):
         waiting.result()
-    assert asked.asked == 1
+    assert asked.asked == pytest.approx(NO_ROOM_SECONDS / GOES_SECONDS, abs=1)
 
 
 async def test_space_is_asked_for_until_there_is_some_to_make() -> None:
     """Every half second: what a call has just used may be given up when it has rested."""
     asked = Space(first=4)
-    with pytest.raises(ThrottledError):
-        await _wait_for_address(_starting(CROWDED), Room(asked.make, Demand()))
+    waiting = asyncio.create_task(
+        _wait_for_address(_starting(CROWDED), Room(asked.make, CROWD, Demand()))
+    )
+    await asyncio.sleep(3 * SPACE_SECONDS + GOES_SECONDS - 0.1)
     assert asked.asked == 4
+    with pytest.raises(ThrottledError):
+        await waiting
     never = Space(first=1000)
     with pytest.raises(ThrottledError):
-        await _wait_for_address(_starting(CROWDED), Room(never.make, Demand()))
+        await _wait_for_address(_starting(CROWDED), Room(never.make, CROWD, Demand()))
     assert never.asked == pytest.approx(NO_ROOM_SECONDS / SPACE_SECONDS, abs=1)
+
+
+async def test_what_waits_long_says_so_and_a_pool_never_does() -> None:
+    """Others than those who have more are asked only for who is waited for, and after a while."""
+    for waited_for in (True, False):
+        asked = Space(first=1000)
+        crowd = Crowd("team", waited_for=waited_for)
+        with pytest.raises(ThrottledError):
+            await _wait_for_address(_starting(CROWDED), Room(asked.make, crowd, Demand()))
+        assert not asked.crowds[0].urgent
+        assert asked.crowds[-1].urgent == waited_for
 
 
 async def test_nobody_waits_for_room_in_vain() -> None:
@@ -90,14 +113,14 @@ async def test_nobody_waits_for_room_in_vain() -> None:
     asyncio.get_running_loop().call_later(2, demand.withdraw)
     began = asyncio.get_running_loop().time()
     with pytest.raises(WithdrawnError):
-        await _wait_for_address(_starting(CROWDED), Room(asked.make, demand))
+        await _wait_for_address(_starting(CROWDED), Room(asked.make, CROWD, demand))
     assert asyncio.get_running_loop().time() - began < 2 + 2 * SPACE_SECONDS
 
 
 async def test_room_that_comes_in_time_is_taken() -> None:
     asked = Space()
     starting = _starting(CROWDED)
-    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, Demand())))
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(asked.make, CROWD, Demand())))
     await asyncio.sleep(NO_ROOM_SECONDS / 2)
     await _become(starting, {"phase": "Pending"})
     await asyncio.sleep(10 * NO_ROOM_SECONDS)
@@ -108,7 +131,7 @@ async def test_room_that_comes_in_time_is_taken() -> None:
 async def test_a_pod_that_cannot_start_is_a_failure() -> None:
     with pytest.raises(StartFailedError):
         await _wait_for_address(
-            _starting({"phase": "Failed", "reason": "Evicted"}), Room(Space().make, Demand())
+            _starting({"phase": "Failed", "reason": "Evicted"}), Room(Space().make, CROWD, Demand())
         )
 
 
@@ -124,7 +147,7 @@ CLAIMS = {"volumes": [{"persistentVolumeClaim": {"claimName": "shared"}}]}
 async def test_no_room_is_made_for_a_claim_without_a_volume() -> None:
     asked = Space()
     with pytest.raises(StartFailedError) as raised:
-        await _wait_for_address(_starting(UNBOUND), Room(asked.make, Demand()))
+        await _wait_for_address(_starting(UNBOUND), Room(asked.make, CROWD, Demand()))
     assert raised.value.reason == "EFSMountFailure"
     assert asked.asked == 0
 
@@ -133,14 +156,14 @@ async def test_what_a_node_cannot_mount_fails_while_its_caller_waits() -> None:
     began = asyncio.get_running_loop().time()
     starting = Starting({"metadata": METADATA, "status": BARE, "spec": CLAIMS})
     with pytest.raises(StartFailedError) as raised:
-        await _wait_for_address(starting, Room(None, Demand()))
+        await _wait_for_address(starting, Room(None, CROWD, Demand()))
     assert raised.value.reason == "EFSMountTimeout"
     assert asyncio.get_running_loop().time() - began == pytest.approx(MOUNT_SECONDS, abs=0.1)
 
 
 async def test_a_slow_mount_is_waited_for() -> None:
     starting = Starting({"metadata": METADATA, "status": BARE, "spec": CLAIMS})
-    waiting = asyncio.create_task(_wait_for_address(starting, Room(None, Demand())))
+    waiting = asyncio.create_task(_wait_for_address(starting, Room(None, CROWD, Demand())))
     await asyncio.sleep(MOUNT_SECONDS - 1)
     await _become(starting, RUNNING)
     assert await waiting == "10.0.0.7"

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pilotlight.claims import RevisionKey
-from pilotlight.compute import PodRequest
+from pilotlight.compute import Crowd, PodRequest
 from pilotlight.errors import (
     ConflictError,
     PodLostError,
@@ -223,7 +223,7 @@ class FullQuota(ApiServer):
     def __init__(self) -> None:
         super().__init__()
         self.full = True
-        self.asked: list[str] = []
+        self.asked: list[Crowd] = []
 
     async def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """Refuse to create a pod while it is full."""
@@ -234,9 +234,9 @@ class FullQuota(ApiServer):
             self.put(f"{path}/{answer['metadata']['name']}", **(answer | {"status": RUNNING}))
         return answer
 
-    async def make_space(self, namespace: str) -> bool:
+    async def make_space(self, crowd: Crowd) -> bool:
         """Have room a moment later, the second time that it is asked."""
-        self.asked.append(namespace)
+        self.asked.append(crowd)
         if len(self.asked) < 2:
             return False
         asyncio.get_running_loop().call_later(2, self._empty)
@@ -255,7 +255,8 @@ async def test_a_quota_that_is_full_gets_room_made_in_its_namespace() -> None:
     async with Following(compute):
         pod = await compute.start(request, seconds=30)
     assert pod.host == RUNNING["podIP"]
-    assert api.asked == ["team", "team"], "until there was some to make, and no more"
+    quota = Crowd("team", in_quota=True)
+    assert api.asked == [quota, quota], "until there was some to make, and no more"
 
 
 class BusyQuota(ApiServer):
@@ -292,7 +293,7 @@ async def test_a_quota_that_stays_full_is_a_throttle(*, generic: bool) -> None:
     began = asyncio.get_running_loop().time()
     request = REQUEST if generic else replace(REQUEST, revision=RevisionKey("team", "hello", "r1"))
 
-    async def make_none(_: str) -> bool:
+    async def make_none(_: Crowd) -> bool:
         """Find nothing that may go."""
         return False
 

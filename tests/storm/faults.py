@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import kubectl, node_address, reachable, seconds_until, wait_until
 from tests.support.gateway_log import GatewayLog
 from tests.support.load import Load
@@ -108,7 +109,9 @@ def run_faults(
     _judge_events(platform, result, seen)
     _judge_calls(result, seen)
     result.promise(
-        "pods are made by eight at once", watch.most_starting, holds=watch.most_starting <= 8
+        f"pods are made by {PER_NODE} at once",
+        watch.most_starting,
+        holds=watch.most_starting <= PER_NODE,
     )
     return result
 

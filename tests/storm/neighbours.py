@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.support.cluster import wait_until
+from tests.support.cluster import kubectl, wait_until
 from tests.support.load import Load
 from tests.support.weather import SOURCE, call
 
@@ -31,6 +31,7 @@ from .result import Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from multiprocessing.sharedctypes import Synchronized
 
     from tests.support.cluster import Installation
 
@@ -48,6 +49,8 @@ NOWHERE = "127.0.0.1:1/pilotlight/nothing:1"
 TWICE = 2.0
 Times = tuple[list[float], list[float], int]
 """Seconds of each call, of each first call, and how many failed."""
+Days = dict[str, "AbstractContextManager[Callable[[], int]]"]
+"""Each bad day, which counts its callers' answers."""
 
 
 def run_neighbours(platform: Installation, functions: int) -> Result:
@@ -59,22 +62,32 @@ def run_neighbours(platform: Installation, functions: int) -> Result:
         f"whose image is nowhere, then of {functions} functions by turns.",
     )
     bad = _other_account(platform)
-    days: dict[str, AbstractContextManager[None]] = {
-        "nobody": nullcontext(),
+    try:
+        _have_bad_days(platform, bad, functions, result)
+    finally:
+        kubectl("delete", "namespace", bad.account, "--wait=false")
+    return result
+
+
+def _have_bad_days(
+    platform: Installation, bad: Installation, functions: int, result: Result
+) -> None:
+    days: Days = {
+        "nobody": nullcontext(int),
         "an image that cannot be pulled": _callers(bad, partial(_image_nowhere, bad)),
         f"{functions} cold functions": _callers(bad, partial(_flood, bad, functions)),
-        "nobody, again": nullcontext(),
+        "nobody, again": nullcontext(int),
     }
     platform.apply("busy", SOURCE)
     first = make_crowd(platform, "first", int(SECONDS / FIRST_SECONDS) * len(days))
     wait_until(lambda: count_ready(platform) == 1 + len(first), "all functions are ready")
     alone: Times | None = None
     for name, day in days.items():
-        with day:
-            seen = _look(platform, first)
-        _judge(result, name, seen, alone)
+        with day as count:
+            before, seen = count(), _look(platform, first)
+            others = f", {count() - before} of the others' answered"
+        _judge(result, name, seen, alone, others)
         alone = alone or seen
-    return result
 
 
 def _look(platform: Installation, names: list[str]) -> Times:
@@ -95,7 +108,7 @@ def _look(platform: Installation, names: list[str]) -> Times:
     return warm, first, failed + len(load.failed)
 
 
-def _judge(result: Result, beside: str, seen: Times, alone: Times | None) -> None:
+def _judge(result: Result, beside: str, seen: Times, alone: Times | None, others: str) -> None:
     p99, first, failed = _p99(seen[0]), statistics.median(seen[1] or [math.inf]), seen[2]
     said = f"p50 {statistics.median(seen[0]) * 1000:.0f}, p99 {p99 * 1000:.0f}, first calls' p50 "
     said += f"{first * 1000:.0f} ms, {failed} failed"
@@ -105,7 +118,7 @@ def _judge(result: Result, beside: str, seen: Times, alone: Times | None) -> Non
     slower, later = p99 / _p99(alone[0]), first / statistics.median(alone[1])
     result.promise(
         f"beside {beside} no call fails, p99 and first calls at most double",
-        f"{said}: {slower:.1f} and {later:.1f} times",
+        f"{said}: {slower:.1f} and {later:.1f} times{others}",
         holds=not failed and slower <= TWICE and later <= TWICE,
     )
 
@@ -126,19 +139,20 @@ def _other_account(platform: Installation) -> Installation:
 
 
 @contextmanager
-def _callers(bad: Installation, prepare: Callable[[], list[str]]) -> Iterator[None]:
+def _callers(bad: Installation, prepare: Callable[[], list[str]]) -> Iterator[Callable[[], int]]:
     """Have callers in a process of their own, whose work does not delay what is measured."""
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_insist, args=(bad, prepare()), daemon=True)
+    answered = context.Value("L")
+    process = context.Process(target=_insist, args=(bad, prepare(), answered), daemon=True)
     process.start()
     try:
-        yield
+        yield lambda: int(answered.value)
     finally:
         process.kill()
         process.join()
 
 
-def _insist(bad: Installation, names: list[str]) -> None:
+def _insist(bad: Installation, names: list[str], answered: Synchronized[int]) -> None:
     """Call the next function each time, for ever, whatever comes of it."""
     config = Config(
         retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=CALLERS
@@ -151,6 +165,9 @@ def _insist(bad: Installation, names: list[str]) -> None:
                 client.invoke(FunctionName=next(each), Payload=b"{}")["Payload"].read()
             except (ClientError, BotoCoreError):
                 time.sleep(BACK_OFF_SECONDS)
+                continue
+            with answered.get_lock():
+                answered.value += 1
 
     with ThreadPoolExecutor(CALLERS) as callers:
         for _ in range(CALLERS):

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pilotlight.compute import Found, Pod, PodRequest
+from pilotlight.compute import Crowd, Found, Pod, PodRequest
 from pilotlight.errors import PodLostError, StartFailedError, ThrottledError
 from pilotlight_wire.specialisation import EnvironmentState, PodState, Specialisation, Specialised
 
@@ -42,7 +42,7 @@ class FakeCompute:
         self.stopping = asyncio.Event()
         self.stopping.set()
         self.tell: Callable[[str], Awaitable[None]] | None = None
-        self.make_space: Callable[[str], Awaitable[bool]]
+        self.make_space: Callable[[Crowd], Awaitable[bool]]
         self.nodes = itertools.cycle([""])
         """Where pods start, one after the other."""
         self._numbers = itertools.count(1)
@@ -112,7 +112,7 @@ class FakeCompute:
     def give_way(self, quiet: Callable[[], Awaitable[None]]) -> None:
         """Nothing here could wait."""
 
-    def on_crowded(self, make_space: Callable[[str], Awaitable[bool]]) -> None:
+    def on_crowded(self, make_space: Callable[[Crowd], Awaitable[bool]]) -> None:
         """Keep whom to ask for space."""
         self.make_space = make_space
 

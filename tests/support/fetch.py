@@ -5,6 +5,7 @@ Run by `make fetch`, and so by `make test`; what is there already takes no time.
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.support import elasticmq, kafka, streams
@@ -24,7 +25,7 @@ def main() -> None:
         for name, fetched in fetching.items():
             error = fetched.exception()
             if error is not None:
-                print(f"{name} was not fetched: {error}")
+                sys.stderr.write(f"{name} was not fetched: {error}\n")
 
 
 if __name__ == "__main__":

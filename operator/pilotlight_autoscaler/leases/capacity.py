@@ -28,6 +28,7 @@ from .caps import no_place
 from .elsewhere import ELSEWHERE_SECONDS, SOON_SECONDS, Elsewhere
 from .limits import Limits
 from .recalls import Recalls
+from .room import who_gives_room
 from .succession import Succession
 from .table import NOBODY, LeaseTable
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pilotlight.claims import Holders, Lease, ReleaseReason, RevisionKey
-    from pilotlight.compute import Compute
+    from pilotlight.compute import Compute, Crowd
     from pilotlight_autoscaler.metrics import AutoscalerMetrics
     from pilotlight_autoscaler.pods.starts import Starts
     from pilotlight_autoscaler.pools.keeper import PoolKeeper
@@ -206,21 +207,23 @@ class Capacity:
         if lease is not None:
             self._vacate(lease)
 
-    async def make_space(self, namespace: str = "") -> bool:
-        """End what is missed least: somebody waits for a pod that nothing has room for.
+    async def make_space(self, crowd: Crowd) -> bool:
+        """End what is missed least of accounts that may be asked for room (`room`).
 
         A generic pod that nobody waits for, else an idle environment (`pilotlight.greedy_dual`)
-        that is not just between two calls: a cold start rather waits than makes another one. Of a
-        namespace alone, if one is named. False where there is none; a moment later there may be.
+        that is not just between two calls: a cold start rather waits than makes another one. False
+        where there is none; a moment later there may be.
         """
-        self._elsewhere.note_crowd(namespace)
-        generic = self._pools.give_up(namespace)
+        if crowd.waited_for:
+            self._elsewhere.note_crowd(crowd.namespace if crowd.in_quota else "")
+        accounts = who_gives_room(crowd, self._table.accounts() + self._pools.accounts())
+        generic = self._pools.give_up(accounts)
         if generic is not None:
             self._starts.stop(generic.name)
             return True
 
         def may_go(lease: Lease) -> bool:
-            return not lease.provisioned and namespace in {"", lease.revision.namespace}
+            return not lease.provisioned and lease.revision.namespace in accounts
 
         lease = await self._recalls.recall(self._table.entries(may_go), rested=True)
         if lease is None:

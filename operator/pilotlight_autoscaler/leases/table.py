@@ -124,6 +124,10 @@ class LeaseTable:
         """Return how many leases of each function in a namespace were started on demand."""
         return self._on_demand.get(namespace, Counter())
 
+    def accounts(self) -> Counter[str]:
+        """Count what was started on demand, by account's namespace."""
+        return Counter({one: counts.total() for one, counts in self._on_demand.items() if counts})
+
     def of(self, holder: str) -> list[Lease]:
         """Return a gateway's leases."""
         return [entry.lease for entry in self._entries.values() if entry.holder == holder]

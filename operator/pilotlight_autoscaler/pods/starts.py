@@ -333,6 +333,7 @@ class Starts:
         began = time.monotonic()
         specialised = await self._agents.specialise(pod, specialisation, seconds=seconds)
         self._turns.learn(pod.node, specialised.processors)
+        self._creations.saw(pod.node, specialised.processors)
         steps = replace(
             start,
             specialise=time.monotonic() - began,

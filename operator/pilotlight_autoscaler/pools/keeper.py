@@ -1,9 +1,10 @@
 """Keeps the pilot light burning: starts generic pods before anyone asks, and hands them out.
 
-`decide` says how many; this carries it out and gives way: nothing is refilled while somebody of the
-account waits for a pod of his own, nor while environments start on the same cores (`quiet`), and
-refills count among all pods that are made at once (`creations`): while others wait, they take turns
-with them, so that a flood of functions empties its own account's pools alone.
+`decide` says how many; this carries it out and gives way: nothing is refilled while somebody waits
+for a pod of his own, nor while environments start on the same cores (`quiet`), and refills count
+among all pods that are made at once (`creations`). While those who wait are of other accounts,
+refills take turns with them, behind claims of their own account: a flood of functions empties its
+own account's pools alone.
 A pod is handed out once and never comes back.
 """
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["PoolKeeper"]
 
 TICK_SECONDS = 5.0
-REFILLS_PER_NODE = 4
+REFILLS_PER_NODE = 2
 """Generic pods that may start at once for each node, of all that may be made there."""
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
@@ -131,12 +132,9 @@ class PoolKeeper:
         self._creations.saw(pod.node)
         self._needed.set()
 
-    def give_up(self, namespace: str = "") -> Pod | None:
-        """Take a generic pod that nobody waits for out of the largest pool; None where none is.
-
-        Of a namespace alone, if one is named.
-        """
-        pools = [pool for key, pool in self._pools.items() if namespace in {"", key.namespace}]
+    def give_up(self, accounts: set[str]) -> Pod | None:
+        """Take a generic pod that nobody waits for out of these accounts' largest pool, if any."""
+        pools = [pool for key, pool in self._pools.items() if key.namespace in accounts]
         waiting = [kind for pool in pools for kind in (pool.stale, pool.ready)]
         largest = max(waiting, key=len, default=None)
         return largest.pop() if largest else None
@@ -153,6 +151,13 @@ class PoolKeeper:
         """Name the pods that wait."""
         return {pod.name for pool in self._pools.values() for pod in (*pool.ready, *pool.stale)}
 
+    def accounts(self) -> Counter[str]:
+        """Count the pods that wait, by account's namespace."""
+        ready: Counter[str] = Counter()
+        for key, (count, _) in self.sizes().items():
+            ready[key.namespace] += count
+        return ready
+
     def measure(self) -> None:
         """Bring the gauges up to date, for who reads them now."""
         self._metrics.measure_pools((*key, *size) for key, size in self.sizes().items())
@@ -166,7 +171,7 @@ class PoolKeeper:
 
     @contextmanager
     def demand(self, namespace: str) -> Iterator[None]:
-        """Hold an account's refills back while somebody waits for a pod that is made for him."""
+        """Hold refills back while somebody waits for a pod of his own."""
         self._demands[namespace] += 1
         try:
             with self.quiet.demand():
@@ -253,13 +258,17 @@ class PoolKeeper:
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
     def _free_starts(self, namespace: str) -> int:
-        if self._demands[namespace] or self._held() > 0:
+        if self._held() > 0:
             return 0
         # Not by the tasks: one that has just ended tells so before it is out of their set.
         starting = {key: pool.starting for key, pool in self._pools.items() if pool.starting}
         most = REFILLS_PER_NODE * self._creations.nodes
-        if self.quiet.demanded:  # by other accounts, with whom it takes turns
+        if self._demands.total() > self._demands[namespace]:
+            if self._creations.is_waited_for(namespace):
+                return 0
             return most - sum(n for key, n in starting.items() if key.namespace == namespace)
+        if self._demands[namespace]:
+            return 0
         return min(most - sum(starting.values()), self._creations.free)
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pilotlight.agent.health import wait_until_ready
-from pilotlight.compute import Pod
+from pilotlight.compute import Crowd, Pod
 from pilotlight.errors import WithdrawnError
 from pilotlight_wire.protocol import AGENT_PORT
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pilotlight.claims import Demand
     from pilotlight.storage.kubernetes.api import Json
 
-    MakeSpace = Callable[[str], Awaitable[bool]]
+    MakeSpace = Callable[[Crowd], Awaitable[bool]]
 
 __all__ = ["NO_ROOM_SECONDS", "Room", "Starting", "wait_until_it_answers"]
 
@@ -34,6 +34,11 @@ MOUNT_SECONDS = 20.0
 hears why there is none."""
 SPACE_SECONDS = 0.5
 """Between two questions for space where there was none to make."""
+GOES_SECONDS = 3.0
+"""How long what goes takes to go; a pod that finds no room by then needs more of it. One of a pool
+does not wait for that: it is larger than most."""
+URGENT_SECONDS = 4.0
+"""How long a pod waits for room of its account, or of one that has more."""
 
 
 @dataclass(slots=True)
@@ -49,16 +54,25 @@ class Room:
     """What is done about room for a pod that finds none."""
 
     make: MakeSpace | None
-    """Asked until it has made some; None for a pod that may wait itself."""
+    """Asked until it has made some, and again where that was not enough."""
+    crowd: Crowd
     demand: Demand
-    made: bool = False
+    asked_first: float | None = None
+    made: float | None = None
+    """When it made some last."""
 
-    async def ask(self, namespace: str) -> None:
+    async def ask(self, *, in_quota: bool = False) -> None:
         """Ask for space; raises WithdrawnError where nobody waits for it any more."""
         if self.demand.withdrawn:
             raise WithdrawnError("nobody waits for the pod any more, and nothing has room for it")
-        if self.make is not None and not self.made:
-            self.made = await self.make(namespace)
+        now = asyncio.get_running_loop().time()
+        self.asked_first = now if self.asked_first is None else self.asked_first
+        patience = GOES_SECONDS if self.crowd.waited_for else SPACE_SECONDS
+        if self.make is None or (self.made is not None and now < self.made + patience):
+            return
+        urgent = self.crowd.waited_for and now >= self.asked_first + URGENT_SECONDS
+        if await self.make(replace(self.crowd, in_quota=in_quota, urgent=urgent)):
+            self.made = now
 
 
 async def wait_until_it_answers(key: str, starting: Starting, room: Room) -> Pod:
@@ -85,7 +99,7 @@ async def _wait_for_address(starting: Starting, room: Room) -> str:
         if bare and mount_until and now() >= mount_until:
             raise bare
         if crowded and no_volume(starting.pod) is None:
-            await room.ask("")
+            await room.ask()
         look = min(room_until, now() + SPACE_SECONDS) if room_until else mount_until
         with suppress(TimeoutError):
             async with asyncio.timeout_at(look):

@@ -17,6 +17,7 @@ import structlog
 
 from pilotlight.agent.token import pod_token_digest
 from pilotlight.claims import Demand
+from pilotlight.compute import Crowd
 from pilotlight.errors import (
     ConflictError,
     NotFoundError,
@@ -117,9 +118,8 @@ class KubernetesCompute:
         await self._check_groups(request)
         key = self._name(request)
         body = await self._manifest(key, request)
-        # A pod that nobody waits for may wait itself.
-        make_space = self._make_space if request.revision else None
-        room = Room(make_space, demand or Demand())
+        crowd = Crowd(request.namespace, waited_for=request.revision is not None)
+        room = Room(self._make_space, crowd, demand or Demand())
         self._started.add(key)
         async with self._starts(key, body, seconds) as starting:
             await self._create(key, body, room)
@@ -147,12 +147,12 @@ class KubernetesCompute:
                 await asyncio.sleep(CONFLICT_SECONDS)
                 continue
             except QuotaExceededError:
-                if room.make is None or (deadline and _now() >= deadline):
+                if not room.crowd.waited_for or (deadline and _now() >= deadline):
                     raise
             else:
                 return
             deadline = deadline or _now() + NO_ROOM_SECONDS
-            await room.ask(namespace)
+            await room.ask(in_quota=True)
             await asyncio.sleep(QUOTA_RETRY_SECONDS)
 
     def leave(self) -> None:
@@ -164,7 +164,8 @@ class KubernetesCompute:
         namespace, _, name = pod.partition("/")
         body = {"metadata": {"namespace": namespace, "name": name}}
         async with self._starts(pod, body, seconds) as starting:
-            return await wait_until_it_answers(pod, starting, Room(None, Demand()))
+            room = Room(None, Crowd(namespace), Demand())
+            return await wait_until_it_answers(pod, starting, room)
 
     @asynccontextmanager
     async def _starts(self, key: str, body: Json, seconds: float) -> AsyncIterator[Starting]:
@@ -255,7 +256,7 @@ class KubernetesCompute:
         self._quiet = quiet
 
     def on_crowded(self, make_space: MakeSpace) -> None:
-        """Ask for space for each start that somebody waits for and no node has room for."""
+        """Ask for space for each start that no node has room for."""
         self._make_space = make_space
 
     def on_gone(self, tell: Tell) -> None:

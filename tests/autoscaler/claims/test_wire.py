@@ -13,6 +13,7 @@ import pytest
 
 from pilotlight.claims import Demand, Lease
 from pilotlight.claims_protocol import Claim, Hello, Refused, from_gateway
+from pilotlight.compute import Crowd
 from pilotlight.errors import StartFailedError, ThrottledError, WithdrawnError
 from pilotlight.resources import Key
 from pilotlight_autoscaler.claims import server as claims_server
@@ -365,7 +366,7 @@ async def test_room_is_asked_for_in_other_words_than_an_environment(
     client.bind(holder)
     await leader.start(stage.capacity(limit=2))
     holder.leases += [await client.claim(REVISION, seconds=10) for _ in range(2)]
-    assert await leader.capacity.make_space()
+    assert await leader.capacity.make_space(Crowd("default"))
     assert holder.rested == [True]
     await leader.capacity.claim(REVISION, gateway="g2", seconds=10)
     await leader.capacity.claim(REVISION, gateway="g2", seconds=10)

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from pilotlight.compute import PodRequest
+from pilotlight.compute import Crowd, PodRequest
 from pilotlight.errors import ThrottledError
 from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.creations import PER_NODE
@@ -181,9 +181,9 @@ async def test_a_crowded_node_costs_an_idle_environment(stage: Stage) -> None:
     capacity.ask(gateways)
     idle, busy = await claim(capacity, OTHER), await claim(capacity)
     gateways.idle.add(idle.id)
-    assert not await stage.compute.make_space(""), "it is between two calls"
+    assert not await stage.compute.make_space(Crowd("default")), "it is between two calls"
     gateways.resting.add(idle.id)
-    made = [await stage.compute.make_space("") for _ in range(2)]
+    made = [await stage.compute.make_space(Crowd("default")) for _ in range(2)]
     await settled()
     assert made == [True, False]
     assert stage.compute.pods == {busy.pod}
@@ -223,7 +223,7 @@ async def test_a_crowded_node_costs_a_generic_pod_first(stage: Stage) -> None:
     await stage.pools._adjust(PoolKey("default", "python3.13"))
     await settled()
     gateways.idle.add(held.id)
-    await stage.compute.make_space("")
+    await stage.compute.make_space(Crowd("default"))
     await settled()
     assert stage.compute.pods == {held.pod}
 
@@ -323,13 +323,17 @@ async def test_a_claim_that_waits_for_room_takes_what_idles_elsewhere(
     waiting = asyncio.create_task(claim(capacity, gateway="g2"))
     for _ in range(6):
         await asyncio.sleep(0.5)
-        assert not await stage.compute.make_space("default"), "it is between two calls"
+        assert not await stage.compute.make_space(Crowd("default", in_quota=True)), (
+            "it is between two calls"
+        )
     assert not waiting.done()
     if left == "idle":
         gateways.idle.add(held.id)
     else:
         await capacity.release(held.id, "handover")
-        assert not await stage.compute.make_space("default"), "it is kept for its revision"
+        assert not await stage.compute.make_space(Crowd("default", in_quota=True)), (
+            "it is kept for its revision"
+        )
     lease = await waiting
     assert lease.environment == held.environment
     assert lease.epoch > held.epoch
@@ -409,9 +413,9 @@ async def test_what_an_ended_gateway_left_makes_room_after_a_while(stage: Stage)
     capacity = stage.capacity()
     held = await claim(capacity)
     await capacity.release(held.id, "handover")
-    assert not await stage.compute.make_space("default")
+    assert not await stage.compute.make_space(Crowd("default", in_quota=True))
     await asyncio.sleep(KEPT_SECONDS + 0.1)
-    assert await stage.compute.make_space("default")
+    assert await stage.compute.make_space(Crowd("default", in_quota=True))
 
 
 class LeaseTable(RuleBasedStateMachine):
