@@ -22,6 +22,7 @@ from pilotlight.errors import (
     UnavailableError,
 )
 from pilotlight.storage.kubernetes.api import WatchExpiredError
+from pilotlight_autoscaler.creations import PER_NODE
 from pilotlight_wire.report import Report
 from tests.support.api_server import ApiServer, copied
 
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Agent", "Cluster", "Environment", "violated"]
 
-MOST_MADE = 8
-"""Pods that may be in creation at once on one node, whatever they are made for."""
+MOST_MADE = PER_NODE
+"""Pods that may be in creation at once on one node, of whose processors nobody here tells."""
 ENOUGH = 20
 """Violations after which no more are looked for."""
 Json = dict[str, Any]
