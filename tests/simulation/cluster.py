@@ -117,6 +117,8 @@ class Cluster(ApiServer):
     async def request(self, method: str, path: str, *, body: Any = None, **options: Any) -> Json:
         """Answer as a server does that has its troubles."""
         await Process.check()
+        if method == "DELETE":
+            self._unheard.add(path)  # the word is on its way
         await asyncio.sleep(self.chance.uniform(0, self.slow))
         self._refuse()
         answer = await self._carry_out(method, path, body, options)

@@ -365,7 +365,7 @@ class Capacity:
     async def _may_run(self, lease: Lease) -> bool:
         """Ask whether something may run in the pod of an environment that has ended."""
         pod = Pod(lease.pod, lease.host, lease.port)
-        asked = asyncio.create_task(self._starts.left.may_run(pod))
+        asked = asyncio.create_task(self._starts.left.may_run(pod, self._table.next_epoch()))
         self._asked[asked] = self._limits.key_of(lease.revision)
         asked.add_done_callback(self._asked.pop)
         return await asked

@@ -81,9 +81,13 @@ class LeftPods:
             return LeftPod(found, None)
         return LeftPod(found, await self._agents.fence(found.pod, epoch, seconds=seconds))
 
-    async def may_run(self, pod: Pod) -> bool:
-        """Say whether something may run in a pod of which nothing else is asked."""
-        state = await self._state(pod)
+    async def may_run(self, pod: Pod, epoch: int) -> bool:
+        """Say whether something may run in a pod whose leases have ended.
+
+        Where nothing does, nothing will: a request that its gateway sent and gave up, and that is
+        still on its way, has a lease of an older epoch.
+        """
+        state = await self._agents.fence(pod, epoch, seconds=ASK_SECONDS)
         return state is None or state.runs
 
     async def _state(self, pod: Pod) -> PodState | None:

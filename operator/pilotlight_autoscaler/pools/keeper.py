@@ -39,6 +39,8 @@ __all__ = ["PoolKeeper"]
 TICK_SECONDS = 5.0
 REFILLS_PER_NODE = 2
 """Generic pods that may start at once for each node, of all that may be made there."""
+REFILLS_BESIDE_CLAIMS = 1
+"""Those that an account may have while claims of others wait."""
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
@@ -266,7 +268,8 @@ class PoolKeeper:
         if self._demands.total() > self._demands[namespace]:
             if self._creations.is_waited_for(namespace):
                 return 0
-            return most - sum(n for key, n in starting.items() if key.namespace == namespace)
+            mine = sum(count for key, count in starting.items() if key.namespace == namespace)
+            return REFILLS_BESIDE_CLAIMS - mine
         if self._demands[namespace]:
             return 0
         return min(most - sum(starting.values()), self._creations.free)

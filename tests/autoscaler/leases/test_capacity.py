@@ -263,6 +263,8 @@ async def test_what_ended_counts_for_as_long_as_something_runs_in_it(
     await capacity.release(lease.id, "ended")
     await asyncio.sleep(1)
     assert capacity.taken(stage.caps.key_of(REVISION)) == runs
+    fenced = stage.agents.fenced.get(lease.pod, 0) > lease.epoch
+    assert fenced != runs, "what comes late is refused"
     stage.compute.stopping.set()
     await asyncio.sleep(1)
     assert capacity.taken(stage.caps.key_of(REVISION)) == 0

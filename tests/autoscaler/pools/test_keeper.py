@@ -12,7 +12,7 @@ from pilotlight.compute import GENERIC_MEMORY, Pod
 from pilotlight.errors import StartFailedError
 from pilotlight.resources import Function, Key
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
-from pilotlight_autoscaler.pools.keeper import REFILLS_PER_NODE, TICK_SECONDS
+from pilotlight_autoscaler.pools.keeper import REFILLS_BESIDE_CLAIMS, REFILLS_PER_NODE, TICK_SECONDS
 from pilotlight_autoscaler.quiet import LONGEST_SECONDS, PAUSE_SECONDS
 from tests.autoscaler.conftest import OTHER, REVISION
 
@@ -159,7 +159,7 @@ async def test_anothers_flood_does_not_empty_an_accounts_pool(stage: Stage) -> N
         for _ in range(3):
             warm.pools.take(PYTHON)
         await settled(LONGEST_SECONDS + PAUSE_SECONDS)
-        assert warm.compute.started == started + REFILLS_PER_NODE
+        assert warm.compute.started == started + REFILLS_BESIDE_CLAIMS
         warm.compute.gate.set()
         await settled(LONGEST_SECONDS + PAUSE_SECONDS)
     assert len(warm.pools.pods()) >= 3
