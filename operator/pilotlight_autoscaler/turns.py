@@ -4,9 +4,10 @@ A start is work for a node's processors. Twenty at once take each as long as all
 function that needs one would wait for the twenty of another. So they queue, and are served not by
 order: accounts take turns, and within each its functions. A function's first start may take the
 last turn; further ones leave it free, and so wait while another function's first has it, but for
-those of an account that has less than its share of the turns: a flood of new functions of another
-one passes it over for ever else. Each function is first once until the node rests. Decides on its
-state; `starts` takes a turn for as long as a start keeps processors busy.
+those of an account that has less than its share of the turns, and for what was passed over as often
+as there are turns: a flood of new functions, its own or another account's, does so for ever else.
+Each function is first once until the node rests. Decides on its state; `starts` takes a turn for as
+long as a start keeps processors busy.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ class _Node:
     running: Counter[Key] = field(default_factory=Counter)
     served: set[Key] = field(default_factory=set)
     """Functions that had a turn since the node rested."""
+    passed: Counter[Key] = field(default_factory=Counter)
+    """How often a function that waits was passed over for one that came new."""
     waiting: OrderedDict[str, _Queues] = field(default_factory=OrderedDict)
     """By account's namespace and function; who waits longest for a turn comes first."""
 
@@ -130,13 +133,14 @@ class Turns:
         if taken >= state.turns:
             return False
         is_last = taken >= max(1, state.turns - 1)
-        is_first = function not in state.served
+        is_first = function not in state.served or state.passed[function] >= state.turns
         return not is_last or is_first or _has_less(state, function.namespace)
 
     @staticmethod
     def _take(state: _Node, function: Key) -> None:
         state.running[function] += 1
         state.served.add(function)
+        state.passed.pop(function, None)
 
     async def _wait(self, node: str, state: _Node, function: Key) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -180,6 +184,7 @@ class Turns:
             while turns and turns[0].done():  # who waited has gone
                 turns.popleft()
             if turns and not self._may_start(state, function):
+                state.passed[function] += state.running.total() < state.turns
                 continue
             del functions[function]
             if turns:

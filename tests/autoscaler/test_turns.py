@@ -68,6 +68,22 @@ async def test_anothers_new_functions_pass_nobody_over() -> None:
     await asyncio.gather(*many)
 
 
+async def test_new_functions_of_its_account_pass_nobody_over_for_ever() -> None:
+    """What was there before waits for as many of them as there are turns, and no longer."""
+    turns, done, flood = Turns(4), _nothing(), _nothing()
+    new = [Key("default", str(number)) for number in range(100)]
+    with turns.hold("n", B):  # the node does not rest
+        await start(turns, A, done)
+        many = [asyncio.create_task(start(turns, one, flood)) for one in new[:3]]
+        await asyncio.sleep(0.5)
+        passed = asyncio.create_task(start(turns, A, done))
+        await asyncio.sleep(0)
+        many += [asyncio.create_task(start(turns, one, flood)) for one in new[3:]]
+        await passed
+        assert len(flood) < 15
+        await asyncio.gather(*many)
+
+
 async def test_functions_that_all_come_new_have_all_turns() -> None:
     turns, done = Turns(2), _nothing()
     starts = [asyncio.create_task(start(turns, one, done)) for one in (A, B, C)]
