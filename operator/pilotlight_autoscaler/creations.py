@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .metrics import AutoscalerMetrics
 
-__all__ = ["MOST_PER_NODE", "PER_NODE", "Creations"]
+__all__ = ["MOST_PER_NODE", "PER_NODE", "Creations", "turns_of"]
 
 PER_NODE, PER_PROCESSOR, MOST_PER_NODE = 4, 2, 16
 """Pods that are made at once for each node: at least, for each of its processors, and at most. One
@@ -58,11 +58,6 @@ class Creations:
         """How long a pod takes to be made, on average."""
 
     @property
-    def nodes(self) -> int:
-        """Count the nodes that were seen to run pods, one at least."""
-        return max(1, len(self._nodes))
-
-    @property
     def limit(self) -> int:
         """How many pods may be made at once."""
         return sum(self._nodes.values()) or PER_NODE
@@ -76,8 +71,7 @@ class Creations:
 
     def saw(self, node: str, processors: int = 0) -> None:
         """Note a node that runs a pod, and its processors, if they are known: it starts others."""
-        turns = min(MOST_PER_NODE, PER_PROCESSOR * processors)
-        self._nodes[node] = max(turns, self._nodes.get(node, PER_NODE))
+        self._nodes[node] = max(turns_of(processors), self._nodes.get(node, 0))
         self._turns.learn(EVERYWHERE, self.limit)
 
     async def timed(self, kind: str, start: Awaitable[Pod]) -> Pod:
@@ -141,6 +135,11 @@ class Creations:
         """Return how long a function that has no pod in creation is likely to wait, in seconds."""
         ahead = self._turns.ahead(EVERYWHERE, function)
         return ahead * self._seconds / self.limit
+
+
+def turns_of(processors: int) -> int:
+    """Return how many pods a node with so many processors may make at once."""
+    return min(MOST_PER_NODE, max(PER_NODE, PER_PROCESSOR * processors))
 
 
 def _end(waiting: asyncio.Timeout) -> None:

@@ -41,7 +41,7 @@ class _Node:
     served: set[Key] = field(default_factory=set)
     """Functions that had a turn since the node rested."""
     passed: Counter[Key] = field(default_factory=Counter)
-    """How often a function that waits was passed over for one that came new."""
+    """How often a function that waits was passed over: another one got the last turn."""
     waiting: OrderedDict[str, _Queues] = field(default_factory=OrderedDict)
     """By account's namespace and function; who waits longest for a turn comes first."""
 
@@ -169,22 +169,25 @@ class Turns:
 
     def _grant(self, state: _Node) -> bool:
         """Grant a turn to who waits longest of those that may; False where none may."""
+        passed: list[Key] = []
         for namespace, functions in list(state.waiting.items()):
-            granted = self._grant_one_of(state, functions)
+            granted = self._grant_one_of(state, functions, passed)
             if granted or not functions:
                 del state.waiting[namespace]
             if granted:
                 if functions:
                     state.waiting[namespace] = functions  # as the last
+                state.passed.update(passed)
                 return True
         return False
 
-    def _grant_one_of(self, state: _Node, functions: _Queues) -> bool:
+    def _grant_one_of(self, state: _Node, functions: _Queues, passed: list[Key]) -> bool:
+        """Grant a turn to one of an account's functions; adds those that it passes over."""
         for function, turns in list(functions.items()):
             while turns and turns[0].done():  # who waited has gone
                 turns.popleft()
             if turns and not self._may_start(state, function):
-                state.passed[function] += state.running.total() < state.turns
+                passed.append(function)
                 continue
             del functions[function]
             if turns:

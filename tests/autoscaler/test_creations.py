@@ -14,7 +14,6 @@ from pilotlight.resources import Key
 from pilotlight_autoscaler.creations import LEAST_SECONDS, MOST_PER_NODE, PER_NODE, Creations
 from pilotlight_autoscaler.metrics import AutoscalerMetrics
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
-from pilotlight_autoscaler.pools.keeper import REFILLS_PER_NODE
 from tests.autoscaler.conftest import OTHER, REVISION
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ async def test_a_larger_node_starts_more() -> None:
 async def test_a_function_waits_for_no_others_crowd() -> None:
     """It is served with the next turn that comes."""
     creations, made = Creations(AutoscalerMetrics()), list[Key]()
-    crowd = [asyncio.create_task(make(creations, LOUD, made)) for _ in range(30)]
+    crowd = [asyncio.create_task(make(creations, LOUD, made, seconds=90)) for _ in range(60)]
     await asyncio.sleep(0.1)
     await make(creations, QUIET, made)
     assert made.count(LOUD) <= 2 * PER_NODE
@@ -114,9 +113,11 @@ async def test_a_function_whose_first_pod_would_come_too_late_is_refused_at_once
 async def test_accounts_take_turns() -> None:
     """Functions of one are many claims of one account, not many accounts."""
     creations, made = Creations(AutoscalerMetrics()), list[Key]()
-    flood = [Key("flood", f"f{number}") for number in range(50)]
+    flood = [Key("flood", f"f{number}") for number in range(100)]
     few = [Key("few", name) for name in "abcd"]
-    everyone = [asyncio.create_task(make(creations, one, made)) for one in (*flood, *few)]
+    everyone = [
+        asyncio.create_task(make(creations, one, made, seconds=120)) for one in (*flood, *few)
+    ]
     await asyncio.gather(*everyone)
     last = max(made.index(one) for one in few)
     assert last < PER_NODE + 2 * len(few)
@@ -168,7 +169,7 @@ async def test_refills_and_demand_have_one_budget(stage: Stage) -> None:
     pools = asyncio.create_task(stage.pools.run())
     stage.pools.interest(POOL)
     await asyncio.sleep(1)
-    assert stage.compute.started == REFILLS_PER_NODE
+    assert stage.compute.started == PER_NODE // 2
     claims = [asyncio.create_task(claim(table)) for _ in range(30)]
     await asyncio.sleep(1)
     assert PER_NODE - 1 <= stage.compute.started <= PER_NODE

@@ -84,6 +84,23 @@ async def test_new_functions_of_its_account_pass_nobody_over_for_ever() -> None:
         await asyncio.gather(*many)
 
 
+async def test_further_starts_of_several_functions_leave_the_last_turn_free() -> None:
+    """However long they wait: nobody is passed over while no other one gets it."""
+    turns, done = Turns(4), _nothing()
+    with turns.hold("n", Key("default", "held")):  # the node does not rest
+        known = [Key("default", f"known-{number}") for number in range(8)]
+        await asyncio.gather(*(start(turns, one, done) for one in known))
+        many = [start(turns, one, done) for one in known for _ in range(4)]
+        waiting = [asyncio.create_task(one) for one in many]
+        for number in range(3):
+            await asyncio.sleep(3.1)
+            assert turns.running("n") == 3
+            began = asyncio.get_running_loop().time()
+            await start(turns, Key("default", f"new-{number}"), done)
+            assert asyncio.get_running_loop().time() - began < 1.1
+        await asyncio.gather(*waiting)
+
+
 async def test_functions_that_all_come_new_have_all_turns() -> None:
     turns, done = Turns(2), _nothing()
     starts = [asyncio.create_task(start(turns, one, done)) for one in (A, B, C)]

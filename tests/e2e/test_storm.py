@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import wait_until
 from tests.support.load import Load
 from tests.support.weather import (
@@ -19,6 +18,7 @@ from tests.support.weather import (
     insist,
     is_answered,
     little_room,
+    most_made,
     restarts,
 )
 
@@ -75,7 +75,7 @@ def test_a_storm_ends_by_itself(platform: Installation) -> None:
             RECOVERY_SECONDS,
         )
     assert sum(answers) > COLD, "what there was room for was served"
-    assert watch.most_starting <= PER_NODE, "of refills and demand together"
+    assert watch.most_starting <= most_made(), "of refills and demand together"
     # What is called all the time keeps its environments, whoever wants their room.
     assert not calls.failed, calls.failed[:3]
     assert not events.failed, events.failed[:3]

@@ -38,6 +38,8 @@ __all__ = ["Agent", "Cluster", "Environment", "violated"]
 
 MOST_MADE = PER_NODE
 """Pods that may be in creation at once on one node, of whose processors nobody here tells."""
+MOST_LEFT = 8
+"""And with those that nobody wants any more: the word that they go may be long on its way."""
 ENOUGH = 20
 """Violations after which no more are looked for."""
 Json = dict[str, Any]
@@ -109,6 +111,8 @@ class Cluster(ApiServer):
         self._making: set[str] = set()
         self._unheard: set[str] = set()
         """What was made though the answer said otherwise: who asked makes another one meanwhile."""
+        self._unwanted: set[str] = set()
+        """What somebody has asked to delete."""
         self.quotas: dict[str, int] = {}
         """Pods that a namespace may have."""
         self._hosts = 0
@@ -118,7 +122,7 @@ class Cluster(ApiServer):
         """Answer as a server does that has its troubles."""
         await Process.check()
         if method == "DELETE":
-            self._unheard.add(path)  # the word is on its way
+            self._unwanted.add(path)
         await asyncio.sleep(self.chance.uniform(0, self.slow))
         self._refuse()
         answer = await self._carry_out(method, path, body, options)
@@ -294,7 +298,8 @@ class Cluster(ApiServer):
     async def _make(self, path: str) -> None:
         """Make a pod, as fast as others that are made leave it."""
         self._making.add(path)
-        if len(self._making - self._unheard) > MOST_MADE:
+        heard = self._making - self._unheard
+        if len(heard) > MOST_LEFT or len(heard - self._unwanted) > MOST_MADE:
             violated(self, f"{len(self._making)} pods are made at once")
         try:
             load = 1 + len(self._making) / 4

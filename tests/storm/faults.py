@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import kubectl, node_address, reachable, seconds_until, wait_until
 from tests.support.gateway_log import GatewayLog
 from tests.support.load import Load
 from tests.support.probe import PROBED, Probe
 from tests.support.sender import Sender
-from tests.support.weather import Watch, accept, call
+from tests.support.weather import Watch, accept, call, most_made
 
 from .fault_kinds import THIEF, Faults
 from .result import Result
@@ -109,9 +108,9 @@ def run_faults(
     _judge_events(platform, result, seen)
     _judge_calls(result, seen)
     result.promise(
-        f"pods are made by {PER_NODE} at once",
+        f"pods are made by {most_made()} at once",
         watch.most_starting,
-        holds=watch.most_starting <= PER_NODE,
+        holds=watch.most_starting <= most_made(),
     )
     return result
 

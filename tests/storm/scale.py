@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import kubectl, seconds_until
 from tests.support.node_processes import processes
-from tests.support.weather import Watch, insist, is_answered, kinds, restarts
+from tests.support.weather import Watch, insist, is_answered, kinds, most_made, restarts
 
 from .crowd import count_ready, make_crowd
 from .result import Result
@@ -100,9 +99,9 @@ def _judge_demand(platform: Installation, result: Result) -> None:
         holds=not cut and bool(reached),
     )  # fmt: skip
     result.promise(
-        f"at most {PER_NODE} pods are made at once",
+        f"at most {most_made()} pods are made at once",
         watch.most_starting,
-        holds=watch.most_starting <= PER_NODE,
+        holds=watch.most_starting <= most_made(),
     )
     changed = restarts(platform) != before
     result.promise(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from pilotlight_autoscaler.creations import PER_NODE
 from tests.support.cluster import seconds_until, wait_until
 from tests.support.load import Load
 from tests.support.weather import (
@@ -21,6 +20,7 @@ from tests.support.weather import (
     is_answered,
     kinds,
     little_room,
+    most_made,
     restarts,
 )
 
@@ -111,8 +111,8 @@ def _upgrade(platform: Installation) -> float | str:
 
 
 def _judge_bounds(platform: Installation, result: Result, watch: Watch) -> None:
-    started = watch.most_starting
-    result.promise(f"at most {PER_NODE} pods are made at once", started, holds=started <= PER_NODE)
+    started, most = watch.most_starting, most_made()
+    result.promise(f"at most {most} pods are made at once", started, holds=started <= most)
     away = watch.without_leader
     result.promise(
         f"somebody leads, but for {MOST_LEADERLESS:.0f} s at a change",

@@ -108,10 +108,17 @@ class Probe:
         self.runs[request_id] += 1
         running = self._running.setdefault(function, {})
         began = time.strftime("%X")
-        running[connection] = f"{request_id} on {connection.getpeername()[0]} since {began}"
+        running[connection] = f"{request_id} on {_address(connection)} since {began}"
         if len(running) > self.most[function]:
             self.most[function] = len(running)
             self.peaks[function] = f"{began}: {', '.join(running.values())}"
+
+
+def _address(connection: socket.socket) -> str:
+    try:
+        return str(connection.getpeername()[0])
+    except OSError:  # who was killed a moment ago has none
+        return "nobody"
 
 
 def _turn(key: selectors.SelectorKey) -> int:

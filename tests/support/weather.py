@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
+from pilotlight_autoscaler.creations import turns_of
 from tests.support.cluster import kubectl
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "is_answered",
     "kinds",
     "little_room",
+    "most_made",
     "restarts",
 ]
 
@@ -89,6 +91,12 @@ def little_room(platform: Installation, pods: int) -> Iterator[None]:
         yield
     finally:
         kubectl("delete", "resourcequota", "little-room", "-n", platform.account)
+
+
+def most_made() -> int:
+    """Return how many pods may be made at once, by the processors of the cluster's nodes."""
+    path = r"jsonpath={.items[*].status.capacity.cpu}"
+    return sum(turns_of(int(one)) for one in kubectl("get", "nodes", "-o", path).split())
 
 
 def restarts(platform: Installation) -> dict[str, int]:

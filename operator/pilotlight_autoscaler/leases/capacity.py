@@ -217,6 +217,8 @@ class Capacity:
         if crowd.waited_for:
             self._elsewhere.note_crowd(crowd.namespace if crowd.in_quota else "")
         accounts = who_gives_room(crowd, self._table.accounts() + self._pools.accounts())
+        if not accounts:
+            return False
         generic = self._pools.give_up(accounts)
         if generic is not None:
             self._starts.stop(generic.name)
@@ -357,15 +359,15 @@ class Capacity:
     async def _end(self, lease: Lease) -> None:
         """Stop a pod; what still runs in it counts until it is gone."""
         with self._limits.counted(lease.revision):
-            if await self._may_run(lease):
+            if await self._end_leases(lease):
                 await self._compute.stop(lease.pod)
                 return
         await self._compute.stop(lease.pod)
 
-    async def _may_run(self, lease: Lease) -> bool:
-        """Ask whether something may run in the pod of an environment that has ended."""
+    async def _end_leases(self, lease: Lease) -> bool:
+        """End all leases of a pod whose environment has ended; whether something may run in it."""
         pod = Pod(lease.pod, lease.host, lease.port)
-        asked = asyncio.create_task(self._starts.left.may_run(pod, self._table.next_epoch()))
+        asked = asyncio.create_task(self._starts.left.end_leases(pod, self._table.next_epoch()))
         self._asked[asked] = self._limits.key_of(lease.revision)
         asked.add_done_callback(self._asked.pop)
         return await asked

@@ -81,8 +81,8 @@ class LeftPods:
             return LeftPod(found, None)
         return LeftPod(found, await self._agents.fence(found.pod, epoch, seconds=seconds))
 
-    async def may_run(self, pod: Pod, epoch: int) -> bool:
-        """Say whether something may run in a pod whose leases have ended.
+    async def end_leases(self, pod: Pod, epoch: int) -> bool:
+        """Have the leases of a pod end that is to be stopped; says whether something may run in it.
 
         Where nothing does, nothing will: a request that its gateway sent and gave up, and that is
         still on its way, has a lease of an older epoch.

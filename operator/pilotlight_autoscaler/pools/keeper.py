@@ -37,10 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["PoolKeeper"]
 
 TICK_SECONDS = 5.0
-REFILLS_PER_NODE = 2
-"""Generic pods that may start at once for each node, of all that may be made there."""
 REFILLS_BESIDE_CLAIMS = 1
-"""Those that an account may have while claims of others wait."""
+"""Generic pods that an account may have made at once while claims of others wait."""
 START_SECONDS = 60.0
 FIRST_GUESS_SECONDS = 3.0
 """How long a pod takes to start, before one has."""
@@ -260,19 +258,24 @@ class PoolKeeper:
         return held + CLOCK_STEP if held > 0 else TICK_SECONDS
 
     def _free_starts(self, namespace: str) -> int:
+        """Return how many refills an account may begin now."""
         if self._held() > 0:
             return 0
-        # Not by the tasks: one that has just ended tells so before it is out of their set.
-        starting = {key: pool.starting for key, pool in self._pools.items() if pool.starting}
-        most = REFILLS_PER_NODE * self._creations.nodes
-        if self._demands.total() > self._demands[namespace]:
-            if self._creations.is_waited_for(namespace):
-                return 0
-            mine = sum(count for key, count in starting.items() if key.namespace == namespace)
-            return REFILLS_BESIDE_CLAIMS - mine
+        if any(count for other, count in self._demands.items() if other != namespace):
+            waits = self._creations.is_waited_for(namespace)
+            return 0 if waits else REFILLS_BESIDE_CLAIMS - self._starting(namespace)
         if self._demands[namespace]:
             return 0
-        return min(most - sum(starting.values()), self._creations.free)
+        most = self._creations.limit // 2  # claims that come find turns free
+        return min(most - self._starting(), self._creations.free)
+
+    def _starting(self, namespace: str | None = None) -> int:
+        """Count the refills of one account or of all.
+
+        Not by the tasks: one that has just ended tells so before it is out of their set.
+        """
+        pools = self._pools.items()
+        return sum(pool.starting for key, pool in pools if namespace in {None, key.namespace})
 
     def _start(self, key: PoolKey, pool: _Pool) -> None:
         pool.starting += 1

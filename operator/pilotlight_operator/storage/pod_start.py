@@ -54,10 +54,11 @@ class Room:
     """What is done about room for a pod that finds none."""
 
     make: MakeSpace | None
-    """Asked until it has made some, and again where that was not enough."""
+    """Asked until it has made some, and again where that was not enough; None: nothing goes."""
     crowd: Crowd
     demand: Demand
     asked_first: float | None = None
+    """When it was asked first."""
     made: float | None = None
     """When it made some last."""
 

@@ -11,8 +11,9 @@ import pytest
 from pilotlight.compute import GENERIC_MEMORY, Pod
 from pilotlight.errors import StartFailedError
 from pilotlight.resources import Function, Key
+from pilotlight_autoscaler.creations import PER_NODE
 from pilotlight_autoscaler.pools.decide import PoolKey, PoolSpec
-from pilotlight_autoscaler.pools.keeper import REFILLS_BESIDE_CLAIMS, REFILLS_PER_NODE, TICK_SECONDS
+from pilotlight_autoscaler.pools.keeper import REFILLS_BESIDE_CLAIMS, TICK_SECONDS
 from pilotlight_autoscaler.quiet import LONGEST_SECONDS, PAUSE_SECONDS
 from tests.autoscaler.conftest import OTHER, REVISION
 
@@ -126,7 +127,7 @@ async def test_as_many_pods_start_at_once_as_nodes_can_take(stage: Stage) -> Non
         _running.add(asyncio.create_task(work))
     for started in (1, 1 + 2, 1 + 2 + 3):  # two of them run on two nodes, and so on
         await settled()
-        assert stage.compute.started == started * REFILLS_PER_NODE
+        assert stage.compute.started == started * PER_NODE // 2
         stage.compute.gate.set()
         stage.compute.gate.clear()
 
